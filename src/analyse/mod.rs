@@ -1,0 +1,1 @@
+//! Events of one (machine, production day) into a session. Pure.

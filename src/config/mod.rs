@@ -1,0 +1,185 @@
+//! What is written in TOML, environment and credentials, turned once into resolved, typed values.
+//! Behind this room nothing validates configuration again. Secrets never leave [`Secret`] as text
+//! except where a server is logged in to.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+
+use chrono::TimeDelta;
+
+use crate::model::Machine;
+
+/// A password. It has no `Display`, and its `Debug` prints stars.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the log-in call only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Everything the agent needs to know, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub agent: Agent,
+    pub schedule: Schedule,
+    pub sources: Vec<SourceConfig>,
+    /// `None`: collect and buffer only.
+    pub central: Option<CentralConfig>,
+    pub analysis: Analysis,
+    pub status: Status,
+}
+
+#[derive(Clone, Debug)]
+pub struct Agent {
+    pub id: String,
+    pub state_dir: PathBuf,
+    pub log_level: log::LevelFilter,
+    /// Most bytes the buffer may take on disk; at the cap reading stops and syncing goes on.
+    pub max_buffer_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    pub poll: Duration,
+    pub file_quiet: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct SourceConfig {
+    pub name: String,
+    pub kind: SourceKind,
+    pub delete: DeletePolicy,
+    pub max_file_bytes: u64,
+    /// Folder name on the source -> machine.
+    pub folders: BTreeMap<String, Machine>,
+}
+
+#[derive(Clone, Debug)]
+pub enum SourceKind {
+    Ftp(FtpConfig),
+    Directory(PathBuf),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DeletePolicy {
+    Never,
+    AfterSync,
+}
+
+#[derive(Clone, Debug)]
+pub struct FtpConfig {
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub password: Secret,
+    pub tls: FtpTls,
+    /// PEM file with the authorities to trust instead of the built-in ones.
+    pub ca_file: Option<PathBuf>,
+    /// SHA-256 of the server's certificate, for self-signed controllers; replaces the chain check.
+    pub fingerprint: Option<[u8; 32]>,
+    pub encoding: NameEncoding,
+    pub mode: FtpMode,
+    /// Directory that holds the machine folders; `None` is the login directory.
+    pub root: Option<String>,
+    pub connect_timeout: Duration,
+    /// Longest silence on either connection.
+    pub read_timeout: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FtpTls {
+    None,
+    Explicit,
+    Implicit,
+}
+
+/// How file names travel on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NameEncoding {
+    Utf8,
+    Latin1,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FtpMode {
+    Passive,
+    Active,
+}
+
+#[derive(Clone, Debug)]
+pub struct CentralConfig {
+    pub host: String,
+    pub port: u16,
+    pub database: String,
+    pub user: String,
+    pub password: Secret,
+    pub tls: CentralTls,
+    /// PEM file with the authorities to trust instead of the built-in ones.
+    pub ca_file: Option<PathBuf>,
+    pub connect_timeout: Duration,
+    /// Longest time one statement may take before it is given up.
+    pub statement_timeout: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CentralTls {
+    Disable,
+    /// Encrypted, the server's certificate not checked.
+    Require,
+    VerifyFull,
+}
+
+#[derive(Clone, Debug)]
+pub struct Analysis {
+    /// How long after midnight a production day begins, below 24 h.
+    pub day_start: TimeDelta,
+    pub wait_stamp: WaitStamp,
+    pub events: EventNames,
+}
+
+/// Which end of a wait its line marks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaitStamp {
+    Start,
+    End,
+}
+
+/// The words of the machine's maker.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EventNames {
+    pub piece: String,
+    pub wait: String,
+    pub stop: String,
+    pub start: String,
+    pub job: String,
+}
+
+impl Default for EventNames {
+    fn default() -> Self {
+        Self {
+            piece: "StukUitgevoerd".into(),
+            wait: "MachineWait".into(),
+            stop: "MachineStop".into(),
+            start: "MachineStart".into(),
+            job: "JobProfiel".into(),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// `None`: no page.
+    pub listen: Option<std::net::SocketAddr>,
+}

@@ -1,0 +1,15 @@
+//! cu-agent: machining-centre LOG files → production sessions → central PostgreSQL.
+//!
+//! ```text
+//! source ─bytes─▶ parse ─records─▶ analyse ─session─▶ buffer (SQLite) ─▶ sync ─▶ central (PostgreSQL)
+//! ```
+//!
+//! Imports point one way: main → cli → agent → stages → model. `docs/architecture.md` is the map;
+//! `tests/suite/rooms.rs` holds the rules.
+
+pub mod analyse;
+pub mod config;
+pub mod model;
+pub mod parse;
+pub mod source;
+pub mod sync;

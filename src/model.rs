@@ -1,0 +1,294 @@
+//! Plain data that the rooms hand to one another: times, sessions and their details, and what the
+//! sync compares. No IO, no clock, no logging here; nothing in this file may depend on another room.
+
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta};
+
+/// Production day of a machine.
+pub type Day = NaiveDate;
+
+/// A moment on the machine's own wall clock: milliseconds since 1970-01-01 00:00:00 of that clock.
+///
+/// Naive on purpose: the LOG files carry no zone, and central's columns are `TIMESTAMP`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Stamp(pub i64);
+
+impl Stamp {
+    /// From whole seconds since 1970-01-01 00:00:00.
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds * 1000)
+    }
+
+    pub fn from_naive(at: NaiveDateTime) -> Self {
+        Self(at.and_utc().timestamp_millis())
+    }
+
+    /// The same moment as chrono knows it. Every stamp made from a LOG line plus a duration of at
+    /// most [`MAX_WAIT_MS`] is inside chrono's range of ± 262,000 years.
+    pub fn to_naive(self) -> NaiveDateTime {
+        DateTime::from_timestamp_millis(self.0)
+            .expect("a stamp lies within four-digit years plus one bounded duration")
+            .naive_utc()
+    }
+
+    pub fn plus_ms(self, ms: i64) -> Self {
+        Self(self.0 + ms)
+    }
+
+    /// The production day of this moment when days begin `day_start` after midnight.
+    pub fn day(self, day_start: TimeDelta) -> Day {
+        self.plus_ms(-day_start.num_milliseconds()).to_naive().date()
+    }
+}
+
+/// `2025-05-28 05:08:54`, with `.mmm` only where the milliseconds are not zero.
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.to_naive();
+        if self.0.rem_euclid(1000) == 0 {
+            write!(f, "{}", at.format("%Y-%m-%d %H:%M:%S"))
+        } else {
+            write!(f, "{}", at.format("%Y-%m-%d %H:%M:%S%.3f"))
+        }
+    }
+}
+
+/// The longest wait that is believed: central's `duree_secondes` is a 32-bit integer.
+pub const MAX_WAIT_MS: i64 = i32::MAX as i64 * 1000;
+
+/// A machining centre as the configuration names it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Machine {
+    /// Central's `nom`, at most 100 characters.
+    pub nom: String,
+    /// Central's `type_cu`, at most 50 characters.
+    pub type_cu: String,
+}
+
+/// What a LOG's events of one (machine, production day) amount to. A pure function of the events.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Session {
+    pub figures: Figures,
+    pub pieces: Vec<Piece>,
+    pub waits: Vec<Wait>,
+    pub stops: Vec<Stop>,
+    pub jobs: Vec<Job>,
+    pub anomalies: Vec<Anomaly>,
+}
+
+/// The header figures of a session. Durations are exact milliseconds; the rounding that central's
+/// columns ask for is in [`hours_e4`] and [`rate_e2`].
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Figures {
+    /// Events of all kinds that the session is made of, unknown names included.
+    pub events: u64,
+    pub first_piece: Option<Stamp>,
+    pub last_piece: Option<Stamp>,
+    pub first_start: Option<Stamp>,
+    pub last_stop: Option<Stamp>,
+    pub total_pieces: u32,
+    /// |W|: first to last piece.
+    pub window_ms: i64,
+    /// Waits inside W, outside stops, each moment counted once.
+    pub wait_ms: i64,
+    /// Stops inside W, each moment counted once.
+    pub stop_ms: i64,
+    /// |W| less the two above.
+    pub effective_ms: i64,
+    /// Plain sum of all waits as logged, in and out of W.
+    pub raw_wait_ms: i64,
+    /// Plain sum of all stop periods as logged.
+    pub raw_stop_ms: i64,
+}
+
+/// Milliseconds as hours in ten-thousandths, rounded half up: central's `DECIMAL(10,4)` times 10⁴.
+pub fn hours_e4(ms: i64) -> i64 {
+    // 1 h = 3,600,000 ms, so 10⁻⁴ h = 360 ms.
+    (ms + 180).div_euclid(360)
+}
+
+/// `part` in percent of `whole`, in hundredths, rounded half up: central's `DECIMAL(5,2)` times 100.
+/// 0 where `whole` is 0.
+pub fn rate_e2(part_ms: i64, whole_ms: i64) -> i64 {
+    if whole_ms == 0 {
+        return 0;
+    }
+    let (part, whole) = (i128::from(part_ms), i128::from(whole_ms));
+    i64::try_from((part * 20_000 + whole).div_euclid(2 * whole)).expect("a rate lies in 0..=10000")
+}
+
+/// A piece done; its number is its place in the session, from 1.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Piece {
+    pub at: Stamp,
+    pub details: String,
+}
+
+/// A wait of the machine, `start` to `end`; `end - start` is the duration as logged, to the millisecond.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wait {
+    pub start: Stamp,
+    pub end: Stamp,
+}
+
+/// A voluntary stop, from the first `MachineStop` to the next `MachineStart`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stop {
+    pub start: Stamp,
+    pub end: Stamp,
+}
+
+/// A job profile: what the following pieces are cut from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Job {
+    pub at: Stamp,
+    /// At most 50 characters, as central's column.
+    pub reference: String,
+    /// Hundredths of a millimetre, below 10¹⁰ (central's `DECIMAL(10,2)`).
+    pub length_e2: i64,
+    /// At most 50 characters; `N/A` where the line names none.
+    pub colour: String,
+}
+
+/// Something in the LOG that a person may want to look at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Anomaly {
+    pub code: AnomalyCode,
+    pub at: Stamp,
+    /// How often, for codes that are counted over the day (at `at` for the first time).
+    pub count: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum AnomalyCode {
+    /// A piece was made while a stop was open: the start line is missing.
+    StartLineLost,
+    /// A line's time lies before the time of the line above it in the same file.
+    ClockSteppedBack,
+    /// A wait line without a readable duration.
+    WaitWithoutDuration,
+    /// A wait that lies wholly outside first to last piece.
+    WaitOutsideProduction,
+    /// Waits that overlap one another, or a stop.
+    Overlap,
+    /// A day with events and no piece.
+    NoPiece,
+}
+
+impl AnomalyCode {
+    pub const ALL: [Self; 6] = [
+        Self::StartLineLost,
+        Self::ClockSteppedBack,
+        Self::WaitWithoutDuration,
+        Self::WaitOutsideProduction,
+        Self::Overlap,
+        Self::NoPiece,
+    ];
+
+    /// The word kept in the buffer and shown to people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StartLineLost => "start_line_lost",
+            Self::ClockSteppedBack => "clock_stepped_back",
+            Self::WaitWithoutDuration => "wait_without_duration",
+            Self::WaitOutsideProduction => "wait_outside_production",
+            Self::Overlap => "overlap",
+            Self::NoPiece => "no_piece",
+        }
+    }
+}
+
+/// How many rows of each kind of detail a session has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DetailCounts {
+    pub pieces: u32,
+    pub waits: u32,
+    pub stops: u32,
+    pub jobs: u32,
+}
+
+/// One session as the buffer holds it: what the sync compares with central before it sends anything.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LocalSession {
+    pub machine: Machine,
+    pub day: Day,
+    /// Grows by at least one with every change of the session; never 0.
+    pub revision: i64,
+    /// The revision that central is known to hold, 0 if none.
+    pub synced_revision: i64,
+    /// Events the session was computed from.
+    pub events: u64,
+    pub counts: DetailCounts,
+}
+
+/// What central holds of a session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CentralSession {
+    pub id: i32,
+    /// `None`: the row was not written by an agent.
+    pub revision: Option<i64>,
+    pub agent_id: Option<String>,
+    /// The buffer that wrote the row last (a new card or a rebuilt buffer has a new one).
+    pub buffer_id: Option<String>,
+    /// `None`: the row was not written by an agent.
+    pub events: Option<i64>,
+    /// Rows of detail tables as counted in central.
+    pub counts: DetailCounts,
+}
+
+/// A detail row with its number in the session, from 1.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Numbered<T> {
+    pub number: u32,
+    pub row: T,
+}
+
+/// What goes to central for one session: the whole header, and the detail rows that central lacks.
+/// Rows numbered above `counts` are to be deleted there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delivery {
+    pub machine: Machine,
+    pub day: Day,
+    pub revision: i64,
+    pub figures: Figures,
+    /// `folder/file`, joined by `; `, cut at 255 characters.
+    pub log_sources: String,
+    pub counts: DetailCounts,
+    pub pieces: Vec<Numbered<Piece>>,
+    pub waits: Vec<Numbered<Wait>>,
+    pub stops: Vec<Numbered<Stop>>,
+    pub jobs: Vec<Numbered<Job>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_round_half_up_to_four_decimals() {
+        assert_eq!(hours_e4(60_000), 167); // 0.016666… h
+        assert_eq!(hours_e4(180), 1); // exactly half of 10⁻⁴ h
+        assert_eq!(hours_e4(179), 0);
+        assert_eq!(hours_e4(7_200_000), 20_000);
+    }
+
+    #[test]
+    fn rates_round_half_up_to_two_decimals_and_a_zero_window_has_rate_zero() {
+        assert_eq!(rate_e2(1, 3), 3333);
+        assert_eq!(rate_e2(2, 3), 6667);
+        assert_eq!(rate_e2(1, 20_000), 1); // 0.005 % is half of a hundredth
+        assert_eq!(rate_e2(5, 0), 0);
+        assert_eq!(rate_e2(7, 7), 10_000);
+    }
+
+    #[test]
+    fn a_day_begins_at_day_start() {
+        let at = Stamp::from_naive(
+            NaiveDate::from_ymd_opt(2025, 6, 4).unwrap().and_hms_opt(4, 59, 59).unwrap(),
+        );
+        assert_eq!(at.day(TimeDelta::zero()).to_string(), "2025-06-04");
+        assert_eq!(at.day(TimeDelta::hours(5)).to_string(), "2025-06-03");
+        assert_eq!(at.plus_ms(1000).day(TimeDelta::hours(5)).to_string(), "2025-06-04");
+    }
+}

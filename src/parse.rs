@@ -1,0 +1,1 @@
+//! LOG bytes into records and counted rejects. Pure.

@@ -1,0 +1,1 @@
+//! A folder on a disk: USB stick, mounted share, tests.

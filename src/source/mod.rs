@@ -1,0 +1,109 @@
+//! Where LOG files come from. A source lists folders and files, reads a file from an offset, and
+//! deletes one file by name; it decides nothing. `ftp` is the only room that names suppaftp, `dir`
+//! is a folder on a disk (USB stick, mounted share, tests).
+//!
+//! What must never happen here: a transfer that did not end well reported as complete; a name from
+//! a server's listing becoming a path outside its folder or a second command.
+
+use std::io;
+
+use chrono::NaiveDateTime;
+
+pub mod dir;
+pub mod ftp;
+
+/// A file as a listing shows it. Nothing in it is believed further than "maybe worth a look".
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// The bare file name, decoded, without any directory part.
+    pub name: String,
+    /// Bytes, where the server says.
+    pub size: Option<u64>,
+    /// The server's modification time as it prints it; the zone is the server's own business.
+    pub modified: Option<NaiveDateTime>,
+}
+
+/// A place that holds folders of LOG files. Methods reconnect by themselves where a connection was
+/// lost between two calls; an error inside a call is returned and the next call starts afresh.
+pub trait Source {
+    /// Names of the folders at the root (only used to report missing and unmapped ones).
+    fn folders(&mut self) -> Result<Vec<String>, SourceError>;
+
+    /// The regular files of one folder, in no particular order.
+    ///
+    /// An empty folder is an empty list, also where a server answers it with an error.
+    fn list(&mut self, folder: &str) -> Result<Vec<Entry>, SourceError>;
+
+    /// Bytes of `folder/name` from `offset` to its end, handed to `sink` in pieces.
+    ///
+    /// Returns the number of bytes handed over, and only when the source confirmed the end of the
+    /// transfer; an error may come after `sink` was called. `sink` may stop the transfer by
+    /// returning `Err`, which comes back as [`SourceError::Sink`].
+    fn read(
+        &mut self,
+        folder: &str,
+        name: &str,
+        offset: u64,
+        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<u64, SourceError>;
+
+    /// The file's size now, asked from the server itself; `None` where it cannot say.
+    fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError>;
+
+    /// Removes one file for good. Returns `Ok` only when the source confirmed it.
+    fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError>;
+
+    /// Gives the connection back; the next call opens a new one.
+    fn close(&mut self);
+}
+
+/// What can go wrong with a source, by the action that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error("cannot reach {address}")]
+    Connect { address: String, source: io::Error },
+    #[error(
+        "{address} refused the login of user {user:?} ({answer}); check `user` and `password_file`"
+    )]
+    Login { address: String, user: String, answer: String },
+    #[error("TLS with {address} failed: {reason}")]
+    Tls { address: String, reason: String },
+    #[error("folder {folder:?} does not exist on the server ({answer})")]
+    FolderMissing { folder: String, answer: String },
+    #[error("cannot list {folder:?}: {answer}")]
+    List { folder: String, answer: String },
+    /// The server answered about this one file (450, 550, …): others may go on.
+    #[error("{folder}/{name}: the server answered {answer}")]
+    FileRefused { folder: String, name: String, answer: String },
+    /// The server cannot resume at an offset; the file must be read from its beginning.
+    #[error("{folder}/{name}: the server does not resume at byte {offset} ({answer})")]
+    ResumeRefused { folder: String, name: String, offset: u64, answer: String },
+    /// The link broke or a wait ran out; the file may be read again later.
+    #[error("{folder}/{name}: transfer broke off")]
+    Transfer { folder: String, name: String, source: io::Error },
+    /// The connection is gone (421, dropped link, time-out).
+    #[error("connection to {address} lost")]
+    Lost { address: String, source: io::Error },
+    #[error("cannot take {folder}/{name}")]
+    Sink { folder: String, name: String, source: io::Error },
+    #[error("name {name:?} is not usable: {reason}")]
+    BadName { name: String, reason: &'static str },
+    #[error("cannot read {path}")]
+    Disk { path: String, source: io::Error },
+}
+
+impl SourceError {
+    /// True where only the named file or folder is concerned and the source itself still works.
+    pub fn concerns_one_file(&self) -> bool {
+        matches!(
+            self,
+            Self::FileRefused { .. }
+                | Self::ResumeRefused { .. }
+                | Self::FolderMissing { .. }
+                | Self::List { .. }
+                | Self::BadName { .. }
+                | Self::Sink { .. }
+                | Self::Disk { .. }
+        )
+    }
+}

@@ -1,0 +1,1 @@
+//! Making central equal to the buffer.

@@ -1,0 +1,5 @@
+//! Whole-program tests: the real binary, real FTP servers, real PostgreSQL. One test binary, so
+//! that it links once and shares its servers.
+
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,1 @@
+//! The real binary: configuration written, started, stopped, its output read.

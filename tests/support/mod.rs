@@ -1,0 +1,8 @@
+//! The one harness of the whole-program tests.
+#![allow(dead_code, reason = "each test binary uses the part it needs")]
+
+pub mod agent;
+pub mod ftp;
+pub mod golden;
+pub mod net;
+pub mod postgres;

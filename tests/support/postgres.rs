@@ -1,0 +1,1 @@
+//! A real PostgreSQL of the tests, a fresh database for each test.
