@@ -1,1 +1,453 @@
 //! The real binary: configuration written, started, stopped, its output read.
+//!
+//! An [`Agent`] is a state folder and a configuration; every command on it is a process of its own.
+//! What must never happen: an agent that outlives the test that started it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader, Read},
+    os::unix::{fs::PermissionsExt, process::ExitStatusExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Condvar, Mutex},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{ftp::Vsftpd, postgres::Database, wait};
+
+/// Folder on the server, `nom`, `type_cu`: the three machines of the golden cases.
+pub const FOLDERS: [(&str, &str, &str); 3] = [
+    ("DEM12 (PVC)", "DEM12", "DEM12"),
+    ("DEMALU (ALU)", "DEMALU", "DEMALU"),
+    ("SU12 (HYBRIDE)", "SU12", "SU12"),
+];
+
+/// Variables that the agent reads; none of the machine's own may leak into a test.
+const READ_FROM_ENVIRONMENT: [&str; 12] = [
+    "FTP_HOST",
+    "FTP_PORT",
+    "FTP_USER",
+    "FTP_PASS",
+    "POSTGRES_HOST",
+    "POSTGRES_PORT",
+    "POSTGRES_DB",
+    "POSTGRES_USER",
+    "POSTGRES_PASSWORD",
+    "CREDENTIALS_DIRECTORY",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+];
+
+/// A state folder with a configuration, and the means to run the binary on them.
+pub struct Agent {
+    dir: TempDir,
+    config: toml::Table,
+    environment: BTreeMap<String, String>,
+}
+
+impl Agent {
+    /// An agent without a source: add one.
+    pub fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("cu-agent-test-").tempdir().unwrap();
+        let mut agent = Self { dir, config: toml::Table::new(), environment: BTreeMap::new() };
+        let state_dir = agent.state_dir();
+        agent.set("agent.id", "essai");
+        agent.set("agent.state_dir", state_dir.to_str().unwrap());
+        agent.set("agent.log_level", "info");
+        agent.set("schedule.poll", "1s");
+        agent.set("status.listen", "");
+        agent
+    }
+
+    /// An agent on a directory source with the three machines of the golden cases.
+    pub fn on_directory(path: &Path) -> Self {
+        let mut agent = Self::new();
+        agent.add_directory("cu", path);
+        agent
+    }
+
+    /// An agent on an FTP server with the three machines of the golden cases.
+    pub fn on_ftp(server: &Vsftpd) -> Self {
+        let mut agent = Self::new();
+        agent.add_ftp("cu", server);
+        agent
+    }
+
+    /// Adds a source of kind `directory`; returns its key, for [`Agent::set`].
+    pub fn add_directory(&mut self, name: &str, path: &Path) -> String {
+        let key = self.add_source(name);
+        self.set(&format!("{key}.kind"), "directory");
+        self.set(&format!("{key}.path"), path.to_str().unwrap());
+        key
+    }
+
+    /// Adds a source of kind `ftp`; returns its key, for [`Agent::set`].
+    pub fn add_ftp(&mut self, name: &str, server: &Vsftpd) -> String {
+        let key = self.add_source(name);
+        let password_file = self.secret(&format!("{name}.password"), server.password());
+        self.set(&format!("{key}.kind"), "ftp");
+        self.set(&format!("{key}.host"), "127.0.0.1");
+        self.set(&format!("{key}.port"), i64::from(server.port()));
+        self.set(&format!("{key}.user"), server.user());
+        self.set(&format!("{key}.password_file"), password_file.to_str().unwrap());
+        key
+    }
+
+    fn add_source(&mut self, name: &str) -> String {
+        let mut folders = toml::Table::new();
+        for (folder, nom, type_cu) in FOLDERS {
+            folders.insert(folder.into(), machine(nom, type_cu));
+        }
+        let sources = self
+            .config
+            .entry("source")
+            .or_insert_with(|| toml::Value::Array(Vec::new()))
+            .as_array_mut()
+            .unwrap();
+        let mut source = toml::Table::new();
+        source.insert("name".into(), name.into());
+        source.insert("folders".into(), folders.into());
+        sources.push(source.into());
+        format!("source.{}", sources.len() - 1)
+    }
+
+    /// Replaces the folders of source `number` (0 is the first).
+    pub fn map_folders(&mut self, number: usize, mapping: &[(&str, &str)]) {
+        let table: toml::Table =
+            mapping.iter().map(|(folder, nom)| ((*folder).into(), machine(nom, nom))).collect();
+        self.set(&format!("source.{number}.folders"), table);
+    }
+
+    /// Syncs to `database`.
+    pub fn central(mut self, database: &Database) -> Self {
+        self.set_central(database);
+        self
+    }
+
+    pub fn set_central(&mut self, database: &Database) {
+        let password_file = self.secret("central.password", database.password());
+        self.set("central.host", "127.0.0.1");
+        self.set("central.port", i64::from(database.port()));
+        self.set("central.database", database.name());
+        self.set("central.user", database.user());
+        self.set("central.password_file", password_file.to_str().unwrap());
+        self.set("central.tls", "disable");
+    }
+
+    /// Sets one key of the configuration by its dotted path; a number steps into a list.
+    pub fn set(&mut self, path: &str, value: impl Into<toml::Value>) {
+        let (parents, key) = path.rsplit_once('.').unwrap_or(("", path));
+        self.table_at(parents).insert(key.into(), value.into());
+    }
+
+    /// Like [`Agent::set`], for building in one expression.
+    pub fn with(mut self, path: &str, value: impl Into<toml::Value>) -> Self {
+        self.set(path, value);
+        self
+    }
+
+    /// Takes a key, or a whole table, out of the configuration.
+    pub fn unset(&mut self, path: &str) {
+        let (parents, key) = path.rsplit_once('.').unwrap_or(("", path));
+        self.table_at(parents).remove(key);
+    }
+
+    fn table_at(&mut self, path: &str) -> &mut toml::Table {
+        let mut table = &mut self.config;
+        let mut steps = path.split('.').filter(|step| !step.is_empty()).peekable();
+        while let Some(step) = steps.next() {
+            let value =
+                table.entry(step).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            let value = match steps.peek().and_then(|next| next.parse::<usize>().ok()) {
+                Some(index) => {
+                    steps.next();
+                    &mut value.as_array_mut().unwrap()[index]
+                }
+                None => value,
+            };
+            table = value.as_table_mut().unwrap();
+        }
+        table
+    }
+
+    /// Writes a file that only its owner reads, and returns its path.
+    pub fn secret(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+
+    /// Gives the binary an environment variable.
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.into(), value.into());
+    }
+
+    /// The folder that holds configuration, secrets and state.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    pub fn config_file(&self) -> PathBuf {
+        self.dir.path().join("config.toml")
+    }
+
+    /// The SQLite file.
+    pub fn buffer(&self) -> PathBuf {
+        self.state_dir().join("buffer.db")
+    }
+
+    /// Throws the buffer away, as the loss of the SD card does.
+    pub fn lose_buffer(&self) {
+        match fs::remove_dir_all(self.state_dir()) {
+            Ok(()) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => panic!("cannot remove the state folder: {e}"),
+        }
+    }
+
+    /// Collects everything, syncs everything, and returns when that is done.
+    pub fn once(&self) -> Output {
+        self.command(&["once"])
+    }
+
+    /// Runs `cu-agent --config … ARGUMENTS` to its end.
+    pub fn command(&self, arguments: &[&str]) -> Output {
+        self.start(arguments).output(wait::PATIENCE)
+    }
+
+    /// Starts the service.
+    pub fn run(&self) -> Running {
+        self.start(&["run"])
+    }
+
+    /// Starts `cu-agent --config … ARGUMENTS`.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let config = self.config_file();
+        fs::write(&config, self.config.to_string()).unwrap();
+        let mut all = vec!["--config", config.to_str().unwrap()];
+        all.extend_from_slice(arguments);
+        start_binary(&all, &self.environment)
+    }
+
+    pub fn status_json(&self) -> Value {
+        let output = self.command(&["status", "--json"]);
+        serde_json::from_str(&output.stdout)
+            .unwrap_or_else(|e| panic!("status --json is no JSON: {e}\n{output}"))
+    }
+
+    /// One figure of `status --json`, such as `sessions`.
+    pub fn status_number(&self, key: &str) -> i64 {
+        let status = self.status_json();
+        status[key].as_i64().unwrap_or_else(|| panic!("no number {key:?} in {status:#}"))
+    }
+
+    pub fn sessions_json(&self) -> Value {
+        let output = self.command(&["sessions", "--json"]).succeeded();
+        serde_json::from_str(&output.stdout)
+            .unwrap_or_else(|e| panic!("sessions --json is no JSON: {e}\n{output}"))
+    }
+}
+
+fn machine(nom: &str, type_cu: &str) -> toml::Value {
+    let mut table = toml::Table::new();
+    table.insert("nom".into(), nom.into());
+    table.insert("type_cu".into(), type_cu.into());
+    table.into()
+}
+
+/// Runs the binary with exactly these arguments, without a configuration of its own.
+pub fn cu_agent(arguments: &[&str]) -> Output {
+    start_binary(arguments, &BTreeMap::new()).output(wait::PATIENCE)
+}
+
+fn start_binary(arguments: &[&str], environment: &BTreeMap<String, String>) -> Running {
+    // The kernel kills the agent when the thread that started it ends, however the test ends;
+    // setpriv becomes the agent, so the process id is the agent's own.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_cu-agent")]).args(arguments);
+    for name in READ_FROM_ENVIRONMENT {
+        command.env_remove(name);
+    }
+    command.envs(environment).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("setpriv is part of every Debian");
+    let lines = Arc::new(Lines::default());
+    let stdout = child.stdout.take().unwrap();
+    let stderr = child.stderr.take().unwrap();
+    let reading_stdout = thread::spawn(move || {
+        let mut text = Vec::new();
+        BufReader::new(stdout).read_to_end(&mut text).unwrap();
+        String::from_utf8_lossy(&text).into_owned()
+    });
+    let reading_stderr = thread::spawn({
+        let lines = Arc::clone(&lines);
+        move || {
+            for line in BufReader::new(stderr).split(b'\n') {
+                lines.push(String::from_utf8_lossy(&line.unwrap()).into_owned());
+            }
+        }
+    });
+    Running { child, lines, readers: Some((reading_stdout, reading_stderr)) }
+}
+
+/// Lines of the log as they come.
+#[derive(Default)]
+struct Lines {
+    seen: Mutex<Vec<String>>,
+    grown: Condvar,
+}
+
+impl Lines {
+    fn push(&self, line: String) {
+        self.seen.lock().unwrap().push(line);
+        self.grown.notify_all();
+    }
+}
+
+/// A process of the binary. Dropped, it is killed.
+pub struct Running {
+    child: Child,
+    lines: Arc<Lines>,
+    readers: Option<(JoinHandle<String>, JoinHandle<()>)>,
+}
+
+impl Running {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The log so far.
+    pub fn log(&self) -> String {
+        self.lines.seen.lock().unwrap().join("\n")
+    }
+
+    /// Waits for a line of the log that holds `text`, and returns it.
+    pub fn wait_for_line(&self, text: &str) -> String {
+        self.wait_for_nth_line(text, 1)
+    }
+
+    /// Waits until `nth` lines of the log hold `text`, and returns the last of them.
+    pub fn wait_for_nth_line(&self, text: &str, nth: usize) -> String {
+        let deadline = Instant::now() + wait::PATIENCE;
+        let mut seen = self.lines.seen.lock().unwrap();
+        loop {
+            if let Some(line) = seen.iter().filter(|line| line.contains(text)).nth(nth - 1) {
+                return line.clone();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no {nth}. line with {text:?} in:\n{}", seen.join("\n"));
+            seen = self.lines.grown.wait_timeout(seen, left).unwrap().0;
+        }
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// SIGKILL, as a power cut; the process is gone when this returns.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; returns what the process left and how long it took to go.
+    pub fn terminate(self) -> (Output, Duration) {
+        let begun = Instant::now();
+        self.signal("TERM");
+        let output = self.output(wait::PATIENCE);
+        (output, begun.elapsed())
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {}", self.id())])
+            .status()
+            .unwrap();
+        assert!(sent.success(), "process {} is gone already:\n{}", self.id(), self.log());
+    }
+
+    /// Waits for the end and returns everything that was printed.
+    pub fn output(mut self, limit: Duration) -> Output {
+        let deadline = Instant::now() + limit;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "still running after {limit:?}:\n{}", self.log());
+            thread::park_timeout(Duration::from_millis(2));
+        };
+        let (stdout, stderr) = self.readers.take().expect("output is asked for once");
+        let stdout = stdout.join().unwrap();
+        stderr.join().unwrap();
+        let code = status.code().unwrap_or_else(|| -status.signal().unwrap_or_default());
+        Output { code, stdout, stderr: self.log() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Already gone is as good as killed now.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a command left behind. A signal is a negative code.
+pub struct Output {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Output {
+    /// Exit code 0, or the test fails with everything that was printed.
+    #[track_caller]
+    pub fn succeeded(self) -> Self {
+        self.exited(0)
+    }
+
+    #[track_caller]
+    pub fn exited(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "exit code\n{self}");
+        self
+    }
+
+    /// Something that was printed or logged holds `text`.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(
+            self.stdout.contains(text) || self.stderr.contains(text),
+            "nothing says {text:?}\n{self}"
+        );
+        self
+    }
+
+    #[track_caller]
+    pub fn does_not_say(self, text: &str) -> Self {
+        assert!(
+            !self.stdout.contains(text) && !self.stderr.contains(text),
+            "something says {text:?}\n{self}"
+        );
+        self
+    }
+}
+
+impl std::fmt::Display for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "exit code {}\n--- stdout\n{}\n--- stderr\n{}",
+            self.code, self.stdout, self.stderr
+        )
+    }
+}

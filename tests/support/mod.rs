@@ -6,3 +6,5 @@ pub mod ftp;
 pub mod golden;
 pub mod net;
 pub mod postgres;
+pub mod rows;
+pub mod wait;
