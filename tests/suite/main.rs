@@ -1,6 +1,12 @@
 //! Whole-program tests: the real binary, real FTP servers, real PostgreSQL. One test binary, so
 //! that it links once and shares its servers.
 
+mod bad_input;
+mod commands;
+mod example_config;
+mod golden_chain;
 mod golden_pure;
+mod invariants;
+mod rooms;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,43 +1,116 @@
-//! What central holds, read back by SQL in the shape of the golden cases: one JSON object a
-//! (machine, production day), decimals as strings with the column's digits.
+//! What central and the buffer hold, read back in the typed shape of the golden cases, so that
+//! truth, buffer and central can be compared to the last digit. Reads only.
 
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::postgres::Database;
+use super::{
+    agent::Agent,
+    golden::{Case, Expected, machine_of},
+    postgres::Database,
+};
 
-const STAMP: &str = "'YYYY-MM-DD HH24:MI:SS.MS'";
-
-/// All sessions of a database with all their details, by machine and day.
-pub fn central_rows(database: &Database) -> Vec<Value> {
-    let text = database.psql(&query());
-    serde_json::from_str::<Vec<Value>>(text.trim())
-        .unwrap_or_else(|e| panic!("central's rows are no JSON: {e}\n{text}"))
+/// What a case must leave behind, by machine and day; `dossier` holds the machine's name.
+pub fn truth(case: &Case) -> Vec<Expected> {
+    let mut sessions = case.expected.clone();
+    for session in &mut sessions {
+        session.dossier = machine_of(&session.dossier).to_owned();
+    }
+    sessions.sort_by(|a, b| (&a.dossier, &a.date_production).cmp(&(&b.dossier, &b.date_production)));
+    sessions
 }
 
-/// The keys of a golden session that stand in central, all of which are compared.
-pub const KEYS: [&str; 18] = [
-    "date_production",
-    "total_pieces",
-    "heure_premiere_piece",
-    "heure_derniere_piece",
-    "heure_premier_machine_start",
-    "heure_dernier_machine_stop",
-    "duree_production_totale",
-    "temps_attente",
-    "temps_arret_volontaire",
-    "temps_production_effectif",
-    "taux_occupation",
-    "taux_attente",
-    "taux_arret_volontaire",
-    "temps_attente_brut",
-    "temps_arret_brut",
-    "pieces",
-    "attentes",
-    "arrets",
-];
+/// A session of central with what the golden cases do not tell.
+#[derive(Clone, Debug, Deserialize)]
+pub struct CentralRow {
+    pub type_cu: String,
+    pub fichier_log_source: Option<String>,
+    pub revision: Option<i64>,
+    /// True where every table of details is numbered 1 to n without a gap.
+    pub numbered: bool,
+    pub session: Expected,
+}
 
+/// All sessions of a database with all their details, by machine and day.
+pub fn central_rows(database: &Database) -> Vec<CentralRow> {
+    let text = database.psql(&query());
+    let rows: Vec<CentralRow> = serde_json::from_str(text.trim())
+        .unwrap_or_else(|e| panic!("central's rows are not in the golden shape: {e}\n{text}"));
+    for row in &rows {
+        assert!(
+            row.numbered,
+            "details of {} {} are not numbered 1..n",
+            row.session.dossier, row.session.date_production
+        );
+    }
+    rows
+}
+
+/// All sessions of a database in the golden shape.
+pub fn central_sessions(database: &Database) -> Vec<Expected> {
+    central_rows(database).into_iter().map(|row| row.session).collect()
+}
+
+/// All sessions of the buffer in the golden shape, as `sessions --json` prints them.
+pub fn buffer_sessions(agent: &Agent) -> Vec<Expected> {
+    let Value::Array(list) = agent.sessions_json() else {
+        panic!("sessions --json prints no list");
+    };
+    let mut sessions: Vec<Expected> = list
+        .into_iter()
+        .map(|session| {
+            let Value::Object(mut session) = session else { panic!("{session} is no object") };
+            let machine = session.remove("machine").expect("a session names its machine");
+            session.insert("dossier".into(), machine);
+            for beside in ["revision", "synced_revision", "events"] {
+                assert!(session.remove(beside).is_some_and(|n| n.is_i64()), "no number {beside:?}");
+            }
+            serde_json::from_value(Value::Object(session))
+                .expect("sessions --json has the golden shape")
+        })
+        .collect();
+    sessions.sort_by(|a, b| (&a.dossier, &a.date_production).cmp(&(&b.dossier, &b.date_production)));
+    sessions
+}
+
+/// Fails with the first field that differs, not with two pages of sessions.
+#[track_caller]
+pub fn assert_same(what: &str, got: &[Expected], wanted: &[Expected]) {
+    let key = |s: &Expected| format!("{} {}", s.dossier, s.date_production);
+    let keys = |list: &[Expected]| list.iter().map(key).collect::<Vec<_>>();
+    assert_eq!(keys(got), keys(wanted), "{what}: which sessions there are");
+    for (got, wanted) in got.iter().zip(wanted) {
+        if got == wanted {
+            continue;
+        }
+        let what = format!("{what}, {}", key(wanted));
+        let headers = |s: &Expected| {
+            let mut header = s.clone();
+            header.pieces.clear();
+            header.attentes.clear();
+            header.arrets.clear();
+            header.jobs.clear();
+            header
+        };
+        assert_eq!(headers(got), headers(wanted), "{what}");
+        first_difference(&format!("{what}: pieces"), &got.pieces, &wanted.pieces);
+        first_difference(&format!("{what}: attentes"), &got.attentes, &wanted.attentes);
+        first_difference(&format!("{what}: arrets"), &got.arrets, &wanted.arrets);
+        first_difference(&format!("{what}: jobs"), &got.jobs, &wanted.jobs);
+    }
+}
+
+#[track_caller]
+fn first_difference<T: PartialEq + std::fmt::Debug>(what: &str, got: &[T], wanted: &[T]) {
+    for (number, (got, wanted)) in got.iter().zip(wanted).enumerate() {
+        assert_eq!(got, wanted, "{what}: number {}", number + 1);
+    }
+    assert_eq!(got.len(), wanted.len(), "{what}: how many");
+}
+
+/// One JSON list of everything; decimals as text with the column's digits.
 fn query() -> String {
-    let stamp = |column: &str| format!("to_char({column}, {STAMP})");
+    let stamp = |column: &str| format!("to_char({column}, 'YYYY-MM-DD HH24:MI:SS.MS')");
     let header = [
         "heure_premiere_piece",
         "heure_derniere_piece",
@@ -59,52 +132,50 @@ fn query() -> String {
     ]
     .map(|column| format!("'{column}', s.{column}::text"))
     .join(", ");
-    let details = |table: &str, columns: &str, number: &str| {
-        format!(
-            "(SELECT coalesce(json_agg(json_build_array({columns}) ORDER BY d.{number}), '[]') \
-             FROM {table} d WHERE d.session_id = s.id)"
-        )
-    };
-    // The numbers must be 1..n without a gap: `numbered` is true only then.
-    let numbered = |table: &str, number: &str| {
-        format!(
-            "(SELECT count(*) = coalesce(max(d.{number}), 0) AND count(*) = count(DISTINCT d.{number}) \
-             AND coalesce(min(d.{number}), 1) = 1 FROM {table} d WHERE d.session_id = s.id)"
-        )
-    };
-    let pieces = details(
-        "piece_production",
-        &format!("{}, d.details", stamp("d.timestamp_production")),
-        "numero_piece",
-    );
-    let waits = details(
-        "periode_attente",
-        &format!("{}, d.duree_secondes", stamp("d.timestamp_debut")),
-        "numero",
-    );
-    let stops = details(
-        "periode_arret",
-        &format!("{}, {}", stamp("d.timestamp_debut"), stamp("d.timestamp_fin")),
-        "numero",
-    );
-    let jobs = details(
-        "job_profil",
-        &format!("{}, d.reference, d.longueur::text, d.couleur", stamp("d.timestamp_debut")),
-        "numero",
-    );
-    let all_numbered = [
-        numbered("piece_production", "numero_piece"),
-        numbered("periode_attente", "numero"),
-        numbered("periode_arret", "numero"),
-        numbered("job_profil", "numero"),
-    ]
-    .join(" AND ");
+    let begin = stamp("d.timestamp_debut");
+    let details = [
+        (
+            "pieces",
+            "piece_production",
+            "numero_piece",
+            format!("{}, d.details", stamp("d.timestamp_production")),
+        ),
+        ("attentes", "periode_attente", "numero", format!("{begin}, d.duree_secondes")),
+        ("arrets", "periode_arret", "numero", format!("{begin}, {}", stamp("d.timestamp_fin"))),
+        (
+            "jobs",
+            "job_profil",
+            "numero",
+            format!("{begin}, d.reference, d.longueur::text, d.couleur"),
+        ),
+    ];
+    let lists = details
+        .iter()
+        .map(|(name, table, number, columns)| {
+            format!(
+                "'{name}', (SELECT coalesce(json_agg(json_build_array({columns}) \
+                 ORDER BY d.{number}), '[]') FROM {table} d WHERE d.session_id = s.id)"
+            )
+        })
+        .collect::<Vec<_>>()
+        .join(", ");
+    let numbered = details
+        .iter()
+        .map(|(_, table, number, _)| {
+            format!(
+                "(SELECT count(*) = coalesce(max(d.{number}), 0) \
+                 AND count(*) = count(DISTINCT d.{number}) AND coalesce(min(d.{number}), 1) = 1 \
+                 FROM {table} d WHERE d.session_id = s.id)"
+            )
+        })
+        .collect::<Vec<_>>()
+        .join(" AND ");
     format!(
-        "SELECT coalesce(json_agg(json_build_object('machine', c.nom, 'type_cu', c.type_cu, \
+        "SELECT coalesce(json_agg(json_build_object('type_cu', c.type_cu, \
+         'fichier_log_source', s.fichier_log_source, 'revision', s.revision, \
+         'numbered', {numbered}, 'session', json_build_object('dossier', c.nom, \
          'date_production', to_char(s.date_production, 'YYYY-MM-DD'), \
-         'total_pieces', s.total_pieces, {header}, {decimals}, \
-         'fichier_log_source', s.fichier_log_source, 'numbered', {all_numbered}, \
-         'pieces', {pieces}, 'attentes', {waits}, 'arrets', {stops}, 'jobs', {jobs}) \
+         'total_pieces', s.total_pieces, {header}, {decimals}, {lists})) \
          ORDER BY c.nom, s.date_production), '[]') \
          FROM session_production s JOIN centre_usinage c ON c.id = s.centre_usinage_id"
     )

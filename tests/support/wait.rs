@@ -13,3 +13,8 @@ pub fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
         std::thread::park_timeout(Duration::from_millis(10));
     }
 }
+
+/// Lets a while pass, for damage that must strike at any moment. Never to wait for something.
+pub fn any_moment(length: Duration) {
+    std::thread::park_timeout(length);
+}
