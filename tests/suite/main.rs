@@ -1,5 +1,6 @@
 //! Whole-program tests: the real binary, real FTP servers, real PostgreSQL. One test binary, so
 //! that it links once and shares its servers.
 
+mod golden_pure;
 #[path = "../support/mod.rs"]
 mod support;
