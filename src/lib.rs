@@ -8,6 +8,7 @@
 //! `tests/suite/rooms.rs` holds the rules.
 
 pub mod analyse;
+pub mod buffer;
 pub mod config;
 pub mod model;
 pub mod parse;

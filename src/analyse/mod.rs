@@ -1,1 +1,40 @@
-//! Events of one (machine, production day) into a session. Pure.
+//! Events of one (machine, production day) into a session. Pure: no IO, no clock, no logging.
+//!
+//! The way through: [`part_of_day`] cuts a file's events, the union of all parts of a day puts them
+//! in order, and one sweep over them makes the [`Session`]. What must never happen here: a session
+//! that depends on file names, arrival or the number of readings; a moment counted twice; a float.
+
+mod day;
+mod intervals;
+mod merge;
+mod session;
+
+use chrono::TimeDelta;
+
+pub use day::{Part, days_touched, part_of_day};
+pub use session::{session, session_of_day, sessions};
+
+/// Grows whenever the same bytes would give a different session, so that days still held are
+/// computed anew.
+pub const ANALYSIS_VERSION: i64 = 1;
+
+/// What of the configuration a session depends on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// How long after midnight a production day begins, below 24 h.
+    pub day_start: TimeDelta,
+    pub wait_stamp: WaitStamp,
+}
+
+/// Which end of a wait its line marks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaitStamp {
+    Start,
+    End,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { day_start: TimeDelta::zero(), wait_stamp: WaitStamp::Start }
+    }
+}

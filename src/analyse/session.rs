@@ -1,0 +1,229 @@
+//! One sweep over a day's ordered events: rows, figures, anomalies.
+//!
+//! Where the spec leaves a choice: events of one second act in their order in the file. Waits are
+//! numbered in the order of their lines, whichever end a line marks. A stop that ends in the second
+//! in which it began is a row of length 0. Figures come from unions, so nothing is counted twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    analyse::{
+        Options, Part, WaitStamp, days_touched,
+        intervals::{Span, measure},
+        merge, part_of_day,
+    },
+    model::{Anomaly, AnomalyCode, Day, Figures, Job, Piece, Session, Stamp, Stop, Wait},
+    parse::{Event, Kind, latin1},
+};
+
+/// The session of one production day from each file's part of it, in any order.
+pub fn session_of_day(parts: &[Part<'_, '_>], options: &Options) -> Session {
+    let mut session = session(&merge::union(parts), options);
+    let steps = merge::clock_steps(parts);
+    if let Some(&first) = steps.first() {
+        let (code, at) = (AnomalyCode::ClockSteppedBack, Stamp::from_seconds(first));
+        session.anomalies.push(Anomaly { code, at, count: count_of(steps.len()) });
+        session.anomalies.sort_by_key(|anomaly| (anomaly.code, anomaly.at));
+    }
+    session
+}
+
+/// Every session of one machine from the events of its files, in any order.
+pub fn sessions(files: &[&[Event<'_>]], options: &Options) -> BTreeMap<Day, Session> {
+    let days: BTreeSet<Day> = files
+        .iter()
+        .flat_map(|events| days_touched(events, options.day_start).into_keys())
+        .collect();
+    let session = |day| {
+        let parts: Vec<Part<'_, '_>> =
+            files.iter().map(|events| part_of_day(events, day, options.day_start)).collect();
+        (day, session_of_day(&parts, options))
+    };
+    days.into_iter().map(session).collect()
+}
+
+/// The session of one day's events, already sorted by time. Steps of the clock are not visible in
+/// sorted events; [`session_of_day`] adds them.
+pub fn session(events: &[Event<'_>], options: &Options) -> Session {
+    debug_assert!(events.is_sorted_by_key(|event| event.seconds), "the union sorts by time");
+    let mut sweep = Sweep::new(options.wait_stamp, events.len());
+    for event in events {
+        sweep.take(event);
+    }
+    sweep.finish(events)
+}
+
+struct Sweep {
+    wait_stamp: WaitStamp,
+    session: Session,
+    open_stop: Option<Stamp>,
+    lost_starts: Vec<Stamp>,
+    without_duration: Counted,
+}
+
+/// How often something happened, and when first.
+#[derive(Default)]
+struct Counted {
+    first: Option<Stamp>,
+    count: usize,
+}
+
+impl Counted {
+    fn add(&mut self, at: Stamp) {
+        self.first.get_or_insert(at);
+        self.count += 1;
+    }
+
+    fn anomaly(&self, code: AnomalyCode) -> Option<Anomaly> {
+        self.first.map(|at| Anomaly { code, at, count: count_of(self.count) })
+    }
+}
+
+impl Sweep {
+    fn new(wait_stamp: WaitStamp, events: usize) -> Self {
+        Self {
+            wait_stamp,
+            session: Session { pieces: Vec::with_capacity(events), ..Session::default() },
+            open_stop: None,
+            lost_starts: Vec::new(),
+            without_duration: Counted::default(),
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, event: &Event<'_>) {
+        let at = Stamp::from_seconds(event.seconds);
+        match event.kind {
+            Kind::Piece => {
+                if let Some(stop) = self.open_stop.take() {
+                    self.lost_starts.push(stop);
+                }
+                self.session.pieces.push(Piece { at, details: latin1(event.details()) });
+            }
+            Kind::Wait => match event.wait_ms() {
+                Some(0) => {}
+                Some(ms) => self.session.waits.push(match self.wait_stamp {
+                    WaitStamp::Start => Wait { start: at, end: at.plus_ms(ms) },
+                    WaitStamp::End => Wait { start: at.plus_ms(-ms), end: at },
+                }),
+                None => self.without_duration.add(at),
+            },
+            Kind::Stop => {
+                self.open_stop.get_or_insert(at);
+                self.session.figures.last_stop = Some(at);
+            }
+            Kind::Start => {
+                if let Some(start) = self.open_stop.take() {
+                    self.session.stops.push(Stop { start, end: at });
+                }
+                self.session.figures.first_start.get_or_insert(at);
+            }
+            Kind::Job => {
+                if let Some(job) = event.job() {
+                    self.session.jobs.push(Job {
+                        at,
+                        reference: latin1(job.reference),
+                        length_e2: job.length_e2,
+                        colour: job.colour.map_or_else(|| "N/A".into(), latin1),
+                    });
+                }
+            }
+            Kind::Other => {}
+        }
+    }
+
+    fn finish(self, events: &[Event<'_>]) -> Session {
+        let mut session = self.session;
+        let waits: Vec<Span> = session.waits.iter().map(Span::from).collect();
+        let stops: Vec<Span> = session.stops.iter().map(Span::from).collect();
+        let window = session.pieces.first().zip(session.pieces.last());
+        let window = window.map(|(first, last)| Span { start: first.at.0, end: last.at.0 });
+
+        let figures = &mut session.figures;
+        figures.events = events.len() as u64;
+        figures.total_pieces = count_of(session.pieces.len());
+        figures.raw_wait_ms = plain_sum(&waits);
+        figures.raw_stop_ms = plain_sum(&stops);
+        if let Some(window) = window {
+            set_figures_of_window(figures, window, &waits, &stops);
+        }
+
+        let outside = window.map(|window| waits_outside(&waits, window)).unwrap_or_default();
+        let lost = self.lost_starts.into_iter();
+        let mut anomalies: Vec<Anomaly> =
+            lost.map(|at| Anomaly { code: AnomalyCode::StartLineLost, at, count: 1 }).collect();
+        anomalies.extend(self.without_duration.anomaly(AnomalyCode::WaitWithoutDuration));
+        anomalies.extend(outside.anomaly(AnomalyCode::WaitOutsideProduction));
+        anomalies.extend(overlaps(waits, &stops).anomaly(AnomalyCode::Overlap));
+        if let (None, Some(first)) = (window, events.first()) {
+            let at = Stamp::from_seconds(first.seconds);
+            anomalies.push(Anomaly { code: AnomalyCode::NoPiece, at, count: 1 });
+        }
+        session.anomalies = anomalies;
+        session
+    }
+}
+
+impl From<&Wait> for Span {
+    fn from(wait: &Wait) -> Self {
+        Self { start: wait.start.0, end: wait.end.0 }
+    }
+}
+
+impl From<&Stop> for Span {
+    fn from(stop: &Stop) -> Self {
+        Self { start: stop.start.0, end: stop.end.0 }
+    }
+}
+
+fn set_figures_of_window(figures: &mut Figures, window: Span, waits: &[Span], stops: &[Span]) {
+    figures.first_piece = Some(Stamp(window.start));
+    figures.last_piece = Some(Stamp(window.end));
+    figures.window_ms = window.end - window.start;
+    let mut inside: Vec<Span> = Vec::with_capacity(waits.len() + stops.len());
+    inside.extend(stops.iter().filter_map(|stop| stop.inside(window)));
+    figures.stop_ms = measure(&mut inside);
+    // Waits outside stops: what the union of both has beyond the stops.
+    inside.extend(waits.iter().filter_map(|wait| wait.inside(window)));
+    figures.wait_ms = measure(&mut inside) - figures.stop_ms;
+    figures.effective_ms = figures.window_ms - figures.stop_ms - figures.wait_ms;
+}
+
+/// Saturating: millions of absurd waits are still a number, and no panic.
+fn plain_sum(spans: &[Span]) -> i64 {
+    spans.iter().fold(0, |sum: i64, span| sum.saturating_add(span.end - span.start))
+}
+
+fn waits_outside(waits: &[Span], window: Span) -> Counted {
+    let mut outside = Counted::default();
+    for wait in waits.iter().filter(|wait| wait.inside(window).is_none()) {
+        outside.add(Stamp(wait.start));
+    }
+    outside
+}
+
+/// Waits that share a moment with an earlier wait, or with a stop.
+fn overlaps(mut waits: Vec<Span>, stops: &[Span]) -> Counted {
+    waits.sort_by_key(|wait| wait.start);
+    let mut overlaps = Counted::default();
+    let mut waited_to = i64::MIN;
+    // Stops never overlap one another, so their ends are as sorted as their starts.
+    let mut stops = stops;
+    for wait in waits {
+        while let [stop, later @ ..] = stops
+            && stop.end <= wait.start
+        {
+            stops = later;
+        }
+        let meets_stop = stops.first().is_some_and(|stop| stop.inside(wait).is_some());
+        if wait.start < waited_to || meets_stop {
+            overlaps.add(Stamp(wait.start));
+        }
+        waited_to = waited_to.max(wait.end);
+    }
+    overlaps
+}
+
+fn count_of(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

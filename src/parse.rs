@@ -1,1 +1,0 @@
-//! LOG bytes into records and counted rejects. Pure.
