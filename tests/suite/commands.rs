@@ -171,9 +171,7 @@ fn sessions_are_a_table_for_people_and_a_list_for_programs() {
         let line = table
             .stdout
             .lines()
-            .find(|line| {
-                line.contains(&session.dossier) && line.contains(&session.date_production)
-            })
+            .find(|line| line.contains(&session.dossier) && line.contains(&session.date_production))
             .unwrap_or_else(|| panic!("no line for {}\n{table}", session.dossier));
         assert!(line.contains(&session.total_pieces.to_string()), "{line}");
         assert!(line.contains(&session.taux_occupation), "{line}");
@@ -215,7 +213,8 @@ fn import_takes_files_from_a_stick_for_the_named_machine() {
     let agent = Agent::on_directory(folder.path()).central(&database);
     let first = stick.file("DEM12 (PVC)/20250603.LOG");
     let second = stick.file("DEM12 (PVC)/20250603_B.LOG");
-    let import = ["import", "--machine", "DEM12", first.to_str().unwrap(), second.to_str().unwrap()];
+    let import =
+        ["import", "--machine", "DEM12", first.to_str().unwrap(), second.to_str().unwrap()];
     agent.command(&import).succeeded();
     assert_same("imported", &buffer_sessions(&agent), &truth(&case));
     // Again, and then the same files from the source: nothing doubles.
@@ -285,9 +284,7 @@ fn health_is_1_while_nothing_runs_and_0_while_the_service_does_its_work() {
     let (agent, _folder) = agent_with_one_session();
     agent.command(&["health"]).exited(1);
     let running = agent.run();
-    wait::until("the service is healthy", wait::PATIENCE, || {
-        agent.command(&["health"]).code == 0
-    });
+    wait::until("the service is healthy", wait::PATIENCE, || agent.command(&["health"]).code == 0);
     running.terminate().0.succeeded();
     agent.command(&["health"]).exited(1);
 }

@@ -244,9 +244,15 @@ fn revisions(database: &Database) -> Vec<((String, String), Option<i64>)> {
 /// Which version of each row stands in central: PostgreSQL's own number of the transaction that
 /// wrote it.
 fn row_versions(database: &Database) -> String {
-    let parts = ["session_production", "piece_production", "periode_attente", "periode_arret", "job_profil"]
-        .map(|table| format!("SELECT '{table}' t, id, xmin::text v FROM {table}"))
-        .join(" UNION ALL ");
+    let parts = [
+        "session_production",
+        "piece_production",
+        "periode_attente",
+        "periode_arret",
+        "job_profil",
+    ]
+    .map(|table| format!("SELECT '{table}' t, id, xmin::text v FROM {table}"))
+    .join(" UNION ALL ");
     database.psql(&format!("SELECT string_agg(t || id || v, ',' ORDER BY t, id) FROM ({parts}) x"))
 }
 

@@ -161,8 +161,7 @@ impl Agent {
         let mut table = &mut self.config;
         let mut steps = path.split('.').filter(|step| !step.is_empty()).peekable();
         while let Some(step) = steps.next() {
-            let value =
-                table.entry(step).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            let value = table.entry(step).or_insert_with(|| toml::Value::Table(toml::Table::new()));
             let value = match steps.peek().and_then(|next| next.parse::<usize>().ok()) {
                 Some(index) => {
                     steps.next();

@@ -16,7 +16,8 @@ pub fn truth(case: &Case) -> Vec<Expected> {
     for session in &mut sessions {
         session.dossier = machine_of(&session.dossier).to_owned();
     }
-    sessions.sort_by(|a, b| (&a.dossier, &a.date_production).cmp(&(&b.dossier, &b.date_production)));
+    sessions
+        .sort_by(|a, b| (&a.dossier, &a.date_production).cmp(&(&b.dossier, &b.date_production)));
     sessions
 }
 
@@ -69,7 +70,8 @@ pub fn buffer_sessions(agent: &Agent) -> Vec<Expected> {
                 .expect("sessions --json has the golden shape")
         })
         .collect();
-    sessions.sort_by(|a, b| (&a.dossier, &a.date_production).cmp(&(&b.dossier, &b.date_production)));
+    sessions
+        .sort_by(|a, b| (&a.dossier, &a.date_production).cmp(&(&b.dossier, &b.date_production)));
     sessions
 }
 
