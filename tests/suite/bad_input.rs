@@ -3,11 +3,12 @@
 use std::{fs, net::TcpListener, time::Duration};
 
 use crate::support::{
-    agent::{Agent, Output},
+    agent::Agent,
     folder::Folder,
     ftp::{Options, Vsftpd},
     golden,
     postgres::Database,
+    process::Output,
     rows::{assert_same, buffer_sessions, central_sessions, truth},
     wait,
 };

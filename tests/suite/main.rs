@@ -9,5 +9,6 @@ mod golden_chain;
 mod golden_pure;
 mod invariants;
 mod rooms;
+mod service;
 #[path = "../support/mod.rs"]
 mod support;

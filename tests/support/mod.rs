@@ -7,5 +7,6 @@ pub mod ftp;
 pub mod golden;
 pub mod net;
 pub mod postgres;
+pub mod process;
 pub mod rows;
 pub mod wait;
