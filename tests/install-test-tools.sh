@@ -36,6 +36,7 @@ want_demo() {
     has_postgresql || missing+=(postgresql)
     want util-linux setpriv
     want passwd useradd chpasswd
+    want jq jq
 }
 want_tests() {
     want_compiler

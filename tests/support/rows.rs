@@ -34,7 +34,7 @@ pub struct CentralRow {
 
 /// All sessions of a database with all their details, by machine and day.
 pub fn central_rows(database: &Database) -> Vec<CentralRow> {
-    let text = database.psql(&query());
+    let text = database.psql(include_str!("central_sessions.sql"));
     let rows: Vec<CentralRow> = serde_json::from_str(text.trim())
         .unwrap_or_else(|e| panic!("central's rows are not in the golden shape: {e}\n{text}"));
     for row in &rows {
@@ -108,77 +108,4 @@ fn first_difference<T: PartialEq + std::fmt::Debug>(what: &str, got: &[T], wante
         assert_eq!(got, wanted, "{what}: number {}", number + 1);
     }
     assert_eq!(got.len(), wanted.len(), "{what}: how many");
-}
-
-/// One JSON list of everything; decimals as text with the column's digits.
-fn query() -> String {
-    let stamp = |column: &str| format!("to_char({column}, 'YYYY-MM-DD HH24:MI:SS.MS')");
-    let header = [
-        "heure_premiere_piece",
-        "heure_derniere_piece",
-        "heure_premier_machine_start",
-        "heure_dernier_machine_stop",
-    ]
-    .map(|column| format!("'{column}', {}", stamp(&format!("s.{column}"))))
-    .join(", ");
-    let decimals = [
-        "duree_production_totale",
-        "temps_attente",
-        "temps_arret_volontaire",
-        "temps_production_effectif",
-        "taux_occupation",
-        "taux_attente",
-        "taux_arret_volontaire",
-        "temps_attente_brut",
-        "temps_arret_brut",
-    ]
-    .map(|column| format!("'{column}', s.{column}::text"))
-    .join(", ");
-    let begin = stamp("d.timestamp_debut");
-    let details = [
-        (
-            "pieces",
-            "piece_production",
-            "numero_piece",
-            format!("{}, d.details", stamp("d.timestamp_production")),
-        ),
-        ("attentes", "periode_attente", "numero", format!("{begin}, d.duree_secondes")),
-        ("arrets", "periode_arret", "numero", format!("{begin}, {}", stamp("d.timestamp_fin"))),
-        (
-            "jobs",
-            "job_profil",
-            "numero",
-            format!("{begin}, d.reference, d.longueur::text, d.couleur"),
-        ),
-    ];
-    let lists = details
-        .iter()
-        .map(|(name, table, number, columns)| {
-            format!(
-                "'{name}', (SELECT coalesce(json_agg(json_build_array({columns}) \
-                 ORDER BY d.{number}), '[]') FROM {table} d WHERE d.session_id = s.id)"
-            )
-        })
-        .collect::<Vec<_>>()
-        .join(", ");
-    let numbered = details
-        .iter()
-        .map(|(_, table, number, _)| {
-            format!(
-                "(SELECT count(*) = coalesce(max(d.{number}), 0) \
-                 AND count(*) = count(DISTINCT d.{number}) AND coalesce(min(d.{number}), 1) = 1 \
-                 FROM {table} d WHERE d.session_id = s.id)"
-            )
-        })
-        .collect::<Vec<_>>()
-        .join(" AND ");
-    format!(
-        "SELECT coalesce(json_agg(json_build_object('type_cu', c.type_cu, \
-         'fichier_log_source', s.fichier_log_source, 'revision', s.revision, \
-         'numbered', {numbered}, 'session', json_build_object('dossier', c.nom, \
-         'date_production', to_char(s.date_production, 'YYYY-MM-DD'), \
-         'total_pieces', s.total_pieces, {header}, {decimals}, {lists})) \
-         ORDER BY c.nom, s.date_production), '[]') \
-         FROM session_production s JOIN centre_usinage c ON c.id = s.centre_usinage_id"
-    )
 }
