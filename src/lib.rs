@@ -9,6 +9,7 @@
 
 pub mod analyse;
 pub mod config;
+pub mod generate;
 pub mod model;
 pub mod parse;
 pub mod source;
