@@ -10,6 +10,7 @@
 pub mod analyse;
 pub mod buffer;
 pub mod config;
+pub mod generate;
 pub mod model;
 pub mod parse;
 pub mod source;
