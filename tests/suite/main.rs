@@ -8,6 +8,8 @@ mod example_config;
 mod golden_chain;
 mod golden_pure;
 mod invariants;
+mod log_lines;
+mod readme;
 mod rooms;
 mod service;
 #[path = "../support/mod.rs"]
