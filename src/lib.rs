@@ -9,7 +9,9 @@
 
 pub mod analyse;
 pub mod buffer;
+pub mod collect;
 pub mod config;
+pub mod journal;
 pub mod model;
 pub mod parse;
 pub mod source;
