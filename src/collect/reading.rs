@@ -130,17 +130,16 @@ pub(super) fn read_file(
     moment: &Moment,
     keep: &mut dyn FnMut(&mut Buffer, Reading) -> Result<FileProgress, BufferError>,
 ) -> Result<Ended, ReadError> {
-    if let Some((target, intake, offset)) = resumed(request) {
-        if let Some(ended) =
+    if let Some((target, intake, offset)) = resumed(request)
+        && let Some(ended) =
             transfer(source, buffer, request, target, intake, offset, moment, keep)?
-        {
-            return Ok(ended);
-        }
+    {
+        return Ok(ended);
     }
-    if let Some((target, intake)) = compared(buffer, request).map_err(ReadError::Buffer)? {
-        if let Some(ended) = transfer(source, buffer, request, target, intake, 0, moment, keep)? {
-            return Ok(ended);
-        }
+    if let Some((target, intake)) = compared(buffer, request).map_err(ReadError::Buffer)?
+        && let Some(ended) = transfer(source, buffer, request, target, intake, 0, moment, keep)?
+    {
+        return Ok(ended);
     }
     let target = Target::New(request.entry.name.clone());
     let ended = transfer(source, buffer, request, target, Intake::new_file(), 0, moment, keep)?;
