@@ -95,9 +95,7 @@ fn mlsd_line(line: &str) -> Option<Row> {
         (Some(name), _) => ("", name),
         (None, Some(parts)) => parts,
         // The last `;` was forgotten: what stands before the first blank must still look like facts.
-        None => {
-            line.split_once(' ').filter(|(facts, _)| facts.is_empty() || facts.contains('='))?
-        }
+        (None, None) => line.split_once(' ')?,
     };
     if name.is_empty() || !(facts.is_empty() || facts.contains('=')) {
         return None;
