@@ -71,10 +71,10 @@ fn print(what: &str, run: &Run) {
 /// One run of `cu-agent once` with an empty buffer and an empty database.
 fn cold(server: &Vsftpd, one_way: Duration) -> Run {
     let database = Database::fresh();
-    let proxy = Proxy::start(database.port());
-    proxy.set_delay(one_way);
+    let proxy = Proxy::to(database.port());
+    proxy.delay(one_way, one_way);
     let mut agent = Agent::on_ftp(server).central(&database);
-    agent.set("central.port", i64::from(proxy.port()));
+    agent.set("central.port", i64::from(proxy.port));
     let before = transactions(&database);
     let begun = Instant::now();
     let mut running = agent.start(&["once"]);
@@ -94,7 +94,7 @@ fn cold(server: &Vsftpd, one_way: Duration) -> Run {
         peak_kib,
         transactions: transactions(&database) - before,
         round_trips: proxy.round_trips(),
-        sent_bytes: proxy.sent_bytes(),
+        sent_bytes: proxy.bytes_up(),
     }
 }
 

@@ -9,8 +9,10 @@
 
 pub mod analyse;
 pub mod buffer;
+pub mod collect;
 pub mod config;
 pub mod generate;
+pub mod journal;
 pub mod model;
 pub mod parse;
 pub mod source;

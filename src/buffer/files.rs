@@ -1,9 +1,12 @@
 //! How far each LOG file was read, what its lines were, and in which state it is.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDateTime;
 use rusqlite::{Row, params, types::Type};
 
 use super::{Batch, Buffer, BufferError, error::During};
+use crate::model::Day;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FileState {
@@ -244,5 +247,88 @@ impl Batch<'_> {
             Ok(())
         };
         reset().during("count lines", self.path)
+    }
+}
+
+/// A file whose raw bytes are held, for computing sessions anew.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HeldFile {
+    pub id: i64,
+    pub machine_id: i64,
+    /// `folder/name`.
+    pub label: String,
+}
+
+impl Buffer {
+    /// The day of the last event of each file of a folder, by file.
+    pub fn last_days(&self, source: &str, folder: &str) -> Result<BTreeMap<i64, Day>, BufferError> {
+        self.connection
+            .prepare_cached(
+                "SELECT f.id, max(s.day) FROM log_file f
+                 JOIN file_session fs ON fs.file_id = f.id JOIN session s ON s.id = fs.session_id
+                 WHERE f.source = ?1 AND f.folder = ?2 AND f.state IN ('growing', 'closed')
+                 GROUP BY f.id",
+            )
+            .and_then(|mut select| {
+                select
+                    .query_map(params![source, folder], |row| Ok((row.get(0)?, row.get(1)?)))?
+                    .collect()
+            })
+            .during("look up the days of files", &self.path)
+    }
+
+    /// Whether every byte of the file up to where it was consumed is held here.
+    pub fn is_whole(&self, file: &FileProgress) -> Result<bool, BufferError> {
+        self.connection
+            .prepare_cached(
+                "SELECT coalesce(sum(length_bytes) FILTER (WHERE bytes IS NOT NULL), 0) = ?2
+                 FROM raw_chunk WHERE file_id = ?1",
+            )
+            .and_then(|mut select| {
+                select.query_row(params![file.id, file.consumed_bytes], |row| row.get(0))
+            })
+            .during("look at raw bytes", &self.path)
+    }
+
+    /// Files whose raw bytes are held.
+    pub fn held_files(&self) -> Result<Vec<HeldFile>, BufferError> {
+        self.connection
+            .prepare(
+                "SELECT id, machine_id, folder || '/' || name FROM log_file f
+                 WHERE EXISTS (SELECT 1 FROM raw_chunk c WHERE c.file_id = f.id) ORDER BY id",
+            )
+            .and_then(|mut select| {
+                select
+                    .query_map([], |row| {
+                        Ok(HeldFile {
+                            id: row.get(0)?,
+                            machine_id: row.get(1)?,
+                            label: row.get(2)?,
+                        })
+                    })?
+                    .collect()
+            })
+            .during("look up held files", &self.path)
+    }
+
+    /// Whether a session was computed by an analysis older than `version`.
+    pub fn has_sessions_before(&self, version: i64) -> Result<bool, BufferError> {
+        self.connection
+            .query_row(
+                "SELECT EXISTS (SELECT 1 FROM session WHERE analysis_version < ?1)",
+                [version],
+                |row| row.get(0),
+            )
+            .during("look up outdated sessions", &self.path)
+    }
+}
+
+impl Batch<'_> {
+    /// Every day of which a machine has a session.
+    pub fn days_of_machine(&self, machine_id: i64) -> Result<Vec<Day>, BufferError> {
+        self.transaction
+            .prepare("SELECT day FROM session WHERE machine_id = ?1 ORDER BY day")
+            .and_then(|mut select| select.query_map([machine_id], |row| row.get(0))?.collect())
+            .during("look up a machine's days", self.path)
     }
 }

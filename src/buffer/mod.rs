@@ -27,7 +27,7 @@ mod report;
 mod sessions;
 
 pub use error::BufferError;
-pub use files::{FileProgress, FileState, FileTally, QuietMark};
+pub use files::{FileProgress, FileState, FileTally, HeldFile, QuietMark};
 pub use lock::StateLock;
 pub use outbox::Pending;
 pub use raw::{Chunk, TAIL_BYTES, tail_hash};

@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 
-use super::{Batch, BufferError, error::During};
+use super::{Batch, Buffer, BufferError, error::During};
 
 /// How many of the last consumed bytes the next reading checks before it believes the rest.
 pub const TAIL_BYTES: usize = 1024;
@@ -26,6 +26,13 @@ pub struct Chunk {
     pub length: u64,
     /// `None`: part of an endless line, not kept.
     pub bytes: Option<Vec<u8>>,
+}
+
+impl Buffer {
+    /// All chunks of a file in order.
+    pub fn chunks(&self, file_id: i64) -> Result<Vec<Chunk>, BufferError> {
+        read_chunks(&self.connection, &self.path, file_id)
+    }
 }
 
 impl Batch<'_> {
@@ -115,6 +122,32 @@ impl Batch<'_> {
         self.truncate(file_id, 0)?;
         self.append(file_id, 0, &whole)
     }
+}
+
+fn read_chunks(
+    connection: &Connection,
+    path: &Path,
+    file_id: i64,
+) -> Result<Vec<Chunk>, BufferError> {
+    let rows = connection
+        .prepare_cached(
+            "SELECT start_byte, length_bytes, bytes FROM raw_chunk
+             WHERE file_id = ?1 ORDER BY start_byte",
+        )
+        .and_then(|mut select| {
+            select
+                .query_map([file_id], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get::<_, Option<Vec<u8>>>(2)?))
+                })?
+                .collect::<rusqlite::Result<Vec<(u64, u64, Option<Vec<u8>>)>>>()
+        })
+        .during("read raw bytes", path)?;
+    rows.into_iter()
+        .map(|(start, length, packed)| {
+            let bytes = packed.map(|packed| unpack(path, file_id, start, length, &packed));
+            Ok(Chunk { start, length, bytes: bytes.transpose()? })
+        })
+        .collect()
 }
 
 fn unpack(
