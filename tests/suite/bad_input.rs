@@ -72,9 +72,8 @@ fn a_wrong_ftp_host_names_its_key_and_the_other_source_is_read() {
 #[test]
 fn an_ftp_source_that_comes_back_is_read_without_a_restart() {
     let mut server = Vsftpd::start(Options::default());
+    Folder::served_by(&server).make_three_machines();
     server.put("SU12 (HYBRIDE)/20250603.LOG", PIECE);
-    server.make_folder("DEM12 (PVC)");
-    server.make_folder("DEMALU (ALU)");
     let agent = Agent::on_ftp(&server);
     server.stop();
     let running = agent.run();
@@ -98,7 +97,7 @@ fn central_is_told(break_it: impl FnOnce(&mut Agent), words: &[&str]) {
     assert_eq!(agent.status_number("sessions"), 1);
     assert_eq!(agent.status_number("pending_sessions"), 1);
     // Put right, the backlog goes.
-    agent.set_central(&database);
+    agent.set_central(&database.config());
     agent.once().succeeded();
     assert_eq!(agent.status_number("pending_sessions"), 0);
     assert_eq!(central_sessions(&database).len(), 1);
@@ -185,9 +184,7 @@ fn a_missing_mapped_folder_is_a_warning_and_the_others_go_on() {
 #[test]
 fn a_folder_without_logs_and_a_folder_nobody_mapped_are_no_failure() {
     let server = Vsftpd::start(Options::default());
-    for (folder, _, _) in crate::support::agent::FOLDERS {
-        server.make_folder(folder);
-    }
+    Folder::served_by(&server).make_three_machines();
     server.put("Ancienne scie/20250603.LOG", PIECE);
     server.put("DEM12 (PVC)/lisez-moi.txt", PIECE);
     let agent = Agent::on_ftp(&server);

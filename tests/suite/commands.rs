@@ -106,9 +106,7 @@ fn once_without_central_collects_and_ends_with_0() {
 #[test]
 fn check_says_one_line_for_each_part_and_ends_with_0_where_all_is_well() {
     let server = Vsftpd::start(Options::default());
-    for (folder, _, _) in crate::support::agent::FOLDERS {
-        server.make_folder(folder);
-    }
+    Folder::served_by(&server).make_three_machines();
     let database = Database::fresh();
     let agent = Agent::on_ftp(&server).central(&database);
     // The first run brings central's tables up to date; check only looks.
@@ -279,7 +277,7 @@ fn replay_follows_a_changed_analysis() {
     assert_eq!(with_pieces[0].total_pieces, 4);
 }
 
-fn central_tables(database: &Database) -> bool {
+fn central_tables(database: &Database<'_>) -> bool {
     database.psql("SELECT to_regclass('cu_agent_migration') IS NOT NULL").trim() == "t"
 }
 
@@ -287,7 +285,7 @@ fn central_tables(database: &Database) -> bool {
 fn central_migrate_brings_the_tables_and_says_so() {
     let (mut agent, _folder) = agent_with_one_session();
     let database = Database::fresh();
-    agent.set_central(&database);
+    agent.set_central(&database.config());
     agent.command(&["central", "migrate"]).succeeded();
     assert!(central_tables(&database));
     agent.command(&["central", "migrate"]).succeeded();
@@ -297,7 +295,7 @@ fn central_migrate_brings_the_tables_and_says_so() {
 fn central_migrate_print_is_a_script_for_an_administrators_psql() {
     let (mut agent, _folder) = agent_with_one_session();
     let database = Database::fresh();
-    agent.set_central(&database);
+    agent.set_central(&database.config());
     let script = agent.command(&["central", "migrate", "--print"]).succeeded();
     assert!(!central_tables(&database), "printing changes nothing");
     database.psql(&script.stdout);
@@ -310,8 +308,7 @@ fn central_migrate_print_is_a_script_for_an_administrators_psql() {
 fn the_variables_of_the_replaced_service_win_over_the_file() {
     let server = Vsftpd::start(Options::default());
     server.put("SU12 (HYBRIDE)/20250603.LOG", PIECE);
-    server.make_folder("DEM12 (PVC)");
-    server.make_folder("DEMALU (ALU)");
+    Folder::served_by(&server).make_three_machines();
     let database = Database::fresh();
     let mut agent = Agent::on_ftp(&server).central(&database);
     agent.set("source.0.host", "wrong.invalid");
@@ -322,15 +319,16 @@ fn the_variables_of_the_replaced_service_win_over_the_file() {
     }
     agent.set("central.port", 1);
     agent.set("central.password_file", "/nonexistent");
+    let central = database.config();
     let variables = [
         ("FTP_HOST", "127.0.0.1".to_owned()),
         ("FTP_USER", server.user().to_owned()),
         ("FTP_PASS", server.password().to_owned()),
-        ("POSTGRES_HOST", "127.0.0.1".to_owned()),
-        ("POSTGRES_PORT", database.port().to_string()),
-        ("POSTGRES_DB", database.name().to_owned()),
-        ("POSTGRES_USER", database.user().to_owned()),
-        ("POSTGRES_PASSWORD", database.password().to_owned()),
+        ("POSTGRES_HOST", central.host.clone()),
+        ("POSTGRES_PORT", central.port.to_string()),
+        ("POSTGRES_DB", central.database.clone()),
+        ("POSTGRES_USER", central.user.clone()),
+        ("POSTGRES_PASSWORD", central.password.expose().to_owned()),
     ];
     for (name, value) in &variables {
         agent.set_environment(name, value);
@@ -342,16 +340,14 @@ fn the_variables_of_the_replaced_service_win_over_the_file() {
 #[test]
 fn systemd_credentials_are_read_where_present() {
     let server = Vsftpd::start(Options::default());
-    for (folder, _, _) in crate::support::agent::FOLDERS {
-        server.make_folder(folder);
-    }
+    Folder::served_by(&server).make_three_machines();
     server.put("SU12 (HYBRIDE)/20250603.LOG", PIECE);
     let database = Database::fresh();
     let mut agent = Agent::on_ftp(&server).central(&database);
     agent.unset("source.0.password_file");
     agent.unset("central.password_file");
     agent.secret("ftp-password", server.password());
-    agent.secret("central-password", database.password());
+    agent.secret("central-password", database.config().password.expose());
     let directory = agent.dir().to_str().unwrap().to_owned();
     agent.set_environment("CREDENTIALS_DIRECTORY", &directory);
     agent.once().succeeded();

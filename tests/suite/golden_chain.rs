@@ -15,15 +15,11 @@ use crate::support::{
 
 #[test]
 fn every_golden_case_travels_from_vsftpd_to_postgresql_to_the_last_digit() {
-    let server = Vsftpd::start(Options::default());
     for case in golden::cases() {
-        server.clear();
-        for (folder, _, _) in crate::support::agent::FOLDERS {
-            server.make_folder(folder);
-        }
-        for file in &case.files {
-            server.put(&format!("{}/{}", file.folder, file.name), &file.bytes);
-        }
+        let server = Vsftpd::start(Options::default());
+        let folder = Folder::served_by(&server);
+        folder.make_three_machines();
+        folder.put_case(&case);
         let database = Database::fresh();
         let agent = Agent::on_ftp(&server).central(&database);
         agent.once().succeeded();

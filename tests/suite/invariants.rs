@@ -92,14 +92,15 @@ fn earlier_moment_of(truth: &[Expected], agent: &Agent, seen: &mut [usize]) {
 #[test]
 fn invariant_2_nothing_is_taken_behind_the_last_line_end_of_a_growing_file() {
     let server = Vsftpd::start(Options::default());
+    let folder = Folder::served_by(&server);
     let agent = Agent::on_ftp(&server).with("schedule.file_quiet", "1h");
     server.put(LOG, format!("{}20250603 05:01:00|@StukUitgev", piece(0, 1)).as_bytes());
     agent.once();
     assert_eq!(pieces(&buffer_sessions(&agent)), ["1"]);
-    server.append(LOG, b"oerd: 2\r");
+    folder.append(LOG, b"oerd: 2\r");
     agent.once();
     assert_eq!(pieces(&buffer_sessions(&agent)), ["1"]);
-    server.append(LOG, b"\n");
+    folder.append(LOG, b"\n");
     agent.once();
     assert_eq!(pieces(&buffer_sessions(&agent)), ["1", "2"]);
 }
@@ -107,13 +108,14 @@ fn invariant_2_nothing_is_taken_behind_the_last_line_end_of_a_growing_file() {
 #[test]
 fn invariant_2_a_growing_file_is_resumed_where_the_last_reading_ended() {
     let server = Vsftpd::start(Options::default());
+    let folder = Folder::served_by(&server);
     let agent = Agent::on_ftp(&server);
     let mut log: String = (0..50).map(|minute| piece(minute, minute + 1)).collect();
     server.put(LOG, log.as_bytes());
     agent.once();
     for minute in 50..54 {
         log += &piece(minute, minute + 1);
-        server.append(LOG, piece(minute, minute + 1).as_bytes());
+        folder.append(LOG, piece(minute, minute + 1).as_bytes());
         agent.once();
     }
     let numbers: Vec<String> = (1..=54).map(|number| number.to_string()).collect();
@@ -148,13 +150,14 @@ fn invariant_2_a_file_rewritten_at_the_same_length_is_noticed_at_its_next_growth
 #[test]
 fn invariant_2_a_file_that_shrank_is_read_anew_and_costs_nothing_that_was_read() {
     let server = Vsftpd::start(Options::default());
+    let folder = Folder::served_by(&server);
     let agent = Agent::on_ftp(&server);
     server.put(LOG, (piece(0, 1) + &piece(1, 2) + &piece(2, 3)).as_bytes());
     agent.once();
     server.put(LOG, piece(9, 4).as_bytes());
     agent.once();
     assert_eq!(pieces(&buffer_sessions(&agent)), ["1", "2", "3", "4"]);
-    server.append(LOG, piece(10, 5).as_bytes());
+    folder.append(LOG, piece(10, 5).as_bytes());
     agent.once();
     assert_eq!(pieces(&buffer_sessions(&agent)), ["1", "2", "3", "4", "5"]);
 }
@@ -234,7 +237,7 @@ fn invariant_3_a_buffer_that_was_lost_is_rebuilt_from_the_server_and_central_sta
 
 // 4. Sync is idempotent and self-correcting.
 
-fn revisions(database: &Database) -> Vec<((String, String), Option<i64>)> {
+fn revisions(database: &Database<'_>) -> Vec<((String, String), Option<i64>)> {
     central_rows(database)
         .into_iter()
         .map(|row| ((row.session.dossier, row.session.date_production), row.revision))
@@ -243,7 +246,7 @@ fn revisions(database: &Database) -> Vec<((String, String), Option<i64>)> {
 
 /// Which version of each row stands in central: PostgreSQL's own number of the transaction that
 /// wrote it.
-fn row_versions(database: &Database) -> String {
+fn row_versions(database: &Database<'_>) -> String {
     let parts = [
         "session_production",
         "piece_production",
@@ -296,7 +299,7 @@ fn invariant_4_central_restored_from_an_older_backup_is_sent_what_it_lost() {
     let database = Database::fresh();
     let agent = Agent::on_directory(folder.path()).central(&database);
     agent.once().succeeded();
-    let backup = database.backup();
+    back_up(&database);
     for file in second {
         folder.put(&format!("{}/{}", file.folder, file.name), &file.bytes);
     }
@@ -304,10 +307,26 @@ fn invariant_4_central_restored_from_an_older_backup_is_sent_what_it_lost() {
     agent.once().succeeded();
     let whole = central_sessions(&database);
     assert_eq!(whole.len(), 6);
-    database.restore(&backup);
+    restore(&database);
     assert_eq!(central_sessions(&database).len(), 3, "the backup is older");
     agent.once().succeeded();
     assert_same("central after the restore", &central_sessions(&database), &whole);
+}
+
+fn back_up(database: &Database<'_>) {
+    let name = &database.name;
+    let copy = format!("CREATE DATABASE {name}_backup TEMPLATE {name}");
+    database.cluster.try_psql("postgres", &copy).unwrap();
+}
+
+fn restore(database: &Database<'_>) {
+    let name = &database.name;
+    for step in [
+        format!("DROP DATABASE {name} WITH (FORCE)"),
+        format!("CREATE DATABASE {name} TEMPLATE {name}_backup"),
+    ] {
+        database.cluster.try_psql("postgres", &step).unwrap();
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::support::{
     folder::Folder,
     ftp::{Options, Vsftpd},
     golden,
-    postgres::Database,
+    postgres::{self, Cluster, Database},
     rows::buffer_sessions,
     wait,
 };
@@ -71,10 +71,11 @@ fn an_unmapped_and_a_missing_folder_are_told_once_and_not_at_every_poll() {
 fn an_outage_is_one_line_when_it_begins_and_one_when_it_ends_with_what_was_sent() {
     let folder = Folder::of_three_machines();
     folder.put(LOG, PIECE.as_bytes());
-    let database = Database::on_own_cluster();
-    let agent = Agent::on_directory(folder.path()).central(&database);
+    let mut cluster = Cluster::start_new(&postgres::Options::default());
+    let mut agent = Agent::on_directory(folder.path());
+    agent.set_central(&cluster.database().config());
     agent.once().succeeded();
-    database.stop();
+    cluster.stop();
     let running = agent.run();
     folder.append(LOG, b"20250603 05:01:00|@StukUitgevoerd: 2\n");
     let down = running.wait_for_line("WARN");
@@ -82,7 +83,7 @@ fn an_outage_is_one_line_when_it_begins_and_one_when_it_ends_with_what_was_sent(
     wait::until("the session waits", wait::PATIENCE, || {
         agent.status_number("pending_sessions") == 1
     });
-    database.start();
+    cluster.start();
     wait::until("the session is sent", wait::PATIENCE, || {
         agent.status_number("pending_sessions") == 0
     });
@@ -103,7 +104,7 @@ fn passwords_stand_in_no_line_of_the_most_talkative_log_and_in_no_output() {
     agent.set("agent.log_level", "trace");
     for command in [&["check"][..], &["once"], &["status"], &["status", "--json"], &["sessions"]] {
         let output = agent.command(command);
-        for password in [server.password(), database.password()] {
+        for password in [server.password(), database.config().password.expose()] {
             assert!(password.len() > 4, "a password that cannot be met by chance");
             assert!(!output.stdout.contains(password), "{command:?}\n{output}");
             assert!(!output.stderr.contains(password), "{command:?}\n{output}");

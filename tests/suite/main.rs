@@ -14,3 +14,5 @@ mod rooms;
 mod service;
 #[path = "../support/mod.rs"]
 mod support;
+
+mod central_sync;

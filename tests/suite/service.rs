@@ -110,7 +110,7 @@ fn sigterm_while_central_keeps_silent_ends_within_5_seconds() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let database = Database::fresh();
     let (mut agent, _folder) = agent_with_one_session();
-    agent.set_central(&database);
+    agent.set_central(&database.config());
     agent.set("central.port", i64::from(silent.local_addr().unwrap().port()));
     let running = agent.run();
     let (_open, _) = silent.accept().unwrap();
@@ -123,7 +123,7 @@ fn sigterm_while_central_keeps_silent_ends_within_5_seconds() {
 fn the_service_reads_what_is_new_at_every_poll_and_syncs_it() {
     let (mut agent, folder) = agent_with_one_session();
     let database = Database::fresh();
-    agent.set_central(&database);
+    agent.set_central(&database.config());
     agent.once().succeeded();
     let running = agent.run();
     folder.append("DEM12 (PVC)/20250603.LOG", b"20250603 05:01:00|@StukUitgevoerd: 2\n");

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use cu_agent::config::CentralConfig;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -106,17 +107,17 @@ impl Agent {
     }
 
     /// Syncs to `database`.
-    pub fn central(mut self, database: &Database) -> Self {
-        self.set_central(database);
+    pub fn central(mut self, database: &Database<'_>) -> Self {
+        self.set_central(&database.config());
         self
     }
 
-    pub fn set_central(&mut self, database: &Database) {
-        let password_file = self.secret("central.password", database.password());
-        self.set("central.host", "127.0.0.1");
-        self.set("central.port", i64::from(database.port()));
-        self.set("central.database", database.name());
-        self.set("central.user", database.user());
+    pub fn set_central(&mut self, central: &CentralConfig) {
+        let password_file = self.secret("central.password", central.password.expose());
+        self.set("central.host", central.host.as_str());
+        self.set("central.port", i64::from(central.port));
+        self.set("central.database", central.database.as_str());
+        self.set("central.user", central.user.as_str());
         self.set("central.password_file", password_file.to_str().unwrap());
         self.set("central.tls", "disable");
     }

@@ -1,4 +1,5 @@
-//! A directory laid out like the FTP server, for directory sources: machine folders with LOG files.
+//! Machine folders with LOG files: a directory of a test's own, for directory sources, or the root
+//! that an FTP server shows.
 
 use std::{
     fs::{self, OpenOptions},
@@ -8,40 +9,58 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::golden::Case;
+use super::{agent::FOLDERS, ftp::Vsftpd, golden::Case};
 
-/// Machine folders in a temporary directory.
-pub struct Folder(TempDir);
+/// Machine folders below one root.
+pub struct Folder {
+    root: PathBuf,
+    /// Where the root is the test's own: removed with it.
+    _own: Option<TempDir>,
+}
 
 impl Folder {
     pub fn empty() -> Self {
-        Self(tempfile::Builder::new().prefix("cu-agent-logs-").tempdir().unwrap())
+        let own = tempfile::Builder::new().prefix("cu-agent-logs-").tempdir().unwrap();
+        Self { root: own.path().to_owned(), _own: Some(own) }
+    }
+
+    /// What an FTP server shows. The tests write there as the machines do.
+    pub fn served_by(server: &Vsftpd) -> Self {
+        Self { root: server.root(), _own: None }
     }
 
     /// With the machine folders of the golden cases, all empty.
     pub fn of_three_machines() -> Self {
         let folder = Self::empty();
-        for (name, _, _) in super::agent::FOLDERS {
-            fs::create_dir(folder.path().join(name)).unwrap();
-        }
+        folder.make_three_machines();
         folder
+    }
+
+    pub fn make_three_machines(&self) {
+        for (name, _, _) in FOLDERS {
+            fs::create_dir_all(self.file(name)).unwrap();
+        }
     }
 
     /// With the files of a golden case.
     pub fn of_case(case: &Case) -> Self {
         let folder = Self::of_three_machines();
-        for file in &case.files {
-            folder.put(&format!("{}/{}", file.folder, file.name), &file.bytes);
-        }
+        folder.put_case(case);
         folder
     }
 
+    pub fn put_case(&self, case: &Case) {
+        for file in &case.files {
+            self.put(&format!("{}/{}", file.folder, file.name), &file.bytes);
+        }
+    }
+
     pub fn path(&self) -> &Path {
-        self.0.path()
+        &self.root
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.root.join(name)
     }
 
     /// Writes `folder/file`, anew where it exists.

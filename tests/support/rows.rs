@@ -33,7 +33,7 @@ pub struct CentralRow {
 }
 
 /// All sessions of a database with all their details, by machine and day.
-pub fn central_rows(database: &Database) -> Vec<CentralRow> {
+pub fn central_rows(database: &Database<'_>) -> Vec<CentralRow> {
     let text = database.psql(include_str!("central_sessions.sql"));
     let rows: Vec<CentralRow> = serde_json::from_str(text.trim())
         .unwrap_or_else(|e| panic!("central's rows are not in the golden shape: {e}\n{text}"));
@@ -48,7 +48,7 @@ pub fn central_rows(database: &Database) -> Vec<CentralRow> {
 }
 
 /// All sessions of a database in the golden shape.
-pub fn central_sessions(database: &Database) -> Vec<Expected> {
+pub fn central_sessions(database: &Database<'_>) -> Vec<Expected> {
     central_rows(database).into_iter().map(|row| row.session).collect()
 }
 
