@@ -71,7 +71,7 @@ fn print(what: &str, run: &Run) {
 /// One run of `cu-agent once` with an empty buffer and an empty database.
 fn cold(server: &Vsftpd, one_way: Duration) -> Run {
     let database = Database::fresh();
-    let proxy = Proxy::to(database.port());
+    let proxy = Proxy::to(database.cluster.port);
     proxy.delay(one_way, one_way);
     let mut agent = Agent::on_ftp(server).central(&database);
     agent.set("central.port", i64::from(proxy.port));
@@ -106,7 +106,7 @@ fn peak_kib_of(id: u32) -> Option<u64> {
 }
 
 /// Transactions that PostgreSQL committed in this database, this question included.
-fn transactions(database: &Database) -> i64 {
+fn transactions(database: &Database<'_>) -> i64 {
     let text = database
         .psql("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()");
     text.trim().parse().unwrap()
