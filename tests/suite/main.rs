@@ -16,3 +16,4 @@ mod service;
 mod support;
 
 mod central_sync;
+mod ftp_servers;

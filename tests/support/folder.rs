@@ -26,7 +26,7 @@ impl Folder {
 
     /// What an FTP server shows. The tests write there as the machines do.
     pub fn served_by(server: &Vsftpd) -> Self {
-        Self { root: server.root(), _own: None }
+        Self { root: server.root().to_owned(), _own: None }
     }
 
     /// With the machine folders of the golden cases, all empty.
