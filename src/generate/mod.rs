@@ -117,6 +117,9 @@ enum Happening {
     Stop { seconds: u64 },
 }
 
+/// First to last piece of a day, on average: 12.4 h.
+const MEAN_WINDOW_SECONDS: u64 = 44_500;
+
 fn lines_of_day(centre: &Centre, day: NaiveDate, random: &mut Random) -> Vec<Line> {
     let first_second = 5 * 3600 + random.between(180, 900);
     // Two draws: most days end in the afternoon, few at noon or late at night.
@@ -132,8 +135,11 @@ fn lines_of_day(centre: &Centre, day: NaiveDate, random: &mut Random) -> Vec<Lin
     let stop = idle.saturating_sub(wait).clamp(stop_count * 270, stop_count * 930);
     let effective = window.saturating_sub(wait + stop).max(1);
 
-    // A month averages 12.9 h from first to last piece.
-    let pieces = centre.pieces_of_20_days * window / (20 * 46_400) * random.between(85, 115) / 100;
+    // Longer days make more pieces, but a busy day is also a fast one.
+    let pieces = centre.pieces_of_20_days * (window + MEAN_WINDOW_SECONDS)
+        / (20 * 2 * MEAN_WINDOW_SECONDS)
+        * random.between(90, 110)
+        / 100;
     let mut happenings =
         vec![(0, Happening::Job), (0, Happening::Piece), (effective, Happening::Piece)];
     for _ in 0..pieces.saturating_sub(2) {
