@@ -42,7 +42,7 @@ fn main() {
         for day in working_days(from, DAYS) {
             let log = log_of_day(centre, day, 1, Dirt::None);
             log_bytes += log.len();
-            server.put(&format!("{}/{}", centre.folder, file_name(day)), &log);
+            server.put(format!("{}/{}", centre.folder, file_name(day)), &log);
         }
     }
     println!("{} files, {log_bytes} bytes", CENTRES.len() * DAYS);

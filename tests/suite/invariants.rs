@@ -185,16 +185,16 @@ fn invariant_3_the_same_bytes_again_under_any_name_change_nothing() {
     let database = Database::fresh();
     let agent = Agent::on_ftp(&server).central(&database);
     for (number, file) in case.files.iter().enumerate() {
-        server.put(&format!("{}/{}", file.folder, file.name), &file.bytes);
-        server.put(&format!("{}/copie {number}.log", file.folder), &file.bytes);
+        server.put(format!("{}/{}", file.folder, file.name), &file.bytes);
+        server.put(format!("{}/copie {number}.log", file.folder), &file.bytes);
     }
     agent.once().succeeded();
     assert_same("each file twice", &central_sessions(&database), &truth);
     let before = revisions(&database);
     for (number, file) in case.files.iter().enumerate() {
         // Sent again over itself, and once more under a third name.
-        server.put(&format!("{}/{}", file.folder, file.name), &file.bytes);
-        server.put(&format!("{}/~{number}.Log", file.folder), &file.bytes);
+        server.put(format!("{}/{}", file.folder, file.name), &file.bytes);
+        server.put(format!("{}/~{number}.Log", file.folder), &file.bytes);
     }
     agent.once().succeeded();
     assert_same("each file three times", &central_sessions(&database), &truth);
