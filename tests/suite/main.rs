@@ -4,3 +4,5 @@
 mod golden_pure;
 #[path = "../support/mod.rs"]
 mod support;
+
+mod central_sync;

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses the part it needs")]
 
 pub mod agent;
+pub mod central;
 pub mod ftp;
 pub mod golden;
 pub mod net;
