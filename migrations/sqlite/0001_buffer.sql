@@ -167,6 +167,14 @@ CREATE TABLE anomaly (
     PRIMARY KEY (session_id, number)
 ) STRICT, WITHOUT ROWID;
 
+-- How the links to central and to each source were the last time it changed.
+CREATE TABLE link (
+    name        TEXT PRIMARY KEY,
+    state       TEXT NOT NULL CHECK (state IN ('up', 'down')),
+    since       TEXT NOT NULL,
+    error       TEXT
+) STRICT, WITHOUT ROWID;
+
 CREATE VIEW day_summary AS
 SELECT m.nom                                               AS machine,
        s.day,

@@ -20,6 +20,7 @@ use rusqlite_migration::{M, Migrations};
 mod details;
 mod error;
 mod files;
+mod link;
 mod lock;
 mod outbox;
 mod raw;
@@ -28,6 +29,7 @@ mod sessions;
 
 pub use error::BufferError;
 pub use files::{FileProgress, FileState, FileTally, HeldFile, QuietMark};
+pub use link::{CENTRAL, LinkState};
 pub use lock::StateLock;
 pub use outbox::Pending;
 pub use raw::{Chunk, TAIL_BYTES, tail_hash};
