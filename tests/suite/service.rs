@@ -36,7 +36,7 @@ fn health_is_1_while_nothing_runs_and_0_while_the_service_does_its_work() {
 fn a_second_process_on_one_buffer_says_who_holds_it() {
     let (agent, _folder) = agent_with_one_session();
     let running = agent.run();
-    running.wait_for_line("DEM12");
+    running.wait_for_line("cycle:");
     for command in [&["run"][..], &["once"], &["replay"]] {
         agent.command(command).exited(1).says(&running.id().to_string());
     }
@@ -51,7 +51,7 @@ fn a_second_process_on_one_buffer_says_who_holds_it() {
 fn a_lock_left_by_a_killed_process_holds_nobody_up() {
     let (agent, _folder) = agent_with_one_session();
     let running = agent.run();
-    running.wait_for_line("DEM12");
+    running.wait_for_line("cycle:");
     running.kill();
     agent.once().succeeded();
 }
@@ -62,12 +62,12 @@ const SOON: Duration = Duration::from_secs(5);
 fn sigterm_and_sigint_end_an_idle_service_at_once() {
     let (agent, _folder) = agent_with_one_session();
     let running = agent.run();
-    running.wait_for_line("DEM12");
+    running.wait_for_line("cycle:");
     let (output, took) = running.terminate();
     output.succeeded();
     assert!(took < SOON, "{took:?}");
     let running = agent.run();
-    running.wait_for_line("DEM12");
+    running.wait_for_line("cycle:");
     running.signal("INT");
     running.output(SOON).succeeded();
 }
