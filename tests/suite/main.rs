@@ -2,6 +2,8 @@
 //! that it links once and shares its servers.
 #![allow(clippy::unwrap_used, reason = "a panic in a test is the test's way of failing")]
 
+
+#![allow(clippy::unwrap_used, reason = "a panic in a test is the test's way of failing")]
 mod bad_input;
 mod commands;
 mod example_config;
@@ -15,5 +17,7 @@ mod service;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod central_measure;
 mod central_sync;
+mod central_takeover;
 mod ftp_servers;
