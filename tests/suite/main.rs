@@ -1,8 +1,19 @@
 //! Whole-program tests: the real binary, real FTP servers, real PostgreSQL. One test binary, so
 //! that it links once and shares its servers.
+#![allow(clippy::unwrap_used, reason = "a panic in a test is the test's way of failing")]
 
+mod bad_input;
+mod commands;
+mod example_config;
+mod golden_chain;
 mod golden_pure;
+mod invariants;
+mod log_lines;
+mod readme;
+mod rooms;
+mod service;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod central_sync;
+mod ftp_servers;

@@ -3,7 +3,11 @@
 
 pub mod agent;
 pub mod central;
+pub mod folder;
 pub mod ftp;
 pub mod golden;
 pub mod net;
 pub mod postgres;
+pub mod process;
+pub mod rows;
+pub mod wait;
