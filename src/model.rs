@@ -54,6 +54,9 @@ impl fmt::Display for Stamp {
     }
 }
 
+/// Text that is nearly always short: up to 24 bytes stay in place, so that a row costs no allocation.
+pub type ShortText = compact_str::CompactString;
+
 /// The longest wait that is believed: central's `duree_secondes` is a 32-bit integer.
 pub const MAX_WAIT_MS: i64 = i32::MAX as i64 * 1000;
 
@@ -122,7 +125,7 @@ pub fn rate_e2(part_ms: i64, whole_ms: i64) -> i64 {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Piece {
     pub at: Stamp,
-    pub details: String,
+    pub details: ShortText,
 }
 
 /// A wait of the machine, `start` to `end`; `end - start` is the duration as logged, to the millisecond.
@@ -144,11 +147,11 @@ pub struct Stop {
 pub struct Job {
     pub at: Stamp,
     /// At most 50 characters, as central's column.
-    pub reference: String,
+    pub reference: ShortText,
     /// Hundredths of a millimetre, below 10¹⁰ (central's `DECIMAL(10,2)`).
     pub length_e2: i64,
     /// At most 50 characters; `N/A` where the line names none.
-    pub colour: String,
+    pub colour: ShortText,
 }
 
 /// Something in the LOG that a person may want to look at.

@@ -12,8 +12,10 @@ use crate::{
         intervals::{Span, measure},
         merge, part_of_day,
     },
-    model::{Anomaly, AnomalyCode, Day, Figures, Job, Piece, Session, Stamp, Stop, Wait},
-    parse::{Event, Kind, latin1},
+    model::{
+        Anomaly, AnomalyCode, Day, Figures, Job, Piece, Session, ShortText, Stamp, Stop, Wait,
+    },
+    parse::{Event, Kind},
 };
 
 /// The session of one production day from each file's part of it, in any order.
@@ -98,7 +100,7 @@ impl Sweep {
                 if let Some(stop) = self.open_stop.take() {
                     self.lost_starts.push(stop);
                 }
-                self.session.pieces.push(Piece { at, details: latin1(event.details()) });
+                self.session.pieces.push(Piece { at, details: short_text(event.details()) });
             }
             Kind::Wait => match event.wait_ms() {
                 Some(0) => {}
@@ -122,9 +124,9 @@ impl Sweep {
                 if let Some(job) = event.job() {
                     self.session.jobs.push(Job {
                         at,
-                        reference: latin1(job.reference),
+                        reference: short_text(job.reference),
                         length_e2: job.length_e2,
-                        colour: job.colour.map_or_else(|| "N/A".into(), latin1),
+                        colour: job.colour.map_or("N/A".into(), short_text),
                     });
                 }
             }
@@ -222,6 +224,11 @@ fn overlaps(mut waits: Vec<Span>, stops: &[Span]) -> Counted {
         waited_to = waited_to.max(wait.end);
     }
     overlaps
+}
+
+/// ISO-8859-1 as text.
+fn short_text(bytes: &[u8]) -> ShortText {
+    encoding_rs::mem::decode_latin1(bytes).into()
 }
 
 fn count_of(len: usize) -> u32 {

@@ -22,7 +22,36 @@ pub struct JobProfile<'t> {
 }
 
 /// `None` without a reference, without a length, or with one of 10⁸ mm and more.
+#[inline]
 pub(super) fn profile(details: &[u8]) -> Option<JobProfile<'_>> {
+    ordinary_profile(details).or_else(|| any_profile(details))
+}
+
+/// `R:6121 L:6584.59 C:654`, as controllers write it; `None` says only that it is not that.
+#[inline]
+fn ordinary_profile(details: &[u8]) -> Option<JobProfile<'_>> {
+    let (reference, rest) = ascii_word(details.strip_prefix(b"R:")?)?;
+    let (integer, fraction) = number_ahead(rest.strip_prefix(b" L:")?)?;
+    let number_len = integer.len() + if fraction.is_empty() { 0 } else { 1 + fraction.len() };
+    let (colour, rest) = ascii_word(rest[3 + number_len..].strip_prefix(b" C:")?)?;
+    if !rest.is_empty() || reference.len().max(colour.len()) > WORD_LIMIT {
+        return None;
+    }
+    let length_e2 = scaled(integer, fraction, 2, LENGTH_LIMIT_E2)?;
+    Some(JobProfile { reference, length_e2, colour: Some(colour) })
+}
+
+/// A word of one or more ASCII characters up to a blank or the end, and what follows it.
+#[inline]
+fn ascii_word(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let is_ascii_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let len = bytes.iter().take_while(|byte| is_ascii_word(byte)).count();
+    (len > 0).then(|| bytes.split_at(len))
+}
+
+/// To the letter of the spec.
+#[cold]
+fn any_profile(details: &[u8]) -> Option<JobProfile<'_>> {
     let reference = values(details, b'R').find_map(word_ahead)?;
     let (integer, fraction) = values(details, b'L').find_map(number_ahead)?;
     let length_e2 = scaled(integer, fraction, 2, LENGTH_LIMIT_E2)?;
@@ -85,6 +114,26 @@ mod tests {
         assert_eq!(job(b"R:A L:99999999.99").unwrap(), "A 9999999999 -");
         assert_eq!(job(b"R:A L:99999999.995"), None);
         assert_eq!(job(b"R:A L:100000000"), None);
+    }
+
+    #[test]
+    fn the_short_way_gives_what_the_letter_gives() {
+        for details in [
+            &b"R:6121 L:6584.59 C:654"[..],
+            b"R:6121 L:6584 C:654",
+            b"R:6121 L:6584. C:654",
+            b"R:6121 L:6584,5 C:654",
+            b"R:6121 L:6584.59  C:654",
+            b"R:6121 L:6584.59 C:654\xE9",
+            b"R:6121 L:6584.59 C:654 C:655",
+            b"R:6121\xE9 L:6584.59 C:654",
+            b"R:6121 L:100000000 C:654",
+        ] {
+            if let Some(profile) = ordinary_profile(details) {
+                assert_eq!(Some(profile), any_profile(details), "{}", latin1(details));
+            }
+        }
+        assert!(ordinary_profile(b"R:6121 L:6584.59 C:654").is_some());
     }
 
     #[test]

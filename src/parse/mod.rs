@@ -33,11 +33,14 @@ impl<'a> Text<'a> {
             return Self(Cow::Borrowed(bytes));
         };
         let mut kept = Vec::with_capacity(bytes.len());
-        let (clean, rest) = bytes.split_at(first);
-        kept.extend_from_slice(clean);
-        for run in rest.split(|&byte| byte == 0) {
-            kept.extend_from_slice(run);
+        let (mut clean, mut rest) = bytes.split_at(first);
+        while !rest.is_empty() {
+            kept.extend_from_slice(clean);
+            let nuls = rest.iter().take_while(|&&byte| byte == 0).count();
+            rest = &rest[nuls..];
+            (clean, rest) = rest.split_at(memchr::memchr(0, rest).unwrap_or(rest.len()));
         }
+        kept.extend_from_slice(clean);
         Self(Cow::Owned(kept))
     }
 

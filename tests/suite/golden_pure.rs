@@ -77,7 +77,7 @@ fn as_expected(folder: &str, day: Day, session: &Session) -> Expected {
         taux_arret_volontaire: rate(figures.stop_ms),
         temps_attente_brut: hours(figures.raw_wait_ms),
         temps_arret_brut: hours(figures.raw_stop_ms),
-        pieces: session.pieces.iter().map(|p| (moment(p.at), p.details.clone())).collect(),
+        pieces: session.pieces.iter().map(|p| (moment(p.at), p.details.to_string())).collect(),
         attentes: session
             .waits
             .iter()
@@ -89,7 +89,7 @@ fn as_expected(folder: &str, day: Day, session: &Session) -> Expected {
             .iter()
             .map(|job| {
                 let length = decimal(job.length_e2, 2);
-                (moment(job.at), job.reference.clone(), length, job.colour.clone())
+                (moment(job.at), job.reference.to_string(), length, job.colour.to_string())
             })
             .collect(),
     }
