@@ -2,9 +2,16 @@
 //! that it links once and shares its servers.
 #![allow(clippy::unwrap_used, reason = "a panic in a test is the test's way of failing")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod bad_input;
+mod central_measure;
+mod central_sync;
+mod central_takeover;
 mod commands;
 mod example_config;
+mod ftp_servers;
 mod golden_chain;
 mod golden_pure;
 mod invariants;
@@ -12,8 +19,4 @@ mod log_lines;
 mod readme;
 mod rooms;
 mod service;
-#[path = "../support/mod.rs"]
-mod support;
-
-mod central_sync;
-mod ftp_servers;
+mod union;

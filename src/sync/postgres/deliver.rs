@@ -73,13 +73,18 @@ impl Central {
         orders
             .iter()
             .zip(&rows)
-            .map(|(order, row)| outcome(claims, &order.delivery.machine.nom, row))
+            .map(|(order, row)| outcome(claims, order.delivery, row))
             .collect::<Result<_, _>>()
             .map_err(|source| CentralError::ReadAnswer { source })
     }
 }
 
-fn outcome(claims: &mut Claims, nom: &str, row: &Row) -> Result<Outcome, postgres::Error> {
+fn outcome(
+    claims: &mut Claims,
+    delivery: &Delivery,
+    row: &Row,
+) -> Result<Outcome, postgres::Error> {
+    let nom = &delivery.machine.nom;
     if !row.try_get::<_, bool>("centre")? {
         return Ok(Outcome::NoCentre);
     }
@@ -88,10 +93,22 @@ fn outcome(claims: &mut Claims, nom: &str, row: &Row) -> Result<Outcome, postgre
     }
     claims.note_held(nom);
     Ok(if row.try_get("ecrite")? {
-        Outcome::Written { complete: row.try_get("complete")? }
+        // A new session holds what was sent; for another one central counted.
+        let counted: Option<bool> = row.try_get("complete")?;
+        Outcome::Written { complete: counted.unwrap_or_else(|| holds_every_row(delivery)) }
     } else {
         Outcome::Overtaken
     })
+}
+
+fn holds_every_row(delivery: &Delivery) -> bool {
+    let rows = [
+        (delivery.counts.pieces, delivery.pieces.len()),
+        (delivery.counts.waits, delivery.waits.len()),
+        (delivery.counts.stops, delivery.stops.len()),
+        (delivery.counts.jobs, delivery.jobs.len()),
+    ];
+    rows.iter().all(|(count, sent)| u32::try_from(*sent) == Ok(*count))
 }
 
 fn statement(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> String {
@@ -141,7 +158,7 @@ ecrite AS MATERIALIZED (
     JOIN entree e ON e.rang = w.rang
 ),{with}
 SELECT e.centre_id IS NOT NULL AS centre, t.centre_usinage_id IS NOT NULL AS tenue, {HOLDER},
-       w.id IS NOT NULL AS ecrite, coalesce({complete}, FALSE) AS complete
+       w.id IS NOT NULL AS ecrite, {complete} AS complete
 FROM entree e
 LEFT JOIN tenue t ON t.centre_usinage_id = e.centre_id
 LEFT JOIN cu_agent_machine m ON m.centre_usinage_id = e.centre_id
@@ -150,7 +167,7 @@ LEFT JOIN ecrite w ON w.rang = e.rang
         new = of("e"),
         old = of("s"),
         with = details.with.join(","),
-        complete = details.complete.join(" AND "),
+        complete = if all_new { "NULL::boolean".into() } else { details.complete.join(" AND ") },
         joins = details.joins.concat(),
     )
 }
@@ -382,11 +399,7 @@ impl Table<'_> {
             arrays = arrays.join(", "),
         );
         if all_new {
-            details.with.push(format!(
-                "\n{name}_ecrite AS (\n    {insert}\n    RETURNING d.session_id\n),
-{name}_compte AS (SELECT session_id, count(*) AS n FROM {name}_ecrite GROUP BY 1)"
-            ));
-            details.complete.push(format!("coalesce({name}_compte.n, 0) = w.{rows}"));
+            details.with.push(format!("\n{name}_ecrite AS (\n    {insert}\n)"));
         } else {
             let set: Vec<String> = columns.iter().map(|c| format!("{c} = excluded.{c}")).collect();
             let of = |alias: &str| {
@@ -416,7 +429,9 @@ impl Table<'_> {
            + (SELECT count(*) FROM {name} d
               WHERE d.session_id = w.id AND d.{number} BETWEEN 1 AND w.{rows}) = w.{rows}"
             ));
+            details
+                .joins
+                .push(format!("LEFT JOIN {name}_compte ON {name}_compte.session_id = w.id\n"));
         }
-        details.joins.push(format!("LEFT JOIN {name}_compte ON {name}_compte.session_id = w.id\n"));
     }
 }
