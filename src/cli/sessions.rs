@@ -150,7 +150,7 @@ fn object(stored: &StoredSession) -> Value {
         "temps_attente_brut": hours(figures.raw_wait_ms),
         "temps_arret_brut": hours(figures.raw_stop_ms),
         "fichier_log_source": stored.log_sources,
-        "pieces": session.pieces.iter().map(|piece| json!([at(piece.at), piece.details]))
+        "pieces": session.pieces.iter().map(|piece| json!([at(piece.at), piece.details.as_str()]))
             .collect::<Vec<_>>(),
         "attentes": session.waits.iter()
             .map(|wait| json!([at(wait.start), (wait.end.0 - wait.start.0) / 1000]))
@@ -158,7 +158,7 @@ fn object(stored: &StoredSession) -> Value {
         "arrets": session.stops.iter().map(|stop| json!([at(stop.start), at(stop.end)]))
             .collect::<Vec<_>>(),
         "jobs": session.jobs.iter()
-            .map(|job| json!([at(job.at), job.reference, decimal(job.length_e2, 2), job.colour]))
+            .map(|job| json!([at(job.at), job.reference.as_str(), decimal(job.length_e2, 2), job.colour.as_str()]))
             .collect::<Vec<_>>(),
         "anomalies": session.anomalies.iter()
             .map(|anomaly| json!({

@@ -19,4 +19,3 @@ mod log_lines;
 mod readme;
 mod rooms;
 mod service;
-mod union;
