@@ -7,7 +7,9 @@ const LONGEST: Duration = Duration::from_secs(300);
 
 /// The longest wait after `failures` failures in a row: 1 s, doubling, at most 5 minutes.
 pub fn ceiling(failures: u32) -> Duration {
-    FIRST.saturating_mul(1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX)).min(LONGEST)
+    FIRST
+        .saturating_mul(1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX))
+        .min(LONGEST)
 }
 
 /// Full jitter: anything from nothing to the ceiling, so that forty gateways do not knock together

@@ -70,10 +70,8 @@ pub fn wall_clock_fault() -> Option<String> {
 /// A name that no other process, boot or buffer has.
 pub fn random_id() -> String {
     // The kernel's own generator; where it is missing, fastrand is seeded from time and address.
-    fs::read_to_string("/proc/sys/kernel/random/uuid").map_or_else(
-        |_| format!("{:032x}", fastrand::u128(..)),
-        |text| text.trim().to_owned(),
-    )
+    fs::read_to_string("/proc/sys/kernel/random/uuid")
+        .map_or_else(|_| format!("{:032x}", fastrand::u128(..)), |text| text.trim().to_owned())
 }
 
 /// The computer's name, for people on the other side.

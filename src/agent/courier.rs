@@ -42,6 +42,15 @@ pub struct DrainReport {
     pub rows: u64,
 }
 
+impl DrainReport {
+    pub fn add(&mut self, more: &Self) {
+        self.delivered += more.delivered;
+        self.confirmed += more.confirmed;
+        self.set_aside += more.set_aside;
+        self.rows += more.rows;
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum DrainError {
     #[error(transparent)]
@@ -67,15 +76,10 @@ pub struct Courier {
 
 impl Courier {
     pub fn new(config: CentralConfig, agent_id: &str, buffer_id: &str, clock: Clock) -> Self {
-        let identity =
-            Identity { agent_id: agent_id.to_owned(), buffer_id: buffer_id.to_owned() };
+        let identity = Identity { agent_id: agent_id.to_owned(), buffer_id: buffer_id.to_owned() };
         Self {
             application_name: format!("cu-agent {agent_id}"),
-            claims: Claims::new(
-                identity,
-                super::clock::random_id(),
-                super::clock::host_name(),
-            ),
+            claims: Claims::new(identity, super::clock::random_id(), super::clock::host_name()),
             config,
             clock,
             central: None,
@@ -237,10 +241,8 @@ impl Courier {
     }
 
     fn states(&mut self, batch: &[Pending]) -> Result<States, CentralError> {
-        let keys: Vec<(&str, Day)> = batch
-            .iter()
-            .map(|one| (one.session.machine.nom.as_str(), one.session.day))
-            .collect();
+        let keys: Vec<(&str, Day)> =
+            batch.iter().map(|one| (one.session.machine.nom.as_str(), one.session.day)).collect();
         let (central, claims) = self.central();
         central.states(claims, &keys)
     }

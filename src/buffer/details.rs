@@ -1,6 +1,7 @@
 //! The detail rows of a session: one shape for reading them, comparing them and writing the ones
 //! that changed.
 
+use compact_str::CompactString;
 use rusqlite::{
     Connection, Row, params, params_from_iter,
     types::{Null, ToSqlOutput, Type},
@@ -27,12 +28,17 @@ fn nothing<'v>() -> ToSqlOutput<'v> {
     ToSqlOutput::from(Null)
 }
 
+/// Most texts are short enough to need no memory of their own.
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<CompactString> {
+    Ok(CompactString::new(row.get_ref(column)?.as_str()?))
+}
+
 impl Detail for Piece {
     const TABLE: &'static str = "piece";
     const COLUMNS: &'static [&'static str] = &["at_ms", "details"];
 
     fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
-        Ok(Self { at: Stamp(row.get(first)?), details: row.get(first + 1)? })
+        Ok(Self { at: Stamp(row.get(first)?), details: text(row, first + 1)? })
     }
 
     fn values(&self) -> [ToSqlOutput<'_>; WIDEST] {
@@ -73,9 +79,9 @@ impl Detail for Job {
     fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
         Ok(Self {
             at: Stamp(row.get(first)?),
-            reference: row.get(first + 1)?,
+            reference: text(row, first + 1)?,
             length_e2: row.get(first + 2)?,
-            colour: row.get(first + 3)?,
+            colour: text(row, first + 3)?,
         })
     }
 

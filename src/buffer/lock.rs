@@ -32,14 +32,7 @@ impl StateLock {
             .map_err(|source| BufferError::Lock { path: path.clone(), source })?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path).unwrap_or_default();
-                let holder = match holder.trim() {
-                    "" => "another process".to_owned(),
-                    holder => holder.to_owned(),
-                };
-                return Err(BufferError::Held { path: state_dir.to_owned(), holder });
-            }
+            Err(TryLockError::WouldBlock) => return Err(held(state_dir, &path)),
             Err(TryLockError::Error(source)) => return Err(BufferError::Lock { path, source }),
         }
         let mut note = || -> std::io::Result<()> {
@@ -53,6 +46,32 @@ impl StateLock {
         }
         Ok(Self { _file: file })
     }
+}
+
+impl StateLock {
+    /// Whether the lock is free, without taking it for longer than the look.
+    pub fn look(state_dir: &Path) -> Result<(), BufferError> {
+        let path = state_dir.join(FILE_NAME);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(BufferError::Lock { path, source }),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(()),
+            Err(TryLockError::WouldBlock) => Err(held(state_dir, &path)),
+            Err(TryLockError::Error(source)) => Err(BufferError::Lock { path, source }),
+        }
+    }
+}
+
+fn held(state_dir: &Path, path: &Path) -> BufferError {
+    let holder = fs::read_to_string(path).unwrap_or_default();
+    let holder = match holder.trim() {
+        "" => "another process".to_owned(),
+        holder => holder.to_owned(),
+    };
+    BufferError::Held { path: state_dir.to_owned(), holder }
 }
 
 #[cfg(test)]

@@ -22,12 +22,14 @@ use crate::{
 
 mod compute;
 mod decide;
+mod import;
 mod intake;
 mod keep;
 mod reading;
 mod replay;
 
 pub use decide::Moment;
+pub use import::{ImportError, ImportReport, import_file};
 pub use replay::{ReplayReport, replay, replay_outdated};
 
 use decide::{Dates, Look, day_in_name, is_log, is_over, look};
@@ -53,6 +55,8 @@ pub trait Watch {
     fn must_stop(&self) -> bool;
     /// One more of `of` files of the folder has been looked at.
     fn progress(&self, folder: &str, done: usize, of: usize);
+    /// Sessions changed and are durable: the sync may have them.
+    fn kept(&self);
 }
 
 /// What is remembered of a source from one cycle to the next, so that the log says a thing once.
@@ -277,6 +281,9 @@ impl FolderCycle<'_> {
         let now = self.watch.now();
         let (kept, changed) = keep(buffer, self.origin(), &readings, self.settings, &now.wall)?;
         self.report.sessions_changed += changed;
+        if changed > 0 {
+            self.watch.kept();
+        }
         for (Kept { file, bytes, events, rejected }, begun) in kept.iter().zip(begun) {
             if let Some(refusal) = &file.refusal {
                 self.report.files_refused += 1;

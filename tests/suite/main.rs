@@ -2,11 +2,13 @@
 //! that it links once and shares its servers.
 #![allow(clippy::unwrap_used, reason = "a panic in a test is the test's way of failing")]
 
-
-#![allow(clippy::unwrap_used, reason = "a panic in a test is the test's way of failing")]
 mod bad_input;
+mod central_measure;
+mod central_sync;
+mod central_takeover;
 mod commands;
 mod example_config;
+mod ftp_servers;
 mod golden_chain;
 mod golden_pure;
 mod invariants;
@@ -14,10 +16,6 @@ mod log_lines;
 mod readme;
 mod rooms;
 mod service;
+
 #[path = "../support/mod.rs"]
 mod support;
-
-mod central_measure;
-mod central_sync;
-mod central_takeover;
-mod ftp_servers;
