@@ -35,7 +35,10 @@ pub fn session(nom: &str, date: &str, pieces: u32) -> Delivery {
     let day = day(date);
     let moment = |n: u32| at(day, 18_000 + 40 * i64::from(n));
     let list: Vec<_> = (0..pieces)
-        .map(|n| Piece { at: moment(n), details: format!("1 B{} H{}", 159_464 + n, n % 4 + 1) })
+        .map(|n| Piece {
+            at: moment(n),
+            details: format!("1 B{} H{}", 159_464 + n, n % 4 + 1).into(),
+        })
         .collect();
     let waits: Vec<_> = (0..pieces)
         .step_by(2)
@@ -49,7 +52,7 @@ pub fn session(nom: &str, date: &str, pieces: u32) -> Delivery {
         .step_by(40)
         .map(|n| Job {
             at: moment(n),
-            reference: format!("61{}", 12 + n / 40 % 3),
+            reference: format!("61{}", 12 + n / 40 % 3).into(),
             length_e2: 658_459,
             colour: if n % 80 == 0 { "654".into() } else { "N/A".into() },
         })
