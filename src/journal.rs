@@ -6,7 +6,6 @@ use std::{collections::BTreeMap, error::Error, path::Path, time::Duration};
 use simplelog::{ConfigBuilder, WriteLogger};
 
 use crate::{
-    buffer::BufferError,
     config::Config,
     model::{Day, Machine},
 };
@@ -162,7 +161,7 @@ pub fn set_aside(nom: &str, day: Day, reason: &str) {
     log::error!("{nom} {day}: set aside, tried again in an hour: {reason}");
 }
 
-pub fn buffer_failed(error: &BufferError) {
+pub fn buffer_failed(error: &dyn Error) {
     log::error!("{}", chain(error));
 }
 

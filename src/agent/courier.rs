@@ -118,8 +118,11 @@ impl Courier {
         let now = self.clock.now().wall;
         match &result {
             Ok(report) => {
+                let DrainReport { delivered, rows, confirmed, set_aside } = *report;
                 if buffer.note_link(CENTRAL, None, &now)? {
-                    journal::link_up("central", report.delivered, report.rows);
+                    journal::link_up("central", delivered, rows);
+                } else if *report != DrainReport::default() {
+                    journal::sent(delivered, rows, confirmed, set_aside);
                 }
             }
             Err(DrainError::Central(error)) => {

@@ -201,12 +201,8 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop) 
             Err(error) => Err(error.into()),
         };
         let (wait, heard) = match result {
-            Ok(report) => {
+            Ok(_) => {
                 failures = 0;
-                if report != DrainReport::default() {
-                    let DrainReport { delivered, rows, confirmed, set_aside } = report;
-                    journal::sent(delivered, rows, confirmed, set_aside);
-                }
                 (courier::IDLE_AFTER, heard)
             }
             Err(error) => {

@@ -85,12 +85,19 @@ impl Buffer {
         let connection = Connection::open_with_flags(&path, flags).during("open it", &path)?;
         connection.busy_timeout(BUSY_TIMEOUT).during("open it", &path)?;
         let mut buffer = Self { connection, path, buffer_id: String::new() };
-        buffer.check_version()?;
-        buffer.buffer_id = buffer
+        // A buffer that another process is just making has no tables, or no name, yet.
+        if buffer.check_version()? == 0 {
+            return Ok(None);
+        }
+        let name: Option<String> = buffer
             .connection
             .query_row("SELECT buffer_id FROM buffer", [], |row| row.get(0))
+            .optional()
             .during("read its name", &buffer.path)?;
-        Ok(Some(buffer))
+        Ok(name.map(|name| {
+            buffer.buffer_id = name;
+            buffer
+        }))
     }
 
     pub fn path(&self) -> &Path {
@@ -144,7 +151,7 @@ impl Buffer {
     }
 
     /// A buffer written by a newer version is refused, not guessed at.
-    fn check_version(&self) -> Result<(), BufferError> {
+    fn check_version(&self) -> Result<usize, BufferError> {
         let version: usize = self
             .connection
             .pragma_query_value(None, "user_version", |row| row.get(0))
@@ -156,7 +163,7 @@ impl Buffer {
                 known: MIGRATIONS.len(),
             });
         }
-        Ok(())
+        Ok(version)
     }
 
     fn identity(&self, new_id: &str, now: &str) -> Result<String, BufferError> {

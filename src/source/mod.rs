@@ -61,7 +61,7 @@ pub trait Source {
 /// What can go wrong with a source, by the action that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    #[error("cannot reach {address}")]
+    #[error("cannot reach {address}; check `host` and `port`")]
     Connect { address: String, source: io::Error },
     #[error(
         "{address} refused the login of user {user:?} ({answer}); check `user` and `password_file`"

@@ -27,13 +27,16 @@ fn the_example_configuration_is_accepted_as_it_stands() {
 
 #[test]
 fn the_example_configuration_with_its_optional_keys_switched_on_is_accepted() {
-    // A line `# key = value` is an option; prose has no `=` behind its first word.
+    // `# key = value` and `# [section]` are options; prose is neither.
     let switched_on: String = text()
         .lines()
         .map(|line| {
             let option = line.trim_start().strip_prefix("# ").filter(|rest| {
+                let rest = rest.trim_start();
                 let (key, value) = rest.split_once(" = ").unwrap_or((rest, ""));
-                !value.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+                let is_key = key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+                    || key.starts_with('"') && key.ends_with('"');
+                rest.starts_with('[') && rest.ends_with(']') || is_key && !value.is_empty()
             });
             format!("{}\n", option.unwrap_or(line))
         })

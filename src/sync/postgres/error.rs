@@ -59,7 +59,7 @@ pub enum CentralError {
         "central's certificate or TLS handshake was refused (check central.tls, central.ca_file)"
     )]
     Tls { source: rustls::Error },
-    #[error("central refused the log-in of `{user}` (check central.user, central.password)")]
+    #[error("central refused the log-in of `{user}` (check central.user, central.password_file)")]
     LogIn { user: String, source: postgres::Error },
     #[error("central has no database `{database}` (check central.database)")]
     Database { database: String, source: postgres::Error },
