@@ -4,4 +4,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod ftp_scripted;
 mod ftp_servers;
+mod ftp_tls;

@@ -11,6 +11,7 @@ mod daemon;
 mod packages;
 mod proftpd;
 mod pureftpd;
+pub mod reading;
 pub mod scripted;
 mod supervised;
 mod vsftpd;

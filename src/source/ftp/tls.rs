@@ -195,6 +195,10 @@ fn certificate_reason(error: &CertificateError) -> String {
         CertificateError::ApplicationVerificationFailure => {
             "the server's certificate is not the one of `fingerprint`".to_owned()
         }
+        // What most appliances make for themselves; webpki's error has no name in rustls.
+        CertificateError::Other(inner) if format!("{inner:?}").contains("CaUsedAsEndEntity") => {
+            "the server's certificate is self-signed; give its `fingerprint`".to_owned()
+        }
         other => format!("the server's certificate is refused: {other}"),
     }
 }
