@@ -17,7 +17,7 @@ mod supervised;
 mod vsftpd;
 
 pub use self::{
-    daemon::{Daemon, Options, plain_config},
+    daemon::{Daemon, Options},
     proftpd::ProFtpd,
     pureftpd::PureFtpd,
     scripted::{Script, ScriptedFtp},

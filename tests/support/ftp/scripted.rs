@@ -152,6 +152,7 @@ impl ScriptedFtp {
                 let shared = Arc::clone(&accepting);
                 shared.connections.fetch_add(1, Ordering::SeqCst);
                 let stream = stream.unwrap();
+                stream.set_nodelay(true).unwrap();
                 shared.sockets.lock().unwrap().push(stream.try_clone().unwrap());
                 thread::spawn(move || {
                     let already_open = shared.open.fetch_add(1, Ordering::SeqCst);
