@@ -252,7 +252,7 @@ fn ftp_twenty_thousand_files_are_listed_in_seconds() {
         let began = Instant::now();
         assert_eq!(source.list(FOLDER).unwrap().len(), 20_000, "{server}");
         let took = began.elapsed();
-        assert!(took < Duration::from_secs(10), "{server} took {took:?}");
+        assert!(took < Duration::from_secs(30), "{server} took {took:?}");
     };
     list("vsftpd", &mut Vsftpd::start(Options::default()));
     list("ProFTPD", &mut ProFtpd::start(Options::default()));

@@ -39,6 +39,7 @@ fn ftp_explicit_tls_with_an_own_authority_works_with_each_server() {
     let options = Options { tls: FtpTls::Explicit, ..Options::default() };
     let daemon = Vsftpd::start(options.clone());
     works("vsftpd", &daemon, trusting(&daemon));
+    assert_eq!(daemon.log_ins(), 1, "one connection serves all calls");
     let daemon = ProFtpd::start(options.clone());
     works("ProFTPD", &daemon, trusting(&daemon));
     let daemon = PureFtpd::start(options);
