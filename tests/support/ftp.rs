@@ -11,12 +11,13 @@ mod daemon;
 mod packages;
 mod proftpd;
 mod pureftpd;
+pub mod reading;
 pub mod scripted;
 mod supervised;
 mod vsftpd;
 
 pub use self::{
-    daemon::{Daemon, Options, plain_config},
+    daemon::{Daemon, Options},
     proftpd::ProFtpd,
     pureftpd::PureFtpd,
     scripted::{Script, ScriptedFtp},

@@ -69,13 +69,16 @@ impl Link {
                 let plain = ImplFtpStream::connect_with_stream(socket)
                     .map_err(|error| unreachable(as_io(error)))?;
                 let connector = Connector::new(rules, config.read_timeout);
+                let failure = connector.failure();
                 plain
                     .into_secure(connector, &config.host)
-                    .map_err(|error| insecure(&address, error))?
+                    .map_err(|error| insecure(&address, failure.take(), error))?
             }
             (FtpTls::Implicit, Some(rules)) => {
-                implicit(socket, Connector::new(rules, config.read_timeout), &config.host)
-                    .map_err(|error| insecure(&address, error))?
+                let connector = Connector::new(rules, config.read_timeout);
+                let failure = connector.failure();
+                implicit(socket, connector, &config.host)
+                    .map_err(|error| insecure(&address, failure.take(), error))?
             }
             _ => ImplFtpStream::connect_with_stream(socket)
                 .map_err(|error| unreachable(as_io(error)))?,
@@ -403,9 +406,9 @@ fn as_io(error: FtpError) -> io::Error {
     }
 }
 
-fn insecure(address: &str, error: FtpError) -> SourceError {
+fn insecure(address: &str, failure: Option<io::Error>, error: FtpError) -> SourceError {
     let address = address.to_owned();
-    let reason = match Fault::from(error) {
+    let reason = match failure.map_or_else(|| Fault::from(error), Fault::Gone) {
         Fault::Said(answer) => format!("the server answered {}", answer.text),
         Fault::Gone(error) => tls::reason(&error).unwrap_or_else(|| error.to_string()),
         Fault::Final(error) => return error,

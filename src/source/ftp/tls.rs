@@ -7,7 +7,7 @@
 
 use std::{
     io,
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -23,7 +23,9 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 use sha2::{Digest, Sha256};
-use suppaftp::{FtpResult, RustlsConnector, TlsConnector};
+use suppaftp::{FtpError, FtpResult, RustlsConnector, TlsConnector, TlsStream as _};
+
+use super::{reply::explained, socket::bound_waits};
 
 /// suppaftp's stream over rustls; it has no public name of its own.
 pub(super) type TlsStream = <RustlsConnector as TlsConnector>::Stream;
@@ -126,12 +128,32 @@ pub(super) struct Connector {
     /// A control connection made beforehand, taken by the first call instead of the one it is
     /// given; see [`implicit`](super::socket::implicit).
     parked: Mutex<Option<TcpStream>>,
+    failure: Failure,
+}
+
+/// Why the last handshake failed: suppaftp passes on no more than a text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Failure(Arc<Mutex<Option<io::Error>>>);
+
+impl Failure {
+    pub(super) fn take(&self) -> Option<io::Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn keep(&self, error: io::Error) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
 }
 
 impl Connector {
     pub(super) fn new(config: &Arc<ClientConfig>, read_timeout: Duration) -> Self {
         let inner = RustlsConnector::from(Arc::clone(config));
-        Self { inner, read_timeout, parked: Mutex::new(None) }
+        Self { inner, read_timeout, parked: Mutex::new(None), failure: Failure::default() }
+    }
+
+    /// Where the cause of a failed handshake will be found.
+    pub(super) fn failure(&self) -> Failure {
+        self.failure.clone()
     }
 
     pub(super) fn with_parked(self, stream: TcpStream) -> Self {
@@ -145,9 +167,16 @@ impl TlsConnector for Connector {
     fn connect(&self, domain: &str, stream: TcpStream) -> FtpResult<TlsStream> {
         let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner).take();
         let stream = parked.unwrap_or(stream);
-        super::socket::bound_waits(&stream, self.read_timeout)
-            .map_err(suppaftp::FtpError::ConnectionError)?;
-        self.inner.connect(domain, stream)
+        bound_waits(&stream, self.read_timeout).map_err(FtpError::ConnectionError)?;
+        let mut stream = self.inner.connect(domain, stream)?;
+        let secured = stream.mut_ref();
+        if let Err(error) = secured.conn.complete_io(&mut secured.sock) {
+            // suppaftp's stream would wait for the peer once more when it is dropped.
+            let _ = secured.sock.shutdown(Shutdown::Both);
+            self.failure.keep(explained(error));
+            return Err(FtpError::SecureError("the handshake failed".to_owned()));
+        }
+        Ok(stream)
     }
 }
 
@@ -194,6 +223,10 @@ fn certificate_reason(error: &CertificateError) -> String {
         ),
         CertificateError::ApplicationVerificationFailure => {
             "the server's certificate is not the one of `fingerprint`".to_owned()
+        }
+        // What most appliances make for themselves; webpki's error has no name in rustls.
+        CertificateError::Other(inner) if format!("{inner:?}").contains("CaUsedAsEndEntity") => {
+            "the server's certificate is self-signed; give its `fingerprint`".to_owned()
         }
         other => format!("the server's certificate is refused: {other}"),
     }

@@ -10,6 +10,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use cu_agent::config::FtpConfig;
@@ -119,6 +120,7 @@ struct Shared {
     commands: Mutex<Vec<String>>,
     connections: AtomicUsize,
     open: AtomicUsize,
+    sockets: Mutex<Vec<TcpStream>>,
     is_over: AtomicBool,
 }
 
@@ -138,6 +140,7 @@ impl ScriptedFtp {
             commands: Mutex::default(),
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
+            sockets: Mutex::default(),
             is_over: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -148,10 +151,13 @@ impl ScriptedFtp {
                 }
                 let shared = Arc::clone(&accepting);
                 shared.connections.fetch_add(1, Ordering::SeqCst);
+                let stream = stream.unwrap();
+                stream.set_nodelay(true).unwrap();
+                shared.sockets.lock().unwrap().push(stream.try_clone().unwrap());
                 thread::spawn(move || {
                     let already_open = shared.open.fetch_add(1, Ordering::SeqCst);
                     // A client that goes away in the middle is what many tests are about.
-                    let _ = Session::new(stream.unwrap(), &shared).serve(already_open);
+                    let _ = Session::new(stream, &shared).serve(already_open);
                     shared.open.fetch_sub(1, Ordering::SeqCst);
                 });
             }
@@ -181,6 +187,21 @@ impl ScriptedFtp {
     pub fn count(&self, verb: &str) -> usize {
         let commands = self.shared.commands.lock().unwrap();
         commands.iter().filter(|line| line.split(' ').next() == Some(verb)).count()
+    }
+
+    /// Says 421 on all open connections and ends them, as an idle time-out does; returns when their
+    /// sessions are over.
+    pub fn end_connections(&self) {
+        for mut socket in self.shared.sockets.lock().unwrap().drain(..) {
+            // Those of former connections are closed already.
+            let _ = socket.write_all(b"421 idle too long\r\n");
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.shared.open.load(Ordering::SeqCst) > 0 {
+            assert!(Instant::now() < deadline, "a session does not end");
+            thread::park_timeout(Duration::from_millis(1));
+        }
     }
 
     /// Connections accepted so far.

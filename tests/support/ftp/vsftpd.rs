@@ -34,7 +34,8 @@ impl Vsftpd {
             // Both need rights that containers do not give.
             "seccomp_sandbox=NO",
             "isolate_network=NO",
-            "xferlog_enable=NO",
+            "xferlog_enable=YES",
+            "xferlog_std_format=NO",
             "connect_from_port_20=NO",
         ]
         .map(str::to_owned)
@@ -42,6 +43,7 @@ impl Vsftpd {
         lines.push(format!("listen_port={}", daemon.port()));
         lines.push(format!("local_root={}", daemon.root().display()));
         lines.push(format!("secure_chroot_dir={}", daemon.path("empty").display()));
+        lines.push(format!("vsftpd_log_file={}", daemon.path("vsftpd.log").display()));
         if options.tls != FtpTls::None {
             let files = options.certificate.files();
             lines.push("ssl_enable=YES".into());
@@ -60,6 +62,14 @@ impl Vsftpd {
         fs::write(&file, lines.join("\n") + "\n").unwrap();
         let (program, libraries) = program();
         Self(daemon.run(vec![program, file.display().to_string()], libraries))
+    }
+}
+
+impl Vsftpd {
+    /// Connections so far that got as far as a log-in.
+    pub fn log_ins(&self) -> usize {
+        let log = fs::read_to_string(self.path("vsftpd.log")).unwrap_or_default();
+        log.lines().filter(|line| line.contains("OK LOGIN")).count()
     }
 }
 
