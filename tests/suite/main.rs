@@ -6,6 +6,5 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod central_measure;
 mod central_sync;
 mod central_takeover;
