@@ -1,9 +1,10 @@
 //! The union of a day's parts: every line as often as the part that holds it most often holds it,
 //! sorted by time, lines of one second in file order.
 //!
-//! The order never rests on file names or arrival. Each part is sorted by time first (stably), and
-//! parts stand in the order of their first time, last time, number of lines, and content. Within
-//! one second, a later part adds behind the others what it holds beyond them.
+//! The order never rests on file names or arrival. Each part is sorted by time (stably), and parts
+//! stand in the order of their first time, last time, number of lines, and content. Within one
+//! second, what a part holds beyond the earlier ones goes before the next line that they share, or
+//! to the end; a part that holds nothing beyond another says nothing about the order.
 
 use std::{
     borrow::Cow,
@@ -12,9 +13,6 @@ use std::{
 };
 
 use crate::{analyse::Part, parse::Event};
-
-/// From this many lines in one second on, counting by hash beats comparing each with each.
-const CROWDED_SECOND: usize = 32;
 
 /// The day's events in their final order. One sorted part comes back borrowed.
 pub(super) fn union<'e, 't>(parts: &'e [Part<'_, 't>]) -> Cow<'e, [Event<'t>]> {
@@ -61,11 +59,12 @@ fn sorted_by_time<'e, 't>(events: &'e [Event<'t>]) -> Cow<'e, [Event<'t>]> {
 fn order_of_parts(a: &[Event<'_>], b: &[Event<'_>]) -> Ordering {
     let seconds = |event: Option<&Event<'_>>| event.map(|event| event.seconds);
     let outline = |part: &[Event<'_>]| (seconds(part.first()), seconds(part.last()), part.len());
-    let line =
-        |event: &Event<'_>| (event.seconds, event.name().to_owned(), event.details().to_owned());
     outline(a).cmp(&outline(b)).then_with(|| {
-        let first_difference = a.iter().zip(b).find(|(a, b)| !a.is_same_line(b));
-        first_difference.map_or(Ordering::Equal, |(a, b)| line(a).cmp(&line(b)))
+        let order_of_lines = |a: &Event<'_>, b: &Event<'_>| {
+            a.seconds.cmp(&b.seconds).then_with(|| a.content().cmp(&b.content()))
+        };
+        let orders = a.iter().zip(b).map(|(a, b)| order_of_lines(a, b));
+        orders.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     })
 }
 
@@ -73,45 +72,183 @@ fn order_of_parts(a: &[Event<'_>], b: &[Event<'_>]) -> Ordering {
 fn merged<'t>(parts: &[Cow<'_, [Event<'t>]>]) -> Vec<Event<'t>> {
     let mut union = Vec::with_capacity(parts.iter().map(|part| part.len()).max().unwrap_or(0));
     let mut rests: Vec<&[Event<'t>]> = parts.iter().map(|part| &part[..]).collect();
+    let mut runs: Vec<&[Event<'t>]> = Vec::with_capacity(parts.len());
     while let Some(second) = rests.iter().filter_map(|rest| rest.first()).map(|e| e.seconds).min() {
-        let begin = union.len();
         for rest in &mut rests {
             let run = rest.iter().take_while(|event| event.seconds == second).count();
             let (run, behind) = rest.split_at(run);
-            add_what_exceeds(&mut union, begin, run);
             *rest = behind;
+            if !run.is_empty() {
+                runs.push(run);
+            }
         }
         rests.retain(|rest| !rest.is_empty());
+        add_second(&mut union, &runs);
+        runs.clear();
     }
     union
 }
 
-/// Adds to `union[begin..]` the lines of `run` that it does not yet hold as often.
-fn add_what_exceeds<'t>(union: &mut Vec<Event<'t>>, begin: usize, run: &[Event<'t>]) {
-    let held = union.len() - begin;
-    let common = union[begin..].iter().zip(run).take_while(|(a, b)| a.is_same_line(b)).count();
-    // One continues the other, or there is only one: the usual case.
-    if common == held || common == run.len() {
-        union.extend_from_slice(&run[common..]);
-    } else if held.max(run.len()) < CROWDED_SECOND {
-        let mut taken = [false; CROWDED_SECOND];
-        for event in run {
-            let same = (0..held).find(|&at| !taken[at] && union[begin + at].is_same_line(event));
-            match same {
-                Some(at) => taken[at] = true,
-                None => union.push(*event),
+/// Adds the union of the parts' lines of one second.
+fn add_second<'t>(union: &mut Vec<Event<'t>>, runs: &[&[Event<'t>]]) {
+    if let [run] = runs {
+        return union.extend_from_slice(run);
+    }
+    let is_within_another = |(index, run): &(usize, &&[Event<'t>])| {
+        let mut others = runs.iter().enumerate();
+        others.any(|(other_index, other)| {
+            let is_first_of_equals = other.len() > run.len() || other_index < *index;
+            is_first_of_equals && other_index != *index && holds(other, run)
+        })
+    };
+    let mut lines: Vec<Event<'t>> = Vec::new();
+    for (_, run) in runs.iter().enumerate().filter(|run| !is_within_another(run)) {
+        if lines.is_empty() {
+            lines.extend_from_slice(run);
+        } else {
+            lines = woven(&lines, run);
+        }
+    }
+    union.append(&mut lines);
+}
+
+/// Whether `run` has every line of `part` at least as often.
+fn holds(run: &[Event<'_>], part: &[Event<'_>]) -> bool {
+    if run.len() < part.len() {
+        return false;
+    }
+    if run.iter().zip(part).all(|(a, b)| a.is_same_line(b)) {
+        return true;
+    }
+    let mut counts: HashMap<_, usize> = HashMap::with_capacity(run.len());
+    for event in run {
+        *counts.entry(event.content()).or_default() += 1;
+    }
+    part.iter().all(|event| match counts.get_mut(&event.content()) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            true
+        }
+        _ => false,
+    })
+}
+
+/// `lines`, and what `run` holds beyond them, before the next line that both share.
+fn woven<'t>(lines: &[Event<'t>], run: &[Event<'t>]) -> Vec<Event<'t>> {
+    // Places of equal lines, the first one last.
+    let mut places: HashMap<_, Vec<usize>> = HashMap::with_capacity(lines.len());
+    for (place, event) in lines.iter().enumerate().rev() {
+        places.entry(event.content()).or_default().push(place);
+    }
+    let mut beyond: Vec<(usize, Event<'t>)> = Vec::new();
+    let mut unplaced = 0;
+    for event in run {
+        match places.get_mut(&event.content()).and_then(Vec::pop) {
+            Some(place) => {
+                for (before, _) in &mut beyond[unplaced..] {
+                    *before = place;
+                }
+                unplaced = beyond.len();
+            }
+            None => beyond.push((lines.len(), *event)),
+        }
+    }
+    // Stable: lines that go to the same place keep their order.
+    beyond.sort_by_key(|(before, _)| *before);
+    let mut woven = Vec::with_capacity(lines.len() + beyond.len());
+    let mut beyond = beyond.into_iter().peekable();
+    for (place, event) in lines.iter().enumerate() {
+        while let Some((_, added)) = beyond.next_if(|(before, _)| *before == place) {
+            woven.push(added);
+        }
+        woven.push(*event);
+    }
+    woven.extend(beyond.map(|(_, added)| added));
+    woven
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{NaiveDate, TimeDelta};
+
+    use super::*;
+    use crate::{
+        analyse::part_of_day,
+        parse::{Text, Words, parse},
+    };
+
+    /// Each part is written as `second:letters`, a line a letter; the union comes back so, too.
+    fn union_of(parts: &[&str]) -> String {
+        let logs: Vec<Vec<u8>> = parts.iter().map(|part| log(part)).collect();
+        let texts: Vec<Text<'_>> = logs.iter().map(|log| Text::new(log)).collect();
+        let parsed: Vec<_> = texts.iter().map(|text| parse(text, &Words::default())).collect();
+        let day = NaiveDate::from_ymd_opt(2025, 6, 3).unwrap();
+        let parts: Vec<_> =
+            parsed.iter().map(|p| part_of_day(&p.events, day, TimeDelta::zero())).collect();
+        let mut found = String::new();
+        let mut second = None;
+        for event in union(&parts).iter() {
+            if second.replace(event.seconds) != Some(event.seconds) {
+                found += &format!(" {}:", event.seconds % 60);
+            }
+            found += std::str::from_utf8(event.details()).unwrap();
+        }
+        found.trim().into()
+    }
+
+    fn log(part: &str) -> Vec<u8> {
+        let mut log = String::new();
+        for second in part.split_whitespace() {
+            let (second, letters) = second.split_once(':').unwrap();
+            for letter in letters.chars() {
+                log += &format!("20250603 05:00:{second:0>2}|@StukUitgevoerd: {letter}\n");
             }
         }
-    } else {
-        let mut counts: HashMap<_, usize> = HashMap::with_capacity(held);
-        for event in &union[begin..] {
-            *counts.entry(event.content()).or_default() += 1;
+        log.into_bytes()
+    }
+
+    /// In every order of two or three parts.
+    fn assert_union(parts: &[&str], expected: &str) {
+        for rotation in 0..parts.len() {
+            let mut parts = parts.to_vec();
+            parts.rotate_left(rotation);
+            assert_eq!(union_of(&parts), expected, "{parts:?}");
+            parts.reverse();
+            assert_eq!(union_of(&parts), expected, "{parts:?}");
         }
-        for event in run {
-            match counts.get_mut(&event.content()) {
-                Some(count) if *count > 0 => *count -= 1,
-                _ => union.push(*event),
-            }
-        }
+    }
+
+    #[test]
+    fn each_line_counts_as_often_as_the_file_that_holds_it_most_often() {
+        assert_union(&["1:a 2:bb 3:c", "2:b 3:c 4:d"], "1:a 2:bb 3:c 4:d");
+        assert_union(&["1:aa", "1:a", "1:aab"], "1:aab");
+        assert_union(&["1:abab", "1:bbb"], "1:ababb");
+    }
+
+    #[test]
+    fn the_same_part_twice_is_the_same_day() {
+        assert_union(&["1:ab 2:c", "1:ab 2:c"], "1:ab 2:c");
+        assert_union(&["1:ab 2:c", "1:ab 2:c", "1:ab 2:c"], "1:ab 2:c");
+    }
+
+    #[test]
+    fn a_fragment_of_a_file_changes_nothing_wherever_it_was_cut() {
+        assert_union(&["1:dcba 2:zyx", "1:ba 2:z"], "1:dcba 2:zyx");
+        assert_union(&["1:dcba 2:zyx", "1:a", "1:d"], "1:dcba 2:zyx");
+        assert_union(&["1:dcba 2:zyx", "2:yx", "2:z"], "1:dcba 2:zyx");
+    }
+
+    #[test]
+    fn files_that_were_cut_within_a_second_are_joined_in_time_order() {
+        assert_union(&["1:a 2:zy", "2:xw 3:b"], "1:a 2:zyxw 3:b");
+        assert_union(&["1:a 2:zy", "2:yx 3:b"], "1:a 2:zyx 3:b");
+        assert_union(&["2:cb", "2:ba 3:z"], "2:cba 3:z");
+        assert_union(&["2:ba", "2:cb 3:z"], "2:cba 3:z");
+    }
+
+    #[test]
+    fn a_clock_that_stepped_back_is_put_in_order_and_no_line_is_lost() {
+        assert_union(&["3:a 1:b 2:c 3:d"], "1:b 2:c 3:ad");
+        assert_union(&["3:a 1:b 2:c 3:d", "1:b 2:c"], "1:b 2:c 3:ad");
     }
 }
