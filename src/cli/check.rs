@@ -25,6 +25,7 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
         None => lines.good("central", "not configured: sessions stay in the buffer"),
     }
     check_buffer(&mut lines, &config);
+    check_disk(&mut lines, &config);
     check_clock(&mut lines);
     print(&lines.text)?;
     Ok(if lines.all_good { Exit::Done } else { Exit::Failed })
@@ -158,6 +159,28 @@ fn check_buffer(lines: &mut Lines, config: &Config) {
 
 fn nearest_existing(path: &Path) -> Option<&Path> {
     path.ancestors().find(|ancestor| ancestor.exists())
+}
+
+/// Less room than this is worth a word.
+const LITTLE_ROOM_BYTES: u64 = 256 << 20;
+
+fn check_disk(lines: &mut Lines, config: &Config) {
+    let what = "disk";
+    let Some(directory) = nearest_existing(&config.agent.state_dir) else {
+        return lines.bad(what, "the state directory's disk is not there");
+    };
+    match rustix::fs::statvfs(directory) {
+        Ok(figures) => {
+            let free_bytes = figures.f_bavail * figures.f_frsize;
+            let text = format!("{} MiB free in {}", free_bytes >> 20, directory.display());
+            if free_bytes < LITTLE_ROOM_BYTES {
+                lines.note(what, &format!("{text}; make room, or give less to max_buffer_size"));
+            } else {
+                lines.good(what, &text);
+            }
+        }
+        Err(error) => lines.bad(what, &format!("{}: {error}", directory.display())),
+    }
 }
 
 fn is_read_only(path: &Path) -> bool {

@@ -54,8 +54,11 @@ First steps:
   cu-agent sessions           what was computed
   cu-agent status             what waits, what was refused
 
-Exit codes: 0 done; 1 failed; 2 configuration or usage; 3 done in part (something was
-refused, or is buffered but not yet in central).")]
+Exit codes:
+  0  done
+  1  failed
+  2  configuration or usage
+  3  done in part: something was refused, or is buffered but not yet in central")]
 struct Arguments {
     /// Configuration file; config.toml.example explains every key.
     #[arg(long, global = true, value_name = "FILE", default_value = "/etc/cu-agent/config.toml")]

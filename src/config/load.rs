@@ -376,7 +376,7 @@ fn schedule(section: Option<Section<'_>>) -> Schedule {
     let (poll, file_quiet) = (Duration::from_secs(300), Duration::from_secs(1800));
     let Some(mut section) = section else { return Schedule { poll, file_quiet } };
     let poll = section
-        .parsed("poll", r#"a duration from "1s" to "24h""#, |text| {
+        .parsed("poll", r#"a duration from "1s" to "24h", such as "5m""#, |text| {
             duration_between(text, Duration::from_secs(1), Duration::from_secs(86_400))
         })
         .unwrap_or(poll);
