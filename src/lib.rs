@@ -13,6 +13,7 @@ pub mod buffer;
 pub mod cli;
 pub mod collect;
 pub mod config;
+pub mod durable;
 pub mod generate;
 pub mod journal;
 pub mod model;

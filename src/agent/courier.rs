@@ -10,6 +10,7 @@ use super::{clock::Clock, stop::Stop};
 use crate::{
     buffer::{Buffer, BufferError, CENTRAL, Pending},
     config::CentralConfig,
+    durable::{self, durably},
     journal,
     model::{CentralSession, Day, Delivery, Machine},
     sync::{
@@ -219,7 +220,7 @@ impl Courier {
         if !all_due {
             confirmed.truncate(AUDIT_SESSIONS);
         }
-        let mut lost = 0;
+        let mut lost = Vec::new();
         for batch in confirmed.chunks(AUDIT_SESSIONS) {
             if stop.is_set() {
                 return Ok(());
@@ -228,13 +229,13 @@ impl Courier {
             for (pending, held) in batch.iter().zip(&sessions) {
                 let step = plan(&pending.session, held.as_ref(), &self.claims.identity);
                 if step != Step::Confirm {
-                    buffer.unconfirm(pending.id)?;
-                    lost += 1;
+                    lost.push(pending.id);
                 }
             }
         }
-        if lost > 0 {
-            journal::central_lost(lost);
+        if !lost.is_empty() {
+            buffer.unconfirm(&lost)?;
+            journal::central_lost(lost.len());
         }
         self.audited_at = Some(now);
         if all_due || self.audited_all_at.is_none() {
@@ -266,7 +267,7 @@ impl Courier {
             .collect();
         if !missing.is_empty() {
             let (central, _) = self.central();
-            central.ensure_centres(&missing)?;
+            durably(durable::Step::EnsureCentres, || central.ensure_centres(&missing))?;
         }
         let mut moved = false;
         let mut confirmed = Vec::new();
@@ -318,7 +319,8 @@ impl Courier {
             .map(|parcel| Order { delivery: &parcel.delivery, replaces: parcel.held.as_ref() })
             .collect();
         let (central, claims) = self.central();
-        let outcomes = match central.deliver(claims, &orders) {
+        let delivered = durably(durable::Step::Deliver, || central.deliver(claims, &orders));
+        let outcomes = match delivered {
             Ok(outcomes) => outcomes,
             Err(error) if error.again() == Retry::Never => {
                 if let [parcel] = parcels {
@@ -363,7 +365,7 @@ impl Courier {
 
     fn set_aside(
         &mut self,
-        buffer: &Buffer,
+        buffer: &mut Buffer,
         pending: &Pending,
         reason: &str,
         report: &mut DrainReport,
@@ -374,7 +376,7 @@ impl Courier {
         if pending.refusal.as_deref() != Some(reason) {
             journal::set_aside(&pending.session.machine.nom, pending.session.day, reason);
         }
-        buffer.set_aside(pending.id, reason, &now.wall)
+        buffer.set_aside(pending, reason, &now.wall)
     }
 }
 

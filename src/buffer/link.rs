@@ -4,6 +4,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{Buffer, BufferError, error::During};
+use crate::durable::Step;
 
 /// The name of central's link; a source's is its configured name behind `source:`.
 pub const CENTRAL: &str = "central";
@@ -38,29 +39,31 @@ impl Buffer {
 
     /// Notes how a link is now; `true` where that is news.
     pub fn note_link(
-        &self,
+        &mut self,
         name: &str,
         error: Option<&str>,
         now: &str,
     ) -> Result<bool, BufferError> {
         let state = if error.is_none() { "up" } else { "down" };
-        let note = || -> rusqlite::Result<bool> {
-            let known: Option<(String, Option<String>)> = self
-                .connection
-                .prepare_cached("SELECT state, error FROM link WHERE name = ?1")?
-                .query_row([name], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()?;
-            let news = known.as_ref().is_none_or(|(known_state, _)| known_state != state);
-            if news || known.is_some_and(|(_, known_error)| known_error.as_deref() != error) {
-                self.connection.execute(
+        let action = "note a link's state";
+        let known: Option<(String, Option<String>)> = self
+            .connection
+            .prepare_cached("SELECT state, error FROM link WHERE name = ?1")
+            .and_then(|mut select| {
+                select.query_row([name], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+            })
+            .during(action, &self.path)?;
+        let news = known.as_ref().is_none_or(|(known_state, _)| known_state != state);
+        if news || known.is_some_and(|(_, known_error)| known_error.as_deref() != error) {
+            self.change(Step::NoteLink, action, |transaction| {
+                transaction.execute(
                     "INSERT INTO link (name, state, since, error) VALUES (?1, ?2, ?3, ?4)
                      ON CONFLICT DO UPDATE SET error = excluded.error, state = excluded.state,
                          since = CASE WHEN state = excluded.state THEN since ELSE excluded.since END",
                     params![name, state, now, error],
-                )?;
-            }
-            Ok(news)
-        };
-        note().during("note a link's state", &self.path)
+                )
+            })?;
+        }
+        Ok(news)
     }
 }

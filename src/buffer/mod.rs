@@ -36,6 +36,7 @@ pub use raw::{Chunk, TAIL_BYTES, tail_hash};
 pub use report::{FileReport, MachineReport, SessionFilter, StoredSession, Totals};
 pub use sessions::Changed;
 
+use crate::durable::{Step, durably};
 use error::During;
 
 /// Every released schema; a migration that stands here is never edited again.
@@ -127,6 +128,23 @@ impl Buffer {
         Ok(Batch { transaction, path: &self.path })
     }
 
+    /// One small durable change outside a batch.
+    fn change<T>(
+        &mut self,
+        step: Step,
+        action: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, BufferError> {
+        let run = || -> rusqlite::Result<T> {
+            let transaction =
+                self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = change(&transaction)?;
+            durably(step, || transaction.commit())?;
+            Ok(value)
+        };
+        run().during(action, &self.path)
+    }
+
     fn configure(&self) -> Result<(), BufferError> {
         let connection = &self.connection;
         let set = || -> rusqlite::Result<()> {
@@ -190,9 +208,9 @@ pub struct Batch<'b> {
 
 impl Batch<'_> {
     /// Makes everything of this batch durable.
-    pub fn commit(self) -> Result<(), BufferError> {
-        let path = self.path;
-        self.transaction.commit().during("commit a batch", path)
+    pub fn commit(self, step: Step) -> Result<(), BufferError> {
+        let Self { transaction, path } = self;
+        durably(step, || transaction.commit()).during("commit a batch", path)
     }
 
     /// The machine's row, made or brought up to date.

@@ -9,7 +9,8 @@ use super::{
     error::During,
     sessions::{FIGURES, read_figures},
 };
-use crate::model::{Day, Delivery, DetailCounts, LocalSession, Machine};
+use crate::durable::Step;
+use crate::model::{Delivery, DetailCounts, LocalSession, Machine};
 
 /// A session that waits for central, or that is compared with it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -113,52 +114,46 @@ impl Buffer {
     /// Notes that central holds these sessions at these revisions. A session that changed in the
     /// meantime goes on waiting.
     pub fn mark_synced(&mut self, synced: &[(i64, i64)]) -> Result<(), BufferError> {
-        let mut mark = || -> rusqlite::Result<()> {
-            let transaction = self.connection.transaction()?;
+        self.change(Step::NoteSynced, "note what central confirmed", |transaction| {
+            let mut update = transaction.prepare_cached(
+                "UPDATE session SET synced_revision = ?2, refusal = NULL, refused_at = NULL
+                 WHERE id = ?1",
+            )?;
             for (session_id, revision) in synced {
-                transaction
-                    .prepare_cached(
-                        "UPDATE session SET synced_revision = ?2, refusal = NULL, refused_at = NULL
-                         WHERE id = ?1",
-                    )?
-                    .execute(params![session_id, revision])?;
+                update.execute(params![session_id, revision])?;
             }
-            transaction.commit()
-        };
-        mark().during("note what central confirmed", &self.path)
+            Ok(())
+        })
     }
 
     /// Notes why a session is not made equal for now. Writes nothing where that was known.
-    pub fn set_aside(&self, session_id: i64, refusal: &str, now: &str) -> Result<(), BufferError> {
-        self.connection
-            .execute(
-                "UPDATE session SET refusal = ?2, refused_at = ?3
-                 WHERE id = ?1 AND refusal IS NOT ?2",
-                params![session_id, refusal, now],
-            )
-            .during("set a session aside", &self.path)?;
-        Ok(())
+    pub fn set_aside(
+        &mut self,
+        pending: &Pending,
+        refusal: &str,
+        now: &str,
+    ) -> Result<(), BufferError> {
+        if pending.refusal.as_deref() == Some(refusal) {
+            return Ok(());
+        }
+        self.change(Step::SetAside, "set a session aside", |transaction| {
+            transaction.execute(
+                "UPDATE session SET refusal = ?2, refused_at = ?3 WHERE id = ?1",
+                params![pending.id, refusal, now],
+            )?;
+            Ok(())
+        })
     }
 
-    /// Makes a session wait again that central turned out not to hold.
-    pub fn unconfirm(&self, session_id: i64) -> Result<(), BufferError> {
-        self.connection
-            .execute("UPDATE session SET synced_revision = 0 WHERE id = ?1", params![session_id])
-            .during("note what central lost", &self.path)?;
-        Ok(())
-    }
-
-    /// The machine's day by central's key, where the buffer has it.
-    pub fn session_id(&self, nom: &str, day: Day) -> Result<Option<i64>, BufferError> {
-        use rusqlite::OptionalExtension;
-        self.connection
-            .query_row(
-                "SELECT s.id FROM session s JOIN machine m ON m.id = s.machine_id
-                 WHERE m.nom = ?1 AND s.day = ?2",
-                params![nom, day],
-                |row| row.get(0),
-            )
-            .optional()
-            .during("look up a session", &self.path)
+    /// Makes sessions wait again that central turned out not to hold.
+    pub fn unconfirm(&mut self, session_ids: &[i64]) -> Result<(), BufferError> {
+        self.change(Step::Unconfirm, "note what central lost", |transaction| {
+            let mut update = transaction
+                .prepare_cached("UPDATE session SET synced_revision = 0 WHERE id = ?1")?;
+            for session_id in session_ids {
+                update.execute([session_id])?;
+            }
+            Ok(())
+        })
     }
 }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     analyse::days_touched,
     buffer::{Batch, Buffer, BufferError, FileProgress, FileState, FileTally},
+    durable::Step,
     model::Machine,
     parse::{Reject, Tally, Text, parse},
 };
@@ -55,7 +56,7 @@ pub(super) fn keep(
         kept.push(one);
     }
     let changed = recompute(&batch, machine_id, &touched, &at_hand, settings)?;
-    batch.commit()?;
+    batch.commit(Step::Keep)?;
     Ok((kept, changed))
 }
 

@@ -14,6 +14,7 @@ use crate::{
     analyse,
     buffer::{Buffer, BufferError, FileProgress, FileState},
     config::{DeletePolicy, SourceConfig},
+    durable::{Step, durably},
     journal,
     model::Machine,
     parse::Words,
@@ -353,7 +354,7 @@ impl FolderCycle<'_> {
             let marked = FileProgress { quiet: Some(now.mark()), ..file.clone() };
             let batch = buffer.batch()?;
             batch.save_progress(&marked, None)?;
-            batch.commit()?;
+            batch.commit(Step::MarkQuiet)?;
         }
         if now.quiet_for(file.quiet.as_ref()) < self.settings.file_quiet {
             return Ok(());
@@ -374,7 +375,7 @@ impl FolderCycle<'_> {
         }
         let batch = buffer.batch()?;
         close(&batch, &mut closed, COMPACT_UP_TO_BYTES)?;
-        batch.commit()
+        batch.commit(Step::Close)
     }
 
     fn may_delete(&self) -> bool {
@@ -403,7 +404,7 @@ impl FolderCycle<'_> {
         if size != Some(file.consumed_bytes) {
             return Ok(());
         }
-        if let Err(error) = source.delete(self.folder, &file.name) {
+        if let Err(error) = durably(Step::Delete, || source.delete(self.folder, &file.name)) {
             self.source_failed(&file.name, error);
             return Ok(());
         }
@@ -412,7 +413,7 @@ impl FolderCycle<'_> {
         let deleted = FileProgress { state: FileState::Deleted, ..file.clone() };
         let batch = buffer.batch()?;
         batch.save_progress(&deleted, None)?;
-        batch.commit()
+        batch.commit(Step::NoteDeleted)
     }
 
     fn source_failed(&mut self, name: &str, error: SourceError) {

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     analyse::{ANALYSIS_VERSION, days_touched},
     buffer::{Buffer, BufferError, HeldFile},
+    durable::Step,
     parse::{Text, parse},
 };
 
@@ -60,7 +61,7 @@ pub fn replay(
             report.sessions_changed += changed;
             touched = rest;
         }
-        batch.commit()?;
+        batch.commit(Step::Replay)?;
     }
     Ok(report)
 }

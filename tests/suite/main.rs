@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a panic in a test is the test's way of failing")]
 
 mod bad_input;
-mod central_measure;
 mod central_sync;
 mod central_takeover;
 mod commands;
