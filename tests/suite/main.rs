@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod ftp_faults;
 mod ftp_scripted;
 mod ftp_servers;
 mod ftp_tls;

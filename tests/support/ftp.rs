@@ -12,6 +12,7 @@ mod packages;
 mod proftpd;
 mod pureftpd;
 pub mod reading;
+pub mod script;
 pub mod scripted;
 mod supervised;
 mod vsftpd;
@@ -20,6 +21,7 @@ pub use self::{
     daemon::{Daemon, Options},
     proftpd::ProFtpd,
     pureftpd::PureFtpd,
-    scripted::{Script, ScriptedFtp},
+    script::Script,
+    scripted::ScriptedFtp,
     vsftpd::Vsftpd,
 };

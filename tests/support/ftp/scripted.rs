@@ -2,7 +2,6 @@
 //! what they do only when they break. It counts what it is asked.
 
 use std::{
-    collections::BTreeMap,
     io::{self, BufRead, BufReader, Write},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
@@ -15,104 +14,7 @@ use std::{
 
 use cu_agent::config::FtpConfig;
 
-use super::daemon::plain_config;
-
-/// Folder → name → bytes, all names as they are on the wire.
-pub type Tree = BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Vec<u8>>>;
-
-/// What the server is and does. It may be changed while the server runs.
-#[derive(Clone, Debug)]
-pub struct Script {
-    pub greeting: String,
-    /// Lines of FEAT; `None`: the server does not know FEAT.
-    pub features: Option<Vec<String>>,
-    pub tree: Tree,
-    /// Whole answers instead of the usual ones, by the command line (`DELE a.LOG`) or by its verb.
-    pub answers: BTreeMap<String, String>,
-    /// Whole listings instead of the usual ones, by verb.
-    pub listings: BTreeMap<String, Vec<u8>>,
-    /// LIST as MS-DOS prints it.
-    pub dos_style: bool,
-    /// NLST prints whole paths.
-    pub whole_paths: bool,
-    /// The listing of an empty folder is refused with 550.
-    pub empty_is_refused: bool,
-    /// The address in answers to PASV.
-    pub pasv_host: String,
-    /// RETR ends after so many bytes, with this last answer; an empty one closes everything.
-    pub cut: Option<(usize, String)>,
-    /// The n-th command of a connection, from 1, is answered with 421 and the end.
-    pub hang_up_at: Option<usize>,
-    /// This verb is never answered.
-    pub silent_at: Option<String>,
-    /// SIZE is refused until TYPE I was sent.
-    pub size_needs_type: bool,
-    /// Added to every size in a listing.
-    pub listed_sizes_lie_by: u64,
-    /// A second connection at a time is refused.
-    pub one_connection: bool,
-}
-
-impl Default for Script {
-    fn default() -> Self {
-        Self {
-            greeting: "220 scripted server ready\r\n".into(),
-            features: Some(
-                ["MLST type*;size*;modify*;", "SIZE", "MDTM", "REST STREAM"]
-                    .map(str::to_owned)
-                    .into(),
-            ),
-            tree: Tree::new(),
-            answers: BTreeMap::new(),
-            listings: BTreeMap::new(),
-            dos_style: false,
-            whole_paths: false,
-            empty_is_refused: false,
-            pasv_host: "127,0,0,1".into(),
-            cut: None,
-            hang_up_at: None,
-            silent_at: None,
-            size_needs_type: false,
-            listed_sizes_lie_by: 0,
-            one_connection: false,
-        }
-    }
-}
-
-impl Script {
-    /// With one more file.
-    pub fn file(mut self, folder: impl AsRef<[u8]>, name: impl AsRef<[u8]>, bytes: &[u8]) -> Self {
-        let folder = self.tree.entry(folder.as_ref().to_vec()).or_default();
-        folder.insert(name.as_ref().to_vec(), bytes.to_vec());
-        self
-    }
-
-    pub fn folder(mut self, folder: impl AsRef<[u8]>) -> Self {
-        self.tree.entry(folder.as_ref().to_vec()).or_default();
-        self
-    }
-
-    pub fn answer(mut self, command: &str, answer: &str) -> Self {
-        self.answers.insert(command.to_owned(), answer.to_owned());
-        self
-    }
-
-    pub fn listing(mut self, verb: &str, bytes: &[u8]) -> Self {
-        self.listings.insert(verb.to_owned(), bytes.to_vec());
-        self
-    }
-
-    /// A server that knows neither FEAT nor MLSD.
-    pub fn without_mlsd(mut self) -> Self {
-        self.features = None;
-        self.answer("MLSD", "500 what?")
-    }
-
-    /// A server that knows NLST only.
-    pub fn nlst_only(self) -> Self {
-        self.without_mlsd().answer("LIST", "502 not here")
-    }
-}
+use super::{daemon::plain_config, script::Script};
 
 #[derive(Debug)]
 struct Shared {
@@ -224,6 +126,7 @@ struct Session<'a> {
     /// The folder it stands in; empty at the root.
     here: Vec<u8>,
     offset: usize,
+    said_bytes: usize,
     is_binary: bool,
     passive: Option<TcpListener>,
     active: Option<u16>,
@@ -236,6 +139,7 @@ impl<'a> Session<'a> {
             shared,
             here: Vec::new(),
             offset: 0,
+            said_bytes: 0,
             is_binary: false,
             passive: None,
             active: None,
@@ -248,7 +152,20 @@ impl<'a> Session<'a> {
 
     fn say(&mut self, line: &str) -> io::Result<()> {
         let end = if line.ends_with('\n') { "" } else { "\r\n" };
-        self.reader.get_mut().write_all(format!("{line}{end}").as_bytes())
+        self.write(format!("{line}{end}").as_bytes())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let stream = self.reader.get_mut();
+        let limit = self.shared.script.lock().unwrap().control_bytes.unwrap_or(usize::MAX);
+        let room = limit.saturating_sub(self.said_bytes).min(bytes.len());
+        self.said_bytes += room;
+        stream.write_all(&bytes[..room])?;
+        if room < bytes.len() {
+            stream.shutdown(Shutdown::Both)?;
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
     }
 
     fn serve(&mut self, already_open: usize) -> io::Result<()> {
@@ -315,10 +232,14 @@ impl<'a> Session<'a> {
                 None => self.say("502 not here")?,
             },
             "PWD" => {
-                self.reader.get_mut().write_all(b"257 \"/")?;
-                let here = self.here.clone();
-                self.reader.get_mut().write_all(&here)?;
-                self.say("\" is here")?;
+                let path = [
+                    b"257 \"/",
+                    self.here.as_slice(),
+                    b"\" is here
+",
+                ]
+                .concat();
+                self.write(&path)?;
             }
             "CWD" => {
                 let wanted = argument.strip_prefix(b"/").unwrap_or(argument);
