@@ -16,6 +16,7 @@ pub mod script;
 pub mod scripted;
 mod supervised;
 mod vsftpd;
+mod wire;
 
 pub use self::{
     daemon::{Daemon, Options},

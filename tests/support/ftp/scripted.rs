@@ -1,4 +1,4 @@
-//! A small FTP server in the clear that follows a script: for what real servers do not do, and for
+//! A small FTP server that follows a script: for what real servers do not do, and for
 //! what they do only when they break. It counts what it is asked.
 
 use std::{
@@ -14,7 +14,7 @@ use std::{
 
 use cu_agent::config::FtpConfig;
 
-use super::{daemon::plain_config, script::Script};
+use super::{daemon::plain_config, script::Script, wire::Wire};
 
 #[derive(Debug)]
 struct Shared {
@@ -121,7 +121,8 @@ impl Drop for ScriptedFtp {
 }
 
 struct Session<'a> {
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Wire>,
+    is_private: bool,
     shared: &'a Shared,
     /// The folder it stands in; empty at the root.
     here: Vec<u8>,
@@ -135,7 +136,8 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn new(stream: TcpStream, shared: &'a Shared) -> Self {
         Self {
-            reader: BufReader::new(stream),
+            reader: BufReader::new(Wire::Plain(stream)),
+            is_private: false,
             shared,
             here: Vec::new(),
             offset: 0,
@@ -162,7 +164,7 @@ impl<'a> Session<'a> {
         self.said_bytes += room;
         stream.write_all(&bytes[..room])?;
         if room < bytes.len() {
-            stream.shutdown(Shutdown::Both)?;
+            stream.cut()?;
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         Ok(())
@@ -212,6 +214,16 @@ impl<'a> Session<'a> {
         let folder = script.tree.get(&self.here);
         let file = folder.and_then(|folder| folder.get(argument));
         match verb {
+            "AUTH" => {
+                self.say("234 go on")?;
+                let stream = self.reader.get_ref().socket().try_clone()?;
+                self.reader = BufReader::new(Wire::secured(stream));
+            }
+            "PBSZ" => self.say("200 fine")?,
+            "PROT" => {
+                self.is_private = argument == b"P";
+                self.say("200 fine")?;
+            }
             "USER" => self.say("331 password?")?,
             "PASS" => self.say("230 welcome")?,
             "SYST" => self.say("215 UNIX Type: L8")?,
@@ -300,12 +312,18 @@ impl<'a> Session<'a> {
         Ok(true)
     }
 
-    fn data(&mut self) -> io::Result<TcpStream> {
-        if let Some(port) = self.active.take() {
-            return TcpStream::connect(("127.0.0.1", port));
+    fn data(&mut self) -> io::Result<Wire> {
+        let stream = match self.active.take() {
+            Some(port) => TcpStream::connect(("127.0.0.1", port))?,
+            None => self.passive.take().ok_or(io::ErrorKind::NotConnected)?.accept()?.0,
+        };
+        if !self.is_private {
+            return Ok(Wire::Plain(stream));
         }
-        let listener = self.passive.take().ok_or(io::ErrorKind::NotConnected)?;
-        Ok(listener.accept()?.0)
+        let mut wire = Wire::secured(stream);
+        // Writes nothing yet, but shakes hands, also where there is nothing to send.
+        wire.flush()?;
+        Ok(wire)
     }
 
     fn send_file(&mut self, script: &Script, bytes: &[u8]) -> io::Result<bool> {
@@ -320,9 +338,9 @@ impl<'a> Session<'a> {
             return Ok(true);
         };
         data.write_all(&rest[..(*length).min(rest.len())])?;
-        data.shutdown(Shutdown::Both)?;
+        data.cut()?;
         if last_answer.is_empty() {
-            self.reader.get_mut().shutdown(Shutdown::Both)?;
+            self.reader.get_mut().cut()?;
             return Ok(false);
         }
         self.say(last_answer)?;
