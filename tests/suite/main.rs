@@ -2,11 +2,15 @@
 //! that it links once and shares its servers.
 #![allow(clippy::unwrap_used, reason = "a panic in a test is the test's way of failing")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod bad_input;
 mod central_sync;
 mod central_takeover;
 mod commands;
 mod example_config;
+mod ftp_faults;
 mod ftp_scripted;
 mod ftp_servers;
 mod ftp_tls;
@@ -17,6 +21,3 @@ mod log_lines;
 mod readme;
 mod rooms;
 mod service;
-
-#[path = "../support/mod.rs"]
-mod support;
