@@ -174,7 +174,7 @@ fn scattered_changes_touch_only_their_rows() {
     change.pieces =
         whole.pieces.iter().filter(|p| [3, 4, 40].contains(&p.number)).cloned().collect();
     for piece in &mut change.pieces {
-        piece.row.details = format!("corrected {}", piece.number);
+        piece.row.details = format!("corrected {}", piece.number).into();
     }
     feeder.sync(&[change]);
     assert_eq!(db.psql(versions), before);
@@ -315,7 +315,7 @@ fn writers_at_the_same_time_never_interleave() {
                 for round in 0..6_u32 {
                     let mut s = session("DEM12", "2025-05-28", 20 + writer * 31 + round * 7);
                     for piece in &mut s.pieces {
-                        piece.row.details = format!("{writer}/{round}");
+                        piece.row.details = format!("{writer}/{round}").into();
                     }
                     // Every writer has a history of its own.
                     s.revision = i64::from(1 + round * 4 + writer);
