@@ -180,8 +180,9 @@ fn only_notify_and_update_name_ureq() {
 }
 
 /// Room, and the rooms of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 16] = [
+const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("model", &[]),
+    ("durable", &[]),
     ("retry", &["model"]),
     ("parse", &["model"]),
     ("analyse", &["model", "parse"]),
@@ -189,11 +190,14 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("config", &["model"]),
     ("journal", &["model", "config"]),
     ("source", &["model", "config"]),
-    ("buffer", &["model", "config", "parse", "analyse"]),
+    ("buffer", &["model", "config", "durable", "parse", "analyse"]),
     ("sync", &["model", "config", "retry", "journal"]),
     (
         "collect",
-        &["model", "config", "retry", "journal", "source", "parse", "analyse", "buffer", "status"],
+        &[
+            "model", "config", "retry", "journal", "durable", "source", "parse", "analyse",
+            "buffer", "status",
+        ],
     ),
     ("status", &["model", "config", "journal", "buffer"]),
     ("notify", &["model", "config", "retry", "journal", "status"]),
@@ -201,15 +205,15 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     (
         "agent",
         &[
-            "model", "config", "retry", "journal", "source", "parse", "analyse", "buffer", "sync",
-            "collect", "status", "notify", "update",
+            "model", "config", "retry", "journal", "durable", "source", "parse", "analyse",
+            "buffer", "sync", "collect", "status", "notify", "update",
         ],
     ),
     (
         "cli",
         &[
-            "model", "config", "retry", "journal", "source", "parse", "analyse", "buffer", "sync",
-            "collect", "status", "notify", "update", "agent", "generate",
+            "model", "config", "retry", "journal", "durable", "source", "parse", "analyse",
+            "buffer", "sync", "collect", "status", "notify", "update", "agent", "generate",
         ],
     ),
 ];
