@@ -6,5 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod central_link;
+mod central_roles;
 mod central_sync;
 mod central_takeover;
+mod central_tls;

@@ -94,20 +94,20 @@ fn server_folder() -> PathBuf {
 struct Supervised(Child);
 
 impl Supervised {
-    /// `remove` is deleted when the server ends with the test process.
-    fn start(mut command: Command, log: &Path, remove: &Path) -> Self {
+    /// When the test process ends, the server gets the signal `end` and `remove` is deleted.
+    fn start(mut command: Command, log: &Path, remove: &Path, end: &str) -> Self {
         let mut shell = Command::new("setsid");
         shell.args([
             "sh",
             "-c",
-            "log=$1; remove=$2; shift 2
+            "log=$1; remove=$2; end=$3; shift 3
              \"$@\" >>\"$log\" 2>&1 &
              cat >/dev/null
-             kill -QUIT $! 2>/dev/null; wait $!
+             kill $end $! 2>/dev/null; wait $!
              rm -rf \"$remove\"",
             "supervisor",
         ]);
-        shell.arg(log).arg(remove);
+        shell.arg(log).arg(remove).arg(end);
         shell.arg(command.get_program()).args(command.get_args());
         // Standard output would keep a pipe of the test runner open.
         shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -187,7 +187,12 @@ impl Cluster {
         {
             command.arg("-c").arg(setting);
         }
-        self.servers.push(Supervised::start(command, &self.folder.join("log"), &self.folder));
+        self.servers.push(Supervised::start(
+            command,
+            &self.folder.join("log"),
+            &self.folder,
+            "-QUIT",
+        ));
         wait_until("the server takes log-ins", || {
             self.psql_command("postgres")
                 .args(["-c", "SELECT 1"])
@@ -369,7 +374,7 @@ impl PgBouncer {
         own(&folder);
         let mut command = as_postgres("pgbouncer");
         command.arg(folder.join("pgbouncer.ini"));
-        let server = Supervised::start(command, &folder.join("log"), &folder);
+        let server = Supervised::start(command, &folder.join("log"), &folder, "-KILL");
         wait_until("pgbouncer answers", || answers(port));
         Self { port, _server: server }
     }

@@ -237,7 +237,10 @@ impl Place {
                 | CertificateError::NotValidForNameContext { .. } => {
                     CentralError::CertificateName { host: self.host.clone(), source: tls }
                 }
-                CertificateError::UnknownIssuer => CentralError::CertificateIssuer { place },
+                // A bad signature: another authority of the same name.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                    CentralError::CertificateIssuer { place }
+                }
                 _ => CentralError::Tls { source: tls },
             },
             _ => CentralError::Tls { source: tls },
