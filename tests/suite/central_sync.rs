@@ -139,7 +139,7 @@ fn a_growing_session_is_sent_its_new_rows_and_a_shrunk_one_loses_its_old_ones() 
     let db = Database::fresh();
     let mut feeder = Feeder::new(&db);
     let morning = session("DEM12", "2025-05-28", 30);
-    feeder.sync(&[morning.clone()]);
+    feeder.sync(std::slice::from_ref(&morning));
     let ids = db.psql("SELECT id FROM piece_production WHERE numero_piece <= 30 ORDER BY 1");
     let noon = session("DEM12", "2025-05-28", 75);
     let increment = grown(noon.clone(), &morning);
@@ -167,7 +167,7 @@ fn scattered_changes_touch_only_their_rows() {
     let db = Database::fresh();
     let mut feeder = Feeder::new(&db);
     let whole = session("DEM12", "2025-05-28", 50);
-    feeder.sync(&[whole.clone()]);
+    feeder.sync(std::slice::from_ref(&whole));
     let versions = "SELECT numero_piece, xmin FROM piece_production WHERE numero_piece NOT IN (3, 4, 40) ORDER BY 1";
     let before = db.psql(versions);
     let mut change = grown(whole.clone(), &whole);
@@ -218,7 +218,7 @@ fn rows_deleted_or_changed_by_hand_are_put_right() {
     let db = Database::fresh();
     let mut feeder = Feeder::new(&db);
     let s = session("DEM12", "2025-05-28", 50);
-    feeder.sync(&[s.clone()]);
+    feeder.sync(std::slice::from_ref(&s));
     let truth =
         "SELECT numero_piece, timestamp_production, details FROM piece_production ORDER BY 1;
                  SELECT numero, timestamp_debut, timestamp_fin FROM periode_attente ORDER BY 1;
@@ -239,7 +239,7 @@ fn rows_deleted_or_changed_by_hand_are_put_right() {
     ] {
         db.psql(damage);
         assert_ne!(db.psql(truth), before, "{damage}");
-        feeder.sync(&[s.clone()]);
+        feeder.sync(std::slice::from_ref(&s));
         assert_eq!(db.psql(truth), before, "{damage}");
     }
 }
@@ -249,7 +249,7 @@ fn rows_missing_below_an_increment_are_noticed_in_the_same_trip() {
     let db = Database::fresh();
     let mut feeder = Feeder::new(&db);
     let morning = session("DEM12", "2025-05-28", 30);
-    feeder.sync(&[morning.clone()]);
+    feeder.sync(std::slice::from_ref(&morning));
     db.psql("DELETE FROM piece_production WHERE numero_piece = 30");
     let noon = session("DEM12", "2025-05-28", 75);
     let outcome = feeder.try_sync(&[grown(noon.clone(), &morning)]).unwrap();
@@ -408,7 +408,7 @@ fn a_machine_fed_by_another_agent_is_reported_and_not_written() {
         text.contains("DEM12") && text.contains("ligne-1") && text.contains("host-of-instance-1"),
         "{text}"
     );
-    let outcome = second.try_sync(&[more.clone()]).unwrap();
+    let outcome = second.try_sync(std::slice::from_ref(&more)).unwrap();
     assert!(matches!(&outcome[0].1, Some(Outcome::Claimed(by)) if by.agent_id == "ligne-1"));
     assert_eq!(db.count("piece_production"), 5);
     // Not seen for a day: the machine has moved.
@@ -428,7 +428,7 @@ fn a_restart_and_a_new_buffer_take_the_claim_over_but_a_copied_card_is_noticed()
     let s = session("DEM12", "2025-05-28", 5);
     let key = [("DEM12", s.day)];
     let mut original = Feeder::new(&db);
-    original.sync(&[s.clone()]);
+    original.sync(std::slice::from_ref(&s));
     for (buffer, instance) in [("buffer-1", "restarted"), ("buffer-2", "new-card")] {
         let mut next = Feeder::connect(&db.config());
         next.claims = claims("ligne-1", buffer, instance);
@@ -441,7 +441,7 @@ fn a_restart_and_a_new_buffer_take_the_claim_over_but_a_copied_card_is_noticed()
         let outcome = original.try_sync(&[more]).unwrap();
         assert!(matches!(outcome[0].1, Some(Outcome::Claimed(_))), "{outcome:?}");
         original.claims = claims("ligne-1", "buffer-1", "instance-1");
-        original.sync(&[s.clone()]);
+        original.sync(std::slice::from_ref(&s));
     }
     assert_eq!(db.count("piece_production"), 5);
 }

@@ -143,8 +143,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream, way: Way, shared: &Arc<Shared>) 
     let state = Arc::clone(shared);
     thread::spawn(move || {
         let mut chunk = vec![0; 65_536];
-        loop {
-            let Ok(count @ 1..) = from.read(&mut chunk) else { break };
+        while let Ok(count @ 1..) = from.read(&mut chunk) {
             if state.black_hole.load(Ordering::Relaxed)
                 || (way == Way::Down && state.muted.load(Ordering::Relaxed))
             {

@@ -207,6 +207,15 @@ impl Place {
                 source,
             },
             ("42P01" | "42703" | "42P10", _) => CentralError::SchemaBehind { source },
+            // PgBouncer's words, all under the one code of its protocol.
+            ("08P01", _)
+                if reason.contains("authentication failed") || reason.contains("no such user") =>
+            {
+                CentralError::LogIn { user: self.user.clone(), source }
+            }
+            ("08P01", _) if reason.contains("no such database") => {
+                CentralError::Database { database: self.database.clone(), source }
+            }
             ("3D000", _) => CentralError::Database { database: self.database.clone(), source },
             ("55P03" | "57014" | "40001" | "40P01", _) => CentralError::Busy { source },
             (_, "28") => CentralError::LogIn { user: self.user.clone(), source },
