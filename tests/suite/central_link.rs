@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::support::{
     central::{Feeder, session},
     net::Proxy,
-    postgres::{Cluster, Database, Options, PgBouncer, wait_until},
+    pgbouncer::PgBouncer,
+    postgres::{Cluster, Database, Options, wait_until},
 };
 use cu_agent::{
     config::CentralConfig,

@@ -2,7 +2,8 @@
 
 use crate::support::{
     central::{Feeder, session},
-    postgres::{Certificate, Cluster, Options},
+    certificate::Certificate,
+    postgres::{Cluster, Options},
 };
 use cu_agent::{
     config::{CentralConfig, CentralTls},

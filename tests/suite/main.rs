@@ -11,3 +11,5 @@ mod central_roles;
 mod central_sync;
 mod central_takeover;
 mod central_tls;
+mod central_wire;
+mod central_writers;

@@ -3,7 +3,9 @@
 
 pub mod agent;
 pub mod central;
+pub mod certificate;
 pub mod ftp;
 pub mod golden;
 pub mod net;
+pub mod pgbouncer;
 pub mod postgres;

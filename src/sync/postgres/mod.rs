@@ -8,6 +8,7 @@
 mod bounded;
 mod claim;
 mod deliver;
+mod details;
 mod error;
 mod params;
 mod runs;
