@@ -6,8 +6,13 @@
 mod support;
 
 mod bad_input;
+mod central_link;
+mod central_roles;
 mod central_sync;
 mod central_takeover;
+mod central_tls;
+mod central_wire;
+mod central_writers;
 mod commands;
 mod example_config;
 mod ftp_faults;

@@ -4,9 +4,11 @@
 pub mod agent;
 pub mod central;
 pub mod folder;
+pub mod certificate;
 pub mod ftp;
 pub mod golden;
 pub mod net;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod process;
 pub mod rows;
