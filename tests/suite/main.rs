@@ -2,5 +2,7 @@
 //! that it links once and shares its servers.
 
 mod golden_pure;
+mod reference;
 #[path = "../support/mod.rs"]
 mod support;
+mod union;

@@ -6,3 +6,4 @@ pub mod ftp;
 pub mod golden;
 pub mod net;
 pub mod postgres;
+pub mod reference;
