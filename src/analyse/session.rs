@@ -4,13 +4,13 @@
 //! numbered in the order of their lines, whichever end a line marks. A stop that ends in the second
 //! in which it began is a row of length 0. Figures come from unions, so nothing is counted twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::{
     analyse::{
-        Options, Part, WaitStamp, days_touched,
+        Options, Part, WaitStamp,
         intervals::{Span, measure},
-        merge, part_of_day,
+        merge, parts_by_day,
     },
     model::{
         Anomaly, AnomalyCode, Day, Figures, Job, Piece, Session, ShortText, Stamp, Stop, Wait,
@@ -32,16 +32,13 @@ pub fn session_of_day(parts: &[Part<'_, '_>], options: &Options) -> Session {
 
 /// Every session of one machine from the events of its files, in any order.
 pub fn sessions(files: &[&[Event<'_>]], options: &Options) -> BTreeMap<Day, Session> {
-    let days: BTreeSet<Day> = files
-        .iter()
-        .flat_map(|events| days_touched(events, options.day_start).into_keys())
-        .collect();
-    let session = |day| {
-        let parts: Vec<Part<'_, '_>> =
-            files.iter().map(|events| part_of_day(events, day, options.day_start)).collect();
-        (day, session_of_day(&parts, options))
-    };
-    days.into_iter().map(session).collect()
+    let mut days: BTreeMap<Day, Vec<Part<'_, '_>>> = BTreeMap::new();
+    for events in files {
+        for (day, part) in parts_by_day(events, options.day_start) {
+            days.entry(day).or_default().push(part);
+        }
+    }
+    days.into_iter().map(|(day, parts)| (day, session_of_day(&parts, options))).collect()
 }
 
 /// The session of one day's events, already sorted by time. Steps of the clock are not visible in
