@@ -7,10 +7,17 @@
 //! Imports point one way: main → cli → agent → stages → model. `docs/architecture.md` is the map;
 //! `tests/suite/rooms.rs` holds the rules.
 
+pub mod agent;
 pub mod analyse;
+pub mod buffer;
+pub mod cli;
+pub mod collect;
 pub mod config;
+pub mod durable;
 pub mod generate;
+pub mod journal;
 pub mod model;
 pub mod parse;
+pub mod retry;
 pub mod source;
 pub mod sync;

@@ -228,7 +228,7 @@ pub struct LocalSession {
 /// What central holds of a session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CentralSession {
-    pub id: i32,
+    pub id: i64,
     /// `None`: the row was not written by an agent.
     pub revision: Option<i64>,
     pub agent_id: Option<String>,
@@ -238,6 +238,13 @@ pub struct CentralSession {
     pub events: Option<i64>,
     /// Rows of detail tables as counted in central.
     pub counts: DetailCounts,
+    /// The header's own figure; `None` where somebody left it empty.
+    pub total_pieces: Option<u32>,
+    /// Pieces that differ in time or details, where the row was not written by an agent (merged
+    /// duplicates of a day hold each piece several times); otherwise as many as `counts` says.
+    pub distinct_pieces: u32,
+    /// Some detail row's number is missing, doubled or outside 1..=count.
+    pub numbering_broken: bool,
 }
 
 /// A detail row with its number in the session, from 1.

@@ -8,6 +8,16 @@ use chrono::TimeDelta;
 
 use crate::model::Machine;
 
+mod load;
+mod reader;
+mod secrets;
+#[cfg(test)]
+mod tests;
+mod units;
+
+pub use load::{ConfigError, Loaded, load, parse};
+pub use reader::Mistake;
+
 /// A password. It has no `Display`, and its `Debug` prints stars.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

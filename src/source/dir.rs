@@ -1,1 +1,340 @@
-//! A folder on a disk: USB stick, mounted share, tests.
+//! A folder on a disk: USB stick, mounted share, tests. It behaves as an FTP server would: folders at
+//! the root, regular files in them.
+//!
+//! What must never happen here: a symbolic link followed to a place outside the folder; an odd file
+//! (pipe, device) opened; a file that shrank while it was read reported as read.
+//!
+//! Names that are not UTF-8 are shown as latin-1. A name given to a call is looked up as UTF-8 first
+//! and as latin-1 next, so what a listing shows can be read and deleted.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::{self, File, Metadata},
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::{ffi::OsStrExt, ffi::OsStringExt, fs::MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+
+use super::{Entry, Source, SourceError, name::reason_unusable};
+
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Folders below one directory.
+#[derive(Debug)]
+pub struct DirectorySource {
+    root: PathBuf,
+}
+
+impl DirectorySource {
+    pub fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// The folder's path, once it is known to be a directory and no link to one.
+    fn folder_path(&self, folder: &str) -> Result<PathBuf, SourceError> {
+        check(folder)?;
+        let missing = |answer: &str| SourceError::FolderMissing {
+            folder: folder.to_owned(),
+            answer: answer.to_owned(),
+        };
+        match look_up(&self.root, folder) {
+            Ok((path, metadata)) if metadata.is_dir() => Ok(path),
+            Ok((_, metadata)) if metadata.is_symlink() => Err(missing("it is a symbolic link")),
+            Ok(_) => Err(missing("it is not a directory")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.reach_root()?;
+                Err(missing("no such directory"))
+            }
+            Err(source) => Err(disk(&self.root.join(folder), source)),
+        }
+    }
+
+    /// Fails where the root itself cannot be read: the stick was pulled, the share is not mounted.
+    fn reach_root(&self) -> Result<fs::ReadDir, SourceError> {
+        fs::read_dir(&self.root).map_err(|source| SourceError::Connect {
+            address: self.root.display().to_string(),
+            source,
+        })
+    }
+
+    /// The path and state of a regular file.
+    fn file(&self, folder: &str, name: &str) -> Result<(PathBuf, Metadata), SourceError> {
+        check(name)?;
+        let folder_path = self.folder_path(folder)?;
+        match look_up(&folder_path, name) {
+            Ok((path, metadata)) if metadata.is_file() => Ok((path, metadata)),
+            Ok(_) => Err(refused(folder, name, "not a regular file")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(refused(folder, name, "no such file"))
+            }
+            Err(source) => Err(disk(&folder_path.join(name), source)),
+        }
+    }
+}
+
+impl Source for DirectorySource {
+    fn folders(&mut self) -> Result<Vec<String>, SourceError> {
+        let mut names = Vec::new();
+        for entry in self.reach_root()? {
+            let entry = entry.map_err(|source| disk(&self.root, source))?;
+            // A link is no directory here: `DirEntry::file_type` does not follow it.
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                names.extend(shown(&self.root, &entry.file_name()));
+            }
+        }
+        Ok(names)
+    }
+
+    fn list(&mut self, folder: &str) -> Result<Vec<Entry>, SourceError> {
+        let path = self.folder_path(folder)?;
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(&path).map_err(|source| disk(&path, source))? {
+            let entry = entry.map_err(|source| disk(&path, source))?;
+            // A file that vanished since its name was read is simply not there.
+            let Ok(metadata) = entry.metadata() else { continue };
+            if !metadata.is_file() {
+                continue;
+            }
+            if let Some(name) = shown(&path, &entry.file_name()) {
+                let modified = modified(&metadata);
+                entries.push(Entry { name, size: Some(metadata.len()), modified });
+            }
+        }
+        Ok(entries)
+    }
+
+    fn read(
+        &mut self,
+        folder: &str,
+        name: &str,
+        offset: u64,
+        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<u64, SourceError> {
+        let (path, seen) = self.file(folder, name)?;
+        let mut file = File::open(&path).map_err(|source| disk(&path, source))?;
+        let opened = file.metadata().map_err(|source| disk(&path, source))?;
+        // Between the look and the opening the name may have become a link to elsewhere.
+        if (opened.dev(), opened.ino()) != (seen.dev(), seen.ino()) {
+            return Err(refused(folder, name, "replaced while it was opened"));
+        }
+        if opened.len() < offset {
+            return Err(refused(folder, name, "shorter than what was read before"));
+        }
+        file.seek(SeekFrom::Start(offset)).map_err(|source| disk(&path, source))?;
+        let mut chunk = vec![0; CHUNK_BYTES];
+        let mut handed = 0;
+        loop {
+            let length = match file.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => return Err(disk(&path, source)),
+            };
+            sink(&chunk[..length]).map_err(|source| SourceError::Sink {
+                folder: folder.to_owned(),
+                name: name.to_owned(),
+                source,
+            })?;
+            handed += length as u64;
+        }
+        if offset + handed < opened.len() {
+            let shrank =
+                io::Error::new(io::ErrorKind::UnexpectedEof, "it shrank while it was read");
+            return Err(disk(&path, shrank));
+        }
+        Ok(handed)
+    }
+
+    fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError> {
+        Ok(Some(self.file(folder, name)?.1.len()))
+    }
+
+    fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError> {
+        let (path, _) = self.file(folder, name)?;
+        fs::remove_file(&path).map_err(|source| disk(&path, source))
+    }
+
+    fn close(&mut self) {}
+}
+
+fn check(name: &str) -> Result<(), SourceError> {
+    match reason_unusable(name, name.len()) {
+        Some(reason) => Err(SourceError::BadName { name: name.to_owned(), reason }),
+        None => Ok(()),
+    }
+}
+
+/// The entry of `folder` that `name` stands for, the link itself where it is one.
+fn look_up(folder: &Path, name: &str) -> io::Result<(PathBuf, Metadata)> {
+    let path = folder.join(name);
+    let found = fs::symlink_metadata(&path);
+    if let (Err(error), Some(latin1)) = (&found, latin1_bytes(name))
+        && error.kind() == io::ErrorKind::NotFound
+    {
+        let path = folder.join(latin1);
+        return fs::symlink_metadata(&path).map(|metadata| (path, metadata));
+    }
+    found.map(|metadata| (path, metadata))
+}
+
+/// `name` in latin-1, where that differs from UTF-8 and exists.
+fn latin1_bytes(name: &str) -> Option<OsString> {
+    if name.is_ascii() {
+        return None;
+    }
+    let bytes: Option<Vec<u8>> = name.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+    bytes.map(OsString::from_vec)
+}
+
+/// How a name on disk is shown; `None` for one that a call could not be made with: unusable, or its
+/// latin-1 reading is also the UTF-8 name of a file beside it.
+fn shown(folder: &Path, name: &OsStr) -> Option<String> {
+    let bytes = name.as_bytes();
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => {
+            let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
+            if fs::symlink_metadata(folder.join(&text)).is_ok() {
+                return None;
+            }
+            text
+        }
+    };
+    reason_unusable(&text, bytes.len()).is_none().then_some(text)
+}
+
+fn modified(metadata: &Metadata) -> Option<NaiveDateTime> {
+    metadata.modified().ok().map(|at| DateTime::<Utc>::from(at).naive_utc())
+}
+
+fn disk(path: &Path, source: io::Error) -> SourceError {
+    SourceError::Disk { path: path.display().to_string(), source }
+}
+
+fn refused(folder: &str, name: &str, answer: &str) -> SourceError {
+    SourceError::FileRefused {
+        folder: folder.to_owned(),
+        name: name.to_owned(),
+        answer: answer.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn source_with(files: &[(&str, &[u8])]) -> (tempfile::TempDir, DirectorySource) {
+        let root = tempfile::tempdir().unwrap();
+        for (path, bytes) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        let source = DirectorySource::new(root.path().to_owned());
+        (root, source)
+    }
+
+    fn read_all(source: &mut DirectorySource, folder: &str, name: &str, offset: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let handed = source
+            .read(folder, name, offset, &mut |piece| {
+                bytes.extend_from_slice(piece);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(handed, bytes.len() as u64);
+        bytes
+    }
+
+    #[test]
+    fn folders_and_files_are_listed_and_read_from_an_offset() {
+        let (_root, mut source) =
+            source_with(&[("DEM12 (PVC)/20250603.LOG", b"one\ntwo\n"), ("SU12/x.LOG", b"")]);
+        let mut folders = source.folders().unwrap();
+        folders.sort();
+        assert_eq!(folders, ["DEM12 (PVC)", "SU12"]);
+        let entries = source.list("DEM12 (PVC)").unwrap();
+        assert_eq!(entries.len(), 1);
+        assert_eq!((entries[0].name.as_str(), entries[0].size), ("20250603.LOG", Some(8)));
+        assert!(entries[0].modified.is_some());
+        assert_eq!(read_all(&mut source, "DEM12 (PVC)", "20250603.LOG", 4), b"two\n");
+        assert_eq!(read_all(&mut source, "SU12", "x.LOG", 0), b"");
+    }
+
+    #[test]
+    fn links_and_odd_files_are_neither_listed_nor_read() {
+        let (root, mut source) = source_with(&[("A/a.LOG", b"a"), ("secret", b"s")]);
+        symlink(root.path().join("secret"), root.path().join("A/link.LOG")).unwrap();
+        symlink(root.path().join("A"), root.path().join("B")).unwrap();
+        fs::create_dir(root.path().join("A/dir.LOG")).unwrap();
+        assert_eq!(source.folders().unwrap(), ["A"]);
+        assert_eq!(source.list("A").unwrap().len(), 1);
+        for name in ["link.LOG", "dir.LOG"] {
+            let error = source.read("A", name, 0, &mut |_| Ok(())).unwrap_err();
+            assert!(matches!(error, SourceError::FileRefused { .. }), "{error}");
+            assert!(source.delete("A", name).is_err());
+        }
+        assert!(matches!(source.list("B"), Err(SourceError::FolderMissing { .. })));
+        assert!(root.path().join("A/link.LOG").is_symlink());
+    }
+
+    #[test]
+    fn a_name_outside_the_folder_is_refused() {
+        let (root, mut source) = source_with(&[("A/a.LOG", b"a"), ("secret", b"s")]);
+        for name in ["../secret", "..", "a/../../secret", "/etc/passwd"] {
+            assert!(matches!(source.delete("A", name), Err(SourceError::BadName { .. })));
+            assert!(matches!(source.list(name), Err(SourceError::BadName { .. })));
+        }
+        assert!(root.path().join("secret").exists());
+    }
+
+    #[test]
+    fn a_latin1_name_is_listed_read_and_deleted() {
+        let (root, mut source) = source_with(&[("A/a.LOG", b"a")]);
+        let folder = root.path().join(OsStr::from_bytes(b"D\xE9coupe"));
+        fs::create_dir(&folder).unwrap();
+        let file = folder.join(OsStr::from_bytes(b"\xE9t\xE9.LOG"));
+        fs::write(&file, b"warm").unwrap();
+        assert!(source.folders().unwrap().contains(&"Découpe".to_owned()));
+        assert_eq!(source.list("Découpe").unwrap()[0].name, "été.LOG");
+        assert_eq!(read_all(&mut source, "Découpe", "été.LOG", 1), b"arm");
+        source.delete("Découpe", "été.LOG").unwrap();
+        assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_missing_folder_and_a_missing_root_are_told_apart() {
+        let (root, mut source) = source_with(&[("A/a.LOG", b"a")]);
+        assert!(matches!(source.list("C"), Err(SourceError::FolderMissing { .. })));
+        drop(root);
+        assert!(matches!(source.list("A"), Err(SourceError::Connect { .. })));
+        assert!(matches!(source.folders(), Err(SourceError::Connect { .. })));
+    }
+
+    #[test]
+    fn a_file_that_shrinks_or_vanishes_is_an_error_on_that_file_only() {
+        let big = vec![b'x'; 3 * CHUNK_BYTES];
+        let (root, mut source) = source_with(&[("A/a.LOG", &big)]);
+        let path = root.path().join("A/a.LOG");
+        let error = source
+            .read("A", "a.LOG", 0, &mut |_| File::options().write(true).open(&path)?.set_len(9))
+            .unwrap_err();
+        assert!(error.concerns_one_file(), "{error}");
+        let error = source.read("A", "a.LOG", 10, &mut |_| Ok(())).unwrap_err();
+        assert!(matches!(error, SourceError::FileRefused { .. }));
+        fs::remove_file(&path).unwrap();
+        assert!(source.size("A", "a.LOG").unwrap_err().concerns_one_file());
+    }
+
+    #[test]
+    fn an_error_of_the_sink_stops_the_reading() {
+        let (_root, mut source) = source_with(&[("A/a.LOG", b"abc")]);
+        let error =
+            source.read("A", "a.LOG", 0, &mut |_| Err(io::Error::other("full"))).unwrap_err();
+        assert!(matches!(error, SourceError::Sink { .. }));
+    }
+}

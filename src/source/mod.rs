@@ -11,6 +11,7 @@ use chrono::NaiveDateTime;
 
 pub mod dir;
 pub mod ftp;
+mod name;
 
 /// A file as a listing shows it. Nothing in it is believed further than "maybe worth a look".
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,7 +61,7 @@ pub trait Source {
 /// What can go wrong with a source, by the action that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    #[error("cannot reach {address}")]
+    #[error("cannot reach {address}; check `host` and `port`")]
     Connect { address: String, source: io::Error },
     #[error(
         "{address} refused the login of user {user:?} ({answer}); check `user` and `password_file`"
@@ -78,7 +79,8 @@ pub enum SourceError {
     /// The server cannot resume at an offset; the file must be read from its beginning.
     #[error("{folder}/{name}: the server does not resume at byte {offset} ({answer})")]
     ResumeRefused { folder: String, name: String, offset: u64, answer: String },
-    /// The link broke or a wait ran out; the file may be read again later.
+    /// The transfer broke off or a wait ran out; the file may be read again later. The next call
+    /// opens a new connection, and tells where none can be had.
     #[error("{folder}/{name}: transfer broke off")]
     Transfer { folder: String, name: String, source: io::Error },
     /// The connection is gone (421, dropped link, time-out).
@@ -102,6 +104,7 @@ impl SourceError {
                 | Self::FolderMissing { .. }
                 | Self::List { .. }
                 | Self::BadName { .. }
+                | Self::Transfer { .. }
                 | Self::Sink { .. }
                 | Self::Disk { .. }
         )

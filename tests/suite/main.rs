@@ -1,8 +1,24 @@
 //! Whole-program tests: the real binary, real FTP servers, real PostgreSQL. One test binary, so
 //! that it links once and shares its servers.
+#![allow(clippy::unwrap_used, reason = "a panic in a test is the test's way of failing")]
 
+mod bad_input;
+mod central_sync;
+mod central_takeover;
+mod commands;
+mod example_config;
+mod ftp_scripted;
+mod ftp_servers;
+mod ftp_tls;
+mod golden_chain;
 mod golden_pure;
+mod invariants;
+mod log_lines;
+mod readme;
 mod reference;
+mod rooms;
+mod service;
+mod union;
+
 #[path = "../support/mod.rs"]
 mod support;
-mod union;

@@ -1,1 +1,25 @@
-//! Real FTP servers on free ports of the loopback, each in a folder of its own.
+//! FTP servers of the tests on free ports of the loopback: the real ones ([`Vsftpd`], [`ProFtpd`],
+//! [`PureFtpd`]), each in a folder of its own, and one that does what real ones do not
+//! ([`ScriptedFtp`]).
+//!
+//! What must never happen: a server that outlives the test process; anything changed in `/etc` beyond
+//! one system user without a shell, home or rights.
+
+mod account;
+pub mod certificates;
+mod daemon;
+mod packages;
+mod proftpd;
+mod pureftpd;
+pub mod reading;
+pub mod scripted;
+mod supervised;
+mod vsftpd;
+
+pub use self::{
+    daemon::{Daemon, Options},
+    proftpd::ProFtpd,
+    pureftpd::PureFtpd,
+    scripted::{Script, ScriptedFtp},
+    vsftpd::Vsftpd,
+};

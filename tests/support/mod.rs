@@ -2,8 +2,13 @@
 #![allow(dead_code, reason = "each test binary uses the part it needs")]
 
 pub mod agent;
+pub mod central;
+pub mod folder;
 pub mod ftp;
 pub mod golden;
 pub mod net;
 pub mod postgres;
+pub mod process;
 pub mod reference;
+pub mod rows;
+pub mod wait;

@@ -1,1 +1,188 @@
-//! Proxies that delay, cut and count what passes between the agent and a server.
+//! Proxies that delay, cut and count what passes between the agent and a server. Loopback only.
+
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+/// A TCP proxy in front of `target`. Settings hold from the next bytes on; dropping it cuts
+/// everything and stops listening.
+pub struct Proxy {
+    pub port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    closed: AtomicBool,
+    refusing: AtomicBool,
+    black_hole: AtomicBool,
+    muted: AtomicBool,
+    delay_up_us: AtomicU64,
+    delay_down_us: AtomicU64,
+    bytes_a_second: AtomicU64,
+    bytes_up: AtomicU64,
+    bytes_down: AtomicU64,
+    turns: AtomicU64,
+    last_was_up: AtomicBool,
+    connections: AtomicU64,
+    open: Mutex<Vec<TcpStream>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    /// From the agent to the server.
+    Up,
+    Down,
+}
+
+impl Proxy {
+    pub fn to(target: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared::default());
+        let target = SocketAddr::from(([127, 0, 0, 1], target));
+        let state = Arc::clone(&shared);
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                if state.closed.load(Ordering::Relaxed) {
+                    break;
+                }
+                let Ok(client) = client else { continue };
+                if state.refusing.load(Ordering::Relaxed) {
+                    continue;
+                }
+                state.connections.fetch_add(1, Ordering::Relaxed);
+                join(client, target, &state);
+            }
+        });
+        Self { port, shared }
+    }
+
+    /// The time that bytes take in each direction.
+    pub fn delay(&self, up: Duration, down: Duration) {
+        self.shared.delay_up_us.store(up.as_micros() as u64, Ordering::Relaxed);
+        self.shared.delay_down_us.store(down.as_micros() as u64, Ordering::Relaxed);
+    }
+
+    /// The most bytes a second in each direction; 0 for no limit.
+    pub fn limit(&self, bytes_a_second: u64) {
+        self.shared.bytes_a_second.store(bytes_a_second, Ordering::Relaxed);
+    }
+
+    /// Breaks every connection; new ones are taken.
+    pub fn cut(&self) {
+        for stream in self.shared.open.lock().unwrap().drain(..) {
+            stream.shutdown(Shutdown::Both).ok();
+        }
+    }
+
+    /// New connections are closed at once.
+    pub fn refuse(&self, on: bool) {
+        self.shared.refusing.store(on, Ordering::Relaxed);
+    }
+
+    /// Connections are accepted, and nothing passes any more in either direction.
+    pub fn black_hole(&self, on: bool) {
+        self.shared.black_hole.store(on, Ordering::Relaxed);
+    }
+
+    /// The server's answers are lost; what the agent sends still arrives.
+    pub fn mute(&self, on: bool) {
+        self.shared.muted.store(on, Ordering::Relaxed);
+    }
+
+    pub fn bytes_up(&self) -> u64 {
+        self.shared.bytes_up.load(Ordering::Relaxed)
+    }
+
+    pub fn bytes_down(&self) -> u64 {
+        self.shared.bytes_down.load(Ordering::Relaxed)
+    }
+
+    /// How often the agent spoke after the server did: round trips, log-in included.
+    pub fn round_trips(&self) -> u64 {
+        self.shared.turns.load(Ordering::Relaxed)
+    }
+
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::Relaxed);
+        self.cut();
+        // Wakes the listener so that it sees the end.
+        TcpStream::connect(("127.0.0.1", self.port)).ok();
+    }
+}
+
+fn join(client: TcpStream, target: SocketAddr, shared: &Arc<Shared>) {
+    let Ok(server) = TcpStream::connect(target) else { return };
+    client.set_nodelay(true).ok();
+    server.set_nodelay(true).ok();
+    let mut open = shared.open.lock().unwrap();
+    open.push(client.try_clone().unwrap());
+    open.push(server.try_clone().unwrap());
+    drop(open);
+    pump(client.try_clone().unwrap(), server.try_clone().unwrap(), Way::Up, shared);
+    pump(server, client, Way::Down, shared);
+}
+
+fn pump(mut from: TcpStream, mut to: TcpStream, way: Way, shared: &Arc<Shared>) {
+    let (sender, queue) = mpsc::channel::<(Instant, Vec<u8>)>();
+    let state = Arc::clone(shared);
+    thread::spawn(move || {
+        let mut chunk = vec![0; 65_536];
+        loop {
+            let Ok(count @ 1..) = from.read(&mut chunk) else { break };
+            if state.black_hole.load(Ordering::Relaxed)
+                || (way == Way::Down && state.muted.load(Ordering::Relaxed))
+            {
+                continue;
+            }
+            let delay = match way {
+                Way::Up => {
+                    if !state.last_was_up.swap(true, Ordering::Relaxed) {
+                        state.turns.fetch_add(1, Ordering::Relaxed);
+                    }
+                    state.bytes_up.fetch_add(count as u64, Ordering::Relaxed);
+                    &state.delay_up_us
+                }
+                Way::Down => {
+                    state.last_was_up.store(false, Ordering::Relaxed);
+                    state.bytes_down.fetch_add(count as u64, Ordering::Relaxed);
+                    &state.delay_down_us
+                }
+            };
+            let due = Instant::now() + Duration::from_micros(delay.load(Ordering::Relaxed));
+            if sender.send((due, chunk[..count].to_vec())).is_err() {
+                break;
+            }
+        }
+    });
+    let state = Arc::clone(shared);
+    thread::spawn(move || {
+        for (due, bytes) in queue {
+            let rate = state.bytes_a_second.load(Ordering::Relaxed);
+            let transfer = if rate == 0 { 0.0 } else { bytes.len() as f64 / rate as f64 };
+            // The proxy is the slow line itself: here time has to pass.
+            thread::sleep(
+                due.saturating_duration_since(Instant::now()) + Duration::from_secs_f64(transfer),
+            );
+            if to.write_all(&bytes).is_err() {
+                break;
+            }
+        }
+        to.shutdown(Shutdown::Write).ok();
+    });
+}

@@ -1,1 +1,450 @@
-//! A real PostgreSQL of the tests, a fresh database for each test.
+//! A real PostgreSQL of the tests: one cluster for the test process, a fresh database for each test;
+//! clusters of their own for tests that stop or kill the server; PgBouncer in front where asked for.
+//!
+//! Every server dies with the test process, however that dies: a supervising shell holds the read
+//! end of a pipe from it and kills the server when the pipe closes.
+
+use std::{
+    fs,
+    io::Write,
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use cu_agent::config::{CentralConfig, CentralTls, Secret};
+
+/// The superuser's password, over TCP.
+const PASSWORD: &str = "s'up er\"ü";
+
+/// Polls `what` until it is true; panics after a generous time.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within 30 s: {what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn answers(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    id.stdout == b"0\n"
+}
+
+/// A command that runs as user `postgres` where the tests run as root, which the servers refuse.
+fn as_postgres(program: &str) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "postgres", "--regid", "postgres", "--init-groups", program]);
+    command
+}
+
+fn server_program(name: &str) -> String {
+    let mut versions: Vec<_> = fs::read_dir("/usr/lib/postgresql")
+        .map(|entries| entries.flatten().map(|e| e.path()).collect())
+        .unwrap_or_default();
+    versions.sort();
+    versions
+        .pop()
+        .map(|path: PathBuf| path.join("bin").join(name))
+        .filter(|path| path.exists())
+        .map_or_else(|| name.to_owned(), |path| path.to_string_lossy().into_owned())
+}
+
+fn run(command: &mut Command) -> String {
+    let out = command.stdin(Stdio::null()).output().unwrap();
+    assert!(
+        out.status.success(),
+        "{command:?}\n{}\n{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    );
+    String::from_utf8_lossy(&out.stdout).into_owned()
+}
+
+fn own(path: &Path) {
+    if is_root() {
+        run(Command::new("chown").arg("-R").arg("postgres:postgres").arg(path));
+    }
+}
+
+/// A folder that the server's user owns.
+fn server_folder() -> PathBuf {
+    let folder = tempfile::Builder::new().prefix("cu-pg-").tempdir().unwrap().keep();
+    own(&folder);
+    folder
+}
+
+/// A server process with its supervising shell.
+struct Supervised(Child);
+
+impl Supervised {
+    /// `remove` is deleted when the server ends with the test process.
+    fn start(mut command: Command, log: &Path, remove: &Path) -> Self {
+        let mut shell = Command::new("setsid");
+        shell.args([
+            "sh",
+            "-c",
+            "log=$1; remove=$2; shift 2
+             \"$@\" >>\"$log\" 2>&1 &
+             cat >/dev/null
+             kill -QUIT $! 2>/dev/null; wait $!
+             rm -rf \"$remove\"",
+            "supervisor",
+        ]);
+        shell.arg(log).arg(remove);
+        shell.arg(command.get_program()).args(command.get_args());
+        // Standard output would keep a pipe of the test runner open.
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.stdin(Stdio::null());
+        Self(shell.spawn().unwrap())
+    }
+}
+
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        self.0.wait().ok();
+    }
+}
+
+/// How a private cluster is set up.
+#[derive(Default, Clone)]
+pub struct Options {
+    /// `name=value`, as for `postgres -c`.
+    pub settings: Vec<String>,
+    /// Certificate and key that the server shows; `None`: no TLS.
+    pub certificate: Option<Certificate>,
+}
+
+/// A PostgreSQL server with its data.
+pub struct Cluster {
+    pub port: u16,
+    folder: PathBuf,
+    settings: Vec<String>,
+    servers: Vec<Supervised>,
+}
+
+impl Cluster {
+    /// The cluster that all tests of the process share.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start_new(&Options::default()))
+    }
+
+    /// A cluster of one's own, started.
+    pub fn start_new(options: &Options) -> Self {
+        let folder = server_folder();
+        let password_file = folder.join("password");
+        fs::write(&password_file, PASSWORD).unwrap();
+        own(&folder);
+        run(as_postgres(&server_program("initdb"))
+            .args(["-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
+            .args(["--auth-local=trust", "--auth-host=scram-sha-256"])
+            .arg("--pwfile")
+            .arg(&password_file)
+            .arg("-D")
+            .arg(folder.join("data")));
+        let mut settings = options.settings.clone();
+        if let Some(certificate) = &options.certificate {
+            certificate.install(&folder);
+            settings.push("ssl=on".into());
+            settings.push(format!("ssl_cert_file={}", folder.join("server.crt").display()));
+            settings.push(format!("ssl_key_file={}", folder.join("server.key").display()));
+        }
+        let mut cluster = Self { port: free_port(), folder, settings, servers: Vec::new() };
+        cluster.start();
+        cluster
+    }
+
+    /// Starts the server on its port and waits until it takes log-ins.
+    pub fn start(&mut self) {
+        let mut command = as_postgres(&server_program("postgres"));
+        command.arg("-D").arg(self.folder.join("data"));
+        for setting in [
+            format!("port={}", self.port),
+            "listen_addresses=127.0.0.1".to_owned(),
+            format!("unix_socket_directories={}", self.folder.display()),
+            "logging_collector=off".to_owned(),
+        ]
+        .iter()
+        .chain(&self.settings)
+        {
+            command.arg("-c").arg(setting);
+        }
+        self.servers.push(Supervised::start(command, &self.folder.join("log"), &self.folder));
+        wait_until("the server takes log-ins", || {
+            self.psql_command("postgres")
+                .args(["-c", "SELECT 1"])
+                .output()
+                .unwrap()
+                .status
+                .success()
+        });
+    }
+
+    /// Orderly stop, sessions broken off.
+    pub fn stop(&self) {
+        self.signal("-INT");
+    }
+
+    /// Stop as by a power cut.
+    pub fn kill(&self) {
+        self.signal("-KILL");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
+        let pid = pid.lines().next().unwrap().to_owned();
+        run(Command::new("kill").arg(signal).arg(&pid));
+        wait_until("the server is gone", || !answers(self.port));
+        wait_until("its process is gone", || {
+            // A killed server stays as a zombie until its supervisor ends.
+            fs::read_to_string(format!("/proc/{pid}/stat"))
+                .map_or(true, |stat| stat.contains(") Z "))
+        });
+    }
+
+    /// Shows another certificate from now on.
+    pub fn show(&self, certificate: &Certificate) {
+        certificate.install(&self.folder);
+        self.psql("postgres", "SELECT pg_reload_conf()");
+    }
+
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.join("log")).unwrap()).into_owned()
+    }
+
+    fn psql_command(&self, database: &str) -> Command {
+        let mut command = Command::new("psql");
+        command.arg("-h").arg(&self.folder).args(["-p", &self.port.to_string()]);
+        command.args(["-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-qAtX"]);
+        command.env("PGOPTIONS", "-c client_min_messages=warning");
+        command
+    }
+
+    /// Runs a script as superuser over the local socket; what it prints, or what went wrong.
+    pub fn try_psql(&self, database: &str, script: &str) -> Result<String, String> {
+        feed(&mut self.psql_command(database), script)
+    }
+
+    fn psql(&self, database: &str, script: &str) -> String {
+        self.try_psql(database, script).unwrap_or_else(|error| panic!("{error}\nin: {script}"))
+    }
+
+    /// An empty database with a name of its own.
+    pub fn database(&self) -> Database<'_> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("t{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        self.psql("postgres", &format!("CREATE DATABASE {name}"));
+        Database { cluster: self, name }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.servers.clear();
+        fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+fn feed(command: &mut Command, script: &str) -> Result<String, String> {
+    command.args(["-f", "-"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let text = script.to_owned();
+    let writer = std::thread::spawn(move || {
+        // psql may stop reading at the first error.
+        stdin.write_all(text.as_bytes()).ok();
+    });
+    let out = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    if out.status.success() {
+        Ok(String::from_utf8_lossy(&out.stdout).trim_end().to_owned())
+    } else {
+        Err(String::from_utf8_lossy(&out.stderr).into_owned())
+    }
+}
+
+/// A database of one test.
+pub struct Database<'a> {
+    pub cluster: &'a Cluster,
+    pub name: String,
+}
+
+impl Database<'static> {
+    /// In the shared cluster.
+    pub fn fresh() -> Self {
+        Cluster::shared().database()
+    }
+}
+
+impl Database<'_> {
+    /// What the script prints, fields parted by `|`.
+    pub fn psql(&self, script: &str) -> String {
+        self.cluster.psql(&self.name, script)
+    }
+
+    pub fn try_psql(&self, script: &str) -> Result<String, String> {
+        self.cluster.try_psql(&self.name, script)
+    }
+
+    pub fn count(&self, table: &str) -> u64 {
+        self.psql(&format!("SELECT count(*) FROM {table}")).parse().unwrap()
+    }
+
+    /// The superuser's connection.
+    pub fn config(&self) -> CentralConfig {
+        self.config_as("postgres", PASSWORD)
+    }
+
+    pub fn config_as(&self, user: &str, password: &str) -> CentralConfig {
+        CentralConfig {
+            host: "127.0.0.1".into(),
+            port: self.cluster.port,
+            database: self.name.clone(),
+            user: user.into(),
+            password: Secret::new(password),
+            tls: CentralTls::Disable,
+            ca_file: None,
+            connect_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(20),
+        }
+    }
+
+    /// A role that may log in and nothing else; its password is its name.
+    pub fn role(&self) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let role = format!("role{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        self.psql(&format!("CREATE ROLE {role} LOGIN PASSWORD '{role}'"));
+        role
+    }
+}
+
+/// PgBouncer in transaction mode in front of a cluster.
+pub struct PgBouncer {
+    pub port: u16,
+    _server: Supervised,
+}
+
+impl PgBouncer {
+    /// `users` may log in beside the superuser: name and password.
+    pub fn before(cluster: &Cluster, users: &[(&str, &str)]) -> Self {
+        let folder = server_folder();
+        let quoted = |text: &str| text.replace('"', "\"\"");
+        let mut list = String::new();
+        for (user, password) in users.iter().chain(&[("postgres", PASSWORD)]) {
+            list.push_str(&format!("\"{}\" \"{}\"\n", quoted(user), quoted(password)));
+        }
+        fs::write(folder.join("users"), list).unwrap();
+        let port = free_port();
+        fs::write(
+            folder.join("pgbouncer.ini"),
+            format!(
+                "[databases]\n* = host=127.0.0.1 port={server}\n[pgbouncer]\n\
+                 listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
+                 auth_type = scram-sha-256\nauth_file = {folder}/users\n\
+                 pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 50\n",
+                server = cluster.port,
+                folder = folder.display(),
+            ),
+        )
+        .unwrap();
+        own(&folder);
+        let mut command = as_postgres("pgbouncer");
+        command.arg(folder.join("pgbouncer.ini"));
+        let server = Supervised::start(command, &folder.join("log"), &folder);
+        wait_until("pgbouncer answers", || answers(port));
+        Self { port, _server: server }
+    }
+}
+
+/// A server certificate with its key, and the authority that issued it, all PEM files.
+#[derive(Clone)]
+pub struct Certificate {
+    pub ca_file: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Certificate {
+    /// Issued in `folder` by an authority of its own, for `name` (`DNS:…` or `IP:…`); `expired`
+    /// yesterday or valid until tomorrow.
+    pub fn issue(folder: &Path, name: &str, expired: bool) -> Self {
+        let file =
+            |suffix: &str| folder.join(format!("{}-{suffix}", name.replace([':', '.'], "_")));
+        let (ca_file, ca_key) = (file("ca.crt"), file("ca.key"));
+        let (certificate, key, request) = (file("server.crt"), file("server.key"), file("csr"));
+        let openssl = || Command::new("openssl");
+        run(openssl()
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+            .args(["-nodes", "-days", "2", "-subj", "/CN=Test CA", "-keyout"])
+            .arg(&ca_key)
+            .arg("-out")
+            .arg(&ca_file));
+        run(openssl()
+            .args(["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+            .args(["-nodes", "-subj", "/CN=central", "-keyout"])
+            .arg(&key)
+            .arg("-out")
+            .arg(&request));
+        let settings = file("ca.cnf");
+        fs::write(
+            &settings,
+            format!(
+                "[ca]\ndefault_ca = own\n[own]\ndatabase = {index}\nnew_certs_dir = {folder}\n\
+                 serial = {serial}\ndefault_md = sha256\npolicy = any\nx509_extensions = server\n\
+                 unique_subject = no\n[any]\ncommonName = supplied\n\
+                 [server]\nsubjectAltName = {name}\nbasicConstraints = CA:FALSE\n",
+                index = file("index").display(),
+                serial = file("serial").display(),
+                folder = folder.display(),
+            ),
+        )
+        .unwrap();
+        fs::write(file("index"), "").unwrap();
+        fs::write(file("serial"), "01\n").unwrap();
+        let days: &[&str] = if expired {
+            &["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"]
+        } else {
+            &["-days", "1"]
+        };
+        run(openssl()
+            .args(["ca", "-batch", "-notext", "-config"])
+            .arg(&settings)
+            .arg("-cert")
+            .arg(&ca_file)
+            .arg("-keyfile")
+            .arg(&ca_key)
+            .arg("-in")
+            .arg(&request)
+            .arg("-out")
+            .arg(&certificate)
+            .args(days));
+        Self { ca_file, certificate, key }
+    }
+
+    fn install(&self, folder: &Path) {
+        fs::copy(&self.certificate, folder.join("server.crt")).unwrap();
+        fs::copy(&self.key, folder.join("server.key")).unwrap();
+        run(Command::new("chmod").arg("600").arg(folder.join("server.key")));
+        own(&folder.join("server.crt"));
+        own(&folder.join("server.key"));
+    }
+}

@@ -1,0 +1,39 @@
+# What a newcomer, a tester and CI run. Needs Rust, git and make; what else a target needs it
+# installs itself, by the names of Debian's packages, and only what is missing.
+
+CARGO ?= cargo
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-central test bench bench-e2e lint
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+demo: ## three days of three machines, from a folder into the buffer; no server needed
+	@tests/install-test-tools.sh compiler
+	@CARGO="$(CARGO)" demo/demo.sh
+
+demo-central: ## the same over FTP into PostgreSQL, which is cut off half-way and comes back
+	@tests/install-test-tools.sh compiler
+	@tests/install-test-tools.sh demo
+	@CARGO="$(CARGO)" demo/demo-central.sh
+
+test: ## everything, against real FTP servers and a real PostgreSQL
+	@tests/install-test-tools.sh
+	$(CARGO) test --locked
+
+bench: ## parse and analyse, in bytes and events a second
+	@tests/install-test-tools.sh compiler
+	$(CARGO) bench --locked --bench day
+
+bench-e2e: ## 60 files from FTP into an empty PostgreSQL: time, memory, round trips
+	@tests/install-test-tools.sh
+	$(CARGO) bench --locked --bench e2e
+
+lint: ## formatting, clippy, and the dependency rules where cargo-deny is installed
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	    $(CARGO) deny --offline check bans licenses sources; \
+	else \
+	    echo "cargo-deny is not installed: deny.toml was not checked"; \
+	fi

@@ -1,0 +1,243 @@
+//! The agent at work: one thread collects, one syncs, and they meet only in the buffer. Here and in
+//! `cli` alone the clocks are read.
+//!
+//! What must never happen here: one source or central keeping the other side from its work; an end
+//! that waits longer than [`END_WITHIN`] or cuts a transaction in half.
+
+use std::{path::Path, sync::mpsc, thread, time::Duration};
+
+mod clock;
+mod courier;
+mod sources;
+mod stop;
+
+pub use clock::{Clock, wall, wall_clock_fault};
+pub use courier::{Courier, DrainError, DrainReport};
+pub use sources::{CollectReport, Collector, Progress};
+pub use stop::Stop;
+
+use crate::{
+    buffer::{Buffer, BufferError, StateLock},
+    collect::{self, Settings},
+    config::Config,
+    journal, retry,
+};
+
+/// A service manager's patience: SIGTERM is followed by the end within this time.
+pub const END_WITHIN: Duration = Duration::from_secs(4);
+
+/// A configured agent with its buffer, alone on its state directory.
+pub struct Agent {
+    pub config: Config,
+    pub clock: Clock,
+    pub stop: Stop,
+    pub buffer: Buffer,
+    pub settings: Settings,
+    _lock: StateLock,
+}
+
+/// Takes the state directory for `command` and opens the buffer in it.
+pub fn open_buffer(state_dir: &Path, command: &str) -> Result<(StateLock, Buffer), BufferError> {
+    let who = format!("cu-agent {command}, process {}", std::process::id());
+    let lock = StateLock::take(state_dir, &who)?;
+    let now = wall().format("%Y-%m-%d %H:%M:%S").to_string();
+    let buffer = Buffer::open(state_dir, &clock::random_id(), &now)?;
+    Ok((lock, buffer))
+}
+
+/// What `once` did, for its exit code.
+#[derive(Debug, Default)]
+pub struct OnceReport {
+    pub collect: CollectReport,
+    /// `None`: there is no central.
+    pub sync: Option<Result<DrainReport, DrainError>>,
+}
+
+impl Agent {
+    /// Opens everything that `command` needs. Nothing is read or sent yet.
+    pub fn open(config: Config, command: &str) -> Result<Self, BufferError> {
+        let (lock, buffer) = open_buffer(&config.agent.state_dir, command)?;
+        let settings = settings(&config);
+        if let Some(fault) = wall_clock_fault() {
+            log::warn!("{fault}");
+        }
+        Ok(Self {
+            config,
+            clock: Clock::start(),
+            stop: Stop::default(),
+            buffer,
+            settings,
+            _lock: lock,
+        })
+    }
+
+    fn courier(&self) -> Option<Courier> {
+        let central = self.config.central.clone()?;
+        let id = &self.config.agent.id;
+        Some(Courier::new(central, id, self.buffer.buffer_id(), self.clock.clone()))
+    }
+
+    /// Collects everything and delivers everything, the second beginning while the first goes on.
+    pub fn once(&mut self, progress: Progress<'_>) -> Result<OnceReport, BufferError> {
+        let mut report = OnceReport::default();
+        collect::replay_outdated(&mut self.buffer, &self.settings, &mut |_, _| {})?;
+        let courier = self.courier();
+        let mut collector = Collector::new(&self.config, &self.settings, &self.clock, &self.stop);
+        let Some(mut courier) = courier else {
+            report.collect = collector.cycle(&mut self.buffer, progress)?;
+            return Ok(report);
+        };
+        let mut outbox = self.buffer.reopen()?;
+        let (buffer, stop) = (&mut self.buffer, &self.stop);
+        let (collected, sync) = thread::scope(|scope| {
+            let (done, is_done) = mpsc::channel::<()>();
+            let sync = scope.spawn(move || {
+                let mut early = DrainReport::default();
+                loop {
+                    let heard = stop.knocks();
+                    let last = is_done.try_recv() != Err(mpsc::TryRecvError::Empty);
+                    match courier.drain(&mut outbox, stop) {
+                        Ok(drained) => early.add(&drained),
+                        Err(error) if last => return Err(error),
+                        // The last try will tell.
+                        Err(_) => {}
+                    }
+                    if last || stop.is_set() {
+                        return Ok(early);
+                    }
+                    stop.wait_for_knock(Duration::from_secs(3600), heard);
+                }
+            });
+            let collected = collector.cycle(buffer, progress);
+            drop(done);
+            stop.knock();
+            (collected, sync.join())
+        });
+        report.collect = collected?;
+        report.sync = Some(match sync {
+            Ok(Err(DrainError::Buffer(error))) => return Err(error),
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        Ok(report)
+    }
+
+    /// Collects and delivers until the end is wished.
+    pub fn run(mut self) -> Result<(), BufferError> {
+        let courier = self.courier();
+        journal::started(&self.config, self.buffer.path());
+        collect::replay_outdated(&mut self.buffer, &self.settings, &mut |_, _| {})?;
+        let outbox = self.buffer.reopen()?;
+        let stop = self.stop.clone();
+        let (ended, end) = mpsc::channel();
+        let collect_ended = ended.clone();
+        let collector_stop = stop.clone();
+        let collecting = thread::spawn(move || {
+            self.collect_until_stopped();
+            drop(collect_ended);
+            collector_stop.set();
+        });
+        let syncing = courier.map(|courier| {
+            let stop = stop.clone();
+            thread::spawn(move || {
+                deliver_until_stopped(courier, outbox, &stop);
+                drop(ended);
+                stop.set();
+            })
+        });
+        while !stop.wait(Duration::from_secs(3600)) {}
+        // The channel disconnects when both threads have ended.
+        let outcome: Result<(), mpsc::RecvTimeoutError> = end.recv_timeout(END_WITHIN);
+        if outcome == Err(mpsc::RecvTimeoutError::Timeout) {
+            journal::ended_while_waiting();
+            return Ok(());
+        }
+        for thread in std::iter::once(collecting).chain(syncing) {
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+        journal::ended();
+        Ok(())
+    }
+
+    fn collect_until_stopped(&mut self) {
+        let mut collector = Collector::new(&self.config, &self.settings, &self.clock, &self.stop);
+        let mut failures = 0;
+        while !self.stop.is_set() {
+            let wait = match collector.cycle(&mut self.buffer, &|_, _, _| {}) {
+                Ok(report) if report.failed_sources.is_empty() => {
+                    failures = 0;
+                    self.config.schedule.poll
+                }
+                // What failed is tried again sooner than the next poll, each time a little later.
+                Ok(_) => {
+                    failures += 1;
+                    retry::wait(failures, fastrand::f64()).min(self.config.schedule.poll)
+                }
+                Err(error) => {
+                    failures += 1;
+                    journal::buffer_failed(&error);
+                    if let Ok(again) = self.buffer.reopen() {
+                        self.buffer = again;
+                    }
+                    retry::wait(failures, fastrand::f64()).max(Duration::from_secs(1))
+                }
+            };
+            if self.stop.wait(wait) {
+                return;
+            }
+        }
+    }
+}
+
+fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop) {
+    let mut failures = 0;
+    while !stop.is_set() {
+        let heard = stop.knocks();
+        let result = match courier.has_work(&outbox) {
+            Ok(false) => Ok(DrainReport::default()),
+            Ok(true) => courier.drain(&mut outbox, stop),
+            Err(error) => Err(error.into()),
+        };
+        let (wait, heard) = match result {
+            Ok(_) => {
+                failures = 0;
+                (courier::IDLE_AFTER, heard)
+            }
+            Err(error) => {
+                failures += 1;
+                if let DrainError::Buffer(error) = &error {
+                    journal::buffer_failed(error);
+                    if let Ok(again) = outbox.reopen() {
+                        outbox = again;
+                    }
+                }
+                // New sessions do not make an unreachable central reachable: knocks are not heard.
+                (retry::wait(failures, fastrand::f64()), u64::MAX)
+            }
+        };
+        stop.wait_for_knock(wait, heard);
+        if stop.knocks() == heard {
+            courier.release();
+        }
+    }
+}
+
+/// What of the configuration collecting and computing depend on.
+pub fn settings(config: &Config) -> Settings {
+    Settings {
+        words: collect::words(&config.analysis.events)
+            .expect("the configuration accepts only words that a LOG line can hold"),
+        options: crate::analyse::Options {
+            day_start: config.analysis.day_start,
+            wait_stamp: match config.analysis.wait_stamp {
+                crate::config::WaitStamp::Start => crate::analyse::WaitStamp::Start,
+                crate::config::WaitStamp::End => crate::analyse::WaitStamp::End,
+            },
+        },
+        file_quiet: config.schedule.file_quiet,
+        has_central: config.central.is_some(),
+        batch_bytes: 4 << 20,
+    }
+}

@@ -1,0 +1,145 @@
+//! One cycle over all configured sources, each behind its own connection; what one of them does
+//! wrong is that one's affair.
+
+use std::collections::BTreeSet;
+
+use super::{Stop, clock::Clock};
+use crate::{
+    buffer::{Buffer, BufferError},
+    collect::{Moment, Settings, SourceMemory, SourceReport, Watch, collect},
+    config::{Config, SourceConfig, SourceKind},
+    journal,
+    source::{Source, dir::DirectorySource, ftp::FtpSource},
+};
+
+/// Shows how far a folder is: its name, files done, files in all.
+pub type Progress<'p> = &'p (dyn Fn(&str, usize, usize) + Sync);
+
+/// What a cycle over all sources did.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CollectReport {
+    pub sources: usize,
+    pub failed_sources: BTreeSet<String>,
+    pub files_read: u64,
+    pub files_failed: u64,
+    pub files_refused: u64,
+    pub sessions_changed: u64,
+}
+
+/// The sources with what is remembered of each.
+pub struct Collector<'c> {
+    settings: &'c Settings,
+    clock: &'c Clock,
+    stop: &'c Stop,
+    sources: Vec<Open<'c>>,
+}
+
+struct Open<'c> {
+    config: &'c SourceConfig,
+    source: Box<dyn Source>,
+    memory: SourceMemory,
+}
+
+impl<'c> Collector<'c> {
+    pub fn new(
+        config: &'c Config,
+        settings: &'c Settings,
+        clock: &'c Clock,
+        stop: &'c Stop,
+    ) -> Self {
+        let sources = config
+            .sources
+            .iter()
+            .map(|config| Open { config, source: open(config), memory: SourceMemory::default() })
+            .collect();
+        Self { settings, clock, stop, sources }
+    }
+
+    /// Collects everything new; an error is the buffer's own.
+    pub fn cycle(
+        &mut self,
+        buffer: &mut Buffer,
+        progress: Progress<'_>,
+    ) -> Result<CollectReport, BufferError> {
+        let begun = self.clock.now().uptime;
+        let mut all = CollectReport { sources: self.sources.len(), ..CollectReport::default() };
+        let mut listed = 0;
+        for open in &mut self.sources {
+            if self.stop.is_set() {
+                break;
+            }
+            let watch = AgentWatch { clock: self.clock, stop: self.stop, progress };
+            let report = collect(
+                buffer,
+                open.source.as_mut(),
+                open.config,
+                self.settings,
+                &watch,
+                &mut open.memory,
+            );
+            // Between polls an FTP server's place is given back: some have only one.
+            open.source.close();
+            let report = report?;
+            let SourceReport { files_listed, files_read, files_failed, files_refused, .. } = report;
+            listed += files_listed;
+            all.files_read += files_read;
+            all.files_failed += files_failed;
+            all.files_refused += files_refused;
+            all.sessions_changed += report.sessions_changed;
+            let text = report.error.as_ref().map(|error| journal::chain(error));
+            let link = format!("source:{}", open.config.name);
+            let news = buffer.note_link(&link, text.as_deref(), &self.clock.now().wall)?;
+            match &text {
+                Some(text) => {
+                    if news {
+                        journal::link_down(&link, text);
+                    }
+                    all.failed_sources.insert(open.config.name.clone());
+                }
+                None if news => journal::source_up(&link),
+                None => {}
+            }
+        }
+        let took = self.clock.now().uptime.saturating_sub(begun);
+        journal::cycle(journal::Cycle {
+            files_listed: listed,
+            files_read: all.files_read,
+            files_failed: all.files_failed,
+            sessions_changed: all.sessions_changed,
+            took,
+        });
+        Ok(all)
+    }
+}
+
+/// The source that the configuration describes; nothing is connected yet.
+pub fn open(config: &SourceConfig) -> Box<dyn Source> {
+    match &config.kind {
+        SourceKind::Ftp(ftp) => Box::new(FtpSource::new(ftp.clone())),
+        SourceKind::Directory(path) => Box::new(DirectorySource::new(path.clone())),
+    }
+}
+
+struct AgentWatch<'w> {
+    clock: &'w Clock,
+    stop: &'w Stop,
+    progress: Progress<'w>,
+}
+
+impl Watch for AgentWatch<'_> {
+    fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    fn must_stop(&self) -> bool {
+        self.stop.is_set()
+    }
+
+    fn progress(&self, folder: &str, done: usize, of: usize) {
+        (self.progress)(folder, done, of);
+    }
+
+    fn kept(&self) {
+        self.stop.knock();
+    }
+}

@@ -1,0 +1,174 @@
+//! The detail rows of a session: one shape for reading them, comparing them and writing the ones
+//! that changed.
+
+use compact_str::CompactString;
+use rusqlite::{
+    Connection, Row, params, params_from_iter,
+    types::{Null, ToSqlOutput, Type},
+};
+
+use crate::model::{Anomaly, AnomalyCode, Job, Numbered, Piece, Stamp, Stop, Wait};
+
+/// Most columns a kind of detail has of its own.
+const WIDEST: usize = 4;
+
+/// A kind of detail row: its table, and its columns between `number` and `revision`.
+pub(super) trait Detail: Sized + PartialEq {
+    const TABLE: &'static str;
+    const COLUMNS: &'static [&'static str];
+
+    /// Reads [`Self::COLUMNS`], which begin at `first`.
+    fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self>;
+
+    /// The values of [`Self::COLUMNS`], filled up with nothing.
+    fn values(&self) -> [ToSqlOutput<'_>; WIDEST];
+}
+
+fn nothing<'v>() -> ToSqlOutput<'v> {
+    ToSqlOutput::from(Null)
+}
+
+/// Most texts are short enough to need no memory of their own.
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<CompactString> {
+    Ok(CompactString::new(row.get_ref(column)?.as_str()?))
+}
+
+impl Detail for Piece {
+    const TABLE: &'static str = "piece";
+    const COLUMNS: &'static [&'static str] = &["at_ms", "details"];
+
+    fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        Ok(Self { at: Stamp(row.get(first)?), details: text(row, first + 1)? })
+    }
+
+    fn values(&self) -> [ToSqlOutput<'_>; WIDEST] {
+        [self.at.0.into(), self.details.as_str().into(), nothing(), nothing()]
+    }
+}
+
+impl Detail for Wait {
+    const TABLE: &'static str = "wait";
+    const COLUMNS: &'static [&'static str] = &["start_ms", "end_ms"];
+
+    fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        Ok(Self { start: Stamp(row.get(first)?), end: Stamp(row.get(first + 1)?) })
+    }
+
+    fn values(&self) -> [ToSqlOutput<'_>; WIDEST] {
+        [self.start.0.into(), self.end.0.into(), nothing(), nothing()]
+    }
+}
+
+impl Detail for Stop {
+    const TABLE: &'static str = "stop";
+    const COLUMNS: &'static [&'static str] = &["start_ms", "end_ms"];
+
+    fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        Ok(Self { start: Stamp(row.get(first)?), end: Stamp(row.get(first + 1)?) })
+    }
+
+    fn values(&self) -> [ToSqlOutput<'_>; WIDEST] {
+        [self.start.0.into(), self.end.0.into(), nothing(), nothing()]
+    }
+}
+
+impl Detail for Job {
+    const TABLE: &'static str = "job";
+    const COLUMNS: &'static [&'static str] = &["at_ms", "reference", "length_e2", "colour"];
+
+    fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        Ok(Self {
+            at: Stamp(row.get(first)?),
+            reference: text(row, first + 1)?,
+            length_e2: row.get(first + 2)?,
+            colour: text(row, first + 3)?,
+        })
+    }
+
+    fn values(&self) -> [ToSqlOutput<'_>; WIDEST] {
+        [
+            self.at.0.into(),
+            self.reference.as_str().into(),
+            self.length_e2.into(),
+            self.colour.as_str().into(),
+        ]
+    }
+}
+
+impl Detail for Anomaly {
+    const TABLE: &'static str = "anomaly";
+    const COLUMNS: &'static [&'static str] = &["code", "at_ms", "count"];
+
+    fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        let word: String = row.get(first)?;
+        let code = AnomalyCode::ALL.into_iter().find(|code| code.as_str() == word);
+        let code = code.ok_or_else(|| {
+            let reason = format!("anomaly code {word:?}").into();
+            rusqlite::Error::FromSqlConversionFailure(first, Type::Text, reason)
+        })?;
+        Ok(Self { code, at: Stamp(row.get(first + 1)?), count: row.get(first + 2)? })
+    }
+
+    fn values(&self) -> [ToSqlOutput<'_>; WIDEST] {
+        [self.code.as_str().into(), self.at.0.into(), self.count.into(), nothing()]
+    }
+}
+
+/// The rows of a session that changed after `revision`, in order of their number.
+pub(super) fn changed_since<D: Detail>(
+    connection: &Connection,
+    session_id: i64,
+    revision: i64,
+) -> rusqlite::Result<Vec<Numbered<D>>> {
+    let sql = format!(
+        "SELECT number, {} FROM {} WHERE session_id = ?1 AND revision > ?2 ORDER BY number",
+        D::COLUMNS.join(", "),
+        D::TABLE
+    );
+    let mut select = connection.prepare_cached(&sql)?;
+    let rows = select.query_map(params![session_id, revision], |row| {
+        Ok(Numbered { number: row.get(0)?, row: D::read(row, 1)? })
+    })?;
+    rows.collect()
+}
+
+/// All rows of a session in order; row `i` has number `i + 1`.
+pub(super) fn all<D: Detail>(connection: &Connection, session_id: i64) -> rusqlite::Result<Vec<D>> {
+    Ok(changed_since(connection, session_id, -1)?.into_iter().map(|row| row.row).collect())
+}
+
+/// Makes the table's rows of a session equal to `new`, writing only what differs from `old`, and
+/// returns how many rows were written or removed.
+pub(super) fn replace<D: Detail>(
+    connection: &Connection,
+    session_id: i64,
+    revision: i64,
+    old: &[D],
+    new: &[D],
+) -> rusqlite::Result<usize> {
+    let columns = D::COLUMNS.join(", ");
+    let marks: Vec<String> = (0..D::COLUMNS.len()).map(|at| format!("?{}", at + 4)).collect();
+    let sql = format!(
+        "INSERT OR REPLACE INTO {} (session_id, number, revision, {columns}) VALUES (?1, ?2, ?3, {})",
+        D::TABLE,
+        marks.join(", ")
+    );
+    let mut written = 0;
+    let mut insert = connection.prepare_cached(&sql)?;
+    for (at, row) in new.iter().enumerate() {
+        if old.get(at) == Some(row) {
+            continue;
+        }
+        let number = at as i64 + 1;
+        let keys = [session_id.into(), number.into(), revision.into()];
+        let values = row.values().into_iter().take(D::COLUMNS.len());
+        insert.execute(params_from_iter(keys.into_iter().chain(values)))?;
+        written += 1;
+    }
+    if old.len() > new.len() {
+        let sql = format!("DELETE FROM {} WHERE session_id = ?1 AND number > ?2", D::TABLE);
+        written +=
+            connection.prepare_cached(&sql)?.execute(params![session_id, new.len() as i64])?;
+    }
+    Ok(written)
+}

@@ -1,0 +1,71 @@
+//! What can go wrong with the buffer, and whether trying again makes sense.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::ErrorCode;
+
+#[derive(Debug, thiserror::Error)]
+pub enum BufferError {
+    #[error("cannot make the state directory {path}; check `agent.state_dir` and its owner")]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("cannot lock {path}; check `agent.state_dir` and its owner")]
+    Lock { path: PathBuf, source: io::Error },
+    #[error(
+        "the buffer in {path} is in use by {holder}; stop it first, or give this one another `agent.state_dir`"
+    )]
+    Held { path: PathBuf, holder: String },
+    #[error(
+        "{path} was written by a newer cu-agent (schema {version}, this one knows {known}); install that version again"
+    )]
+    Newer { path: PathBuf, version: usize, known: usize },
+    #[error("cannot bring {path} to this version's schema")]
+    Migrate { path: PathBuf, source: rusqlite_migration::Error },
+    #[error("buffer {path}: cannot {action}")]
+    Sqlite { path: PathBuf, action: &'static str, source: rusqlite::Error },
+    #[error("buffer {path}: bytes of file {file_id} from {start} cannot be unpacked")]
+    Unpack { path: PathBuf, file_id: i64, start: u64, source: io::Error },
+    #[error("buffer {path}: cannot pack bytes")]
+    Pack { path: PathBuf, source: io::Error },
+}
+
+impl BufferError {
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Sqlite { source, .. } => source.sqlite_error_code(),
+            Self::Migrate {
+                source: rusqlite_migration::Error::RusqliteError { err, .. }, ..
+            } => err.sqlite_error_code(),
+            _ => None,
+        }
+    }
+
+    /// The file's content is not what was written: set it aside and rebuild.
+    pub fn is_damage(&self) -> bool {
+        matches!(self.code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+            || matches!(self, Self::Unpack { .. })
+    }
+
+    /// There is no room: reading stops until there is.
+    pub fn is_full(&self) -> bool {
+        matches!(self.code(), Some(ErrorCode::DiskFull))
+    }
+
+    /// The disk refused a read or a write; what was under way counts as lost.
+    pub fn is_disk_fault(&self) -> bool {
+        matches!(self.code(), Some(ErrorCode::SystemIoFailure | ErrorCode::ReadOnly))
+    }
+}
+
+/// Names the action and the file of a failed SQLite call.
+pub(super) trait During<T> {
+    fn during(self, action: &'static str, path: &Path) -> Result<T, BufferError>;
+}
+
+impl<T> During<T> for rusqlite::Result<T> {
+    fn during(self, action: &'static str, path: &Path) -> Result<T, BufferError> {
+        self.map_err(|source| BufferError::Sqlite { path: path.to_owned(), action, source })
+    }
+}

@@ -1,0 +1,334 @@
+//! How far each LOG file was read, what its lines were, and in which state it is.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDateTime;
+use rusqlite::{Row, params, types::Type};
+
+use super::{Batch, Buffer, BufferError, error::During};
+use crate::model::Day;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FileState {
+    /// May still get more.
+    Growing,
+    /// Complete; may be deleted from its source once everything is in central.
+    Closed,
+    /// Gone from its source by the agent's own hand.
+    Deleted,
+    /// A later generation of the same name took its place on the source.
+    Replaced,
+    /// Not read, with the reason.
+    Refused,
+}
+
+impl FileState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Growing => "growing",
+            Self::Closed => "closed",
+            Self::Deleted => "deleted",
+            Self::Replaced => "replaced",
+            Self::Refused => "refused",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Growing, Self::Closed, Self::Deleted, Self::Replaced, Self::Refused]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+    }
+}
+
+/// Since when a file did not change, on the computer's running time of one boot. A wall clock that
+/// jumps does not touch it; after a reboot the count starts anew.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QuietMark {
+    pub boot: String,
+    pub since_s: u64,
+}
+
+/// The newest generation of a file's name, as the buffer knows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FileProgress {
+    pub id: i64,
+    pub machine_id: i64,
+    pub name: String,
+    pub generation: i64,
+    pub state: FileState,
+    pub refusal: Option<String>,
+    pub size_bytes: Option<u64>,
+    pub modified: Option<NaiveDateTime>,
+    pub consumed_bytes: u64,
+    pub tail_hash: Option<[u8; 32]>,
+    pub open_line_at: Option<u64>,
+    pub in_long_line: bool,
+    pub quiet: Option<QuietMark>,
+}
+
+/// What the lines of a reading were; adds up over the readings of a file.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct FileTally {
+    pub lines: u64,
+    pub events: u64,
+    /// Reason, lines, first line (counted within this reading, from 1), sample.
+    pub rejects: Vec<(&'static str, u64, u64, String)>,
+    /// Name, events.
+    pub unknown: Vec<(String, u64)>,
+}
+
+const COLUMNS: &str = "id, machine_id, name, generation, state, refusal, size_bytes, modified,
+    consumed_bytes, tail_hash, open_line_at, in_long_line, quiet_boot, quiet_since_s";
+
+fn progress(row: &Row<'_>) -> rusqlite::Result<FileProgress> {
+    let state: String = row.get(4)?;
+    let state = FileState::parse(&state).ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(4, Type::Text, format!("state {state:?}").into())
+    })?;
+    let (boot, since_s): (Option<String>, Option<u64>) = (row.get(12)?, row.get(13)?);
+    Ok(FileProgress {
+        id: row.get(0)?,
+        machine_id: row.get(1)?,
+        name: row.get(2)?,
+        generation: row.get(3)?,
+        state,
+        refusal: row.get(5)?,
+        size_bytes: row.get(6)?,
+        modified: row.get(7)?,
+        consumed_bytes: row.get(8)?,
+        tail_hash: row.get(9)?,
+        open_line_at: row.get(10)?,
+        in_long_line: row.get(11)?,
+        quiet: boot.zip(since_s).map(|(boot, since_s)| QuietMark { boot, since_s }),
+    })
+}
+
+impl Buffer {
+    /// The newest generation of every name known in a folder.
+    pub fn folder_progress(
+        &self,
+        source: &str,
+        folder: &str,
+    ) -> Result<Vec<FileProgress>, BufferError> {
+        self.connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM log_file f WHERE source = ?1 AND folder = ?2
+                 AND generation = (SELECT max(generation) FROM log_file g
+                     WHERE g.source = f.source AND g.folder = f.folder AND g.name = f.name)"
+            ))
+            .and_then(|mut select| select.query_map(params![source, folder], progress)?.collect())
+            .during("read file progress", &self.path)
+    }
+
+    /// Whether every session that the file feeds is in central as it is here, and there is one.
+    pub fn is_confirmed(&self, file_id: i64) -> Result<bool, BufferError> {
+        self.connection
+            .prepare_cached(
+                "SELECT count(*) > 0 AND sum(s.synced_revision = s.revision) = count(*)
+                 FROM file_session fs JOIN session s ON s.id = fs.session_id
+                 WHERE fs.file_id = ?1",
+            )
+            .and_then(|mut select| {
+                select
+                    .query_row([file_id], |row| Ok(row.get::<_, Option<bool>>(0)?.unwrap_or(false)))
+            })
+            .during("look up what is confirmed", &self.path)
+    }
+}
+
+impl Batch<'_> {
+    /// A new generation of `name`, with nothing read yet; the one before is marked as replaced.
+    pub fn new_generation(
+        &self,
+        source: &str,
+        folder: &str,
+        name: &str,
+        machine_id: i64,
+        now: &str,
+    ) -> Result<FileProgress, BufferError> {
+        let insert = || -> rusqlite::Result<FileProgress> {
+            self.transaction
+                .prepare_cached(
+                    "UPDATE log_file SET state = 'replaced'
+                     WHERE source = ?1 AND folder = ?2 AND name = ?3 AND state <> 'deleted'",
+                )?
+                .execute(params![source, folder, name])?;
+            self.transaction
+                .prepare_cached(&format!(
+                    "INSERT INTO log_file
+                         (source, folder, name, machine_id, generation, state, first_read_at)
+                     SELECT ?1, ?2, ?3, ?4, 1 + coalesce(max(generation), 0), 'growing', ?5
+                     FROM log_file WHERE source = ?1 AND folder = ?2 AND name = ?3
+                     RETURNING {COLUMNS}"
+                ))?
+                .query_row(params![source, folder, name, machine_id, now], progress)
+        };
+        insert().during("note a file", self.path)
+    }
+
+    /// Writes how far a file is read. `read_at` is set only where bytes were read.
+    pub fn save_progress(
+        &self,
+        file: &FileProgress,
+        read_at: Option<&str>,
+    ) -> Result<(), BufferError> {
+        let quiet = file.quiet.as_ref();
+        self.transaction
+            .prepare_cached(
+                "UPDATE log_file SET state = ?2, refusal = ?3, size_bytes = ?4, modified = ?5,
+                     consumed_bytes = ?6, tail_hash = ?7, open_line_at = ?8, in_long_line = ?9,
+                     quiet_boot = ?10, quiet_since_s = ?11, last_read_at = coalesce(?12, last_read_at)
+                 WHERE id = ?1",
+            )
+            .and_then(|mut update| {
+                update.execute(params![
+                    file.id,
+                    file.state.as_str(),
+                    file.refusal,
+                    file.size_bytes,
+                    file.modified,
+                    file.consumed_bytes,
+                    file.tail_hash,
+                    file.open_line_at,
+                    file.in_long_line,
+                    quiet.map(|mark| &mark.boot),
+                    quiet.map(|mark| mark.since_s),
+                    read_at,
+                ])
+            })
+            .during("note progress", self.path)?;
+        Ok(())
+    }
+
+    /// Adds what the lines of one more reading were.
+    pub fn add_tally(&self, file_id: i64, tally: &FileTally) -> Result<(), BufferError> {
+        let rejected: u64 = tally.rejects.iter().map(|(_, lines, _, _)| lines).sum();
+        let add = || -> rusqlite::Result<()> {
+            let lines_before: u64 = self
+                .transaction
+                .prepare_cached(
+                    "UPDATE log_file SET lines = lines + ?2, events = events + ?3,
+                         rejected = rejected + ?4 WHERE id = ?1 RETURNING lines - ?2",
+                )?
+                .query_row(params![file_id, tally.lines, tally.events, rejected], |row| {
+                    row.get(0)
+                })?;
+            for (reason, lines, first_line, sample) in &tally.rejects {
+                self.transaction
+                    .prepare_cached(
+                        "INSERT INTO reject (file_id, reason, lines, first_line, sample)
+                         VALUES (?1, ?2, ?3, ?4, ?5)
+                         ON CONFLICT DO UPDATE SET lines = lines + excluded.lines",
+                    )?
+                    .execute(params![file_id, reason, lines, lines_before + first_line, sample])?;
+            }
+            for (name, events) in &tally.unknown {
+                self.transaction
+                    .prepare_cached(
+                        "INSERT INTO unknown_event (file_id, name, events) VALUES (?1, ?2, ?3)
+                         ON CONFLICT DO UPDATE SET events = events + excluded.events",
+                    )?
+                    .execute(params![file_id, name, events])?;
+            }
+            Ok(())
+        };
+        add().during("count lines", self.path)
+    }
+
+    /// Forgets the counts of a file, before they are counted anew from its raw bytes.
+    pub fn reset_tally(&self, file_id: i64) -> Result<(), BufferError> {
+        let reset = || -> rusqlite::Result<()> {
+            self.transaction.execute(
+                "UPDATE log_file SET lines = 0, events = 0, rejected = 0 WHERE id = ?1",
+                [file_id],
+            )?;
+            self.transaction.execute("DELETE FROM reject WHERE file_id = ?1", [file_id])?;
+            self.transaction.execute("DELETE FROM unknown_event WHERE file_id = ?1", [file_id])?;
+            Ok(())
+        };
+        reset().during("count lines", self.path)
+    }
+}
+
+/// A file whose raw bytes are held, for computing sessions anew.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HeldFile {
+    pub id: i64,
+    pub machine_id: i64,
+    /// `folder/name`.
+    pub label: String,
+}
+
+impl Buffer {
+    /// The day of the last event of each file of a folder, by file.
+    pub fn last_days(&self, source: &str, folder: &str) -> Result<BTreeMap<i64, Day>, BufferError> {
+        self.connection
+            .prepare_cached(
+                "SELECT f.id, max(s.day) FROM log_file f
+                 JOIN file_session fs ON fs.file_id = f.id JOIN session s ON s.id = fs.session_id
+                 WHERE f.source = ?1 AND f.folder = ?2 AND f.state IN ('growing', 'closed')
+                 GROUP BY f.id",
+            )
+            .and_then(|mut select| {
+                select
+                    .query_map(params![source, folder], |row| Ok((row.get(0)?, row.get(1)?)))?
+                    .collect()
+            })
+            .during("look up the days of files", &self.path)
+    }
+
+    /// Whether every byte of the file up to where it was consumed is held here.
+    pub fn is_whole(&self, file: &FileProgress) -> Result<bool, BufferError> {
+        self.connection
+            .prepare_cached(
+                "SELECT coalesce(sum(length_bytes) FILTER (WHERE bytes IS NOT NULL), 0) = ?2
+                 FROM raw_chunk WHERE file_id = ?1",
+            )
+            .and_then(|mut select| {
+                select.query_row(params![file.id, file.consumed_bytes], |row| row.get(0))
+            })
+            .during("look at raw bytes", &self.path)
+    }
+
+    /// Files whose raw bytes are held.
+    pub fn held_files(&self) -> Result<Vec<HeldFile>, BufferError> {
+        self.connection
+            .prepare(
+                "SELECT id, machine_id, folder || '/' || name FROM log_file f
+                 WHERE EXISTS (SELECT 1 FROM raw_chunk c WHERE c.file_id = f.id) ORDER BY id",
+            )
+            .and_then(|mut select| {
+                select
+                    .query_map([], |row| {
+                        Ok(HeldFile {
+                            id: row.get(0)?,
+                            machine_id: row.get(1)?,
+                            label: row.get(2)?,
+                        })
+                    })?
+                    .collect()
+            })
+            .during("look up held files", &self.path)
+    }
+
+    /// Whether a session was computed by an analysis older than `version`.
+    pub fn has_sessions_before(&self, version: i64) -> Result<bool, BufferError> {
+        self.connection
+            .query_row(
+                "SELECT EXISTS (SELECT 1 FROM session WHERE analysis_version < ?1)",
+                [version],
+                |row| row.get(0),
+            )
+            .during("look up outdated sessions", &self.path)
+    }
+}
+
+impl Batch<'_> {
+    /// Every day of which a machine has a session.
+    pub fn days_of_machine(&self, machine_id: i64) -> Result<Vec<Day>, BufferError> {
+        self.transaction
+            .prepare("SELECT day FROM session WHERE machine_id = ?1 ORDER BY day")
+            .and_then(|mut select| select.query_map([machine_id], |row| row.get(0))?.collect())
+            .during("look up a machine's days", self.path)
+    }
+}

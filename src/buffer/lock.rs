@@ -1,0 +1,90 @@
+//! One process a state directory: an advisory lock that the kernel drops with the process, however
+//! it ends, and a line in it that says who holds it.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{Seek, Write},
+    path::Path,
+};
+
+use super::BufferError;
+
+const FILE_NAME: &str = "cu-agent.lock";
+
+/// Held for as long as this value lives.
+#[derive(Debug)]
+pub struct StateLock {
+    _file: File,
+}
+
+impl StateLock {
+    /// Takes the lock for `who` (for example `cu-agent run, process 4711`), or says who has it.
+    pub fn take(state_dir: &Path, who: &str) -> Result<Self, BufferError> {
+        fs::create_dir_all(state_dir)
+            .map_err(|source| BufferError::Directory { path: state_dir.to_owned(), source })?;
+        let path = state_dir.join(FILE_NAME);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|source| BufferError::Lock { path: path.clone(), source })?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(held(state_dir, &path)),
+            Err(TryLockError::Error(source)) => return Err(BufferError::Lock { path, source }),
+        }
+        let mut note = || -> std::io::Result<()> {
+            file.set_len(0)?;
+            file.rewind()?;
+            writeln!(file, "{who}")
+        };
+        // A full disk must not keep the agent from starting: the lock itself is already held.
+        if let Err(error) = note() {
+            log::debug!("cannot note the holder in {}: {error}", path.display());
+        }
+        Ok(Self { _file: file })
+    }
+}
+
+impl StateLock {
+    /// Whether the lock is free, without taking it for longer than the look.
+    pub fn look(state_dir: &Path) -> Result<(), BufferError> {
+        let path = state_dir.join(FILE_NAME);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(BufferError::Lock { path, source }),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(()),
+            Err(TryLockError::WouldBlock) => Err(held(state_dir, &path)),
+            Err(TryLockError::Error(source)) => Err(BufferError::Lock { path, source }),
+        }
+    }
+}
+
+fn held(state_dir: &Path, path: &Path) -> BufferError {
+    let holder = fs::read_to_string(path).unwrap_or_default();
+    let holder = match holder.trim() {
+        "" => "another process".to_owned(),
+        holder => holder.to_owned(),
+    };
+    BufferError::Held { path: state_dir.to_owned(), holder }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_taker_learns_who_holds_the_lock_and_a_dropped_lock_is_free() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = StateLock::take(dir.path(), "cu-agent run, process 17").unwrap();
+        let refusal = StateLock::take(dir.path(), "second").unwrap_err().to_string();
+        assert!(refusal.contains("in use by cu-agent run, process 17"), "{refusal}");
+        drop(first);
+        StateLock::take(dir.path(), "third").unwrap();
+    }
+}

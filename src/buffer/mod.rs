@@ -1,0 +1,271 @@
+//! The gateway's memory: one SQLite file that holds the bytes read, how far each file was read, the
+//! sessions computed from them, and what central is known to hold. The only rooms that name rusqlite.
+//!
+//! Order of writes: raw bytes, progress and results of a batch of files become durable in **one**
+//! transaction ([`Batch::commit`]), so that after any crash the buffer is at some earlier moment of
+//! the same history and goes on from there. Nothing here may be reported as kept before its commit
+//! returned, and nothing unsynced may ever be thrown away.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
+use rusqlite_migration::{M, Migrations};
+
+mod details;
+mod error;
+mod files;
+mod link;
+mod lock;
+mod outbox;
+mod raw;
+mod report;
+mod sessions;
+
+pub use error::BufferError;
+pub use files::{FileProgress, FileState, FileTally, HeldFile, QuietMark};
+pub use link::{CENTRAL, LinkState};
+pub use lock::StateLock;
+pub use outbox::Pending;
+pub use raw::{Chunk, TAIL_BYTES, tail_hash};
+pub use report::{FileReport, MachineReport, SessionFilter, StoredSession, Totals};
+pub use sessions::Changed;
+
+use crate::durable::{Step, durably};
+use error::During;
+
+/// Every released schema; a migration that stands here is never edited again.
+const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../migrations/sqlite/0001_buffer.sql"))];
+
+/// The buffer's file name inside the state directory.
+pub const FILE_NAME: &str = "buffer.db";
+
+/// An open buffer: one connection, used by one thread.
+pub struct Buffer {
+    connection: Connection,
+    path: PathBuf,
+    buffer_id: String,
+}
+
+impl Buffer {
+    /// Opens the buffer in `state_dir`, making or migrating it where needed. The caller holds the
+    /// [`StateLock`]. `new_id` names the buffer if it is made now; `now` is only noted.
+    pub fn open(state_dir: &Path, new_id: &str, now: &str) -> Result<Self, BufferError> {
+        fs::create_dir_all(state_dir)
+            .map_err(|source| BufferError::Directory { path: state_dir.to_owned(), source })?;
+        let path = state_dir.join(FILE_NAME);
+        let connection = Connection::open(&path).during("open it", &path)?;
+        let mut buffer = Self { connection, path, buffer_id: String::new() };
+        buffer.configure()?;
+        buffer.migrate()?;
+        buffer.buffer_id = buffer.identity(new_id, now)?;
+        Ok(buffer)
+    }
+
+    /// A second connection of the same process, for another thread.
+    pub fn reopen(&self) -> Result<Self, BufferError> {
+        let connection = Connection::open(&self.path).during("open it", &self.path)?;
+        let buffer =
+            Self { connection, path: self.path.clone(), buffer_id: self.buffer_id.clone() };
+        buffer.configure()?;
+        Ok(buffer)
+    }
+
+    /// Opens an existing buffer to look only; `None` where there is none yet.
+    pub fn open_to_look(state_dir: &Path) -> Result<Option<Self>, BufferError> {
+        let path = state_dir.join(FILE_NAME);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&path, flags).during("open it", &path)?;
+        connection.busy_timeout(BUSY_TIMEOUT).during("open it", &path)?;
+        let mut buffer = Self { connection, path, buffer_id: String::new() };
+        // A buffer that another process is just making has no tables, or no name, yet.
+        if buffer.check_version()? == 0 {
+            return Ok(None);
+        }
+        let name: Option<String> = buffer
+            .connection
+            .query_row("SELECT buffer_id FROM buffer", [], |row| row.get(0))
+            .optional()
+            .during("read its name", &buffer.path)?;
+        Ok(name.map(|name| {
+            buffer.buffer_id = name;
+            buffer
+        }))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Random name of this buffer, made with the file.
+    pub fn buffer_id(&self) -> &str {
+        &self.buffer_id
+    }
+
+    /// Bytes of the database and its write-ahead log on disk.
+    pub fn size_bytes(&self) -> u64 {
+        [self.path.clone(), self.path.with_extension("db-wal")]
+            .iter()
+            .filter_map(|file| fs::metadata(file).ok())
+            .map(|metadata| metadata.len())
+            .sum()
+    }
+
+    /// Begins the one transaction of a batch. Dropping it without commit undoes everything.
+    pub fn batch(&mut self) -> Result<Batch<'_>, BufferError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .during("begin a batch", &self.path)?;
+        Ok(Batch { transaction, path: &self.path })
+    }
+
+    /// One small durable change outside a batch.
+    fn change<T>(
+        &mut self,
+        step: Step,
+        action: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, BufferError> {
+        let run = || -> rusqlite::Result<T> {
+            let transaction =
+                self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = change(&transaction)?;
+            durably(step, || transaction.commit())?;
+            Ok(value)
+        };
+        run().during(action, &self.path)
+    }
+
+    fn configure(&self) -> Result<(), BufferError> {
+        let connection = &self.connection;
+        let set = || -> rusqlite::Result<()> {
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.pragma_update(None, "foreign_keys", true)?;
+            connection.pragma_update(None, "temp_store", "MEMORY")?;
+            connection.pragma_update(None, "cache_size", -2048)?;
+            connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
+            connection.set_prepared_statement_cache_capacity(64);
+            Ok(())
+        };
+        set().during("configure it", &self.path)
+    }
+
+    fn migrate(&mut self) -> Result<(), BufferError> {
+        self.check_version()?;
+        Migrations::from_slice(MIGRATIONS)
+            .to_latest(&mut self.connection)
+            .map_err(|source| BufferError::Migrate { path: self.path.clone(), source })
+    }
+
+    /// A buffer written by a newer version is refused, not guessed at.
+    fn check_version(&self) -> Result<usize, BufferError> {
+        let version: usize = self
+            .connection
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .during("read its version", &self.path)?;
+        if version > MIGRATIONS.len() {
+            return Err(BufferError::Newer {
+                path: self.path.clone(),
+                version,
+                known: MIGRATIONS.len(),
+            });
+        }
+        Ok(version)
+    }
+
+    fn identity(&self, new_id: &str, now: &str) -> Result<String, BufferError> {
+        self.connection
+            .execute(
+                "INSERT INTO buffer (id, buffer_id, created_at) SELECT 1, ?1, ?2
+                 WHERE NOT EXISTS (SELECT 1 FROM buffer)",
+                params![new_id, now],
+            )
+            .and_then(|_| {
+                self.connection.query_row("SELECT buffer_id FROM buffer", [], |row| row.get(0))
+            })
+            .during("read its name", &self.path)
+    }
+}
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The one transaction of a batch of files.
+pub struct Batch<'b> {
+    transaction: Transaction<'b>,
+    path: &'b Path,
+}
+
+impl Batch<'_> {
+    /// Makes everything of this batch durable.
+    pub fn commit(self, step: Step) -> Result<(), BufferError> {
+        let Self { transaction, path } = self;
+        durably(step, || transaction.commit()).during("commit a batch", path)
+    }
+
+    /// The machine's row, made or brought up to date.
+    pub fn machine(&self, machine: &crate::model::Machine) -> Result<i64, BufferError> {
+        let find = || -> rusqlite::Result<i64> {
+            let known: Option<(i64, String)> = self
+                .transaction
+                .prepare_cached("SELECT id, type_cu FROM machine WHERE nom = ?1")?
+                .query_row([&machine.nom], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            match known {
+                Some((id, type_cu)) => {
+                    if type_cu != machine.type_cu {
+                        self.transaction.execute(
+                            "UPDATE machine SET type_cu = ?2 WHERE id = ?1",
+                            params![id, machine.type_cu],
+                        )?;
+                    }
+                    Ok(id)
+                }
+                None => {
+                    self.transaction.execute(
+                        "INSERT INTO machine (nom, type_cu) VALUES (?1, ?2)",
+                        params![machine.nom, machine.type_cu],
+                    )?;
+                    Ok(self.transaction.last_insert_rowid())
+                }
+            }
+        };
+        find().during("note a machine", self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_migration_applies_to_an_empty_file() {
+        Migrations::from_slice(MIGRATIONS).validate().unwrap();
+    }
+
+    #[test]
+    fn a_buffer_keeps_its_name_and_a_newer_one_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Buffer::open(dir.path(), "first", "now").unwrap();
+        assert_eq!(first.buffer_id(), "first");
+        drop(first);
+        let again = Buffer::open(dir.path(), "second", "now").unwrap();
+        assert_eq!(again.buffer_id(), "first");
+        again.connection.pragma_update(None, "user_version", 99).unwrap();
+        drop(again);
+        assert!(matches!(
+            Buffer::open(dir.path(), "third", "now"),
+            Err(BufferError::Newer { version: 99, .. })
+        ));
+    }
+}

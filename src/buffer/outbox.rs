@@ -1,0 +1,159 @@
+//! What central is known to hold and what waits for it. There is no queue: a session waits when its
+//! revision is ahead of the one that central confirmed, so an outage of weeks costs one row a session.
+
+use rusqlite::{Row, params};
+
+use super::{
+    Buffer, BufferError,
+    details::changed_since,
+    error::During,
+    sessions::{FIGURES, read_figures},
+};
+use crate::durable::Step;
+use crate::model::{Delivery, DetailCounts, LocalSession, Machine};
+
+/// A session that waits for central, or that is compared with it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pending {
+    pub id: i64,
+    pub session: LocalSession,
+    /// Why central's copy was not made equal the last time.
+    pub refusal: Option<String>,
+}
+
+const COLUMNS: &str = "s.id, m.nom, m.type_cu, s.day, s.revision, s.synced_revision, s.events,
+    s.total_pieces, s.total_waits, s.total_stops, s.total_jobs, s.refusal";
+
+fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
+    Ok(Pending {
+        id: row.get(0)?,
+        session: LocalSession {
+            machine: Machine { nom: row.get(1)?, type_cu: row.get(2)? },
+            day: row.get(3)?,
+            revision: row.get(4)?,
+            synced_revision: row.get(5)?,
+            events: row.get(6)?,
+            counts: DetailCounts {
+                pieces: row.get(7)?,
+                waits: row.get(8)?,
+                stops: row.get(9)?,
+                jobs: row.get(10)?,
+            },
+        },
+        refusal: row.get(11)?,
+    })
+}
+
+impl Buffer {
+    /// Sessions that wait for central: the newest day of each machine first (people look at today),
+    /// then oldest first.
+    pub fn pending(&self) -> Result<Vec<Pending>, BufferError> {
+        self.connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM session s JOIN machine m ON m.id = s.machine_id
+                 WHERE s.revision > s.synced_revision
+                 ORDER BY s.day = (SELECT max(day) FROM session t
+                     WHERE t.machine_id = s.machine_id) DESC, s.day, m.nom"
+            ))
+            .and_then(|mut select| select.query_map([], pending)?.collect())
+            .during("look up what waits", &self.path)
+    }
+
+    /// Sessions that central is believed to hold as they are here, newest first, to be compared.
+    pub fn confirmed(&self) -> Result<Vec<Pending>, BufferError> {
+        self.connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM session s JOIN machine m ON m.id = s.machine_id
+                 WHERE s.revision = s.synced_revision ORDER BY s.day DESC, m.nom"
+            ))
+            .and_then(|mut select| select.query_map([], pending)?.collect())
+            .during("look up what is confirmed", &self.path)
+    }
+
+    /// The session as it is now, with the detail rows that changed after `since_revision`; `None`
+    /// where it is gone.
+    pub fn delivery(&self, session_id: i64, since_revision: i64) -> Result<Delivery, BufferError> {
+        let read = || -> rusqlite::Result<Delivery> {
+            // One read transaction, so that header and rows are of the same moment.
+            let view = self.connection.unchecked_transaction()?;
+            let mut delivery = view
+                .prepare_cached(&format!(
+                    "SELECT m.nom, m.type_cu, s.day, s.revision, s.log_sources, s.total_waits,
+                         s.total_stops, s.total_jobs, {FIGURES}
+                     FROM session s JOIN machine m ON m.id = s.machine_id WHERE s.id = ?1"
+                ))?
+                .query_row([session_id], |row| {
+                    let figures = read_figures(row, 8)?;
+                    Ok(Delivery {
+                        machine: Machine { nom: row.get(0)?, type_cu: row.get(1)? },
+                        day: row.get(2)?,
+                        revision: row.get(3)?,
+                        log_sources: row.get(4)?,
+                        counts: DetailCounts {
+                            pieces: figures.total_pieces,
+                            waits: row.get(5)?,
+                            stops: row.get(6)?,
+                            jobs: row.get(7)?,
+                        },
+                        figures,
+                        pieces: Vec::new(),
+                        waits: Vec::new(),
+                        stops: Vec::new(),
+                        jobs: Vec::new(),
+                    })
+                })?;
+            delivery.pieces = changed_since(&view, session_id, since_revision)?;
+            delivery.waits = changed_since(&view, session_id, since_revision)?;
+            delivery.stops = changed_since(&view, session_id, since_revision)?;
+            delivery.jobs = changed_since(&view, session_id, since_revision)?;
+            Ok(delivery)
+        };
+        read().during("read a session", &self.path)
+    }
+
+    /// Notes that central holds these sessions at these revisions. A session that changed in the
+    /// meantime goes on waiting.
+    pub fn mark_synced(&mut self, synced: &[(i64, i64)]) -> Result<(), BufferError> {
+        self.change(Step::NoteSynced, "note what central confirmed", |transaction| {
+            let mut update = transaction.prepare_cached(
+                "UPDATE session SET synced_revision = ?2, refusal = NULL, refused_at = NULL
+                 WHERE id = ?1",
+            )?;
+            for (session_id, revision) in synced {
+                update.execute(params![session_id, revision])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes why a session is not made equal for now. Writes nothing where that was known.
+    pub fn set_aside(
+        &mut self,
+        pending: &Pending,
+        refusal: &str,
+        now: &str,
+    ) -> Result<(), BufferError> {
+        if pending.refusal.as_deref() == Some(refusal) {
+            return Ok(());
+        }
+        self.change(Step::SetAside, "set a session aside", |transaction| {
+            transaction.execute(
+                "UPDATE session SET refusal = ?2, refused_at = ?3 WHERE id = ?1",
+                params![pending.id, refusal, now],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Makes sessions wait again that central turned out not to hold.
+    pub fn unconfirm(&mut self, session_ids: &[i64]) -> Result<(), BufferError> {
+        self.change(Step::Unconfirm, "note what central lost", |transaction| {
+            let mut update = transaction
+                .prepare_cached("UPDATE session SET synced_revision = 0 WHERE id = ?1")?;
+            for session_id in session_ids {
+                update.execute([session_id])?;
+            }
+            Ok(())
+        })
+    }
+}

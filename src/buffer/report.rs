@@ -1,0 +1,220 @@
+//! Questions that people ask the buffer: what is there, what waits, what was refused.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{
+    Buffer, BufferError,
+    details::all,
+    error::During,
+    sessions::{FIGURES, read_figures},
+};
+use crate::model::{Day, Session};
+
+/// Figures of the buffer as a whole.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Totals {
+    pub sessions: u64,
+    pub pending_sessions: u64,
+    pub set_aside_sessions: u64,
+    pub oldest_pending_day: Option<Day>,
+    pub files: u64,
+    pub refused_files: u64,
+    pub raw_bytes: u64,
+}
+
+/// A machine at a glance.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MachineReport {
+    pub nom: String,
+    pub sessions: u64,
+    pub pending_sessions: u64,
+    pub last_day: Option<Day>,
+    pub last_read_at: Option<String>,
+}
+
+/// A file that a person may want to look at: refused, or with lines that were not understood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FileReport {
+    pub source: String,
+    pub folder: String,
+    pub name: String,
+    pub state: String,
+    pub refusal: Option<String>,
+    pub lines: u64,
+    pub events: u64,
+    /// Reason, lines, first line, sample.
+    pub rejects: Vec<(String, u64, u64, String)>,
+    /// Name, events.
+    pub unknown: Vec<(String, u64)>,
+}
+
+/// Which sessions to show.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SessionFilter {
+    pub machine: Option<String>,
+    pub day: Option<Day>,
+}
+
+/// A session with where it stands towards central.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredSession {
+    pub nom: String,
+    pub day: Day,
+    pub revision: i64,
+    pub synced_revision: i64,
+    pub refusal: Option<String>,
+    pub log_sources: String,
+    pub session: Session,
+}
+
+impl Buffer {
+    pub fn totals(&self) -> Result<Totals, BufferError> {
+        self.connection
+            .query_row(
+                "SELECT (SELECT count(*) FROM session),
+                     (SELECT count(*) FROM session WHERE revision > synced_revision),
+                     (SELECT count(*) FROM session WHERE revision > synced_revision AND refusal IS NOT NULL),
+                     (SELECT min(day) FROM session WHERE revision > synced_revision),
+                     (SELECT count(*) FROM log_file),
+                     (SELECT count(*) FROM log_file WHERE state = 'refused'),
+                     (SELECT coalesce(sum(consumed_bytes), 0) FROM log_file)",
+                [],
+                |row| {
+                    Ok(Totals {
+                        sessions: row.get(0)?,
+                        pending_sessions: row.get(1)?,
+                        set_aside_sessions: row.get(2)?,
+                        oldest_pending_day: row.get(3)?,
+                        files: row.get(4)?,
+                        refused_files: row.get(5)?,
+                        raw_bytes: row.get(6)?,
+                    })
+                },
+            )
+            .during("count what it holds", &self.path)
+    }
+
+    pub fn machines(&self) -> Result<Vec<MachineReport>, BufferError> {
+        self.connection
+            .prepare(
+                "SELECT m.nom,
+                     (SELECT count(*) FROM session s WHERE s.machine_id = m.id),
+                     (SELECT count(*) FROM session s WHERE s.machine_id = m.id
+                          AND s.revision > s.synced_revision),
+                     (SELECT max(day) FROM session s WHERE s.machine_id = m.id),
+                     (SELECT max(last_read_at) FROM log_file f WHERE f.machine_id = m.id)
+                 FROM machine m ORDER BY m.nom",
+            )
+            .and_then(|mut select| {
+                select
+                    .query_map([], |row| {
+                        Ok(MachineReport {
+                            nom: row.get(0)?,
+                            sessions: row.get(1)?,
+                            pending_sessions: row.get(2)?,
+                            last_day: row.get(3)?,
+                            last_read_at: row.get(4)?,
+                        })
+                    })?
+                    .collect()
+            })
+            .during("look at its machines", &self.path)
+    }
+
+    /// Files that were refused or have lines that were not understood, newest first, at most `most`.
+    pub fn remarkable_files(&self, most: usize) -> Result<Vec<FileReport>, BufferError> {
+        let read = || -> rusqlite::Result<Vec<FileReport>> {
+            let mut files = self.connection.prepare(
+                "SELECT id, source, folder, name, state, refusal, lines, events FROM log_file f
+                 WHERE state = 'refused' OR rejected > 0
+                     OR EXISTS (SELECT 1 FROM unknown_event u WHERE u.file_id = f.id)
+                 ORDER BY id DESC LIMIT ?1",
+            )?;
+            let mut rejects = self.connection.prepare(
+                "SELECT reason, lines, first_line, sample FROM reject WHERE file_id = ?1 ORDER BY 1",
+            )?;
+            let mut unknown = self.connection.prepare(
+                "SELECT name, events FROM unknown_event WHERE file_id = ?1 ORDER BY 2 DESC, 1",
+            )?;
+            let rows = files.query_map(params![most as i64], |row| {
+                let id: i64 = row.get(0)?;
+                Ok(FileReport {
+                    source: row.get(1)?,
+                    folder: row.get(2)?,
+                    name: row.get(3)?,
+                    state: row.get(4)?,
+                    refusal: row.get(5)?,
+                    lines: row.get(6)?,
+                    events: row.get(7)?,
+                    rejects: rejects
+                        .query_map([id], |row| {
+                            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                        })?
+                        .collect::<Result<_, _>>()?,
+                    unknown: unknown
+                        .query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?
+                        .collect::<Result<_, _>>()?,
+                })
+            })?;
+            rows.collect()
+        };
+        read().during("look at its files", &self.path)
+    }
+
+    /// Sessions in order of day and machine, handed to `show` one by one.
+    pub fn each_session<E>(
+        &self,
+        filter: &SessionFilter,
+        mut show: impl FnMut(StoredSession) -> Result<(), E>,
+    ) -> Result<Result<(), E>, BufferError> {
+        let keys: Vec<i64> = self
+            .connection
+            .prepare(
+                "SELECT s.id FROM session s JOIN machine m ON m.id = s.machine_id
+                 WHERE (?1 IS NULL OR m.nom = ?1) AND (?2 IS NULL OR s.day = ?2)
+                 ORDER BY s.day, m.nom",
+            )
+            .and_then(|mut select| {
+                select.query_map(params![filter.machine, filter.day], |row| row.get(0))?.collect()
+            })
+            .during("look up sessions", &self.path)?;
+        for key in keys {
+            let Some(session) =
+                self.stored_session(key).optional().during("read a session", &self.path)?
+            else {
+                continue;
+            };
+            if let Err(stop) = show(session) {
+                return Ok(Err(stop));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn stored_session(&self, id: i64) -> rusqlite::Result<StoredSession> {
+        let view = self.connection.unchecked_transaction()?;
+        let mut stored = view
+            .prepare_cached(&format!(
+                "SELECT m.nom, s.day, s.revision, s.synced_revision, s.refusal, s.log_sources,
+                     {FIGURES}
+                 FROM session s JOIN machine m ON m.id = s.machine_id WHERE s.id = ?1"
+            ))?
+            .query_row([id], |row| {
+                Ok(StoredSession {
+                    nom: row.get(0)?,
+                    day: row.get(1)?,
+                    revision: row.get(2)?,
+                    synced_revision: row.get(3)?,
+                    refusal: row.get(4)?,
+                    log_sources: row.get(5)?,
+                    session: Session { figures: read_figures(row, 6)?, ..Session::default() },
+                })
+            })?;
+        stored.session.pieces = all(&view, id)?;
+        stored.session.waits = all(&view, id)?;
+        stored.session.stops = all(&view, id)?;
+        stored.session.jobs = all(&view, id)?;
+        stored.session.anomalies = all(&view, id)?;
+        Ok(stored)
+    }
+}

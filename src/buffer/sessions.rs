@@ -1,0 +1,202 @@
+//! Sessions as computed: a recomputation writes only what changed, and every changed row carries
+//! the session's revision of that change.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{
+    Batch, BufferError,
+    details::{Detail, all, replace},
+    error::During,
+};
+use crate::model::{Day, Figures, Session, Stamp};
+
+/// What a recomputation did to a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Changed {
+    New,
+    Updated,
+    Same,
+}
+
+/// The header columns in the order of [`read_figures`].
+pub(super) const FIGURES: &str = "events, first_piece_ms, last_piece_ms, first_start_ms,
+    last_stop_ms, total_pieces, window_ms, wait_ms, stop_ms, effective_ms, raw_wait_ms, raw_stop_ms";
+
+pub(super) fn read_figures(row: &Row<'_>, first: usize) -> rusqlite::Result<Figures> {
+    let stamp = |at: usize| row.get::<_, Option<i64>>(first + at).map(|ms| ms.map(Stamp));
+    Ok(Figures {
+        events: row.get(first)?,
+        first_piece: stamp(1)?,
+        last_piece: stamp(2)?,
+        first_start: stamp(3)?,
+        last_stop: stamp(4)?,
+        total_pieces: row.get(first + 5)?,
+        window_ms: row.get(first + 6)?,
+        wait_ms: row.get(first + 7)?,
+        stop_ms: row.get(first + 8)?,
+        effective_ms: row.get(first + 9)?,
+        raw_wait_ms: row.get(first + 10)?,
+        raw_stop_ms: row.get(first + 11)?,
+    })
+}
+
+impl Batch<'_> {
+    /// Files that hold events of a (machine, day) so far: id and `folder/name`.
+    pub fn files_of_day(
+        &self,
+        machine_id: i64,
+        day: Day,
+    ) -> Result<Vec<(i64, String)>, BufferError> {
+        self.transaction
+            .prepare_cached(
+                "SELECT f.id, f.folder || '/' || f.name
+                 FROM session s JOIN file_session fs ON fs.session_id = s.id
+                 JOIN log_file f ON f.id = fs.file_id
+                 WHERE s.machine_id = ?1 AND s.day = ?2 ORDER BY f.folder, f.name, f.generation",
+            )
+            .and_then(|mut select| {
+                select
+                    .query_map(params![machine_id, day], |row| Ok((row.get(0)?, row.get(1)?)))?
+                    .collect()
+            })
+            .during("look up a day's files", self.path)
+    }
+
+    /// Makes the stored session equal to `session`, which was computed from `file_ids`.
+    pub fn put_session(
+        &self,
+        machine_id: i64,
+        day: Day,
+        session: &Session,
+        file_ids: &[i64],
+        log_sources: &str,
+        analysis_version: i64,
+    ) -> Result<Changed, BufferError> {
+        let put = || -> rusqlite::Result<Changed> {
+            let known = self.known_session(machine_id, day)?;
+            let (id, revision, header_same) = match &known {
+                Some(known) => {
+                    let same = known.figures == session.figures && known.log_sources == log_sources;
+                    (known.id, known.revision + 1, same)
+                }
+                None => {
+                    self.transaction
+                        .prepare_cached(
+                            "INSERT INTO session (machine_id, day, revision, analysis_version,
+                                 log_sources, events, total_pieces, total_waits, total_stops,
+                                 total_jobs, window_ms, wait_ms, stop_ms, effective_ms,
+                                 raw_wait_ms, raw_stop_ms)
+                             VALUES (?1, ?2, 0, ?3, '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
+                        )?
+                        .execute(params![machine_id, day, analysis_version])?;
+                    (self.transaction.last_insert_rowid(), 1, false)
+                }
+            };
+            for file_id in file_ids {
+                self.transaction
+                    .prepare_cached(
+                        "INSERT OR IGNORE INTO file_session (file_id, session_id) VALUES (?1, ?2)",
+                    )?
+                    .execute(params![file_id, id])?;
+            }
+            let fresh = known.is_none();
+            let rows = self.put_details(id, revision, fresh, &session.pieces)?
+                + self.put_details(id, revision, fresh, &session.waits)?
+                + self.put_details(id, revision, fresh, &session.stops)?
+                + self.put_details(id, revision, fresh, &session.jobs)?
+                + self.put_details(id, revision, fresh, &session.anomalies)?;
+            if header_same && rows == 0 {
+                if known.is_some_and(|known| known.analysis_version != analysis_version) {
+                    self.transaction.execute(
+                        "UPDATE session SET analysis_version = ?2 WHERE id = ?1",
+                        params![id, analysis_version],
+                    )?;
+                }
+                return Ok(Changed::Same);
+            }
+            self.put_header(id, revision, session, log_sources, analysis_version)?;
+            Ok(if fresh { Changed::New } else { Changed::Updated })
+        };
+        put().during("keep a session", self.path)
+    }
+
+    fn known_session(&self, machine_id: i64, day: Day) -> rusqlite::Result<Option<Known>> {
+        self.transaction
+            .prepare_cached(&format!(
+                "SELECT id, revision, log_sources, analysis_version, {FIGURES}
+                 FROM session WHERE machine_id = ?1 AND day = ?2"
+            ))?
+            .query_row(params![machine_id, day], |row| {
+                Ok(Known {
+                    id: row.get(0)?,
+                    revision: row.get(1)?,
+                    log_sources: row.get(2)?,
+                    analysis_version: row.get(3)?,
+                    figures: read_figures(row, 4)?,
+                })
+            })
+            .optional()
+    }
+
+    fn put_details<D: Detail>(
+        &self,
+        session_id: i64,
+        revision: i64,
+        fresh: bool,
+        new: &[D],
+    ) -> rusqlite::Result<usize> {
+        let old = if fresh { Vec::new() } else { all(&self.transaction, session_id)? };
+        replace(&self.transaction, session_id, revision, &old, new)
+    }
+
+    fn put_header(
+        &self,
+        id: i64,
+        revision: i64,
+        session: &Session,
+        log_sources: &str,
+        analysis_version: i64,
+    ) -> rusqlite::Result<()> {
+        let figures = &session.figures;
+        let ms = |stamp: Option<Stamp>| stamp.map(|stamp| stamp.0);
+        self.transaction
+            .prepare_cached(
+                "UPDATE session SET revision = ?2, analysis_version = ?3, log_sources = ?4,
+                     events = ?5, first_piece_ms = ?6, last_piece_ms = ?7, first_start_ms = ?8,
+                     last_stop_ms = ?9, total_pieces = ?10, window_ms = ?11, wait_ms = ?12,
+                     stop_ms = ?13, effective_ms = ?14, raw_wait_ms = ?15, raw_stop_ms = ?16,
+                     total_waits = ?17, total_stops = ?18, total_jobs = ?19
+                 WHERE id = ?1",
+            )?
+            .execute(params![
+                id,
+                revision,
+                analysis_version,
+                log_sources,
+                figures.events,
+                ms(figures.first_piece),
+                ms(figures.last_piece),
+                ms(figures.first_start),
+                ms(figures.last_stop),
+                figures.total_pieces,
+                figures.window_ms,
+                figures.wait_ms,
+                figures.stop_ms,
+                figures.effective_ms,
+                figures.raw_wait_ms,
+                figures.raw_stop_ms,
+                session.waits.len() as u64,
+                session.stops.len() as u64,
+                session.jobs.len() as u64,
+            ])?;
+        Ok(())
+    }
+}
+
+struct Known {
+    id: i64,
+    revision: i64,
+    log_sources: String,
+    analysis_version: i64,
+    figures: Figures,
+}

@@ -1,0 +1,195 @@
+//! `cu-agent check`: configuration, sources, central, disk and clock, one line each with the mend.
+
+use std::{fs, path::Path};
+
+use super::{Exit, LogTo, configured, print};
+use crate::{
+    agent::wall_clock_fault,
+    buffer::Buffer,
+    config::{CentralConfig, Config, SourceConfig, SourceKind},
+    journal,
+    source::{Source, dir::DirectorySource, ftp::FtpSource},
+    sync::postgres::{Central, SchemaState},
+};
+
+pub fn run(config: &Path) -> anyhow::Result<Exit> {
+    let path = config;
+    let config = configured(path, LogTo::StderrWarnings)?;
+    let mut lines = Lines::default();
+    lines.good("configuration", &format!("{} is usable", path.display()));
+    for source in &config.sources {
+        check_source(&mut lines, source);
+    }
+    match &config.central {
+        Some(central) => check_central(&mut lines, central),
+        None => lines.good("central", "not configured: sessions stay in the buffer"),
+    }
+    check_buffer(&mut lines, &config);
+    check_disk(&mut lines, &config);
+    check_clock(&mut lines);
+    print(&lines.text)?;
+    Ok(if lines.all_good { Exit::Done } else { Exit::Failed })
+}
+
+struct Lines {
+    text: String,
+    all_good: bool,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self { text: String::new(), all_good: true }
+    }
+}
+
+impl Lines {
+    fn good(&mut self, what: &str, text: &str) {
+        self.text += &format!("ok    {what}: {text}\n");
+    }
+
+    fn note(&mut self, what: &str, text: &str) {
+        self.text += &format!("note  {what}: {text}\n");
+    }
+
+    fn bad(&mut self, what: &str, text: &str) {
+        self.all_good = false;
+        self.text += &format!("FAIL  {what}: {text}\n");
+    }
+}
+
+fn check_source(lines: &mut Lines, config: &SourceConfig) {
+    let what = format!("source {}", config.name);
+    match &config.kind {
+        SourceKind::Ftp(ftp) => {
+            let mut source = FtpSource::new(ftp.clone());
+            match source.describe() {
+                Ok(abilities) => {
+                    lines.good(&what, &abilities.to_string());
+                    for substitute in abilities.substitutes() {
+                        lines.note(&what, substitute);
+                    }
+                    check_folders(lines, &what, config, &mut source);
+                }
+                Err(error) => lines.bad(&what, &journal::chain(&error)),
+            }
+        }
+        SourceKind::Directory(path) => {
+            let mut source = DirectorySource::new(path.clone());
+            check_folders(lines, &what, config, &mut source);
+        }
+    }
+}
+
+fn check_folders(lines: &mut Lines, what: &str, config: &SourceConfig, source: &mut dyn Source) {
+    match source.folders() {
+        Err(error) => lines.bad(what, &journal::chain(&error)),
+        Ok(found) => {
+            let missing: Vec<String> = config
+                .folders
+                .keys()
+                .filter(|folder| !found.contains(folder))
+                .map(|folder| format!("{folder:?}"))
+                .collect();
+            if missing.is_empty() {
+                lines.good(what, &format!("all {} mapped folders are there", config.folders.len()));
+            } else {
+                lines.bad(
+                    what,
+                    &format!(
+                        "folders missing: {}; found: {found:?}; mend [source.folders]",
+                        missing.join(", ")
+                    ),
+                );
+            }
+        }
+    }
+}
+
+fn check_central(lines: &mut Lines, config: &CentralConfig) {
+    let what = "central";
+    let state =
+        Central::connect(config, "cu-agent check").and_then(|mut central| central.schema_state());
+    match state {
+        Ok(SchemaState::Ready) => {
+            lines.good(what, &format!("{} answers, its tables are ready", config.host));
+        }
+        Ok(SchemaState::Newer { version }) => lines.good(
+            what,
+            &format!("{} answers, its tables are of a newer release ({version})", config.host),
+        ),
+        Ok(SchemaState::Behind { pending }) => lines.note(
+            what,
+            &format!(
+                "{} answers; migrations {pending:?} are applied at the first delivery, or by an administrator: cu-agent central migrate --print",
+                config.host
+            ),
+        ),
+        Err(error) => lines.bad(what, &journal::chain(&error)),
+    }
+}
+
+fn check_buffer(lines: &mut Lines, config: &Config) {
+    let what = "buffer";
+    let state_dir = &config.agent.state_dir;
+    match Buffer::open_to_look(state_dir) {
+        Ok(Some(buffer)) => match buffer.totals() {
+            Ok(totals) => lines.good(
+                what,
+                &format!(
+                    "{} with {} sessions, {} waiting",
+                    buffer.path().display(),
+                    totals.sessions,
+                    totals.pending_sessions
+                ),
+            ),
+            Err(error) => lines.bad(what, &journal::chain(&error)),
+        },
+        Ok(None) => match nearest_existing(state_dir) {
+            Some(directory) if !is_read_only(directory) => {
+                lines.good(what, &format!("is made in {} at the first run", state_dir.display()));
+            }
+            _ => lines.bad(
+                what,
+                &format!("{} cannot be written; set agent.state_dir", state_dir.display()),
+            ),
+        },
+        Err(error) => lines.bad(what, &journal::chain(&error)),
+    }
+}
+
+fn nearest_existing(path: &Path) -> Option<&Path> {
+    path.ancestors().find(|ancestor| ancestor.exists())
+}
+
+/// Less room than this is worth a word.
+const LITTLE_ROOM_BYTES: u64 = 256 << 20;
+
+fn check_disk(lines: &mut Lines, config: &Config) {
+    let what = "disk";
+    let Some(directory) = nearest_existing(&config.agent.state_dir) else {
+        return lines.bad(what, "the state directory's disk is not there");
+    };
+    match rustix::fs::statvfs(directory) {
+        Ok(figures) => {
+            let free_bytes = figures.f_bavail * figures.f_frsize;
+            let text = format!("{} MiB free in {}", free_bytes >> 20, directory.display());
+            if free_bytes < LITTLE_ROOM_BYTES {
+                lines.note(what, &format!("{text}; make room, or give less to max_buffer_size"));
+            } else {
+                lines.good(what, &text);
+            }
+        }
+        Err(error) => lines.bad(what, &format!("{}: {error}", directory.display())),
+    }
+}
+
+fn is_read_only(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().readonly())
+}
+
+fn check_clock(lines: &mut Lines) {
+    match wall_clock_fault() {
+        None => lines.good("clock", "is believable"),
+        Some(fault) => lines.note("clock", &fault),
+    }
+}

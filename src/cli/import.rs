@@ -1,0 +1,132 @@
+//! `cu-agent import`: LOG files from a stick or an archive.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::{Exit, UsageError, complain, configured, log_of_one_shot, print, progress::Bar};
+use crate::{
+    agent::Agent,
+    collect::{ImportReport, import_file},
+    config::Config,
+    journal,
+    model::Machine,
+    source::dir::DirectorySource,
+};
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// LOG files, or folders of LOG files.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The machine (its `nom` in the configuration) that wrote them.
+    #[arg(long, value_name = "NOM")]
+    machine: String,
+}
+
+pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let config = configured(config, log_of_one_shot())?;
+    let (folder, machine) = mapped(&config, &arguments.machine)?;
+    let mut files = Vec::new();
+    for path in &arguments.paths {
+        files.extend(log_files(path)?);
+    }
+    if files.is_empty() {
+        return Err(UsageError("there is no file ending in .LOG in what was given".into()).into());
+    }
+    let mut agent = Agent::open(config, "import")?;
+    super::run::stop_on_signals(&agent.stop)?;
+    let bar = Bar::for_files();
+    let mut all = ImportReport::default();
+    for (done, file) in files.iter().enumerate() {
+        if agent.stop.is_set() {
+            break;
+        }
+        bar.show("files", done, files.len());
+        match import_one(&mut agent, &folder, &machine, file) {
+            Ok(one) => all.add(&one),
+            Err(error) => {
+                all.files_failed += 1;
+                complain(&format!("{error:#}"));
+            }
+        }
+    }
+    bar.finish();
+    let ImportReport { files_read, files_failed, files_refused, sessions_changed, .. } = all;
+    print(&format!(
+        "{files_read} files of {} imported for {}, {files_failed} not readable, {files_refused} refused; {sessions_changed} sessions changed\n",
+        files.len(),
+        machine.nom
+    ))?;
+    Ok(match (files_read, files_failed + files_refused) {
+        (0, _) => Exit::Failed,
+        (_, 0) if !agent.stop.is_set() => Exit::Done,
+        _ => Exit::InPart,
+    })
+}
+
+/// The folder and machine that the configuration knows under this name.
+fn mapped(config: &Config, nom: &str) -> Result<(String, Machine), UsageError> {
+    let all = || config.sources.iter().flat_map(|source| &source.folders);
+    all()
+        .find(|(_, machine)| machine.nom == nom)
+        .map(|(folder, machine)| (folder.clone(), machine.clone()))
+        .ok_or_else(|| {
+            let known: Vec<&str> = all().map(|(_, machine)| machine.nom.as_str()).collect();
+            UsageError(format!(
+                "--machine {nom:?} is not in the configuration; accepted: {}",
+                known.join(", ")
+            ))
+        })
+}
+
+fn log_files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let metadata = path.metadata().with_context(|| format!("cannot read {}", path.display()))?;
+    if metadata.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    let entries = path.read_dir().with_context(|| format!("cannot list {}", path.display()))?;
+    for entry in entries {
+        let file = entry.with_context(|| format!("cannot list {}", path.display()))?.path();
+        let is_log =
+            file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("log"));
+        if is_log && file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn import_one(
+    agent: &mut Agent,
+    folder: &str,
+    machine: &Machine,
+    file: &Path,
+) -> anyhow::Result<ImportReport> {
+    let file =
+        std::path::absolute(file).with_context(|| format!("cannot find {}", file.display()))?;
+    let directory = file.parent().context("a file stands in a folder")?;
+    let root = directory.parent().unwrap_or(directory);
+    let inner = directory.strip_prefix(root).unwrap_or(Path::new("."));
+    let max_file_bytes =
+        agent.config.sources.iter().map(|source| source.max_file_bytes).max().unwrap_or(u64::MAX);
+    let mut source = DirectorySource::new(root.to_owned());
+    let name = file.file_name().context("a file has a name")?.to_string_lossy();
+    let now = agent.clock.now();
+    let report = import_file(
+        &mut agent.buffer,
+        &mut source,
+        &inner.to_string_lossy(),
+        &name,
+        folder,
+        machine,
+        max_file_bytes,
+        &agent.settings,
+        &now,
+    )
+    .with_context(|| format!("{} not imported", file.display()))?;
+    journal::imported(&file, &machine.nom, report.events, report.rejected, report.bytes);
+    Ok(report)
+}

@@ -1,0 +1,172 @@
+//! The command line: one short file a command. Here and in `agent` alone the clocks are read, and
+//! here alone something is printed.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    config::{self, Config, ConfigError},
+    journal,
+};
+
+mod central;
+mod check;
+mod health;
+mod import;
+mod once;
+mod progress;
+mod replay;
+mod run;
+mod sessions;
+mod status;
+mod table;
+
+/// How a command ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    Done = 0,
+    Failed = 1,
+    /// Configuration or usage.
+    Unusable = 2,
+    /// Something was refused, or is buffered but not yet in central.
+    InPart = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Collects machining-centre LOG files, computes each day's production session, and makes central
+/// PostgreSQL equal to it whenever the link is up.
+#[derive(Debug, Parser)]
+#[command(name = "cu-agent", version, max_term_width = 100)]
+#[command(after_help = "\
+First steps:
+  cu-agent check              is the configuration right, do source and central answer?
+  cu-agent once               collect and deliver everything now
+  cu-agent sessions           what was computed
+  cu-agent status             what waits, what was refused
+
+Exit codes:
+  0  done
+  1  failed
+  2  configuration or usage
+  3  done in part: something was refused, or is buffered but not yet in central")]
+struct Arguments {
+    /// Configuration file; config.toml.example explains every key.
+    #[arg(long, global = true, value_name = "FILE", default_value = "/etc/cu-agent/config.toml")]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The service: collect and deliver until SIGTERM.
+    Run,
+    /// Collect everything, deliver everything, and end (for cron and for trying out).
+    Once,
+    /// Check configuration, sources, central, disk and clock; one line each, with the mend.
+    Check,
+    /// Machines, last reading, what waits, links and disk.
+    Status(status::Arguments),
+    /// Sessions as the buffer holds them.
+    Sessions(sessions::Arguments),
+    /// Take LOG files from a stick or an archive, for one machine.
+    Import(import::Arguments),
+    /// Compute sessions anew from the raw bytes held (after a change of event names, say).
+    Replay,
+    /// Exit code 0 where the agent is alive and well, 1 where it is not.
+    Health,
+    /// Central's tables.
+    #[command(subcommand)]
+    Central(central::Command),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match dispatch(&arguments) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let is_unusable = error.is::<ConfigError>() || error.is::<UsageError>();
+            let exit = if is_unusable { Exit::Unusable } else { Exit::Failed };
+            let mut text = String::new();
+            for cause in error.chain().map(ToString::to_string) {
+                if !text.ends_with(&cause) {
+                    text += if text.is_empty() { "" } else { ": " };
+                    text += &cause;
+                }
+            }
+            complain(&text);
+            exit.into()
+        }
+    }
+}
+
+fn dispatch(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let path = arguments.config.as_path();
+    match &arguments.command {
+        Command::Run => run::run(path),
+        Command::Once => once::run(path),
+        Command::Check => check::run(path),
+        Command::Status(arguments) => status::run(path, arguments),
+        Command::Sessions(arguments) => sessions::run(path, arguments),
+        Command::Import(arguments) => import::run(path, arguments),
+        Command::Replay => replay::run(path),
+        Command::Health => health::run(path),
+        Command::Central(command) => central::run(path, command),
+    }
+}
+
+/// A wish that cannot be fulfilled as it was put.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UsageError(String);
+
+/// Reads the configuration, starts the log at its level, and says what is odd about it.
+fn configured(path: &Path, log: LogTo) -> Result<Config, ConfigError> {
+    let loaded = config::load(path, &|name| std::env::var(name).ok())?;
+    let level = loaded.config.agent.log_level;
+    journal::start(match log {
+        LogTo::Stderr => level,
+        LogTo::StderrWarnings => level.min(log::LevelFilter::Warn),
+    });
+    for warning in &loaded.warnings {
+        log::warn!("{warning}");
+    }
+    Ok(loaded.config)
+}
+
+/// What of the log a command shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum LogTo {
+    Stderr,
+    /// Only what someone may want to look at: the command's own output says the rest.
+    StderrWarnings,
+}
+
+/// For one-shot commands: a bar on a terminal says how far it is, plain lines do elsewhere.
+fn log_of_one_shot() -> LogTo {
+    if io::stderr().is_terminal() { LogTo::StderrWarnings } else { LogTo::Stderr }
+}
+
+/// Prints to standard output; a reader that went away (`| head`) is no error.
+fn print(text: &str) -> io::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Prints one error to standard error; there is nobody left to tell if that fails.
+fn complain(text: &str) {
+    writeln!(io::stderr(), "cu-agent: {text}").ok();
+}

@@ -1,0 +1,61 @@
+//! `cu-agent once`: collect everything, deliver everything, end.
+
+use std::path::Path;
+
+use super::{Exit, complain, configured, log_of_one_shot, print, progress::Bar};
+use crate::{
+    agent::{Agent, OnceReport},
+    buffer::Totals,
+    journal,
+};
+
+pub fn run(config: &Path) -> anyhow::Result<Exit> {
+    let config = configured(config, log_of_one_shot())?;
+    let mut agent = Agent::open(config, "once")?;
+    super::run::stop_on_signals(&agent.stop)?;
+    let bar = Bar::for_files();
+    let report = agent.once(&|folder, done, of| bar.show(folder, done, of))?;
+    bar.finish();
+    let totals = agent.buffer.totals()?;
+    if let Some(Err(error)) = &report.sync {
+        complain(&format!("not delivered now: {}", journal::chain(error)));
+    }
+    for link in agent.buffer.links()?.iter().filter(|link| !link.up) {
+        if let (Some(source), Some(error)) = (link.name.strip_prefix("source:"), &link.error) {
+            complain(&format!("source {source:?} not collected: {error}"));
+        }
+    }
+    print(&summary(&report, &totals))?;
+    Ok(exit(&report, &totals))
+}
+
+fn summary(report: &OnceReport, totals: &Totals) -> String {
+    let collect = &report.collect;
+    let mut text = format!(
+        "{} files read, {} not readable, {} refused; {} sessions changed\n",
+        collect.files_read, collect.files_failed, collect.files_refused, collect.sessions_changed
+    );
+    text += &match &report.sync {
+        None => "no [central] configured: sessions stay in the buffer\n".to_owned(),
+        Some(_) => format!(
+            "{} of {} sessions are in central\n",
+            totals.sessions - totals.pending_sessions,
+            totals.sessions
+        ),
+    };
+    text
+}
+
+fn exit(report: &OnceReport, totals: &Totals) -> Exit {
+    let collect = &report.collect;
+    if collect.sources > 0 && collect.failed_sources.len() == collect.sources {
+        return Exit::Failed;
+    }
+    let waits =
+        report.sync.as_ref().is_some_and(|sync| sync.is_err() || totals.pending_sessions > 0);
+    let in_part = waits
+        || totals.refused_files > 0
+        || collect.files_failed > 0
+        || !collect.failed_sources.is_empty();
+    if in_part { Exit::InPart } else { Exit::Done }
+}

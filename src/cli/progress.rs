@@ -1,0 +1,29 @@
+//! How far a long command is: a bar on a terminal, nothing elsewhere (the log has a line a file).
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// Files of a folder.
+    pub fn for_files() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {elapsed}")
+            .expect("the template names only known fields");
+        bar.set_style(style);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+
+    pub fn show(&self, what: &str, done: usize, of: usize) {
+        self.0.set_length(of as u64);
+        self.0.set_position(done as u64);
+        self.0.set_message(what.to_owned());
+    }
+
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,21 @@
+//! `cu-agent replay`: sessions anew from raw bytes.
+
+use std::path::Path;
+
+use super::{Exit, configured, log_of_one_shot, print, progress::Bar};
+use crate::{agent::Agent, collect};
+
+pub fn run(config: &Path) -> anyhow::Result<Exit> {
+    let config = configured(config, log_of_one_shot())?;
+    let mut agent = Agent::open(config, "replay")?;
+    let bar = Bar::for_files();
+    let report = collect::replay(&mut agent.buffer, &agent.settings, &mut |done, of| {
+        bar.show("files", done, of);
+    })?;
+    bar.finish();
+    print(&format!(
+        "{} files computed anew, {} sessions changed\n",
+        report.files, report.sessions_changed
+    ))?;
+    Ok(Exit::Done)
+}

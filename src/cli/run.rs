@@ -1,0 +1,32 @@
+//! `cu-agent run`: the service.
+
+use std::{path::Path, thread};
+
+use anyhow::Context;
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+use super::{Exit, LogTo, configured};
+use crate::agent::{Agent, Stop};
+
+pub fn run(config: &Path) -> anyhow::Result<Exit> {
+    let config = configured(config, LogTo::Stderr)?;
+    let agent = Agent::open(config, "run")?;
+    stop_on_signals(&agent.stop)?;
+    agent.run()?;
+    Ok(Exit::Done)
+}
+
+/// SIGTERM and SIGINT set `stop`: the transaction under way is finished and nothing new begun.
+pub fn stop_on_signals(stop: &Stop) -> anyhow::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot listen to signals")?;
+    let stop = stop.clone();
+    thread::spawn(move || {
+        for _ in signals.forever() {
+            stop.set();
+        }
+    });
+    Ok(())
+}

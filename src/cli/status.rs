@@ -1,0 +1,206 @@
+//! `cu-agent status`: machines, last reading, what waits, what was refused, links and disk.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Exit, LogTo, configured, print, table::table};
+use crate::{
+    buffer::{Buffer, BufferError, CENTRAL, FileReport, LinkState, MachineReport, Totals},
+    config::Config,
+};
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+    /// At most this many files with refused or odd lines.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    files: usize,
+}
+
+/// Everything that is shown, read in one go.
+struct Shown {
+    totals: Totals,
+    machines: Vec<MachineReport>,
+    files: Vec<FileReport>,
+    links: Vec<LinkState>,
+    buffer_bytes: u64,
+}
+
+pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
+    let config = configured(config, LogTo::StderrWarnings)?;
+    let shown = look(&config, arguments.files)?;
+    let text = if arguments.json {
+        format!("{:#}\n", as_json(&config, &shown))
+    } else {
+        as_text(&config, &shown)
+    };
+    print(&text)?;
+    Ok(Exit::Done)
+}
+
+fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
+    Ok(match Buffer::open_to_look(&config.agent.state_dir)? {
+        None => Shown {
+            totals: Totals::default(),
+            machines: Vec::new(),
+            files: Vec::new(),
+            links: Vec::new(),
+            buffer_bytes: 0,
+        },
+        Some(buffer) => Shown {
+            totals: buffer.totals()?,
+            machines: buffer.machines()?,
+            files: buffer.remarkable_files(most_files)?,
+            links: buffer.links()?,
+            buffer_bytes: buffer.size_bytes(),
+        },
+    })
+}
+
+/// Central's state in one word, with since when and why.
+fn central<'l>(config: &Config, links: &'l [LinkState]) -> (&'static str, Option<&'l LinkState>) {
+    let link = links.iter().find(|link| link.name == CENTRAL);
+    match (&config.central, link) {
+        (None, _) => ("off", None),
+        (Some(_), None) => ("unknown", None),
+        (Some(_), Some(link)) => (if link.up { "up" } else { "down" }, Some(link)),
+    }
+}
+
+fn as_json(config: &Config, shown: &Shown) -> Value {
+    let Shown { totals, machines, files, links, buffer_bytes } = shown;
+    let (state, link) = central(config, links);
+    json!({
+        "agent": config.agent.id,
+        "version": env!("CARGO_PKG_VERSION"),
+        "sessions": totals.sessions,
+        "pending_sessions": totals.pending_sessions,
+        "set_aside_sessions": totals.set_aside_sessions,
+        "oldest_pending_day": totals.oldest_pending_day.map(|day| day.to_string()),
+        "files": totals.files,
+        "refused_files": totals.refused_files,
+        "raw_bytes": totals.raw_bytes,
+        "buffer_bytes": buffer_bytes,
+        "max_buffer_bytes": config.agent.max_buffer_bytes,
+        "central": {
+            "state": state,
+            "since": link.map(|link| &link.since),
+            "error": link.and_then(|link| link.error.as_ref()),
+        },
+        "sources": config.sources.iter().map(|source| {
+            let name = format!("source:{}", source.name);
+            let link = links.iter().find(|link| link.name == name);
+            json!({
+                "name": source.name,
+                "state": link.map_or("unknown", |link| if link.up { "up" } else { "down" }),
+                "since": link.map(|link| &link.since),
+                "error": link.and_then(|link| link.error.as_ref()),
+            })
+        }).collect::<Vec<_>>(),
+        "machines": machines.iter().map(|machine| json!({
+            "nom": machine.nom,
+            "sessions": machine.sessions,
+            "pending_sessions": machine.pending_sessions,
+            "last_day": machine.last_day.map(|day| day.to_string()),
+            "last_read_at": machine.last_read_at,
+        })).collect::<Vec<_>>(),
+        "remarkable_files": files.iter().map(|file| json!({
+            "source": file.source,
+            "file": format!("{}/{}", file.folder, file.name),
+            "state": file.state,
+            "refusal": file.refusal,
+            "lines": file.lines,
+            "events": file.events,
+            "rejects": file.rejects.iter().map(|(reason, lines, first_line, sample)| json!({
+                "reason": reason, "lines": lines, "first_line": first_line, "sample": sample,
+            })).collect::<Vec<_>>(),
+            "unknown_events": file.unknown.iter().map(|(name, events)| json!({
+                "name": name, "events": events,
+            })).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn as_text(config: &Config, shown: &Shown) -> String {
+    let Shown { totals, machines, files, links, buffer_bytes } = shown;
+    let mut text = format!(
+        "agent {} (cu-agent {})\n\nsessions   {} in the buffer, {} waiting for central",
+        config.agent.id,
+        env!("CARGO_PKG_VERSION"),
+        totals.sessions,
+        totals.pending_sessions
+    );
+    if let Some(day) = totals.oldest_pending_day {
+        text += &format!(", the oldest of {day}");
+    }
+    if totals.set_aside_sessions > 0 {
+        text += &format!(", {} of them set aside (see `sessions`)", totals.set_aside_sessions);
+    }
+    let (state, link) = central(config, links);
+    text += &format!("\ncentral    {state}{}", since(link));
+    for source in &config.sources {
+        let name = format!("source:{}", source.name);
+        let link = links.iter().find(|link| link.name == name);
+        let state = link.map_or("unknown", |link| if link.up { "up" } else { "down" });
+        text += &format!("\nsource     {} {state}{}", source.name, since(link));
+    }
+    text += &format!(
+        "\nbuffer     {} on disk of at most {}; {} files, {} refused\n",
+        bytes(*buffer_bytes),
+        bytes(config.agent.max_buffer_bytes),
+        totals.files,
+        totals.refused_files
+    );
+    if !machines.is_empty() {
+        let rows: Vec<Vec<String>> = machines
+            .iter()
+            .map(|machine| {
+                vec![
+                    machine.nom.clone(),
+                    machine.sessions.to_string(),
+                    machine.pending_sessions.to_string(),
+                    machine.last_day.map_or("-".into(), |day| day.to_string()),
+                    machine.last_read_at.clone().unwrap_or_else(|| "-".into()),
+                ]
+            })
+            .collect();
+        let heads = ["machine", ">sessions", ">waiting", "last day", "last reading"];
+        text += &format!("\n{}", table(&heads, &rows));
+    }
+    if !files.is_empty() {
+        text += "\nfiles with something to look at:\n";
+    }
+    for file in files {
+        text += &format!(
+            "  {}/{}: {} lines, {} events\n",
+            file.folder, file.name, file.lines, file.events
+        );
+        if let Some(refusal) = &file.refusal {
+            text += &format!("    refused: {refusal}\n");
+        }
+        for (reason, lines, first_line, sample) in &file.rejects {
+            text += &format!("    {reason}: {lines} (first in line {first_line}: {sample:?})\n");
+        }
+        for (name, events) in &file.unknown {
+            text += &format!("    unknown event {name:?}: {events}\n");
+        }
+    }
+    text
+}
+
+fn since(link: Option<&LinkState>) -> String {
+    link.map_or(String::new(), |link| {
+        let error = link.error.as_ref().map_or(String::new(), |error| format!(": {error}"));
+        format!(" since {}{error}", link.since)
+    })
+}
+
+fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_048_576 => format!("{} KiB", bytes.div_ceil(1024)),
+        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+    }
+}

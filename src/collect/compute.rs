@@ -1,0 +1,120 @@
+//! From raw bytes in the buffer to sessions: the days that a batch touched are computed anew from
+//! every file that holds events of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Settings;
+use crate::{
+    analyse::{ANALYSIS_VERSION, days_touched, part_of_day, session_of_day},
+    buffer::{Batch, BufferError, Changed, Chunk},
+    model::Day,
+    parse::{Event, Text, parse},
+};
+
+/// Central's `fichier_log_source` holds 255 characters.
+const LOG_SOURCES_CHARS: usize = 255;
+/// Up to here a file is held in memory as one text; beyond, only its chunks with events of the
+/// wanted days are.
+const WHOLE_BYTES: u64 = 16 << 20;
+
+/// The days of one machine that changed, with the files of this batch that hold events of each.
+pub(super) type Touched = BTreeMap<Day, BTreeMap<i64, String>>;
+
+/// Bytes of files that were read from their beginning in this batch: they need no unpacking.
+pub(super) type AtHand<'b> = BTreeMap<i64, &'b [u8]>;
+
+/// Computes every touched day anew and keeps what changed; returns the sessions that did.
+pub(super) fn recompute(
+    batch: &Batch<'_>,
+    machine_id: i64,
+    touched: &Touched,
+    at_hand: &AtHand<'_>,
+    settings: &Settings,
+) -> Result<u64, BufferError> {
+    let mut files_of_day: BTreeMap<Day, BTreeMap<i64, String>> = BTreeMap::new();
+    for (day, files) in touched {
+        let mut all: BTreeMap<i64, String> =
+            batch.files_of_day(machine_id, *day)?.into_iter().collect();
+        all.extend(files.iter().map(|(id, name)| (*id, name.clone())));
+        files_of_day.insert(*day, all);
+    }
+    let days: BTreeSet<Day> = touched.keys().copied().collect();
+    let file_ids: BTreeSet<i64> =
+        files_of_day.values().flat_map(|files| files.keys().copied()).collect();
+
+    let mut texts: BTreeMap<i64, Vec<Text<'_>>> = BTreeMap::new();
+    let mut unpacked: BTreeMap<i64, Vec<Vec<u8>>> = BTreeMap::new();
+    for &file_id in &file_ids {
+        if !at_hand.contains_key(&file_id) {
+            unpacked.insert(file_id, wanted_bytes(batch.chunks(file_id)?, &days, settings));
+        }
+    }
+    for &file_id in &file_ids {
+        let of_file = match (at_hand.get(&file_id), unpacked.get(&file_id)) {
+            (Some(bytes), _) => vec![Text::new(bytes)],
+            (None, Some(pieces)) => pieces.iter().map(|piece| Text::new(piece)).collect(),
+            (None, None) => Vec::new(),
+        };
+        texts.insert(file_id, of_file);
+    }
+    let events: BTreeMap<i64, Vec<Event<'_>>> =
+        texts.iter().map(|(id, texts)| (*id, events_of(texts, settings))).collect();
+
+    let mut changed = 0;
+    for (day, files) in &files_of_day {
+        let parts: Vec<_> = files
+            .keys()
+            .map(|id| part_of_day(&events[id], *day, settings.options.day_start))
+            .collect();
+        let session = session_of_day(&parts, &settings.options);
+        let ids: Vec<i64> = files.keys().copied().collect();
+        let sources = log_sources(files.values());
+        let change =
+            batch.put_session(machine_id, *day, &session, &ids, &sources, ANALYSIS_VERSION)?;
+        changed += u64::from(change != Changed::Same);
+    }
+    Ok(changed)
+}
+
+/// One text where the file is of an ordinary size, so that nothing depends on how it was read.
+fn wanted_bytes(chunks: Vec<Chunk>, days: &BTreeSet<Day>, settings: &Settings) -> Vec<Vec<u8>> {
+    let whole_bytes: u64 = chunks.iter().map(|chunk| chunk.length).sum();
+    let has_hole = chunks.iter().any(|chunk| chunk.bytes.is_none());
+    let kept = chunks.into_iter().filter_map(|chunk| chunk.bytes);
+    if whole_bytes <= WHOLE_BYTES && !has_hole {
+        return vec![kept.flatten().collect()];
+    }
+    kept.filter(|bytes| {
+        let text = Text::new(bytes);
+        let parsed = parse(&text, &settings.words);
+        let found = days_touched(&parsed.events, settings.options.day_start);
+        found.keys().any(|day| days.contains(day))
+    })
+    .collect()
+}
+
+fn events_of<'t>(texts: &'t [Text<'_>], settings: &Settings) -> Vec<Event<'t>> {
+    let mut all: Vec<Event<'t>> = Vec::new();
+    for text in texts {
+        let mut parsed = parse(text, &settings.words).events;
+        if all.is_empty() {
+            all = parsed;
+            continue;
+        }
+        if let (Some(before), Some(first)) = (all.last(), parsed.first_mut()) {
+            first.stepped_back = first.seconds < before.seconds;
+        }
+        all.append(&mut parsed);
+    }
+    all
+}
+
+/// `folder/file` of each file once, joined by `; `, cut at what central holds.
+fn log_sources<'n>(names: impl Iterator<Item = &'n String>) -> String {
+    let names: BTreeSet<&str> = names.map(String::as_str).collect();
+    let joined = names.into_iter().collect::<Vec<_>>().join("; ");
+    match joined.char_indices().nth(LOG_SOURCES_CHARS) {
+        Some((cut, _)) => joined[..cut].to_owned(),
+        None => joined,
+    }
+}

@@ -1,0 +1,257 @@
+//! What to do with a file that a listing shows, and when a file is complete. Pure.
+
+use std::time::Duration;
+
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
+
+use crate::{
+    buffer::{FileProgress, FileState, QuietMark},
+    model::Day,
+    source::Entry,
+};
+
+/// What a listed file needs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Look {
+    /// Nothing changed since the last look.
+    Skip,
+    /// Read what came behind the bytes taken so far.
+    Resume,
+    /// Read from the beginning, and compare with what is kept of the name, if anything is.
+    FromStart,
+    /// Not read at all.
+    Refuse(String),
+}
+
+/// Only names ending in `.LOG`, in any case, are LOG files.
+pub fn is_log(name: &str) -> bool {
+    name.len() > 4 && name.as_bytes()[name.len() - 4..].eq_ignore_ascii_case(b".log")
+}
+
+/// Decides by the listing alone. A time alone never makes a file new: it makes the agent compare.
+pub fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) -> Look {
+    if let Some(size) = entry.size.filter(|size| *size > max_file_bytes) {
+        let refusal = too_large(size, max_file_bytes);
+        let was_refused = known.is_some_and(|file| {
+            file.state == FileState::Refused && file.refusal.as_deref() == Some(&refusal)
+        });
+        return if was_refused { Look::Skip } else { Look::Refuse(refusal) };
+    }
+    let Some(known) = known else { return Look::FromStart };
+    match known.state {
+        FileState::Refused => {
+            // Without a size only reading told that it is too large; that is not tried every poll.
+            let same = entry.size.is_none() && entry.modified == known.modified;
+            let limit = format!("= {max_file_bytes}");
+            let by_this_limit = known.refusal.as_deref().is_some_and(|text| text.ends_with(&limit));
+            return if same && by_this_limit { Look::Skip } else { Look::FromStart };
+        }
+        FileState::Deleted | FileState::Replaced => return Look::FromStart,
+        FileState::Growing | FileState::Closed => {}
+    }
+    let (Some(size), Some(seen)) = (entry.size, known.size_bytes) else { return Look::Resume };
+    if size == seen {
+        return if entry.modified == known.modified { Look::Skip } else { Look::FromStart };
+    }
+    // A last line that was taken without its end may have got its rest.
+    if size < seen || known.open_line_at.is_some() { Look::FromStart } else { Look::Resume }
+}
+
+/// Why a file of `size` bytes is not read.
+pub fn too_large(size: u64, max_file_bytes: u64) -> String {
+    format!("{size} bytes are more than max_file_size = {max_file_bytes}")
+}
+
+/// The moment of a look: the computer's own running time, and a wall clock that is only noted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Moment {
+    /// Names the boot: running times of two boots cannot be compared.
+    pub boot: String,
+    pub uptime: Duration,
+    /// For people to read, never to decide by.
+    pub wall: String,
+}
+
+impl Moment {
+    pub fn mark(&self) -> QuietMark {
+        QuietMark { boot: self.boot.clone(), since_s: self.uptime.as_secs() }
+    }
+
+    /// How long nothing has changed, as far as this boot has seen it.
+    pub fn quiet_for(&self, mark: Option<&QuietMark>) -> Duration {
+        match mark {
+            Some(mark) if mark.boot == self.boot => {
+                self.uptime.saturating_sub(Duration::from_secs(mark.since_s))
+            }
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// A file of a folder by its dates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dates {
+    /// The later of the date in its name and the day of its last event.
+    pub day: Option<Day>,
+    /// The server's modification time.
+    pub modified: Option<NaiveDateTime>,
+}
+
+/// The day that a name such as `20250603.LOG` or `20250603_B.LOG` begins with.
+pub fn day_in_name(name: &str) -> Option<Day> {
+    NaiveDate::parse_from_str(name.get(..8)?, "%Y%m%d").ok()
+}
+
+/// Whether a file's day is over: by a later file of its folder, or by the newest time that the
+/// server itself has put on any file. The gateway's clock has no say.
+pub fn is_over(
+    file: Dates,
+    others: &[Dates],
+    newest_server_time: Option<NaiveDateTime>,
+    day_start: TimeDelta,
+) -> bool {
+    let Some(day) = file.day.or(file.modified.map(|at| at.date())) else { return false };
+    let server_day = newest_server_time.and_then(|at| at.checked_sub_signed(day_start));
+    let server_day = server_day.map(|at| at.date());
+    if server_day.is_some_and(|server_day| server_day > day) {
+        return true;
+    }
+    others.iter().any(|other| {
+        let later_by_day = other.day.is_some_and(|other_day| {
+            // A file that claims a day the server itself has not reached says nothing.
+            let believable = server_day.is_none_or(|server_day| {
+                server_day.succ_opt().is_none_or(|tomorrow| other_day <= tomorrow)
+            });
+            other_day > day && believable
+        });
+        let later_by_time = match (other.modified, file.modified) {
+            (Some(other), Some(own)) => other >= own,
+            _ => true,
+        };
+        later_by_day && later_by_time
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> NaiveDateTime {
+        NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").unwrap()
+    }
+
+    fn entry(size: Option<u64>, modified: &str) -> Entry {
+        Entry { name: "20250603.LOG".into(), size, modified: Some(at(modified)) }
+    }
+
+    fn known(size: u64, consumed: u64) -> FileProgress {
+        FileProgress {
+            id: 1,
+            machine_id: 1,
+            name: "20250603.LOG".into(),
+            generation: 1,
+            state: FileState::Growing,
+            refusal: None,
+            size_bytes: Some(size),
+            modified: Some(at("2025-06-03 12:00")),
+            consumed_bytes: consumed,
+            tail_hash: None,
+            open_line_at: None,
+            in_long_line: false,
+            quiet: None,
+        }
+    }
+
+    #[test]
+    fn a_look_is_decided_by_size_and_time_against_what_was_seen() {
+        let then = "2025-06-03 12:00";
+        let later = "2025-06-03 13:00";
+        let table = [
+            ("unchanged", entry(Some(100), then), Look::Skip),
+            ("grown", entry(Some(120), later), Look::Resume),
+            ("grown without a new time", entry(Some(120), then), Look::Resume),
+            ("shorter", entry(Some(80), later), Look::FromStart),
+            ("same size, other time", entry(Some(100), later), Look::FromStart),
+            ("no size", entry(None, then), Look::Resume),
+        ];
+        for (case, entry, expected) in table {
+            assert_eq!(look(&entry, Some(&known(100, 95)), 1000), expected, "{case}");
+        }
+        assert_eq!(look(&entry(Some(1), then), None, 1000), Look::FromStart);
+    }
+
+    #[test]
+    fn a_file_above_the_limit_is_refused_once_and_read_when_the_limit_allows_it() {
+        let large = entry(Some(2000), "2025-06-03 12:00");
+        let Look::Refuse(refusal) = look(&large, None, 1000) else { panic!("refused") };
+        assert_eq!(refusal, "2000 bytes are more than max_file_size = 1000");
+        let refused =
+            FileProgress { state: FileState::Refused, refusal: Some(refusal), ..known(2000, 0) };
+        assert_eq!(look(&large, Some(&refused), 1000), Look::Skip);
+        assert_eq!(look(&large, Some(&refused), 3000), Look::FromStart);
+    }
+
+    #[test]
+    fn a_file_that_comes_back_after_deletion_is_read_again() {
+        let deleted = FileProgress { state: FileState::Deleted, ..known(100, 100) };
+        let back = entry(Some(100), "2025-06-03 12:00");
+        assert_eq!(look(&back, Some(&deleted), 1000), Look::FromStart);
+    }
+
+    #[test]
+    fn a_last_line_taken_without_its_end_makes_growth_read_from_the_start() {
+        let open = FileProgress { open_line_at: Some(95), ..known(100, 100) };
+        assert_eq!(look(&entry(Some(110), "2025-06-03 13:00"), Some(&open), 1000), Look::FromStart);
+    }
+
+    fn dates(day: &str, modified: Option<&str>) -> Dates {
+        Dates { day: day_in_name(day), modified: modified.map(at) }
+    }
+
+    #[test]
+    fn a_day_is_over_by_a_later_file_or_by_the_servers_own_time() {
+        let file = dates("20250603.LOG", Some("2025-06-03 21:59"));
+        let next = dates("20250604.LOG", Some("2025-06-04 05:01"));
+        let midnight = TimeDelta::zero();
+        assert!(!is_over(file, &[], Some(at("2025-06-03 21:59")), midnight));
+        assert!(is_over(file, &[next], Some(at("2025-06-04 05:01")), midnight));
+        assert!(is_over(file, &[], Some(at("2025-06-04 05:01")), midnight));
+        assert!(!is_over(file, &[], Some(at("2025-06-04 04:59")), TimeDelta::hours(5)));
+        assert!(is_over(
+            dates("20250603.LOG", None),
+            &[dates("20250604.LOG", None)],
+            None,
+            midnight
+        ));
+    }
+
+    #[test]
+    fn a_file_from_the_future_closes_nothing() {
+        let file = dates("20250603.LOG", Some("2025-06-03 12:00"));
+        let future = dates("20990101.LOG", Some("2025-06-03 12:00"));
+        assert!(!is_over(file, &[future], Some(at("2025-06-03 12:00")), TimeDelta::zero()));
+        let older_upload = dates("20250604.LOG", Some("2025-06-01 12:00"));
+        assert!(!is_over(file, &[older_upload], Some(at("2025-06-03 12:00")), TimeDelta::zero()));
+    }
+
+    #[test]
+    fn quiet_time_counts_only_within_one_boot_whatever_the_wall_clock_says() {
+        let moment = |boot: &str, seconds| Moment {
+            boot: boot.into(),
+            uptime: Duration::from_secs(seconds),
+            wall: "1970-01-01 00:00:00".into(),
+        };
+        let mark = moment("a", 100).mark();
+        assert_eq!(moment("a", 160).quiet_for(Some(&mark)), Duration::from_secs(60));
+        assert_eq!(moment("b", 9999).quiet_for(Some(&mark)), Duration::ZERO);
+        assert_eq!(moment("a", 160).quiet_for(None), Duration::ZERO);
+    }
+
+    #[test]
+    fn only_names_ending_in_log_of_any_case_count() {
+        assert!(is_log("20250603.LOG") && is_log("x.log") && is_log("é (1).Log"));
+        assert!(
+            !is_log(".LOG") && !is_log("20250603.LOG.bak") && !is_log("LOG") && !is_log("éa.xé")
+        );
+    }
+}

@@ -1,0 +1,324 @@
+//! Takes the bytes of one transfer: checks that they go on where the last reading ended, and cuts
+//! them into what may be kept (complete lines) and what must wait.
+//!
+//! What must never happen here: bytes taken although the ones before them are not the ones consumed;
+//! anything taken behind the last line end of a file that may still grow; memory that grows with a
+//! line that does not end.
+
+use std::collections::VecDeque;
+
+use crate::{
+    buffer::{Chunk, TAIL_BYTES, tail_hash},
+    parse::LINE_LIMIT_BYTES,
+};
+
+/// What the first bytes of a transfer must be.
+#[derive(Debug)]
+enum Expected {
+    /// Whatever comes is new.
+    Anything,
+    /// The end of what was consumed.
+    Tail { hash: [u8; 32], length: usize, got: Vec<u8> },
+    /// All that was consumed, chunk by chunk.
+    Same { chunks: VecDeque<Chunk>, at_in_first: usize },
+}
+
+/// A stretch of a file that may be kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Stretch {
+    /// Complete lines.
+    Lines { start: u64, bytes: Vec<u8> },
+    /// Bytes of a line too long to be one; `begins` where this is its first stretch.
+    Endless { start: u64, length: u64, begins: bool },
+}
+
+/// The bytes of a transfer are not those that were consumed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the file is not the one that was read before")]
+pub struct OtherFile;
+
+#[derive(Debug)]
+pub struct Intake {
+    expected: Expected,
+    /// Bytes that came and are not handed out yet; they begin at `start` of the file.
+    held: Vec<u8>,
+    start: u64,
+    in_long_line: bool,
+    last_bytes: Vec<u8>,
+}
+
+impl Intake {
+    /// A file of which nothing is known.
+    pub fn new_file() -> Self {
+        Self::at(Expected::Anything, 0, false)
+    }
+
+    /// Goes on behind `consumed` bytes whose last ones have `hash`; the transfer begins
+    /// [`Intake::overlap`] bytes earlier.
+    pub fn resume(consumed: u64, hash: [u8; 32], in_long_line: bool) -> Self {
+        let length = Self::overlap(consumed) as usize;
+        let expected = Expected::Tail { hash, length, got: Vec::with_capacity(length) };
+        Self::at(expected, consumed, in_long_line)
+    }
+
+    /// How many consumed bytes a resumed transfer reads again.
+    pub fn overlap(consumed: u64) -> u64 {
+        consumed.min(TAIL_BYTES as u64)
+    }
+
+    /// A whole file, of which `chunks` were read before: as long as the bytes are the same they are
+    /// known, and where they are not it is another file of that name. `None` where a stretch was
+    /// passed over: it cannot be compared, and the union of files makes another generation harmless.
+    pub fn compare(chunks: Vec<Chunk>, in_long_line: bool) -> Option<Self> {
+        let consumed = chunks.last().map_or(0, |chunk| chunk.start + chunk.length);
+        if chunks.iter().any(|chunk| chunk.bytes.is_none()) {
+            return None;
+        }
+        let tail = tail_of(&chunks);
+        let expected = Expected::Same { chunks: chunks.into(), at_in_first: 0 };
+        let mut intake = Self::at(expected, consumed, in_long_line);
+        intake.last_bytes = tail;
+        Some(intake)
+    }
+
+    fn at(expected: Expected, start: u64, in_long_line: bool) -> Self {
+        Self { expected, held: Vec::new(), start, in_long_line, last_bytes: Vec::new() }
+    }
+
+    /// The next bytes of the transfer. After an error the transfer is to be given up.
+    pub fn take(&mut self, mut bytes: &[u8]) -> Result<(), OtherFile> {
+        while !bytes.is_empty() {
+            match &mut self.expected {
+                Expected::Anything => {
+                    self.held.extend_from_slice(bytes);
+                    return Ok(());
+                }
+                Expected::Tail { hash, length, got } => {
+                    let needed = (*length - got.len()).min(bytes.len());
+                    got.extend_from_slice(&bytes[..needed]);
+                    bytes = &bytes[needed..];
+                    if got.len() == *length {
+                        if tail_hash(got) != *hash {
+                            return Err(OtherFile);
+                        }
+                        self.last_bytes = std::mem::take(got);
+                        self.expected = Expected::Anything;
+                    }
+                }
+                Expected::Same { chunks, at_in_first } => {
+                    let Some(known) = chunks.front().and_then(|chunk| chunk.bytes.as_ref()) else {
+                        self.expected = Expected::Anything;
+                        continue;
+                    };
+                    let known = &known[*at_in_first..];
+                    let length = known.len().min(bytes.len());
+                    if known[..length] != bytes[..length] {
+                        return Err(OtherFile);
+                    }
+                    bytes = &bytes[length..];
+                    *at_in_first += length;
+                    if length == known.len() {
+                        chunks.pop_front();
+                        *at_in_first = 0;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The transfer ended well: whether everything that was expected came.
+    pub fn end(&mut self) -> Result<(), OtherFile> {
+        let complete = match &self.expected {
+            Expected::Anything => true,
+            Expected::Tail { length, .. } => *length == 0,
+            Expected::Same { chunks, .. } => chunks.is_empty(),
+        };
+        if complete { Ok(()) } else { Err(OtherFile) }
+    }
+
+    pub fn held_bytes(&self) -> usize {
+        self.held.len()
+    }
+
+    pub fn in_long_line(&self) -> bool {
+        self.in_long_line
+    }
+
+    /// Where the next byte to be handed out stands: all before it is consumed.
+    pub fn consumed(&self) -> u64 {
+        self.start
+    }
+
+    /// Hash of the last consumed bytes, for the next reading.
+    pub fn tail_hash(&self) -> [u8; 32] {
+        tail_hash(&self.last_bytes)
+    }
+
+    /// Hands out what may be kept of the bytes so far, and counts it as consumed.
+    pub fn drain(&mut self) -> Vec<Stretch> {
+        let mut stretches = Vec::new();
+        if self.in_long_line && !self.held.is_empty() {
+            let length = match memchr::memchr(b'\n', &self.held) {
+                Some(end) => {
+                    self.in_long_line = false;
+                    end + 1
+                }
+                None => self.held.len(),
+            };
+            stretches.push(self.pass_over(length, false));
+        }
+        if let Some(end) = memchr::memrchr(b'\n', &self.held) {
+            stretches.push(self.take_lines(end + 1));
+        }
+        if !self.in_long_line && self.held.len() > LINE_LIMIT_BYTES {
+            self.in_long_line = true;
+            stretches.push(self.pass_over(self.held.len(), true));
+        }
+        stretches
+    }
+
+    /// Hands out the rest, which has no line end, because the file is complete.
+    pub fn drain_open_line(&mut self) -> Option<Stretch> {
+        (!self.held.is_empty()).then(|| self.take_lines(self.held.len()))
+    }
+
+    fn take_lines(&mut self, length: usize) -> Stretch {
+        let rest = self.held.split_off(length);
+        let bytes = std::mem::replace(&mut self.held, rest);
+        let start = self.start;
+        self.consume(&bytes);
+        Stretch::Lines { start, bytes }
+    }
+
+    fn pass_over(&mut self, length: usize, begins: bool) -> Stretch {
+        let rest = self.held.split_off(length);
+        let bytes = std::mem::replace(&mut self.held, rest);
+        let start = self.start;
+        self.consume(&bytes);
+        Stretch::Endless { start, length: bytes.len() as u64, begins }
+    }
+
+    fn consume(&mut self, bytes: &[u8]) {
+        self.start += bytes.len() as u64;
+        let kept = bytes.len().min(TAIL_BYTES);
+        self.last_bytes.extend_from_slice(&bytes[bytes.len() - kept..]);
+        let surplus = self.last_bytes.len().saturating_sub(TAIL_BYTES);
+        self.last_bytes.drain(..surplus);
+    }
+}
+
+fn tail_of(chunks: &[Chunk]) -> Vec<u8> {
+    let mut tail = Vec::new();
+    for chunk in chunks.iter().rev() {
+        let Some(bytes) = &chunk.bytes else { break };
+        let missing = TAIL_BYTES - tail.len();
+        let from = bytes.len().saturating_sub(missing);
+        tail.splice(0..0, bytes[from..].iter().copied());
+        if tail.len() == TAIL_BYTES {
+            break;
+        }
+    }
+    tail
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(start: u64, text: &str) -> Stretch {
+        Stretch::Lines { start, bytes: text.as_bytes().to_vec() }
+    }
+
+    fn chunk(start: u64, text: &str) -> Chunk {
+        Chunk { start, length: text.len() as u64, bytes: Some(text.as_bytes().to_vec()) }
+    }
+
+    #[test]
+    fn nothing_is_taken_behind_the_last_line_end() {
+        let mut intake = Intake::new_file();
+        intake.take(b"one\ntwo\nthr").unwrap();
+        assert_eq!(intake.drain(), [lines(0, "one\ntwo\n")]);
+        assert_eq!(intake.consumed(), 8);
+        intake.take(b"ee\n").unwrap();
+        assert_eq!(intake.drain(), [lines(8, "three\n")]);
+    }
+
+    #[test]
+    fn a_resumed_reading_goes_on_only_behind_the_same_bytes() {
+        let mut intake = Intake::resume(8, tail_hash(b"one\ntwo\n"), false);
+        intake.take(b"one\n").unwrap();
+        intake.take(b"two\nthree\n").unwrap();
+        intake.end().unwrap();
+        assert_eq!(intake.drain(), [lines(8, "three\n")]);
+
+        let mut other = Intake::resume(8, tail_hash(b"one\ntwo\n"), false);
+        assert_eq!(other.take(b"one\ntwO\nthree\n"), Err(OtherFile));
+
+        let mut shorter = Intake::resume(8, tail_hash(b"one\ntwo\n"), false);
+        shorter.take(b"one\n").unwrap();
+        assert_eq!(shorter.end(), Err(OtherFile));
+    }
+
+    #[test]
+    fn a_whole_file_is_compared_with_what_was_kept_of_it() {
+        let kept = || vec![chunk(0, "one\n"), chunk(4, "two\n")];
+        let mut same = Intake::compare(kept(), false).unwrap();
+        same.take(b"one\ntw").unwrap();
+        same.take(b"o\nthree\n").unwrap();
+        same.end().unwrap();
+        assert_eq!(same.drain(), [lines(8, "three\n")]);
+
+        let mut other = Intake::compare(kept(), false).unwrap();
+        assert_eq!(other.take(b"one\ntwX"), Err(OtherFile));
+        let mut shorter = Intake::compare(kept(), false).unwrap();
+        shorter.take(b"one\n").unwrap();
+        assert_eq!(shorter.end(), Err(OtherFile));
+    }
+
+    #[test]
+    fn the_tail_is_the_same_however_the_bytes_came() {
+        let text = "x".repeat(700) + "\n" + &"y".repeat(700) + "\n";
+        let mut whole = Intake::new_file();
+        whole.take(text.as_bytes()).unwrap();
+        whole.drain();
+        let mut pieces = Intake::compare(vec![chunk(0, &text[..701])], false).unwrap();
+        pieces.take(text.as_bytes()).unwrap();
+        pieces.drain();
+        assert_eq!(whole.tail_hash(), pieces.tail_hash());
+        assert_eq!(whole.tail_hash(), tail_hash(&text.as_bytes()[text.len() - TAIL_BYTES..]));
+    }
+
+    #[test]
+    fn an_endless_line_is_passed_over_in_bounded_memory_and_the_next_line_counts() {
+        let mut intake = Intake::new_file();
+        let block = [b'z'; 50_000];
+        let mut most_held = 0;
+        let mut stretches = Vec::new();
+        intake.take(b"one\n").unwrap();
+        for _ in 0..100 {
+            intake.take(&block).unwrap();
+            most_held = most_held.max(intake.held_bytes());
+            stretches.extend(intake.drain());
+        }
+        assert!(most_held <= LINE_LIMIT_BYTES + block.len());
+        intake.take(b"tail\ntwo\n").unwrap();
+        stretches.extend(intake.drain());
+        assert_eq!(stretches.first(), Some(&lines(0, "one\n")));
+        assert_eq!(stretches.last(), Some(&lines(5_000_009, "two\n")));
+        let begun = stretches
+            .iter()
+            .filter(|stretch| matches!(stretch, Stretch::Endless { begins: true, .. }))
+            .count();
+        assert_eq!(begun, 1);
+    }
+
+    #[test]
+    fn the_last_line_of_a_complete_file_needs_no_end() {
+        let mut intake = Intake::new_file();
+        intake.take(b"one\ntwo").unwrap();
+        assert_eq!(intake.drain(), [lines(0, "one\n")]);
+        assert_eq!(intake.drain_open_line(), Some(lines(4, "two")));
+        assert_eq!(intake.drain_open_line(), None);
+    }
+}

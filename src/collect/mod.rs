@@ -1,0 +1,440 @@
+//! Carries LOG files from a source into the buffer: what to read, how far, when a file is complete,
+//! and when it may leave its source.
+//!
+//! Order of writes for one file: read → **commit** (raw bytes, progress and results together) →
+//! central confirms its sessions (the sync, elsewhere) → size asked from the source once more →
+//! **delete** → note the deletion. Deleting is the only thing here that cannot be undone: it must
+//! never happen to a file of which one byte is not in the buffer, or one session not in central.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::NaiveDateTime;
+
+use crate::{
+    analyse,
+    buffer::{Buffer, BufferError, FileProgress, FileState},
+    config::{DeletePolicy, SourceConfig},
+    durable::{Step, durably},
+    journal,
+    model::Machine,
+    parse::Words,
+    source::{Entry, Source, SourceError},
+};
+
+mod compute;
+mod decide;
+mod import;
+mod intake;
+mod keep;
+mod reading;
+mod replay;
+
+pub use decide::Moment;
+pub use import::{ImportError, ImportReport, import_file};
+pub use replay::{ReplayReport, replay, replay_outdated};
+
+use decide::{Dates, Look, day_in_name, is_log, is_over, look};
+use keep::{Kept, Origin, close, keep};
+use reading::{ReadError, Reading, Request, Target, read_file};
+
+/// What of the configuration collecting depends on, for all sources.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub words: Words,
+    pub options: analyse::Options,
+    pub file_quiet: Duration,
+    /// Whether there is a central that could confirm anything: without one nothing is deleted.
+    pub has_central: bool,
+    /// Bytes of files held in memory before they are made durable.
+    pub batch_bytes: usize,
+}
+
+/// The agent's side of a cycle: its clock, whether to stop, and who watches.
+pub trait Watch {
+    fn now(&self) -> Moment;
+    /// Asked between files.
+    fn must_stop(&self) -> bool;
+    /// One more of `of` files of the folder has been looked at.
+    fn progress(&self, folder: &str, done: usize, of: usize);
+    /// Sessions changed and are durable: the sync may have them.
+    fn kept(&self);
+}
+
+/// What is remembered of a source from one cycle to the next, so that the log says a thing once.
+#[derive(Debug, Default)]
+pub struct SourceMemory {
+    folders: Option<Vec<String>>,
+}
+
+/// What one cycle over one source did.
+#[derive(Debug, Default)]
+pub struct SourceReport {
+    pub files_listed: u64,
+    pub files_read: u64,
+    /// Files that could not be read this time.
+    pub files_failed: u64,
+    pub files_refused: u64,
+    pub files_deleted: u64,
+    pub bytes: u64,
+    pub events: u64,
+    pub rejected: u64,
+    pub sessions_changed: u64,
+    /// Why the source could not be gone through to its end.
+    pub error: Option<SourceError>,
+}
+
+/// Collects everything new of one source.
+///
+/// Errors of files, folders and the source itself are counted and reported; only the buffer's own
+/// failure ends a cycle with an error.
+pub fn collect(
+    buffer: &mut Buffer,
+    source: &mut dyn Source,
+    config: &SourceConfig,
+    settings: &Settings,
+    watch: &dyn Watch,
+    memory: &mut SourceMemory,
+) -> Result<SourceReport, BufferError> {
+    let mut report = SourceReport::default();
+    match source.folders() {
+        Ok(mut found) => {
+            found.sort();
+            if memory.folders.as_ref() != Some(&found) {
+                journal::folders(&config.name, &found, &config.folders);
+                memory.folders = Some(found);
+            }
+        }
+        Err(error) => {
+            report.error = Some(error);
+            return Ok(report);
+        }
+    }
+    let mut listings = Vec::new();
+    for (folder, machine) in &config.folders {
+        if watch.must_stop() {
+            return Ok(report);
+        }
+        let mut cycle =
+            FolderCycle { config, settings, watch, folder, machine, report: &mut report };
+        match cycle.read_new(buffer, source)? {
+            Some(entries) => listings.push((folder, machine, entries)),
+            None if report.error.is_some() => return Ok(report),
+            None => {}
+        }
+    }
+    let newest_server_time = newest_time(listings.iter().flat_map(|(_, _, entries)| entries));
+    for (folder, machine, entries) in listings {
+        if watch.must_stop() || report.error.is_some() {
+            return Ok(report);
+        }
+        let mut cycle =
+            FolderCycle { config, settings, watch, folder, machine, report: &mut report };
+        cycle.close_and_delete(buffer, source, &entries, newest_server_time)?;
+    }
+    Ok(report)
+}
+
+fn newest_time<'e>(entries: impl Iterator<Item = &'e Entry>) -> Option<NaiveDateTime> {
+    entries.filter_map(|entry| entry.modified).max()
+}
+
+/// One folder's part of a cycle.
+struct FolderCycle<'c> {
+    config: &'c SourceConfig,
+    settings: &'c Settings,
+    watch: &'c dyn Watch,
+    folder: &'c str,
+    machine: &'c Machine,
+    report: &'c mut SourceReport,
+}
+
+impl FolderCycle<'_> {
+    fn origin(&self) -> Origin<'_> {
+        Origin { source: &self.config.name, folder: self.folder, machine: self.machine }
+    }
+
+    /// Reads what is new; returns the folder's listing, `None` where it could not be had.
+    fn read_new(
+        &mut self,
+        buffer: &mut Buffer,
+        source: &mut dyn Source,
+    ) -> Result<Option<Vec<Entry>>, BufferError> {
+        let mut entries = match source.list(self.folder) {
+            Ok(entries) => entries,
+            // Said once, with the other folders.
+            Err(SourceError::FolderMissing { .. }) => return Ok(None),
+            Err(error) if error.concerns_one_file() => {
+                journal::folder_failed(&self.config.name, self.folder, &error);
+                return Ok(None);
+            }
+            Err(error) => {
+                self.report.error = Some(error);
+                return Ok(None);
+            }
+        };
+        entries.retain(|entry| is_log(&entry.name));
+        entries.sort_by(|one, other| one.name.cmp(&other.name));
+        self.report.files_listed += entries.len() as u64;
+
+        let known = self.known(buffer)?;
+        let mut waiting: Vec<(Reading, Duration)> = Vec::new();
+        for (at, entry) in entries.iter().enumerate() {
+            if self.watch.must_stop() {
+                break;
+            }
+            self.watch.progress(self.folder, at, entries.len());
+            let known = known.get(&entry.name);
+            let begun = self.watch.now();
+            match look(entry, known, self.config.max_file_bytes) {
+                Look::Skip => continue,
+                Look::Refuse(refusal) => {
+                    let target = match known {
+                        Some(file) => Target::Known(file.clone()),
+                        None => Target::New(entry.name.clone()),
+                    };
+                    waiting.push((Reading::refused(target, entry, refusal), begun.uptime));
+                }
+                action => {
+                    let resume = action == Look::Resume;
+                    match self.read(buffer, source, entry, known, resume, false)? {
+                        Outcome::Read(Some(reading)) => waiting.push((reading, begun.uptime)),
+                        Outcome::Read(None) => {}
+                        Outcome::SourceGone(reading) => {
+                            waiting.extend(reading.map(|reading| (reading, begun.uptime)));
+                            break;
+                        }
+                    }
+                }
+            }
+            let bytes: usize = waiting.iter().map(|(reading, _)| reading.bytes()).sum();
+            if bytes >= self.settings.batch_bytes {
+                self.keep_all(buffer, &mut waiting)?;
+            }
+        }
+        self.keep_all(buffer, &mut waiting)?;
+        Ok(Some(entries))
+    }
+
+    fn known(&self, buffer: &Buffer) -> Result<BTreeMap<String, FileProgress>, BufferError> {
+        let files = buffer.folder_progress(&self.config.name, self.folder)?;
+        Ok(files.into_iter().map(|file| (file.name.clone(), file)).collect())
+    }
+
+    fn read(
+        &mut self,
+        buffer: &mut Buffer,
+        source: &mut dyn Source,
+        entry: &Entry,
+        known: Option<&FileProgress>,
+        resume: bool,
+        complete: bool,
+    ) -> Result<Outcome, BufferError> {
+        let request = Request {
+            folder: self.folder,
+            entry,
+            known,
+            resume,
+            complete,
+            max_file_bytes: self.config.max_file_bytes,
+            part_bytes: self.settings.batch_bytes,
+        };
+        let moment = self.watch.now();
+        let mut keep_part = |buffer: &mut Buffer, part: Reading| {
+            let (kept, changed) =
+                keep(buffer, self.origin(), &[part], self.settings, &self.watch.now().wall)?;
+            self.report.sessions_changed += changed;
+            let kept = kept.into_iter().next().expect("one reading gives one progress");
+            self.report.bytes += kept.bytes;
+            self.report.events += kept.events;
+            self.report.rejected += kept.rejected;
+            Ok(kept.file)
+        };
+        match read_file(source, buffer, &request, &moment, &mut keep_part) {
+            Ok((reading, None)) => Ok(Outcome::Read(reading)),
+            Ok((reading, Some(error))) => {
+                self.report.files_failed += 1;
+                journal::file_failed(&self.config.name, self.folder, &entry.name, &error);
+                if error.concerns_one_file() {
+                    return Ok(Outcome::Read(reading));
+                }
+                self.report.error = Some(error);
+                Ok(Outcome::SourceGone(reading))
+            }
+            Err(ReadError::Buffer(error)) => Err(error),
+            Err(ReadError::Source(error)) => {
+                self.report.files_failed += 1;
+                journal::file_failed(&self.config.name, self.folder, &entry.name, &error);
+                Ok(Outcome::Read(None))
+            }
+        }
+    }
+
+    /// Makes the waiting readings durable in one transaction and says what they were.
+    fn keep_all(
+        &mut self,
+        buffer: &mut Buffer,
+        waiting: &mut Vec<(Reading, Duration)>,
+    ) -> Result<Vec<FileProgress>, BufferError> {
+        if waiting.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (readings, begun): (Vec<_>, Vec<_>) = std::mem::take(waiting).into_iter().unzip();
+        let now = self.watch.now();
+        let (kept, changed) = keep(buffer, self.origin(), &readings, self.settings, &now.wall)?;
+        self.report.sessions_changed += changed;
+        if changed > 0 {
+            self.watch.kept();
+        }
+        for (Kept { file, bytes, events, rejected }, begun) in kept.iter().zip(begun) {
+            if let Some(refusal) = &file.refusal {
+                self.report.files_refused += 1;
+                journal::file_refused(&self.config.name, self.folder, &file.name, refusal);
+                continue;
+            }
+            self.report.files_read += 1;
+            self.report.bytes += bytes;
+            self.report.events += events;
+            self.report.rejected += rejected;
+            let took = now.uptime.saturating_sub(begun);
+            journal::file_read(self.folder, &file.name, *events, *rejected, *bytes, took);
+        }
+        Ok(kept.into_iter().map(|kept| kept.file).collect())
+    }
+
+    /// Closes files that are complete, and deletes those that may go.
+    fn close_and_delete(
+        &mut self,
+        buffer: &mut Buffer,
+        source: &mut dyn Source,
+        entries: &[Entry],
+        newest_server_time: Option<NaiveDateTime>,
+    ) -> Result<(), BufferError> {
+        let known = self.known(buffer)?;
+        let days = buffer.last_days(&self.config.name, self.folder)?;
+        let dates: Vec<Dates> = entries
+            .iter()
+            .map(|entry| Dates {
+                day: day_in_name(&entry.name)
+                    .max(known.get(&entry.name).and_then(|file| days.get(&file.id).copied())),
+                modified: entry.modified,
+            })
+            .collect();
+        for (entry, own) in entries.iter().zip(&dates) {
+            let Some(file) = known.get(&entry.name) else { continue };
+            if self.watch.must_stop() || self.report.error.is_some() {
+                return Ok(());
+            }
+            let unchanged = file.size_bytes == entry.size && file.modified == entry.modified;
+            match file.state {
+                FileState::Growing if unchanged => {
+                    let day_start = self.settings.options.day_start;
+                    if is_over(*own, &dates, newest_server_time, day_start) {
+                        self.close_when_quiet(buffer, source, entry, file)?;
+                    }
+                }
+                FileState::Closed if unchanged && self.may_delete() => {
+                    self.delete(buffer, source, entry, file)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn close_when_quiet(
+        &mut self,
+        buffer: &mut Buffer,
+        source: &mut dyn Source,
+        entry: &Entry,
+        file: &FileProgress,
+    ) -> Result<(), BufferError> {
+        let now = self.watch.now();
+        if file.quiet.as_ref().is_none_or(|mark| mark.boot != now.boot) {
+            // The first look of this boot: from here on it is known how long nothing changes.
+            let marked = FileProgress { quiet: Some(now.mark()), ..file.clone() };
+            let batch = buffer.batch()?;
+            batch.save_progress(&marked, None)?;
+            batch.commit(Step::MarkQuiet)?;
+        }
+        if now.quiet_for(file.quiet.as_ref()) < self.settings.file_quiet {
+            return Ok(());
+        }
+        let mut closed = file.clone();
+        if entry.size != Some(file.consumed_bytes) {
+            // A last line without an end counts now, and sizes that listings do not tell are learnt.
+            match self.read(buffer, source, entry, Some(file), true, true)? {
+                Outcome::Read(Some(reading)) => {
+                    let mut waiting = vec![(reading, now.uptime)];
+                    let Some(kept) = self.keep_all(buffer, &mut waiting)?.pop() else {
+                        return Ok(());
+                    };
+                    closed = kept;
+                }
+                Outcome::Read(None) | Outcome::SourceGone(_) => return Ok(()),
+            }
+        }
+        let batch = buffer.batch()?;
+        close(&batch, &mut closed, COMPACT_UP_TO_BYTES)?;
+        batch.commit(Step::Close)
+    }
+
+    fn may_delete(&self) -> bool {
+        self.settings.has_central && self.config.delete == DeletePolicy::AfterSync
+    }
+
+    /// Invariant 5: closed, everything confirmed in central, and not a byte more on the source than
+    /// was consumed.
+    fn delete(
+        &mut self,
+        buffer: &mut Buffer,
+        source: &mut dyn Source,
+        entry: &Entry,
+        file: &FileProgress,
+    ) -> Result<(), BufferError> {
+        if !buffer.is_confirmed(file.id)? || !buffer.is_whole(file)? {
+            return Ok(());
+        }
+        let size = match source.size(self.folder, &file.name) {
+            Ok(size) => size.or(entry.size),
+            Err(error) => {
+                self.source_failed(&file.name, error);
+                return Ok(());
+            }
+        };
+        if size != Some(file.consumed_bytes) {
+            return Ok(());
+        }
+        if let Err(error) = durably(Step::Delete, || source.delete(self.folder, &file.name)) {
+            self.source_failed(&file.name, error);
+            return Ok(());
+        }
+        self.report.files_deleted += 1;
+        journal::file_deleted(&self.config.name, self.folder, &file.name, file.consumed_bytes);
+        let deleted = FileProgress { state: FileState::Deleted, ..file.clone() };
+        let batch = buffer.batch()?;
+        batch.save_progress(&deleted, None)?;
+        batch.commit(Step::NoteDeleted)
+    }
+
+    fn source_failed(&mut self, name: &str, error: SourceError) {
+        journal::file_failed(&self.config.name, self.folder, name, &error);
+        if !error.concerns_one_file() {
+            self.report.error = Some(error);
+        }
+    }
+}
+
+/// Files up to this size get one chunk when they close.
+const COMPACT_UP_TO_BYTES: u64 = 8 << 20;
+
+/// What came of reading one file.
+enum Outcome {
+    Read(Option<Reading>),
+    /// The source itself failed; what came in complete lines is kept.
+    SourceGone(Option<Reading>),
+}
+
+/// The words of the configuration as the parser wants them.
+pub fn words(names: &crate::config::EventNames) -> Result<Words, crate::parse::WordError> {
+    Words::new(&names.piece, &names.wait, &names.stop, &names.start, &names.job)
+}

@@ -1,0 +1,147 @@
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path};
+
+use super::{CentralTls, ConfigError, Loaded, SourceKind, parse};
+
+const MINIMAL: &str = r#"
+[agent]
+id = "ligne-1"
+
+[[source]]
+name = "stick"
+kind = "directory"
+path = "logs"
+  [source.folders]
+  "DEM12 (PVC)" = { nom = "DEM12", type_cu = "DEM12" }
+"#;
+
+fn parse_with(text: &str, env: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
+    let env: BTreeMap<String, String> =
+        env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    parse(Path::new("/etc/cu-agent/config.toml"), text, &|name| env.get(name).cloned())
+}
+
+fn refusal(text: &str) -> String {
+    parse_with(text, &[]).expect_err("must be refused").to_string()
+}
+
+#[test]
+fn a_minimal_file_has_safe_defaults() {
+    let config = parse_with(MINIMAL, &[]).unwrap().config;
+    assert!(config.central.is_none());
+    assert_eq!(config.sources[0].delete, super::DeletePolicy::Never);
+    assert_eq!(config.sources[0].max_file_bytes, 256 << 20);
+    assert_eq!(config.schedule.poll.as_secs(), 300);
+    let SourceKind::Directory(path) = &config.sources[0].kind else { panic!("a directory") };
+    assert_eq!(path, Path::new("/etc/cu-agent/logs"));
+}
+
+#[test]
+fn several_mistakes_are_reported_at_once_each_with_line_key_value_and_what_is_accepted() {
+    let text = MINIMAL.replace("[[source]]", "colour = 3\n[schedule]\npoll = \"5\"\n[[source]]");
+    let refusal = refusal(&text.replace("kind = \"directory\"", "kind = \"nfs\""));
+    assert!(refusal.contains("config.toml:5: agent.colour: unknown key"), "{refusal}");
+    assert!(refusal.contains("config.toml:7: schedule.poll: \"5\" is not accepted"), "{refusal}");
+    assert!(
+        refusal.contains(
+            "source[1].kind: \"nfs\" is not accepted; give one of \"ftp\", \"directory\""
+        ),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn text_that_is_not_toml_names_the_line() {
+    let refusal = refusal("[agent]\nid = ligne\n");
+    assert!(refusal.contains("config.toml:2: not TOML"), "{refusal}");
+}
+
+#[test]
+fn two_folders_of_one_machine_are_refused() {
+    let text = format!("{MINIMAL}\"DEM12 bis\" = {{ nom = \"DEM12\" }}\n");
+    let refusal = refusal(&text);
+    assert!(refusal.contains("nom \"DEM12\" is given to two folders"), "{refusal}");
+}
+
+#[test]
+fn no_folder_is_refused() {
+    let text = MINIMAL.split("  [source.folders]").next().unwrap();
+    assert!(refusal(text).contains("source[1].folders: is missing"));
+}
+
+#[test]
+fn the_variables_of_the_replaced_service_win_over_the_file() {
+    let text = r#"
+[agent]
+id = "a"
+[[source]]
+name = "cu"
+kind = "ftp"
+host = "from-file"
+user = "from-file"
+  [source.folders]
+  "X" = { nom = "X" }
+[central]
+host = "from-file"
+port = 1
+database = "from-file"
+user = "from-file"
+tls = "disable"
+"#;
+    let env = [
+        ("FTP_HOST", "ftp-host"),
+        ("FTP_USER", "ftp-user"),
+        ("FTP_PASS", "ftp-pass"),
+        ("POSTGRES_HOST", "pg-host"),
+        ("POSTGRES_PORT", "6432"),
+        ("POSTGRES_DB", "pg-db"),
+        ("POSTGRES_USER", "pg-user"),
+        ("POSTGRES_PASSWORD", "pg-pass"),
+    ];
+    let config = parse_with(text, &env).unwrap().config;
+    let SourceKind::Ftp(ftp) = &config.sources[0].kind else { panic!("ftp") };
+    assert_eq!(
+        (ftp.host.as_str(), ftp.user.as_str(), ftp.password.expose()),
+        ("ftp-host", "ftp-user", "ftp-pass")
+    );
+    let central = config.central.as_ref().unwrap();
+    assert_eq!((central.host.as_str(), central.port), ("pg-host", 6432));
+    assert_eq!((central.database.as_str(), central.user.as_str()), ("pg-db", "pg-user"));
+    assert_eq!(central.password.expose(), "pg-pass");
+    assert_eq!(central.tls, CentralTls::Disable);
+    let printed = format!("{config:?}");
+    assert!(!printed.contains("pg-pass") && !printed.contains("ftp-pass"), "{printed}");
+}
+
+#[test]
+fn a_systemd_credential_is_read_where_present_and_a_readable_secret_is_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("central-password"), "from-credential\n").unwrap();
+    let file = dir.path().join("ftp.password");
+    fs::write(&file, "from-file\r\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let text = format!(
+        r#"
+[agent]
+id = "a"
+[[source]]
+name = "cu"
+kind = "ftp"
+host = "h"
+user = "u"
+password_file = {:?}
+  [source.folders]
+  "X" = {{ nom = "X" }}
+[central]
+host = "h"
+database = "d"
+user = "u"
+"#,
+        file
+    );
+    let loaded =
+        parse_with(&text, &[("CREDENTIALS_DIRECTORY", dir.path().to_str().unwrap())]).unwrap();
+    let SourceKind::Ftp(ftp) = &loaded.config.sources[0].kind else { panic!("ftp") };
+    assert_eq!(ftp.password.expose(), "from-file");
+    assert_eq!(loaded.config.central.unwrap().password.expose(), "from-credential");
+    assert!(loaded.warnings[0].contains("chmod 0640"), "{:?}", loaded.warnings);
+}

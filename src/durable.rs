@@ -1,0 +1,101 @@
+//! The durable steps of the agent, each with the moments right before and right after it. A build
+//! with the feature `crash-points` ends the process at a moment named by `CU_AGENT_CRASH_AT`, so
+//! that a test can try every one of them; an ordinary build has nothing here but names.
+//!
+//! Whoever adds a durable action gives it a step: the buffer's commits ask for one, and a test goes
+//! through [`Step::ALL`].
+
+/// Something that lasts once it is done: a commit in the buffer or in central, a deleted file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Raw bytes, progress and sessions of a batch of files.
+    Keep,
+    /// Since when a file is quiet.
+    MarkQuiet,
+    /// A file is complete.
+    Close,
+    /// A file leaves its source.
+    Delete,
+    /// That it left is noted.
+    NoteDeleted,
+    /// Sessions computed anew.
+    Replay,
+    /// Raw bytes that are in central make room.
+    Prune,
+    /// Machines that central did not know.
+    EnsureCentres,
+    /// Sessions written in central.
+    Deliver,
+    /// What central confirmed.
+    NoteSynced,
+    /// Central turned out not to hold a session.
+    Unconfirm,
+    /// A session is not delivered for now.
+    SetAside,
+    /// A link went up or down.
+    NoteLink,
+}
+
+impl Step {
+    pub const ALL: [Self; 13] = [
+        Self::Keep,
+        Self::MarkQuiet,
+        Self::Close,
+        Self::Delete,
+        Self::NoteDeleted,
+        Self::Replay,
+        Self::Prune,
+        Self::EnsureCentres,
+        Self::Deliver,
+        Self::NoteSynced,
+        Self::Unconfirm,
+        Self::SetAside,
+        Self::NoteLink,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::MarkQuiet => "mark-quiet",
+            Self::Close => "close",
+            Self::Delete => "delete",
+            Self::NoteDeleted => "note-deleted",
+            Self::Replay => "replay",
+            Self::Prune => "prune",
+            Self::EnsureCentres => "ensure-centres",
+            Self::Deliver => "deliver",
+            Self::NoteSynced => "note-synced",
+            Self::Unconfirm => "unconfirm",
+            Self::SetAside => "set-aside",
+            Self::NoteLink => "note-link",
+        }
+    }
+}
+
+/// Runs a durable action between its two moments.
+pub fn durably<T, E>(step: Step, action: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    reach(step, "before");
+    let done = action()?;
+    reach(step, "after");
+    Ok(done)
+}
+
+/// `CU_AGENT_CRASH_AT=keep:after:3` ends the process right after the third batch was kept, as a power
+/// cut would: nothing is flushed, closed or said.
+#[cfg(feature = "crash-points")]
+fn reach(step: Step, moment: &str) {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static PASSED: AtomicU32 = AtomicU32::new(0);
+    let Ok(wanted) = std::env::var("CU_AGENT_CRASH_AT") else { return };
+    let mut parts = wanted.split(':');
+    if parts.next() != Some(step.as_str()) || parts.next() != Some(moment) {
+        return;
+    }
+    let at = parts.next().and_then(|text| text.parse().ok()).unwrap_or(1);
+    if PASSED.fetch_add(1, Ordering::SeqCst) + 1 == at {
+        std::process::abort();
+    }
+}
+
+#[cfg(not(feature = "crash-points"))]
+fn reach(_step: Step, _moment: &str) {}

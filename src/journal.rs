@@ -1,0 +1,173 @@
+//! The agent's log: its set-up, and one function per message that an operator acts on. WARN: nothing
+//! is lost, someone may want to look. ERROR: loss, or an operator is needed.
+
+use std::{collections::BTreeMap, error::Error, path::Path, time::Duration};
+
+use simplelog::{ConfigBuilder, WriteLogger};
+
+use crate::{
+    config::Config,
+    model::{Day, Machine},
+};
+
+/// Starts the log on standard error. Under systemd the journal puts the time on each line.
+pub fn start(level: log::LevelFilter) {
+    let mut config = ConfigBuilder::new();
+    config
+        .set_target_level(log::LevelFilter::Off)
+        .set_thread_level(log::LevelFilter::Off)
+        .set_location_level(log::LevelFilter::Off)
+        .add_filter_allow_str("cu_agent");
+    if std::env::var_os("JOURNAL_STREAM").is_some() {
+        config.set_time_level(log::LevelFilter::Off);
+    } else {
+        config.set_time_format_rfc3339();
+    }
+    // A second start (in tests) keeps the first logger.
+    WriteLogger::init(level, config.build(), std::io::stderr()).ok();
+}
+
+/// An error with all its causes on one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.ends_with(&inner_text) {
+            text += ": ";
+            text += &inner_text;
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// Folders found against folders mapped.
+pub fn folders(source: &str, found: &[String], mapped: &BTreeMap<String, Machine>) {
+    let missing: Vec<&str> =
+        mapped.keys().filter(|name| !found.contains(name)).map(String::as_str).collect();
+    let unmapped: Vec<&str> =
+        found.iter().filter(|name| !mapped.contains_key(*name)).map(String::as_str).collect();
+    let quoted = |names: &[&str]| {
+        names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+    };
+    log::info!("{source}: {} of {} folders found", mapped.len() - missing.len(), mapped.len());
+    if !missing.is_empty() {
+        log::warn!("{source}: folders missing on the server: {}", quoted(&missing));
+    }
+    if !unmapped.is_empty() {
+        log::info!("{source}: folders not mapped to a machine, left alone: {}", quoted(&unmapped));
+    }
+}
+
+pub fn folder_failed(source: &str, folder: &str, error: &dyn Error) {
+    log::warn!("{source}: folder {folder:?} not read this time: {}", chain(error));
+}
+
+pub fn file_read(folder: &str, name: &str, events: u64, rejected: u64, bytes: u64, took: Duration) {
+    log::info!(
+        "{folder}/{name}: {events} events, {rejected} rejects, {bytes} bytes, {} ms",
+        took.as_millis()
+    );
+}
+
+pub fn file_failed(source: &str, folder: &str, name: &str, error: &dyn Error) {
+    log::warn!("{source}: {folder}/{name} not read this time: {}", chain(error));
+}
+
+pub fn file_refused(source: &str, folder: &str, name: &str, refusal: &str) {
+    log::warn!("{source}: {folder}/{name} refused: {refusal}");
+}
+
+pub fn file_deleted(source: &str, folder: &str, name: &str, bytes: u64) {
+    log::info!("{source}: {folder}/{name} deleted, its {bytes} bytes and sessions are in central");
+}
+
+pub fn started(config: &Config, buffer: &Path) {
+    log::info!(
+        "cu-agent {} started: agent {:?}, {} sources, central {}, buffer {}",
+        env!("CARGO_PKG_VERSION"),
+        config.agent.id,
+        config.sources.len(),
+        config.central.as_ref().map_or("none".to_owned(), |central| central.host.clone()),
+        buffer.display()
+    );
+}
+
+pub fn ended() {
+    log::info!("stopped");
+}
+
+/// The end was wished while a server was being waited for; what was read before is kept.
+pub fn ended_while_waiting() {
+    log::info!("stopped while waiting for a server; what was read before is kept");
+}
+
+/// What a cycle over all sources came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Cycle {
+    pub files_listed: u64,
+    pub files_read: u64,
+    pub files_failed: u64,
+    pub sessions_changed: u64,
+    pub took: Duration,
+}
+
+/// One line a cycle: files, success rate, files a minute.
+pub fn cycle(cycle: Cycle) {
+    let Cycle { files_listed, files_read, files_failed, sessions_changed, took } = cycle;
+    let tried = files_read + files_failed;
+    let success = if tried == 0 { 100.0 } else { 100.0 * files_read as f64 / tried as f64 };
+    let minutes = took.as_secs_f64().max(0.001) / 60.0;
+    log::info!(
+        "cycle: {files_read} of {files_listed} files read, {files_failed} failed, {success:.0} % success, {:.0} files a minute, {sessions_changed} sessions changed, {} ms",
+        files_read as f64 / minutes,
+        took.as_millis()
+    );
+}
+
+pub fn link_down(link: &str, error: &str) {
+    log::warn!("{link}: link down: {error}");
+}
+
+pub fn link_up(link: &str, sessions: u64, rows: u64) {
+    log::info!("{link}: link up, {sessions} sessions with {rows} rows sent");
+}
+
+pub fn source_up(link: &str) {
+    log::info!("{link}: link up");
+}
+
+pub fn sent(sessions: u64, rows: u64, found_equal: u64, set_aside: u64) {
+    log::info!(
+        "central: {sessions} sessions with {rows} rows sent, {found_equal} found equal, {set_aside} set aside"
+    );
+}
+
+pub fn schema_newer(version: i32) {
+    log::info!("central: its tables are of a newer release (migration {version}); they serve");
+}
+
+pub fn schema_migrated(pending: &[i32], applied: &[i32]) {
+    log::info!("central: migrations {applied:?} of {pending:?} applied");
+}
+
+/// Central was restored from an older backup, or rows were changed by hand.
+pub fn central_lost(sessions: usize) {
+    log::warn!("central: {sessions} sessions are not what was delivered; they are sent again");
+}
+
+pub fn set_aside(nom: &str, day: Day, reason: &str) {
+    log::error!("{nom} {day}: set aside, tried again in an hour: {reason}");
+}
+
+pub fn buffer_failed(error: &dyn Error) {
+    log::error!("{}", chain(error));
+}
+
+pub fn imported(file: &Path, nom: &str, events: u64, rejected: u64, bytes: u64) {
+    log::info!(
+        "{}: imported for {nom}, {events} events, {rejected} rejects, {bytes} bytes",
+        file.display()
+    );
+}

@@ -1,0 +1,40 @@
+//! How long to wait before the next try. Pure: the caller throws the dice.
+
+use std::time::Duration;
+
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// The longest wait after `failures` failures in a row: 1 s, doubling, at most 5 minutes.
+pub fn ceiling(failures: u32) -> Duration {
+    FIRST
+        .saturating_mul(1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX))
+        .min(LONGEST)
+}
+
+/// Full jitter: anything from nothing to the ceiling, so that forty gateways do not knock together
+/// when central comes back. `dice` is in 0..1.
+///
+/// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+pub fn wait(failures: u32, dice: f64) -> Duration {
+    ceiling(failures).mul_f64(dice.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_from_one_second_to_five_minutes() {
+        let seconds: Vec<u64> = (1..=11).map(|n| ceiling(n).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        assert_eq!(ceiling(u32::MAX), LONGEST);
+    }
+
+    #[test]
+    fn jitter_takes_all_of_the_wait_or_none() {
+        assert_eq!(wait(3, 0.0), Duration::ZERO);
+        assert_eq!(wait(3, 0.5), Duration::from_secs(2));
+        assert_eq!(wait(3, 7.0), Duration::from_secs(4));
+    }
+}

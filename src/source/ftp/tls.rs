@@ -1,0 +1,269 @@
+//! TLS of the control and the data connections: whom to trust, and why a handshake failed in words a
+//! technician can act on. One configuration serves all connections of a source, so a data connection
+//! resumes the session of the control connection, which vsftpd's `require_ssl_reuse` asks for.
+//!
+//! What must never happen here: a certificate taken without a check; a signature taken unverified
+//! because a fingerprint is pinned.
+
+use std::{
+    io,
+    net::{Shutdown, TcpStream},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{
+        CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature,
+        verify_tls13_signature,
+    },
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+};
+use sha2::{Digest, Sha256};
+use suppaftp::{FtpError, FtpResult, RustlsConnector, TlsConnector, TlsStream as _};
+
+use super::{reply::explained, socket::bound_waits};
+
+/// suppaftp's stream over rustls; it has no public name of its own.
+pub(super) type TlsStream = <RustlsConnector as TlsConnector>::Stream;
+
+/// The rules by which all connections of one source are secured, or why there are none.
+pub(super) fn client_config(
+    ca_file: Option<&Path>,
+    fingerprint: Option<[u8; 32]>,
+) -> Result<Arc<ClientConfig>, String> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("no usable protocol version ({error})"))?;
+    let config = match fingerprint {
+        Some(fingerprint) => {
+            let pinned = PinnedCertificate::new(fingerprint, &provider);
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned))
+        }
+        None => builder.with_root_certificates(trusted(ca_file)?),
+    };
+    Ok(Arc::new(config.with_no_client_auth()))
+}
+
+fn trusted(ca_file: Option<&Path>) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let Some(path) = ca_file else {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        return Ok(roots);
+    };
+    let shown = path.display();
+    let unreadable = |error| format!("cannot read `ca_file` {shown} ({error})");
+    for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
+        let certificate = certificate.map_err(unreadable)?;
+        roots.add(certificate).map_err(|error| format!("`ca_file` {shown}: {error}"))?;
+    }
+    if roots.is_empty() {
+        return Err(format!("`ca_file` {shown} holds no certificate in PEM form"));
+    }
+    Ok(roots)
+}
+
+/// Takes the one certificate with this SHA-256, whatever its names, dates and issuer say. The
+/// server still has to prove that it holds the key.
+#[derive(Debug)]
+struct PinnedCertificate {
+    fingerprint: [u8; 32],
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl PinnedCertificate {
+    fn new(fingerprint: [u8; 32], provider: &CryptoProvider) -> Self {
+        Self { fingerprint, algorithms: provider.signature_verification_algorithms }
+    }
+}
+
+impl ServerCertVerifier for PinnedCertificate {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if Sha256::digest(end_entity.as_ref()).as_slice() == self.fingerprint {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(CertificateError::ApplicationVerificationFailure.into())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// Secures connections for suppaftp, with this source's time-outs on each.
+#[derive(Debug)]
+pub(super) struct Connector {
+    inner: RustlsConnector,
+    read_timeout: Duration,
+    /// A control connection made beforehand, taken by the first call instead of the one it is
+    /// given; see [`implicit`](super::socket::implicit).
+    parked: Mutex<Option<TcpStream>>,
+    failure: Failure,
+}
+
+/// Why the last handshake failed: suppaftp passes on no more than a text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Failure(Arc<Mutex<Option<io::Error>>>);
+
+impl Failure {
+    pub(super) fn take(&self) -> Option<io::Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn keep(&self, error: io::Error) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+}
+
+impl Connector {
+    pub(super) fn new(config: &Arc<ClientConfig>, read_timeout: Duration) -> Self {
+        let inner = RustlsConnector::from(Arc::clone(config));
+        Self { inner, read_timeout, parked: Mutex::new(None), failure: Failure::default() }
+    }
+
+    /// Where the cause of a failed handshake will be found.
+    pub(super) fn failure(&self) -> Failure {
+        self.failure.clone()
+    }
+
+    pub(super) fn with_parked(self, stream: TcpStream) -> Self {
+        Self { parked: Mutex::new(Some(stream)), ..self }
+    }
+}
+
+impl TlsConnector for Connector {
+    type Stream = TlsStream;
+
+    fn connect(&self, domain: &str, stream: TcpStream) -> FtpResult<TlsStream> {
+        let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let stream = parked.unwrap_or(stream);
+        bound_waits(&stream, self.read_timeout).map_err(FtpError::ConnectionError)?;
+        let mut stream = self.inner.connect(domain, stream)?;
+        let secured = stream.mut_ref();
+        if let Err(error) = secured.conn.complete_io(&mut secured.sock) {
+            // suppaftp's stream would wait for the peer once more when it is dropped.
+            let _ = secured.sock.shutdown(Shutdown::Both);
+            self.failure.keep(explained(error));
+            return Err(FtpError::SecureError("the handshake failed".to_owned()));
+        }
+        Ok(stream)
+    }
+}
+
+/// What went wrong between the two TLS engines; `None` where the cause is not TLS.
+pub(super) fn reason(error: &io::Error) -> Option<String> {
+    let error = error.get_ref()?.downcast_ref::<Error>()?;
+    Some(match error {
+        Error::InvalidCertificate(certificate) => certificate_reason(certificate),
+        Error::InvalidMessage(_) => {
+            "the server does not speak TLS at this point; check `tls` and `port`".to_owned()
+        }
+        other => other.to_string(),
+    })
+}
+
+fn certificate_reason(error: &CertificateError) -> String {
+    match error {
+        CertificateError::Expired => {
+            "the server's certificate has expired (or this machine's clock is ahead)".to_owned()
+        }
+        CertificateError::ExpiredContext { time, not_after } => format!(
+            "the server's certificate expired on {}; this machine's clock says {}",
+            date(*not_after),
+            date(*time)
+        ),
+        CertificateError::NotValidYet => {
+            "the server's certificate is not valid yet: is this machine's clock set?".to_owned()
+        }
+        CertificateError::NotValidYetContext { time, not_before } => format!(
+            "the server's certificate is valid from {}, and this machine's clock says {}: is it set?",
+            date(*not_before),
+            date(*time)
+        ),
+        CertificateError::UnknownIssuer => {
+            "the server's certificate comes from an unknown issuer; give its authority as `ca_file`, or its `fingerprint`".to_owned()
+        }
+        CertificateError::NotValidForName => {
+            "the server's certificate is for another name than `host`".to_owned()
+        }
+        CertificateError::NotValidForNameContext { expected, presented } => format!(
+            "the server's certificate is for another name: `host` is {}, it is for {}",
+            expected.to_str(),
+            presented.join(", ")
+        ),
+        CertificateError::ApplicationVerificationFailure => {
+            "the server's certificate is not the one of `fingerprint`".to_owned()
+        }
+        // What most appliances make for themselves; webpki's error has no name in rustls.
+        CertificateError::Other(inner) if format!("{inner:?}").contains("CaUsedAsEndEntity") => {
+            "the server's certificate is self-signed; give its `fingerprint`".to_owned()
+        }
+        other => format!("the server's certificate is refused: {other}"),
+    }
+}
+
+fn date(at: UnixTime) -> String {
+    let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
+    match chrono::DateTime::from_timestamp(seconds, 0) {
+        Some(at) => at.format("%Y-%m-%d").to_string(),
+        None => "a far day".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_certificate_refusal_has_its_own_words() {
+        let day = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let said = |error: CertificateError| {
+            reason(&io::Error::new(io::ErrorKind::InvalidData, Error::InvalidCertificate(error)))
+                .unwrap()
+        };
+        let expired =
+            said(CertificateError::ExpiredContext { time: day(1_800_000_000), not_after: day(0) });
+        assert!(expired.contains("expired on 1970-01-01"), "{expired}");
+        let early =
+            said(CertificateError::NotValidYetContext { time: day(0), not_before: day(86_400) });
+        assert!(early.contains("clock says 1970-01-01"), "{early}");
+        assert!(said(CertificateError::UnknownIssuer).contains("ca_file"));
+        assert!(said(CertificateError::NotValidForName).contains("another name"));
+        assert!(said(CertificateError::ApplicationVerificationFailure).contains("fingerprint"));
+    }
+
+    #[test]
+    fn an_error_that_is_not_of_tls_has_no_tls_reason() {
+        assert_eq!(reason(&io::ErrorKind::TimedOut.into()), None);
+    }
+}

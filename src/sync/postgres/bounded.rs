@@ -1,0 +1,119 @@
+//! The connection's bytes with an end to waiting: a server that accepts and stays silent, at any
+//! point of greeting, TLS, log-in or statement, costs at most the time that was given.
+//!
+//! The blocking client has no such bound of its own. It runs its socket on a private runtime, so a
+//! stream that looks at a shared deadline whenever the socket has nothing to say is enough.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use postgres::tls::{ChannelBinding, TlsStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep},
+};
+
+/// The moment at which waiting for the server ends; set anew before each exchange.
+#[derive(Clone)]
+pub struct Deadline {
+    base: Instant,
+    after_base_ms: Arc<AtomicU64>,
+}
+
+impl Deadline {
+    pub fn after(wait: Duration) -> Self {
+        let deadline = Self { base: Instant::now(), after_base_ms: Arc::default() };
+        deadline.renew(wait);
+        deadline
+    }
+
+    /// Waiting ends `wait` from now.
+    pub fn renew(&self, wait: Duration) {
+        let at = self.base.elapsed().saturating_add(wait).as_millis();
+        self.after_base_ms.store(u64::try_from(at).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn at(&self) -> Instant {
+        self.base + Duration::from_millis(self.after_base_ms.load(Ordering::Relaxed))
+    }
+}
+
+/// A stream whose every wait ends at the deadline with [`io::ErrorKind::TimedOut`].
+pub struct Bounded<S> {
+    stream: S,
+    deadline: Deadline,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl<S> Bounded<S> {
+    /// Must be called on the client's runtime, which owns the timer.
+    pub fn new(stream: S, deadline: Deadline) -> Self {
+        let alarm = Box::pin(tokio::time::sleep_until(deadline.at()));
+        Self { stream, deadline, alarm }
+    }
+
+    /// Called where the socket has to wait: ready with the error once the deadline has passed.
+    fn give_up<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let at = self.deadline.at();
+        if self.alarm.deadline() != at {
+            self.alarm.as_mut().reset(at);
+        }
+        ready!(self.alarm.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the server stayed silent")))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.stream).poll_read(cx, buf) {
+            Poll::Ready(done) => Poll::Ready(done),
+            Poll::Pending => self.give_up(cx),
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+            Poll::Ready(done) => Poll::Ready(done),
+            Poll::Pending => self.give_up(cx),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Ready(done) => Poll::Ready(done),
+            Poll::Pending => self.give_up(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.stream).poll_shutdown(cx) {
+            Poll::Ready(done) => Poll::Ready(done),
+            Poll::Pending => self.give_up(cx),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Bounded<S> {
+    fn channel_binding(&self) -> ChannelBinding {
+        ChannelBinding::none()
+    }
+}

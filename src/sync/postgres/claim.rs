@@ -1,0 +1,98 @@
+//! Which agent feeds a machine. Central keeps one claim a machine; whoever writes renews it in the
+//! same statement, by central's clock. A machine claimed by another is reported, never written.
+
+use std::collections::BTreeSet;
+
+use postgres::Row;
+
+use crate::sync::plan::Identity;
+
+/// This process as central sees it, and the machines whose claims it has written. Kept by the caller
+/// over reconnections: that is what tells a copied card from a restart of one's own.
+#[derive(Clone, Debug)]
+pub struct Claims {
+    pub identity: Identity,
+    /// New with each start of the process.
+    pub instance_id: String,
+    /// The gateway's host name, for the other side's report.
+    pub host: String,
+    held: BTreeSet<String>,
+}
+
+impl Claims {
+    pub fn new(identity: Identity, instance_id: String, host: String) -> Self {
+        Self { identity, instance_id, host, held: BTreeSet::new() }
+    }
+
+    pub(super) fn holds(&self, nom: &str) -> bool {
+        self.held.contains(nom)
+    }
+
+    pub(super) fn note_held(&mut self, nom: &str) {
+        if !self.held.contains(nom) {
+            self.held.insert(nom.to_owned());
+        }
+    }
+}
+
+/// A machine that another agent, or a copy of this one, feeds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Claimed {
+    pub nom: String,
+    pub agent_id: String,
+    pub buffer_id: String,
+    pub instance_id: String,
+    pub host: String,
+    /// By central's clock, in UTC.
+    pub seen: String,
+}
+
+impl std::fmt::Display for Claimed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "machine {} is fed by agent `{}` on {} (seen {} UTC)",
+            self.nom, self.agent_id, self.host, self.seen
+        )
+    }
+}
+
+impl Claimed {
+    /// From a row with the columns of [`HOLDER`].
+    pub(super) fn from_row(nom: &str, row: &Row) -> Result<Self, postgres::Error> {
+        Ok(Self {
+            nom: nom.to_owned(),
+            agent_id: row.try_get::<_, Option<String>>("m_agent")?.unwrap_or_default(),
+            buffer_id: row.try_get::<_, Option<String>>("m_tampon")?.unwrap_or_default(),
+            instance_id: row.try_get::<_, Option<String>>("m_instance")?.unwrap_or_default(),
+            host: row.try_get::<_, Option<String>>("m_hote")?.unwrap_or_default(),
+            seen: row.try_get::<_, Option<String>>("m_vu")?.unwrap_or_default(),
+        })
+    }
+}
+
+/// Who holds a machine, from `cu_agent_machine m` as it was before the statement.
+pub(super) const HOLDER: &str = "m.agent_id AS m_agent, m.tampon_id AS m_tampon, \
+     m.instance_id AS m_instance, m.hote AS m_hote, \
+     to_char(m.vu_le AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS m_vu";
+
+/// Renews the claims on the centres of `entree (centre_id, tenu)`; the result `tenue` holds those
+/// that are this process's afterwards. `$1` to `$4`: agent, buffer, instance, host.
+///
+/// Refused where another agent was seen within a day, and where this process held the claim and
+/// another process of the same name took it since: that one is a copy.
+pub(super) const RENEW: &str = "
+tenue AS (
+    INSERT INTO cu_agent_machine AS m
+        (centre_usinage_id, agent_id, tampon_id, instance_id, hote, vu_le)
+    SELECT centre_id, $1, $2, $3, $4, now()
+    FROM (SELECT DISTINCT centre_id FROM entree WHERE centre_id IS NOT NULL ORDER BY 1) c
+    ON CONFLICT (centre_usinage_id) DO UPDATE
+    SET agent_id = excluded.agent_id, tampon_id = excluded.tampon_id,
+        instance_id = excluded.instance_id, hote = excluded.hote, vu_le = excluded.vu_le
+    WHERE CASE WHEN m.agent_id = excluded.agent_id
+               THEN m.instance_id = excluded.instance_id OR NOT EXISTS (
+                        SELECT FROM entree e WHERE e.centre_id = m.centre_usinage_id AND e.tenu)
+               ELSE m.vu_le < now() - interval '24 hours' END
+    RETURNING centre_usinage_id
+)";

@@ -1,0 +1,270 @@
+//! What can go wrong with central, told apart by what mends it. Each message names the configuration
+//! key and the mend; none holds a password.
+
+use std::{error::Error as StdError, io, path::PathBuf, time::Duration};
+
+use postgres::error::{DbError, SqlState};
+use rustls::CertificateError;
+use thiserror::Error;
+
+use super::tls::NoTlsOffered;
+
+/// When to try again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Retry {
+    /// With the usual back-off: the trouble passes by itself.
+    Soon,
+    /// Rarely: somebody has to change something first.
+    Slowly,
+    /// Not as it is: the same statement will be refused again. Set the session aside.
+    Never,
+}
+
+#[derive(Debug, Error)]
+pub enum CentralError {
+    #[error("cannot find the address of `{host}` (check central.host and the gateway's DNS)")]
+    FindHost { host: String, source: io::Error },
+    #[error(
+        "cannot reach central at {place} (check central.host, central.port, cable and firewall)"
+    )]
+    Reach { place: String, source: io::Error },
+    #[error(
+        "central at {place} accepted the connection and stayed silent for {} s (is it PostgreSQL? check central.port)",
+        after.as_secs()
+    )]
+    Silent { place: String, after: Duration },
+    #[error("the connection to central at {place} was lost")]
+    Lost { place: String, source: postgres::Error },
+    #[error("cannot read central.ca_file {}", path.display())]
+    ReadCaFile { path: PathBuf, source: Box<dyn StdError + Send + Sync> },
+    #[error(
+        "central at {place} does not offer TLS (turn ssl on at the server, or set central.tls = \"disable\")"
+    )]
+    NoTls { place: String },
+    #[error(
+        "central's certificate has expired (renew it on {place}; also check the gateway's clock)"
+    )]
+    CertificateExpired { place: String },
+    #[error("central's certificate is not valid yet: the gateway's clock is probably wrong")]
+    CertificateNotYetValid { place: String },
+    #[error(
+        "central's certificate was not issued for `{host}` (set central.host to a name of the certificate)"
+    )]
+    CertificateName { host: String, source: rustls::Error },
+    #[error(
+        "central's certificate was issued by an authority that is not trusted (self-signed or own CA: give its certificate in central.ca_file)"
+    )]
+    CertificateIssuer { place: String },
+    #[error(
+        "central's certificate or TLS handshake was refused (check central.tls, central.ca_file)"
+    )]
+    Tls { source: rustls::Error },
+    #[error("central refused the log-in of `{user}` (check central.user, central.password_file)")]
+    LogIn { user: String, source: postgres::Error },
+    #[error("central has no database `{database}` (check central.database)")]
+    Database { database: String, source: postgres::Error },
+    #[error("the role `{user}` (central.user) may not do this; an administrator grants it: {mend}")]
+    Forbidden { user: String, mend: String, source: postgres::Error },
+    #[error(
+        "central's tables are behind this release and the role `{user}` may not change them; an administrator runs: {command}"
+    )]
+    MayNotMigrate { user: String, command: String, source: postgres::Error },
+    #[error("central's tables are not those of this release; the migrations have to run first")]
+    SchemaBehind { source: postgres::Error },
+    #[error(
+        "migration {version} in central was not made by a release of this agent (its checksum differs)"
+    )]
+    ForeignMigration { version: i32 },
+    #[error("cannot apply migration {version} ({name}) to central")]
+    Migrate { version: i32, name: &'static str, source: postgres::Error },
+    #[error("central is read-only at present (a standby, or default_transaction_read_only is on)")]
+    ReadOnly { source: postgres::Error },
+    #[error("central is starting up or shutting down")]
+    Restarting { source: postgres::Error },
+    #[error("central is out of resources (disk, memory or connections)")]
+    Exhausted { source: postgres::Error },
+    #[error("another program holds a lock in central, or the statement took too long")]
+    Busy { source: postgres::Error },
+    #[error("central refused the data")]
+    Refused {
+        /// What the server says of it: message, detail, place.
+        reason: String,
+        source: postgres::Error,
+    },
+    #[error("central answered with an error that the agent does not know")]
+    Answer { source: postgres::Error },
+    #[error("central's answer cannot be read")]
+    ReadAnswer { source: postgres::Error },
+}
+
+impl CentralError {
+    pub fn again(&self) -> Retry {
+        match self {
+            Self::FindHost { .. }
+            | Self::Reach { .. }
+            | Self::Silent { .. }
+            | Self::Lost { .. }
+            | Self::ReadOnly { .. }
+            | Self::Restarting { .. }
+            | Self::Exhausted { .. }
+            | Self::Busy { .. } => Retry::Soon,
+            Self::Refused { .. } => Retry::Never,
+            Self::ReadCaFile { .. }
+            | Self::NoTls { .. }
+            | Self::CertificateExpired { .. }
+            | Self::CertificateNotYetValid { .. }
+            | Self::CertificateName { .. }
+            | Self::CertificateIssuer { .. }
+            | Self::Tls { .. }
+            | Self::LogIn { .. }
+            | Self::Database { .. }
+            | Self::Forbidden { .. }
+            | Self::MayNotMigrate { .. }
+            | Self::SchemaBehind { .. }
+            | Self::ForeignMigration { .. }
+            | Self::Migrate { .. }
+            | Self::Answer { .. }
+            | Self::ReadAnswer { .. } => Retry::Slowly,
+        }
+    }
+
+    /// Whether the connection is of no further use.
+    pub fn ends_connection(&self) -> bool {
+        matches!(self, Self::Silent { .. } | Self::Lost { .. } | Self::Restarting { .. })
+    }
+}
+
+/// What the messages name.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub host: String,
+    pub port: u16,
+    pub database: String,
+    pub user: String,
+}
+
+impl Place {
+    fn text(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// The line that an administrator runs.
+    pub fn migrate_command(&self) -> String {
+        format!(
+            "cu-agent central migrate --print | psql -v ON_ERROR_STOP=1 -h {} -p {} -d {} -U postgres",
+            self.host, self.port, self.database
+        )
+    }
+
+    /// Tells apart what the client reported. `waited` is how long the server was given.
+    pub fn explain(&self, error: postgres::Error, waited: Duration) -> CentralError {
+        if let Some(db) = error.as_db_error() {
+            let state = db.code().clone();
+            let reason = reason(db);
+            return self.explain_answer(error, &state, reason);
+        }
+        if let Some(known) = self.explain_tls(&error) {
+            return known;
+        }
+        match io_error(&error).map(io::Error::kind) {
+            Some(io::ErrorKind::TimedOut) => {
+                CentralError::Silent { place: self.text(), after: waited }
+            }
+            Some(_) => CentralError::Lost { place: self.text(), source: error },
+            None if error.is_closed() => CentralError::Lost { place: self.text(), source: error },
+            None => CentralError::ReadAnswer { source: error },
+        }
+    }
+
+    /// As [`Self::explain`], for a connection being opened: a socket error means not reached.
+    pub fn explain_connect(&self, error: postgres::Error, waited: Duration) -> CentralError {
+        match self.explain(error, waited) {
+            CentralError::Lost { place, source } => match io_error(&source) {
+                Some(io) => {
+                    let copy = io
+                        .raw_os_error()
+                        .map_or_else(|| io::Error::from(io.kind()), io::Error::from_raw_os_error);
+                    CentralError::Reach { place, source: copy }
+                }
+                None => CentralError::Lost { place, source },
+            },
+            other => other,
+        }
+    }
+
+    fn explain_answer(
+        &self,
+        source: postgres::Error,
+        state: &SqlState,
+        reason: String,
+    ) -> CentralError {
+        let code = state.code();
+        match (code, &code[..2]) {
+            ("25006", _) => CentralError::ReadOnly { source },
+            ("42501", _) => CentralError::Forbidden {
+                user: self.user.clone(),
+                mend: self.migrate_command(),
+                source,
+            },
+            ("42P01" | "42703" | "42P10", _) => CentralError::SchemaBehind { source },
+            ("3D000", _) => CentralError::Database { database: self.database.clone(), source },
+            ("55P03" | "57014" | "40001" | "40P01", _) => CentralError::Busy { source },
+            (_, "28") => CentralError::LogIn { user: self.user.clone(), source },
+            ("57P01" | "57P02" | "57P03" | "57P05", _) => CentralError::Restarting { source },
+            (_, "53" | "58") => CentralError::Exhausted { source },
+            (_, "08") => CentralError::Lost { place: self.text(), source },
+            (_, "22" | "23" | "54") => CentralError::Refused { reason, source },
+            _ => CentralError::Answer { source },
+        }
+    }
+
+    fn explain_tls(&self, error: &postgres::Error) -> Option<CentralError> {
+        let io = io_error(error)?;
+        if io.get_ref().is_some_and(|e| e.is::<NoTlsOffered>()) {
+            return Some(CentralError::NoTls { place: self.text() });
+        }
+        let tls = io.get_ref()?.downcast_ref::<rustls::Error>()?.clone();
+        let place = self.text();
+        Some(match &tls {
+            rustls::Error::InvalidCertificate(certificate) => match certificate {
+                CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                    CentralError::CertificateExpired { place }
+                }
+                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                    CentralError::CertificateNotYetValid { place }
+                }
+                CertificateError::NotValidForName
+                | CertificateError::NotValidForNameContext { .. } => {
+                    CentralError::CertificateName { host: self.host.clone(), source: tls }
+                }
+                CertificateError::UnknownIssuer => CentralError::CertificateIssuer { place },
+                _ => CentralError::Tls { source: tls },
+            },
+            _ => CentralError::Tls { source: tls },
+        })
+    }
+}
+
+/// The server's words about the data, without the row's content that `detail` would quote at length.
+fn reason(db: &DbError) -> String {
+    let mut text = format!("{} ({})", db.message(), db.code().code());
+    for (name, value) in
+        [("table", db.table()), ("column", db.column()), ("constraint", db.constraint())]
+    {
+        if let Some(value) = value {
+            text.push_str(&format!(", {name} {value}"));
+        }
+    }
+    text
+}
+
+fn io_error(error: &postgres::Error) -> Option<&io::Error> {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        source = cause.source();
+    }
+    None
+}

@@ -1,0 +1,217 @@
+//! Central PostgreSQL: the only room that names postgres. It owns the connection, the wire and the
+//! schema, and knows neither buffer nor source.
+//!
+//! Works through PgBouncer in transaction mode: statements are unnamed, nothing is set for longer
+//! than a transaction, and each exchange (`states`, `ensure_centres`, `deliver`) is one statement,
+//! one round trip and one transaction. Every wait is bounded on this side, whatever the server does.
+
+mod bounded;
+mod claim;
+mod deliver;
+mod error;
+mod params;
+mod runs;
+mod schema;
+mod states;
+mod tls;
+
+use std::{
+    io,
+    net::{SocketAddr, ToSocketAddrs},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use postgres::{Client, Config, Row, config::SslMode, config::SslNegotiation, error::SqlState};
+
+use self::{bounded::Deadline, params::Params, tls::Connector};
+pub use self::{
+    claim::{Claimed, Claims},
+    deliver::{Order, Outcome},
+    error::{CentralError, Place, Retry},
+    schema::{MIGRATIONS, Migration, SchemaState, migration_script},
+    states::States,
+};
+use crate::config::CentralConfig;
+
+/// How much longer than the server this side waits for the end of a statement, so that the server's
+/// own message arrives where it can.
+const GRACE: Duration = Duration::from_secs(5);
+/// A lock held by another program is waited for this long; then the exchange is tried again later.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+/// Saying good-bye is a courtesy.
+const CLOSE_WAIT: Duration = Duration::from_secs(1);
+
+/// A connection to central.
+pub struct Central {
+    /// `Some` until dropped.
+    client: Option<Client>,
+    deadline: Deadline,
+    statement_timeout: Duration,
+    place: Place,
+    round_trips: u64,
+}
+
+impl Central {
+    /// Opens a connection: each address of the host in turn, each given `connect_timeout`.
+    pub fn connect(config: &CentralConfig, application_name: &str) -> Result<Self, CentralError> {
+        let place = Place {
+            host: config.host.clone(),
+            port: config.port,
+            database: config.database.clone(),
+            user: config.user.clone(),
+        };
+        let deadline = Deadline::after(config.connect_timeout);
+        let connector = Connector::new(config, deadline.clone())?;
+        let mut client_config = client_config(config, application_name);
+        let mut last = None;
+        for address in resolve(config)? {
+            client_config.addresses(address);
+            deadline.renew(config.connect_timeout);
+            match client_config.open(&connector) {
+                Ok(client) => {
+                    return Ok(Self {
+                        client: Some(client),
+                        deadline,
+                        statement_timeout: config.statement_timeout,
+                        place,
+                        round_trips: 0,
+                    });
+                }
+                Err(error) => {
+                    let explained = place.explain_connect(error, config.connect_timeout);
+                    // Only an address that cannot be reached is a reason to try the next one.
+                    if !matches!(
+                        explained,
+                        CentralError::Reach { .. } | CentralError::Silent { .. }
+                    ) {
+                        return Err(explained);
+                    }
+                    last = Some(explained);
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| CentralError::FindHost {
+            host: config.host.clone(),
+            source: io::Error::from(io::ErrorKind::NotFound),
+        }))
+    }
+
+    /// Exchanges with the server since the connection was opened.
+    pub fn round_trips(&self) -> u64 {
+        self.round_trips
+    }
+
+    /// Whether the connection is known to be gone.
+    pub fn is_closed(&self) -> bool {
+        self.client.as_ref().is_none_or(Client::is_closed)
+    }
+
+    fn client(&mut self) -> &mut Client {
+        self.client.as_mut().expect("the client is taken only by drop")
+    }
+
+    /// One unnamed statement with its parameters: one round trip, one transaction.
+    fn ask(&mut self, sql: &str, params: &Params) -> Result<Vec<Row>, CentralError> {
+        let wait = self.statement_timeout + GRACE;
+        self.deadline.renew(wait);
+        self.round_trips += 1;
+        self.client().query_typed(sql, &params.borrowed()).map_err(|e| self.place.explain(e, wait))
+    }
+
+    /// Fixed text of one or more statements.
+    fn run(&mut self, sql: &str, wait: Duration) -> Result<(), postgres::Error> {
+        self.deadline.renew(wait);
+        self.round_trips += 1;
+        self.client().batch_execute(sql)
+    }
+}
+
+impl Drop for Central {
+    fn drop(&mut self) {
+        self.deadline.renew(CLOSE_WAIT);
+        // Failing to say good-bye changes nothing.
+        drop(self.client.take());
+    }
+}
+
+/// The client's settings, with the server-side time-outs as start-up options where they are accepted.
+struct ClientConfig {
+    base: Config,
+    address: Option<SocketAddr>,
+    host: String,
+    options: String,
+    /// A pooler refuses start-up options; then only this side's bounds hold.
+    options_accepted: bool,
+}
+
+fn client_config(config: &CentralConfig, application_name: &str) -> ClientConfig {
+    let mut base = Config::new();
+    base.user(&config.user)
+        .password(config.password.expose())
+        .dbname(&config.database)
+        .application_name(application_name)
+        .connect_timeout(config.connect_timeout)
+        .keepalives(true)
+        .keepalives_idle(Duration::from_secs(30))
+        .keepalives_interval(Duration::from_secs(10))
+        .keepalives_retries(3)
+        .tcp_user_timeout(config.statement_timeout)
+        // "Direct" hands the bare socket to the connector, which bounds it and asks for TLS itself.
+        .ssl_mode(SslMode::Require)
+        .ssl_negotiation(SslNegotiation::Direct)
+        .notice_callback(|notice| log::debug!("central: {}", notice.message()));
+    let options = format!(
+        "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
+        config.statement_timeout.as_millis(),
+        LOCK_WAIT.min(config.statement_timeout).as_millis(),
+        (config.statement_timeout + GRACE).as_millis(),
+    );
+    ClientConfig { base, address: None, host: config.host.clone(), options, options_accepted: true }
+}
+
+impl ClientConfig {
+    fn addresses(&mut self, address: SocketAddr) {
+        self.address = Some(address);
+    }
+
+    fn open(&mut self, connector: &Connector) -> Result<Client, postgres::Error> {
+        let mut config = self.base.clone();
+        if let Some(address) = self.address {
+            // The name is kept beside the address: the certificate is checked against it.
+            config.host(&self.host).hostaddr(address.ip()).port(address.port());
+        }
+        if self.options_accepted {
+            config.options(&self.options);
+            match config.connect(connector.clone()) {
+                Err(e) if refuses_options(&e) => self.options_accepted = false,
+                done => return done,
+            }
+            config.options("");
+        }
+        config.connect(connector.clone())
+    }
+}
+
+fn refuses_options(error: &postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|db| {
+        *db.code() == SqlState::PROTOCOL_VIOLATION && db.message().contains("startup parameter")
+    })
+}
+
+/// The host's addresses. The resolver of the system may take minutes, so it works on a thread of
+/// its own and is waited for no longer than for a connection.
+fn resolve(config: &CentralConfig) -> Result<Vec<SocketAddr>, CentralError> {
+    let (sender, answer) = mpsc::channel();
+    let (host, port) = (config.host.clone(), config.port);
+    thread::spawn(move || {
+        let addresses = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        // The receiver is gone where the wait was over first.
+        sender.send(addresses).ok();
+    });
+    answer
+        .recv_timeout(config.connect_timeout)
+        .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)))
+        .map_err(|source| CentralError::FindHost { host: config.host.clone(), source })
+}

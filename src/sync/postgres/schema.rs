@@ -1,0 +1,226 @@
+//! Central's schema: numbered migrations, each applied in one transaction under an advisory lock and
+//! recorded with its checksum. A released file never changes. Where the role may not change tables,
+//! [`migration_script`] is what an administrator runs; it does and records exactly the same.
+
+use std::{fmt::Write, time::Duration};
+
+use postgres::error::SqlState;
+use sha2::{Digest, Sha256};
+
+use super::{Central, CentralError, GRACE, params::Params};
+
+pub struct Migration {
+    pub version: i32,
+    pub name: &'static str,
+    pub sql: &'static str,
+}
+
+impl Migration {
+    /// SHA-256 of the file, in hex.
+    pub fn checksum(&self) -> String {
+        Sha256::digest(self.sql.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+            write!(hex, "{byte:02x}").expect("a String takes any text");
+            hex
+        })
+    }
+}
+
+macro_rules! migration {
+    ($version:literal, $name:literal, $file:literal) => {
+        Migration {
+            version: $version,
+            name: $name,
+            sql: include_str!(concat!("../../../migrations/postgres/", $file)),
+        }
+    };
+}
+
+/// Every migration of this release, by version.
+pub const MIGRATIONS: &[Migration] = &[
+    migration!(1, "tables", "0001_tables.sql"),
+    migration!(2, "columns", "0002_columns.sql"),
+    migration!(3, "merge", "0003_merge.sql"),
+    migration!(4, "keys", "0004_keys.sql"),
+    migration!(5, "views", "0005_views.sql"),
+];
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SchemaState {
+    Ready,
+    /// Versions that have to be applied first.
+    Behind {
+        pending: Vec<i32>,
+    },
+    /// A later release was here. Its schema still serves this one: columns are only added.
+    Newer {
+        version: i32,
+    },
+}
+
+/// Taking over a database of years may take minutes.
+const MIGRATION_WAIT: Duration = Duration::from_secs(15 * 60);
+/// "cu-agent" as a number: the advisory lock that migrations hold.
+const LOCK_KEY: i64 = 0x6375_6167_656e_7421;
+
+const RECORD_TABLE: &str = "CREATE TABLE IF NOT EXISTS cu_agent_migration (
+    version    INTEGER PRIMARY KEY,
+    name       TEXT NOT NULL,
+    checksum   TEXT NOT NULL,
+    applied_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    applied_by TEXT NOT NULL DEFAULT current_user
+);";
+
+/// `lock_timeout` bounds the wait for tables in use; the next attempt goes on where this one stopped.
+fn begin() -> String {
+    format!(
+        "BEGIN;\n\
+         SET LOCAL statement_timeout = '{}s';\n\
+         SET LOCAL lock_timeout = '30s';\n\
+         SET LOCAL client_min_messages = warning;\n\
+         SELECT pg_advisory_xact_lock({LOCK_KEY});\n",
+        MIGRATION_WAIT.as_secs()
+    )
+}
+
+fn record(migration: &Migration) -> String {
+    format!(
+        "INSERT INTO cu_agent_migration (version, name, checksum) VALUES ({}, '{}', '{}');\n",
+        migration.version,
+        migration.name,
+        migration.checksum()
+    )
+}
+
+impl Central {
+    /// Compares the recorded migrations with this release's. One round trip.
+    pub fn schema_state(&mut self) -> Result<SchemaState, CentralError> {
+        let sql = "SELECT version, checksum FROM cu_agent_migration ORDER BY version";
+        let applied = match self.ask(sql, &Params::default()) {
+            Ok(rows) => rows
+                .iter()
+                .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+                .collect::<Result<Vec<(i32, String)>, postgres::Error>>()
+                .map_err(|source| CentralError::ReadAnswer { source })?,
+            // No such table: nothing was ever applied here.
+            Err(CentralError::SchemaBehind { .. }) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let known = |version: i32| MIGRATIONS.iter().find(|m| m.version == version);
+        for (version, checksum) in &applied {
+            if known(*version).is_some_and(|m| m.checksum() != *checksum) {
+                return Err(CentralError::ForeignMigration { version: *version });
+            }
+        }
+        let pending: Vec<i32> = MIGRATIONS
+            .iter()
+            .map(|m| m.version)
+            .filter(|version| !applied.iter().any(|(v, _)| v == version))
+            .collect();
+        if !pending.is_empty() {
+            return Ok(SchemaState::Behind { pending });
+        }
+        Ok(match applied.iter().map(|(v, _)| *v).find(|v| known(*v).is_none()) {
+            Some(version) => SchemaState::Newer { version },
+            None => SchemaState::Ready,
+        })
+    }
+
+    /// Applies what is missing, and says which versions it applied. Safe when two agents start at
+    /// once: the second waits and finds the work done.
+    pub fn migrate(&mut self) -> Result<Vec<i32>, CentralError> {
+        let SchemaState::Behind { pending } = self.schema_state()? else {
+            return Ok(Vec::new());
+        };
+        let mut applied = Vec::new();
+        for migration in MIGRATIONS.iter().filter(|m| pending.contains(&m.version)) {
+            match self.apply(migration) {
+                Ok(true) => applied.push(migration.version),
+                Ok(false) => {}
+                Err(error) => {
+                    // The connection may be gone; then so is the transaction.
+                    self.run("ROLLBACK", GRACE).ok();
+                    return Err(self.explain_migration(migration, error));
+                }
+            }
+        }
+        Ok(applied)
+    }
+
+    /// False: another agent was faster.
+    fn apply(&mut self, migration: &Migration) -> Result<bool, postgres::Error> {
+        self.run(&format!("{}{RECORD_TABLE}", begin()), MIGRATION_WAIT)?;
+        let done = self.client().query_typed(
+            "SELECT FROM cu_agent_migration WHERE version = $1",
+            &[(&migration.version, postgres::types::Type::INT4)],
+        )?;
+        if !done.is_empty() {
+            self.run("ROLLBACK", GRACE)?;
+            return Ok(false);
+        }
+        self.run(&format!("{}\n{}COMMIT;", migration.sql, record(migration)), MIGRATION_WAIT)?;
+        Ok(true)
+    }
+
+    fn explain_migration(&self, migration: &Migration, error: postgres::Error) -> CentralError {
+        if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+            return CentralError::MayNotMigrate {
+                user: self.place.user.clone(),
+                command: self.place.migrate_command(),
+                source: error,
+            };
+        }
+        match self.place.explain(error, MIGRATION_WAIT) {
+            CentralError::Refused { source, .. }
+            | CentralError::SchemaBehind { source }
+            | CentralError::Answer { source } => {
+                CentralError::Migrate { version: migration.version, name: migration.name, source }
+            }
+            other => other,
+        }
+    }
+}
+
+/// Every migration as a script for `psql -v ON_ERROR_STOP=1`, to be run by the owner of the tables
+/// or a superuser, as often as one likes: what is applied already is skipped. Grants `role` what the
+/// agent's daily work needs.
+pub fn migration_script(role: &str) -> String {
+    let mut script = format!(
+        "-- cu-agent: central's schema, {count} migrations; those already applied are skipped.\n\
+         -- Run in the schema that holds the tables (first of search_path), as their owner or superuser:\n\
+         --   cu-agent central migrate --print | psql -v ON_ERROR_STOP=1 -d DATABASE\n\
+         \\set ON_ERROR_STOP on\n\n\
+         {begin}{RECORD_TABLE}\nCOMMIT;\n",
+        count = MIGRATIONS.len(),
+        begin = begin(),
+    );
+    for migration in MIGRATIONS {
+        let Migration { version, name, sql } = migration;
+        script.push_str(&format!(
+            "\n-- ---- {version} {name}\n{begin}\
+             SELECT NOT EXISTS (SELECT FROM cu_agent_migration WHERE version = {version}) AS cu_agent_due \\gset\n\
+             \\if :cu_agent_due\n{sql}\n{record}\\endif\nCOMMIT;\n",
+            begin = begin(),
+            record = record(migration),
+        ));
+    }
+    let literal = role.replace('\'', "''");
+    script.push_str(&format!(
+        "\n-- ---- what the role of the agent needs every day\n\
+         DO $grants$\nDECLARE\n    t TEXT;\n    s TEXT;\n    role NAME := '{literal}';\nBEGIN\n\
+         \x20   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN\n\
+         \x20       RAISE WARNING 'there is no role %, nothing is granted', role;\n\
+         \x20       RETURN;\n    END IF;\n\
+         \x20   EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), role);\n\
+         \x20   FOREACH t IN ARRAY ARRAY['centre_usinage', 'session_production', 'job_profil',\n\
+         \x20       'periode_attente', 'periode_arret', 'piece_production', 'cu_agent_machine'] LOOP\n\
+         \x20       EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO %I', t, role);\n\
+         \x20       IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = t::regclass AND attname = 'id') THEN\n\
+         \x20           s := pg_get_serial_sequence(quote_ident(t), 'id');\n\
+         \x20           IF s IS NOT NULL THEN\n\
+         \x20               EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', s, role);\n\
+         \x20           END IF;\n        END IF;\n    END LOOP;\n\
+         \x20   EXECUTE format('GRANT SELECT ON cu_agent_migration, cu_agent_fusion, v_session_formule_origine,\n\
+         \x20       v_production_horaire, v_production_jour, v_profil TO %I', role);\nEND\n$grants$;\n"
+    ));
+    script
+}

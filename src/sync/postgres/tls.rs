@@ -1,0 +1,226 @@
+//! Encryption of the connection: what is trusted, and the handshake. `require` encrypts and checks
+//! nothing; `verify-full` checks chain, dates and name. Never falls back to plain text.
+
+use std::{
+    future::Future,
+    io,
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use postgres::{
+    Socket,
+    tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream},
+};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::{
+    bounded::{Bounded, Deadline},
+    error::CentralError,
+};
+use crate::config::{CentralConfig, CentralTls};
+
+/// The server answered the request for encryption with no.
+#[derive(Debug, Error)]
+#[error("the server does not offer TLS")]
+pub struct NoTlsOffered;
+
+/// Opens the byte stream that the client speaks over: bounded in time, encrypted where asked for.
+#[derive(Clone)]
+pub struct Connector {
+    deadline: Deadline,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Connector {
+    pub fn new(config: &CentralConfig, deadline: Deadline) -> Result<Self, CentralError> {
+        let tls = match config.tls {
+            CentralTls::Disable => None,
+            CentralTls::Require => Some(unchecked()),
+            CentralTls::VerifyFull => Some(checked(config.ca_file.as_deref())?),
+        };
+        Ok(Self { deadline, tls: tls.map(MakeRustlsConnect::new) })
+    }
+}
+
+fn builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring implements every default protocol version")
+}
+
+fn unchecked() -> ClientConfig {
+    builder()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(ring::default_provider())))
+        .with_no_client_auth()
+}
+
+fn checked(ca_file: Option<&Path>) -> Result<ClientConfig, CentralError> {
+    let mut roots = RootCertStore::empty();
+    match ca_file {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(path) => {
+            let unreadable = |source: Box<dyn std::error::Error + Send + Sync>| {
+                CentralError::ReadCaFile { path: path.to_owned(), source }
+            };
+            for certificate in
+                CertificateDer::pem_file_iter(path).map_err(|e| unreadable(e.into()))?
+            {
+                let certificate = certificate.map_err(|e| unreadable(e.into()))?;
+                roots.add(certificate).map_err(|e| unreadable(e.into()))?;
+            }
+            if roots.is_empty() {
+                return Err(unreadable("it holds no PEM certificate".into()));
+            }
+        }
+    }
+    Ok(builder().with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Accepts whatever certificate the server shows, but not a broken handshake.
+#[derive(Debug)]
+struct AnyCertificate(CryptoProvider);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+type Raw = Bounded<Socket>;
+type Encrypted = <MakeRustlsConnect as MakeTlsConnect<Raw>>::Stream;
+
+/// The stream after the greeting. The client is told to hand its socket over at once ("direct"), so
+/// that the plain connection is bounded too and the request for encryption is ours.
+pub enum Stream {
+    Plain(Raw),
+    Encrypted(Box<Encrypted>),
+}
+
+impl MakeTlsConnect<Socket> for Connector {
+    type Stream = Stream;
+    type TlsConnect = Handshake;
+    type Error = std::convert::Infallible;
+
+    fn make_tls_connect(&mut self, domain: &str) -> Result<Handshake, Self::Error> {
+        Ok(Handshake { connector: self.clone(), domain: domain.to_owned() })
+    }
+}
+
+pub struct Handshake {
+    connector: Connector,
+    domain: String,
+}
+
+/// Length 8 and the code 80877103: PostgreSQL's request for encryption.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+impl TlsConnect<Socket> for Handshake {
+    type Stream = Stream;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
+
+    fn connect(self, socket: Socket) -> Self::Future {
+        Box::pin(async move {
+            let mut raw = Bounded::new(socket, self.connector.deadline);
+            let Some(mut tls) = self.connector.tls else {
+                return Ok(Stream::Plain(raw));
+            };
+            raw.write_all(&SSL_REQUEST).await?;
+            if raw.read_u8().await? != b'S' {
+                return Err(io::Error::other(NoTlsOffered));
+            }
+            let Ok(handshake) = MakeTlsConnect::<Raw>::make_tls_connect(&mut tls, &self.domain);
+            Ok(Stream::Encrypted(Box::new(handshake.connect(raw).await?)))
+        })
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Encrypted(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Encrypted(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Encrypted(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Encrypted(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+impl TlsStream for Stream {
+    fn channel_binding(&self) -> ChannelBinding {
+        match self {
+            Self::Plain(stream) => stream.channel_binding(),
+            Self::Encrypted(stream) => stream.channel_binding(),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# Installs what the tests and the demonstrations need, by the names of Debian's packages, and only
+# what is missing. Run it as root, or as a user with sudo.
+#
+#   tests/install-test-tools.sh            everything the tests need
+#   tests/install-test-tools.sh compiler   a C compiler (bundled SQLite, ring)
+#   tests/install-test-tools.sh demo       vsftpd and PostgreSQL
+#
+# What this script installs never becomes a service of the machine: the tests start servers of
+# their own, on free ports, in temporary folders.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# ProFTPD's and Pure-FTPd's packages conflict with vsftpd's: they are unpacked here, not installed.
+unpacked=target/test-servers
+
+say() { printf 'install-test-tools: %s\n' "$*" >&2; }
+has() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
+has_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+
+missing=()
+want() { # want PACKAGE COMMAND...: PACKAGE is missing unless all commands are there
+    local package=$1 command
+    shift
+    for command in "$@"; do
+        if ! has "$command"; then
+            missing+=("$package")
+            return
+        fi
+    done
+}
+
+want_compiler() { want build-essential cc make; }
+want_demo() {
+    want vsftpd vsftpd
+    has_postgresql || missing+=(postgresql)
+    want util-linux setpriv
+    want passwd useradd chpasswd
+    want jq jq
+}
+want_tests() {
+    want_compiler
+    want_demo
+    want pgbouncer pgbouncer
+    want openssl openssl
+}
+
+case "${1:-tests}" in
+    compiler) want_compiler ;;
+    demo) want_demo ;;
+    tests) want_tests ;;
+    *) say "unknown set '$1'; there are: compiler, demo, tests"; exit 2 ;;
+esac
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    if has sudo; then
+        as_root=(sudo)
+    fi
+fi
+need_root() { # need_root WHAT...: can packages be installed at all?
+    if ! has apt-get; then
+        say "this machine has no apt-get; install by hand what answers to: $*"
+        exit 1
+    fi
+    if [ "$(id -u)" -ne 0 ] && [ ${#as_root[@]} -eq 0 ]; then
+        say "not root and no sudo here; ask an administrator for: apt-get install -y $*"
+        exit 1
+    fi
+}
+
+# Keeps apt from starting the services it installs. Removed again whatever happens.
+policy=/usr/sbin/policy-rc.d
+placed_policy=no
+hold_services() {
+    [ -e "$policy" ] && return
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+    "${as_root[@]}" chmod 755 "$policy"
+    placed_policy=yes
+}
+release_services() {
+    [ "$placed_policy" = no ] || "${as_root[@]}" rm -f "$policy"
+    placed_policy=no
+}
+trap release_services EXIT
+
+# An image without package lists (a fresh container, say) needs them once. Not having a candidate
+# for the package is the sign; a list that is only old does no harm.
+lists_are_fresh=no
+refresh_lists() {
+    [ "$lists_are_fresh" = yes ] && return
+    say "fetching the package lists"
+    "${as_root[@]}" apt-get update -qq
+    lists_are_fresh=yes
+}
+known() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
+
+if [ ${#missing[@]} -gt 0 ]; then
+    need_root "${missing[@]}"
+    say "installing: ${missing[*]}"
+    for package in "${missing[@]}"; do
+        known "$package" || refresh_lists
+    done
+    hold_services
+    install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
+        apt-get install -y -qq --no-install-recommends "${missing[@]}")
+    if ! "${install[@]}"; then
+        refresh_lists
+        "${install[@]}"
+    fi
+    release_services
+    if [ -d /run/systemd/system ]; then
+        for service in vsftpd postgresql pgbouncer; do
+            case " ${missing[*]} " in
+                *" $service "*) "${as_root[@]}" systemctl disable --now "$service" >/dev/null 2>&1 || true ;;
+            esac
+        done
+    fi
+fi
+
+[ "${1:-tests}" = tests ] || exit 0
+
+# unpack PACKAGE BINARY: PACKAGE's files under target/test-servers/PACKAGE, and those of the
+# libraries that BINARY lacks here.
+unpack() {
+    local package=$1 binary=$2 into=$unpacked/$1
+    [ -e "$into.complete" ] && return
+    has apt-get || { say "no apt-get here: unpack $package into $into by hand"; exit 1; }
+    known "$package" || refresh_lists
+    say "unpacking $package into $into"
+    rm -rf "$into" "$into.complete"
+    mkdir -p "$into"
+    local downloads
+    downloads=$(mktemp -d)
+    if ! fetch_into "$downloads" "$package"; then
+        refresh_lists
+        fetch_into "$downloads" "$package"
+    fi
+    # Two levels of libraries: the binary's own, and theirs.
+    local lib deeper
+    for lib in $(libraries_of "$package"); do
+        fetch_into "$downloads" "$lib" || true
+        for deeper in $(libraries_of "$lib"); do
+            fetch_into "$downloads" "$deeper" || true
+        done
+    done
+    local deb
+    for deb in "$downloads"/*.deb; do
+        dpkg -x "$deb" "$into"
+    done
+    rm -rf "$downloads"
+    if [ ! -x "$into$binary" ]; then
+        say "$package holds no $binary"
+        exit 1
+    fi
+    local lacking
+    lacking=$(LD_LIBRARY_PATH=$into/usr/lib/$(uname -m)-linux-gnu ldd "$into$binary" | grep 'not found' || true)
+    if [ -n "$lacking" ]; then
+        say "$package lacks libraries here:" $lacking
+        exit 1
+    fi
+    touch "$into.complete"
+}
+fetch_into() { (cd "$1" && apt-get download -qq "$2" >/dev/null 2>&1); }
+# The direct dependencies that are libraries and not installed on this machine.
+libraries_of() {
+    apt-cache depends --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
+        --no-enhances "$1" 2>/dev/null |
+        sed -n 's/^ *|\?Depends: \(lib[^<> ]*\)$/\1/p' | sort -u |
+        while read -r lib; do
+            dpkg-query -W -f='${Status}' "$lib" 2>/dev/null | grep -q 'ok installed' || echo "$lib"
+        done
+}
+
+unpack proftpd-core /usr/sbin/proftpd
+unpack pure-ftpd /usr/sbin/pure-ftpd

@@ -1,0 +1,277 @@
+//! FTP against real vsftpd, ProFTPD and Pure-FTPd, by the library's own door.
+
+use std::{
+    ffi::OsStr,
+    fs, io,
+    os::unix::ffi::OsStrExt,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use cu_agent::{
+    config::{FtpConfig, FtpMode, NameEncoding, Secret},
+    source::{
+        Source, SourceError,
+        ftp::{FtpSource, Listing},
+    },
+};
+
+use crate::support::ftp::{
+    Daemon, Options, ProFtpd, PureFtpd, Vsftpd,
+    reading::{chain, names, read},
+};
+
+const FOLDER: &str = "DEM12 (PVC)";
+const LOG: &str = "20250603.LOG";
+
+/// Starts each real server in turn and hands it over by name.
+fn for_each_server(act: impl Fn(&str, &mut Daemon)) {
+    act("vsftpd", &mut Vsftpd::start(Options::default()));
+    act("ProFTPD", &mut ProFtpd::start(Options::default()));
+    act("Pure-FTPd", &mut PureFtpd::start(Options::default()));
+}
+
+#[test]
+fn ftp_each_real_server_is_listed_read_resumed_sized_and_deleted_from() {
+    for_each_server(|server, daemon| {
+        let big: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+        daemon.put(format!("{FOLDER}/{LOG}"), &big);
+        daemon.put(format!("{FOLDER}/empty.LOG"), b"");
+        daemon.make_folder(format!("{FOLDER}/inner"));
+        daemon.make_folder("SU12 (HYBRIDE)");
+        std::os::unix::fs::symlink(LOG, daemon.root().join(FOLDER).join("link.LOG")).unwrap();
+        let mut source = FtpSource::new(daemon.config());
+        let mut folders = source.folders().unwrap();
+        folders.sort();
+        assert_eq!(folders, [FOLDER, "SU12 (HYBRIDE)"], "{server}");
+        let entries = source.list(FOLDER).unwrap();
+        let log = entries.iter().find(|entry| entry.name == LOG).unwrap();
+        assert_eq!(log.size, Some(big.len() as u64), "{server}");
+        let names_found = names(entries);
+        assert!(names_found.contains(&"empty.LOG".to_owned()), "{server}");
+        assert!(!names_found.contains(&"inner".to_owned()), "{server}");
+        assert_eq!(read(&mut source, FOLDER, LOG, 0).unwrap(), big, "{server}");
+        let tail = read(&mut source, FOLDER, LOG, 1_199_990).unwrap();
+        assert_eq!(tail, big[1_199_990..], "{server}");
+        assert_eq!(read(&mut source, FOLDER, "empty.LOG", 0).unwrap(), b"", "{server}");
+        assert!(source.list("SU12 (HYBRIDE)").unwrap().is_empty(), "{server}");
+        assert_eq!(source.size(FOLDER, LOG).unwrap(), Some(big.len() as u64), "{server}");
+        source.delete(FOLDER, LOG).unwrap();
+        assert!(!names(source.list(FOLDER).unwrap()).contains(&LOG.to_owned()), "{server}");
+        assert!(!daemon.root().join(FOLDER).join(LOG).exists(), "{server}");
+        source.close();
+    });
+}
+
+#[test]
+fn ftp_names_of_all_kinds_are_found_read_and_deleted_in_both_encodings() {
+    let long = format!("{}.LOG", "x".repeat(251));
+    let names_to_try = [
+        "20250603 (copie).LOG",
+        "  two  blanks.LOG",
+        "-rf.LOG",
+        "été à l'atelier.LOG",
+        "a;b=c; d.LOG",
+        &long,
+    ];
+    for_each_server(|server, daemon| {
+        for encoding in [NameEncoding::Utf8, NameEncoding::Latin1] {
+            let bytes_of = |name: &str| match encoding {
+                NameEncoding::Utf8 => name.as_bytes().to_vec(),
+                NameEncoding::Latin1 => {
+                    name.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect()
+                }
+            };
+            let folder = "-Découpe (été)";
+            let folder_bytes = bytes_of(folder);
+            for name in names_to_try {
+                let name_bytes = bytes_of(name);
+                let path = Path::new(OsStr::from_bytes(&folder_bytes))
+                    .join(OsStr::from_bytes(&name_bytes));
+                daemon.put(path, name.as_bytes());
+            }
+            let config = FtpConfig { encoding, ..daemon.config() };
+            let mut source = FtpSource::new(config);
+            assert!(source.folders().unwrap().contains(&folder.to_owned()), "{server}");
+            let found = names(source.list(folder).unwrap());
+            for name in names_to_try {
+                let context = format!("{server}, {encoding:?}, {name:?}, found {found:?}");
+                assert!(found.contains(&name.to_owned()), "{context}");
+                assert_eq!(read(&mut source, folder, name, 0).expect(&context), name.as_bytes());
+                assert_eq!(source.size(folder, name).expect(&context), Some(name.len() as u64));
+                source.delete(folder, name).expect(&context);
+            }
+            assert!(source.list(folder).unwrap().is_empty(), "{server} {encoding:?}");
+        }
+    });
+}
+
+#[test]
+fn ftp_bytes_that_are_no_utf8_are_read_and_deleted_under_the_name_that_was_listed() {
+    for_each_server(|server, daemon| {
+        let name_bytes = b"caf\xE9 \xC3.LOG";
+        daemon.put(Path::new(FOLDER).join(OsStr::from_bytes(name_bytes)), b"coffee");
+        let mut source = FtpSource::new(daemon.config());
+        let found = names(source.list(FOLDER).unwrap());
+        assert_eq!(found.len(), 1, "{server}");
+        assert_eq!(read(&mut source, FOLDER, &found[0], 2).unwrap(), b"ffee", "{server}");
+        source.delete(FOLDER, &found[0]).unwrap();
+        assert!(source.list(FOLDER).unwrap().is_empty(), "{server}");
+    });
+}
+
+#[test]
+fn ftp_a_missing_folder_and_a_missing_file_are_told_apart_and_stop_nothing() {
+    for_each_server(|server, daemon| {
+        daemon.put(format!("{FOLDER}/{LOG}"), b"line\n");
+        let mut source = FtpSource::new(daemon.config());
+        let error = source.list("DEMALU (ALU)").unwrap_err();
+        assert!(matches!(error, SourceError::FolderMissing { .. }), "{server}: {error}");
+        let error = read(&mut source, FOLDER, "gone.LOG", 0).unwrap_err();
+        assert!(matches!(error, SourceError::FileRefused { .. }), "{server}: {error}");
+        let error = source.size(FOLDER, "gone.LOG").unwrap_err();
+        assert!(matches!(error, SourceError::FileRefused { .. }), "{server}: {error}");
+        let error = source.delete(FOLDER, "gone.LOG").unwrap_err();
+        assert!(matches!(error, SourceError::FileRefused { .. }), "{server}: {error}");
+        assert_eq!(read(&mut source, FOLDER, LOG, 0).unwrap(), b"line\n", "{server}");
+    });
+}
+
+#[test]
+fn ftp_a_growing_file_is_read_on_from_where_the_last_reading_ended() {
+    for_each_server(|server, daemon| {
+        let mut source = FtpSource::new(daemon.config());
+        let path = format!("{FOLDER}/{LOG}");
+        let (mut written, mut taken) = (Vec::new(), Vec::new());
+        for round in 0..5_u8 {
+            written.extend(vec![b'a' + round; 1000 + usize::from(round)]);
+            daemon.put(&path, &written);
+            let offset = taken.len() as u64;
+            taken.extend(read(&mut source, FOLDER, LOG, offset).unwrap());
+            assert_eq!(taken, written, "{server}");
+        }
+        assert!(read(&mut source, FOLDER, LOG, taken.len() as u64).unwrap().is_empty(), "{server}");
+    });
+}
+
+#[test]
+fn ftp_active_mode_works_as_an_option() {
+    for_each_server(|server, daemon| {
+        daemon.put(format!("{FOLDER}/{LOG}"), b"line\n");
+        let config = FtpConfig { mode: FtpMode::Active, ..daemon.config() };
+        let mut source = FtpSource::new(config);
+        assert_eq!(names(source.list(FOLDER).unwrap()), [LOG], "{server}");
+        assert_eq!(read(&mut source, FOLDER, LOG, 2).unwrap(), b"ne\n", "{server}");
+    });
+}
+
+#[test]
+fn ftp_a_configured_root_holds_the_folders_and_a_missing_one_is_named() {
+    for_each_server(|server, daemon| {
+        daemon.put(format!("ligne 1/{FOLDER}/{LOG}"), b"line\n");
+        let config = FtpConfig { root: Some("ligne 1".into()), ..daemon.config() };
+        let mut source = FtpSource::new(config);
+        assert_eq!(source.folders().unwrap(), [FOLDER], "{server}");
+        assert_eq!(read(&mut source, FOLDER, LOG, 0).unwrap(), b"line\n", "{server}");
+        let config = FtpConfig { root: Some("ligne 9".into()), ..daemon.config() };
+        let error = FtpSource::new(config).folders().unwrap_err();
+        assert!(error.to_string().contains("ligne 9"), "{server}: {error}");
+    });
+}
+
+#[test]
+fn ftp_a_server_that_restarted_between_two_calls_is_not_noticed() {
+    for_each_server(|server, daemon| {
+        daemon.put(format!("{FOLDER}/{LOG}"), b"line\n");
+        let mut source = FtpSource::new(daemon.config());
+        source.list(FOLDER).unwrap();
+        daemon.restart();
+        assert_eq!(read(&mut source, FOLDER, LOG, 0).unwrap(), b"line\n", "{server}");
+        daemon.restart();
+        source.delete(FOLDER, LOG).unwrap();
+        daemon.stop();
+        let error = source.list(FOLDER).unwrap_err();
+        assert!(matches!(error, SourceError::Connect { .. }), "{server}: {error}");
+        daemon.restart();
+        assert!(source.list(FOLDER).unwrap().is_empty(), "{server}");
+    });
+}
+
+#[test]
+fn ftp_a_wrong_password_names_the_key_and_never_the_password() {
+    for_each_server(|server, daemon| {
+        let config = FtpConfig { password: Secret::new("Wr0ng secret"), ..daemon.config() };
+        let mut source = FtpSource::new(config);
+        let error = source.folders().unwrap_err();
+        assert!(matches!(error, SourceError::Login { .. }), "{server}: {error}");
+        let said = format!("{} {error:?} {source:?}", chain(&error));
+        assert!(said.contains("password_file") && !said.contains("Wr0ng"), "{server}: {said}");
+    });
+}
+
+#[test]
+fn ftp_a_sink_that_refuses_stops_the_transfer_and_the_next_call_works() {
+    for_each_server(|server, daemon| {
+        daemon.put(format!("{FOLDER}/{LOG}"), &vec![b'x'; 8 << 20]);
+        let mut source = FtpSource::new(daemon.config());
+        let mut taken = 0;
+        let error = source
+            .read(FOLDER, LOG, 0, &mut |piece| {
+                taken += piece.len();
+                if taken > 100_000 { Err(io::Error::other("full")) } else { Ok(()) }
+            })
+            .unwrap_err();
+        assert!(matches!(error, SourceError::Sink { .. }), "{server}: {error}");
+        assert_eq!(source.size(FOLDER, LOG).unwrap(), Some(8 << 20), "{server}");
+    });
+}
+
+#[test]
+fn ftp_a_folder_made_anew_under_the_same_name_is_seen() {
+    for_each_server(|server, daemon| {
+        daemon.put(format!("{FOLDER}/old.LOG"), b"");
+        let mut source = FtpSource::new(daemon.config());
+        assert_eq!(names(source.list(FOLDER).unwrap()), ["old.LOG"], "{server}");
+        fs::remove_dir_all(daemon.root().join(FOLDER)).unwrap();
+        daemon.put(format!("{FOLDER}/new.LOG"), b"");
+        assert_eq!(names(source.list(FOLDER).unwrap()), ["new.LOG"], "{server}");
+    });
+}
+
+#[test]
+fn ftp_twenty_thousand_files_are_listed_in_seconds() {
+    // Pure-FTPd cuts a listing at 10,000 unless it is told otherwise.
+    let generous =
+        Options { extra: ["-L", "30000:5"].map(str::to_owned).into(), ..Options::default() };
+    let list = |server: &str, daemon: &mut Daemon| {
+        daemon.make_folder(FOLDER);
+        for number in 0..20_000 {
+            fs::write(daemon.root().join(FOLDER).join(format!("{number:08}.LOG")), b"").unwrap();
+        }
+        let mut source = FtpSource::new(daemon.config());
+        let began = Instant::now();
+        assert_eq!(source.list(FOLDER).unwrap().len(), 20_000, "{server}");
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(30), "{server} took {took:?}");
+    };
+    list("vsftpd", &mut Vsftpd::start(Options::default()));
+    list("ProFTPD", &mut ProFtpd::start(Options::default()));
+    list("Pure-FTPd", &mut PureFtpd::start(generous));
+}
+
+#[test]
+fn ftp_describe_names_the_software_and_what_it_can_do() {
+    for_each_server(|server, daemon| {
+        daemon.put(format!("{FOLDER}/{LOG}"), b"line\n");
+        let mut source = FtpSource::new(daemon.config());
+        let abilities = source.describe().unwrap();
+        let name = abilities.software.to_lowercase();
+        assert!(name.contains(&server.to_lowercase()), "{server}: {name}");
+        let expected = if server == "vsftpd" { Listing::List } else { Listing::Mlsd };
+        assert_eq!(abilities.listing, expected, "{server}");
+        let able = (abilities.resume, abilities.size, abilities.mdtm, abilities.epsv);
+        assert_eq!(able, (true, true, true, true), "{server}");
+        // Asking left nothing behind: the next transfer begins at the beginning.
+        assert_eq!(read(&mut source, FOLDER, LOG, 0).unwrap(), b"line\n", "{server}");
+    });
+}

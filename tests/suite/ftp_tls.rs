@@ -1,0 +1,137 @@
+//! FTPS against real servers: explicit, implicit, session reuse, and each refusal in its own words.
+
+use cu_agent::{
+    config::{FtpConfig, FtpTls},
+    source::{Source, SourceError, ftp::FtpSource},
+};
+
+use crate::support::ftp::{
+    Daemon, Options, ProFtpd, PureFtpd, Vsftpd,
+    certificates::{Certificate, authority},
+    reading::{names, read},
+};
+
+const FOLDER: &str = "DEM12 (PVC)";
+const LOG: &str = "20250603.LOG";
+
+fn trusting(daemon: &Daemon) -> FtpConfig {
+    FtpConfig { ca_file: Some(authority()), ..daemon.config() }
+}
+
+fn works(context: &str, daemon: &Daemon, config: FtpConfig) {
+    let big: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
+    daemon.put(format!("{FOLDER}/{LOG}"), &big);
+    daemon.put(format!("{FOLDER}/empty.LOG"), b"");
+    let mut source = FtpSource::new(config);
+    // More data connections than a server hands out tickets for at first.
+    for _ in 0..6 {
+        let found = source.list(FOLDER).unwrap_or_else(|error| panic!("{context}: {error:?}"));
+        assert_eq!(names(found), [LOG, "empty.LOG"], "{context}");
+        assert_eq!(read(&mut source, FOLDER, LOG, 4).unwrap(), big[4..], "{context}");
+        assert_eq!(read(&mut source, FOLDER, "empty.LOG", 0).unwrap(), b"", "{context}");
+    }
+    source.delete(FOLDER, LOG).unwrap();
+    source.close();
+}
+
+#[test]
+fn ftp_explicit_tls_with_an_own_authority_works_with_each_server() {
+    let options = Options { tls: FtpTls::Explicit, ..Options::default() };
+    let daemon = Vsftpd::start(options.clone());
+    works("vsftpd", &daemon, trusting(&daemon));
+    assert_eq!(daemon.log_ins(), 1, "one connection serves all calls");
+    let daemon = ProFtpd::start(options.clone());
+    works("ProFTPD", &daemon, trusting(&daemon));
+    let daemon = PureFtpd::start(options);
+    works("Pure-FTPd", &daemon, trusting(&daemon));
+}
+
+#[test]
+fn ftp_implicit_tls_works_with_vsftpd_and_proftpd() {
+    let options = Options { tls: FtpTls::Implicit, ..Options::default() };
+    let daemon = Vsftpd::start(options.clone());
+    works("vsftpd", &daemon, trusting(&daemon));
+    let daemon = ProFtpd::start(options);
+    works("ProFTPD", &daemon, trusting(&daemon));
+}
+
+#[test]
+fn ftp_data_connections_resume_the_tls_session_where_the_server_requires_it() {
+    for only_tls12 in [false, true] {
+        let options = Options {
+            tls: FtpTls::Explicit,
+            require_ssl_reuse: true,
+            only_tls12,
+            ..Options::default()
+        };
+        let daemon = Vsftpd::start(options.clone());
+        works(&format!("vsftpd, only TLS 1.2: {only_tls12}"), &daemon, trusting(&daemon));
+        let daemon = ProFtpd::start(options);
+        works(&format!("ProFTPD, only TLS 1.2: {only_tls12}"), &daemon, trusting(&daemon));
+    }
+}
+
+#[test]
+fn ftp_a_pinned_fingerprint_takes_a_self_signed_controller_and_nothing_else() {
+    for only_tls12 in [false, true] {
+        let options = Options {
+            tls: FtpTls::Explicit,
+            certificate: Certificate::SelfSigned,
+            only_tls12,
+            ..Options::default()
+        };
+        let daemon = Vsftpd::start(options);
+        let fingerprint = Some(Certificate::SelfSigned.fingerprint());
+        works("pinned", &daemon, FtpConfig { fingerprint, ..daemon.config() });
+        let fingerprint = Some(Certificate::Good.fingerprint());
+        let refusal = refusal(FtpConfig { fingerprint, ..daemon.config() });
+        assert!(refusal.contains("fingerprint"), "{refusal}");
+    }
+}
+
+fn refusal(config: FtpConfig) -> String {
+    match FtpSource::new(config).folders().unwrap_err() {
+        SourceError::Tls { reason, .. } => reason,
+        other => panic!("expected a refusal of TLS, got {other:?}"),
+    }
+}
+
+#[test]
+fn ftp_each_refused_certificate_is_refused_in_its_own_words() {
+    let table = [
+        (Certificate::Expired, "expired on 2021-01-01"),
+        (Certificate::NotYetValid, "valid from 2048-01-01"),
+        (Certificate::OtherName, "other.example"),
+        (Certificate::SelfSigned, "fingerprint"),
+    ];
+    for (certificate, expected) in table {
+        let options = Options { tls: FtpTls::Explicit, certificate, ..Options::default() };
+        let daemon = Vsftpd::start(options);
+        let refusal = refusal(trusting(&daemon));
+        assert!(refusal.contains(expected), "{certificate:?}: {refusal}");
+    }
+    let daemon = Vsftpd::start(Options { tls: FtpTls::Explicit, ..Options::default() });
+    // Without `ca_file` only the built-in authorities are trusted.
+    let refusal = refusal(daemon.config());
+    assert!(refusal.contains("ca_file"), "{refusal}");
+}
+
+#[test]
+fn ftp_a_server_without_tls_or_with_the_other_kind_is_refused_before_the_password_is_sent() {
+    let plain = Vsftpd::start(Options::default());
+    for tls in [FtpTls::Explicit, FtpTls::Implicit] {
+        let refusal = refusal(FtpConfig { tls, ..plain.config() });
+        let expected = if tls == FtpTls::Explicit { "answered 5" } else { "does not speak TLS" };
+        assert!(refusal.contains(expected), "{tls:?}: {refusal}");
+    }
+}
+
+#[test]
+fn ftp_an_unreadable_ca_file_is_named() {
+    let daemon = Vsftpd::start(Options { tls: FtpTls::Explicit, ..Options::default() });
+    let missing = FtpConfig { ca_file: Some("/no/such/ca.pem".into()), ..daemon.config() };
+    assert!(refusal(missing).contains("/no/such/ca.pem"));
+    let key = Some(Certificate::Good.files().key);
+    let no_certificate = refusal(FtpConfig { ca_file: key, ..daemon.config() });
+    assert!(no_certificate.contains("holds no certificate"), "{no_certificate}");
+}

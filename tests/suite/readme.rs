@@ -1,0 +1,134 @@
+//! README.md and `docs/`: what they show exists. CI runs README's commands; here their names,
+//! links and pictures of the command line are held against the real thing.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::support::process::cu_agent;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn documents() -> Vec<(PathBuf, String)> {
+    let mut paths = vec![root().join("README.md")];
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "md") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), fs::read_to_string(&path).unwrap())).collect()
+}
+
+/// Lines of the fenced blocks marked `language`.
+fn block_lines<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
+    let mut lines = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        if line.starts_with("```") {
+            inside = !inside && line == format!("```{language}");
+        } else if inside && !line.trim().is_empty() {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+#[test]
+fn the_two_commands_and_the_tests_stand_in_the_readme_as_ci_runs_them() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let commands = block_lines(&readme, "sh");
+    for command in ["make demo", "make demo-central", "make test"] {
+        assert!(commands.contains(&command), "{command} is not in a `sh` block: {commands:?}");
+    }
+}
+
+#[test]
+fn every_make_target_that_a_document_names_exists() {
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    for (path, text) in documents() {
+        for (at, _) in text.match_indices("make ") {
+            let before = text[..at].chars().next_back().unwrap_or('\n');
+            if !['`', '\n'].contains(&before) {
+                continue;
+            }
+            let target: String = text[at + "make ".len()..]
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-')
+                .collect();
+            assert!(
+                makefile.lines().any(|line| line.starts_with(&format!("{target}:"))),
+                "{}: make {target} does not exist",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_command_of_the_agent_that_a_document_names_exists() {
+    let mut named = 0;
+    for (path, text) in documents() {
+        for (at, found) in text.match_indices("cu-agent ") {
+            let before = text[..at].chars().next_back().unwrap_or('\n');
+            let mut words = text[at + found.len()..]
+                .split(|c: char| c.is_whitespace() || c == '`')
+                .take_while(|word| !word.is_empty());
+            let mut word = words.next().unwrap_or_default();
+            if word == "--config" {
+                words.next();
+                word = words.next().unwrap_or_default();
+            }
+            let is_command = ['`', '\n', '$', '/'].contains(&before)
+                && !word.is_empty()
+                && word.chars().all(|c| c.is_ascii_lowercase());
+            if is_command {
+                named += 1;
+                let output = cu_agent(&[word, "--help"]);
+                assert_eq!(output.code, 0, "{}: cu-agent {word}\n{output}", path.display());
+            }
+        }
+    }
+    assert!(named > 3, "the documents show the command line");
+}
+
+#[test]
+fn every_link_to_a_file_of_the_repository_leads_somewhere() {
+    for (path, text) in documents() {
+        for (at, _) in text.match_indices("](") {
+            let target: String = text[at + 2..].chars().take_while(|c| *c != ')').collect();
+            if target.contains("://") || target.starts_with('#') {
+                continue;
+            }
+            let file = target.split('#').next().unwrap();
+            let from = path.parent().unwrap_or(Path::new("."));
+            assert!(from.join(file).exists(), "{}: link to {target}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_test_that_a_document_names_exists() {
+    let suite = root().join("tests/suite");
+    let mut tests = String::new();
+    for entry in fs::read_dir(suite).unwrap() {
+        tests += &fs::read_to_string(entry.unwrap().path()).unwrap();
+    }
+    for (path, text) in documents() {
+        for word in text.split('`').skip(1).step_by(2) {
+            let is_test_name = word.matches('_').count() >= 4
+                && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            if is_test_name {
+                assert!(
+                    tests.contains(&format!("fn {word}(")),
+                    "{}: no test is called {word}",
+                    path.display()
+                );
+            }
+        }
+    }
+}

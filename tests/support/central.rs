@@ -1,0 +1,196 @@
+//! Sessions to deliver, and a feeder that carries them to central as the agent does: states, plan,
+//! missing centres, delivery.
+
+use chrono::NaiveDate;
+use cu_agent::{
+    config::CentralConfig,
+    model::{
+        Day, Delivery, DetailCounts, Figures, Job, LocalSession, Machine, Numbered, Piece, Stamp,
+        Stop, Wait,
+    },
+    sync::{
+        plan::{Identity, Step, plan},
+        postgres::{Central, CentralError, Claims, Order, Outcome},
+    },
+};
+
+use super::postgres::Database;
+
+pub fn day(text: &str) -> Day {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").unwrap()
+}
+
+/// The moment `seconds` after the day's midnight.
+pub fn at(day: Day, seconds: i64) -> Stamp {
+    Stamp::from_naive(day.and_time(chrono::NaiveTime::MIN)).plus_ms(seconds * 1000)
+}
+
+fn numbered<T>(rows: Vec<T>) -> Vec<Numbered<T>> {
+    (1..).zip(rows).map(|(number, row)| Numbered { number, row }).collect()
+}
+
+/// A whole session of `pieces` pieces, one every 40 s from 05:00, a wait of 7.5 s behind every other
+/// piece, a stop of five minutes and a job every 40 pieces. Revision 1.
+pub fn session(nom: &str, date: &str, pieces: u32) -> Delivery {
+    let day = day(date);
+    let moment = |n: u32| at(day, 18_000 + 40 * i64::from(n));
+    let list: Vec<_> = (0..pieces)
+        .map(|n| Piece {
+            at: moment(n),
+            details: format!("1 B{} H{}", 159_464 + n, n % 4 + 1).into(),
+        })
+        .collect();
+    let waits: Vec<_> = (0..pieces)
+        .step_by(2)
+        .map(|n| Wait { start: moment(n).plus_ms(5_000), end: moment(n).plus_ms(12_500) })
+        .collect();
+    let stops: Vec<_> = (20..pieces)
+        .step_by(40)
+        .map(|n| Stop { start: moment(n).plus_ms(1_000), end: moment(n).plus_ms(31_000) })
+        .collect();
+    let jobs: Vec<_> = (0..pieces)
+        .step_by(40)
+        .map(|n| Job {
+            at: moment(n),
+            reference: format!("61{}", 12 + n / 40 % 3).into(),
+            length_e2: 658_459,
+            colour: if n % 80 == 0 { "654".into() } else { "N/A".into() },
+        })
+        .collect();
+    let window_ms = list.last().map_or(0, |last| last.at.0 - list[0].at.0);
+    let (wait_ms, stop_ms) = (waits.len() as i64 * 5_000, stops.len() as i64 * 30_000);
+    Delivery {
+        machine: Machine { nom: nom.into(), type_cu: nom.into() },
+        day,
+        revision: 1,
+        figures: Figures {
+            events: (list.len() + waits.len() + 2 * stops.len() + jobs.len()) as u64,
+            first_piece: list.first().map(|p| p.at),
+            last_piece: list.last().map(|p| p.at),
+            first_start: stops.first().map(|s| s.end),
+            last_stop: stops.last().map(|s| s.start),
+            total_pieces: pieces,
+            window_ms,
+            wait_ms,
+            stop_ms,
+            effective_ms: window_ms - wait_ms - stop_ms,
+            raw_wait_ms: waits.len() as i64 * 7_500,
+            raw_stop_ms: stop_ms,
+        },
+        log_sources: format!("{nom} (PVC)/{}.LOG", day.format("%Y%m%d")),
+        counts: DetailCounts {
+            pieces,
+            waits: waits.len() as u32,
+            stops: stops.len() as u32,
+            jobs: jobs.len() as u32,
+        },
+        pieces: numbered(list),
+        waits: numbered(waits),
+        stops: numbered(stops),
+        jobs: numbered(jobs),
+    }
+}
+
+/// The same session, one revision later, with only the rows numbered above `already` sent.
+pub fn grown(mut whole: Delivery, already: &Delivery) -> Delivery {
+    whole.revision = already.revision + 1;
+    whole.pieces.retain(|p| p.number > already.counts.pieces);
+    whole.waits.retain(|p| p.number > already.counts.waits);
+    whole.stops.retain(|p| p.number > already.counts.stops);
+    whole.jobs.retain(|p| p.number > already.counts.jobs);
+    whole
+}
+
+/// What the buffer would say of the session.
+pub fn local(delivery: &Delivery) -> LocalSession {
+    LocalSession {
+        machine: delivery.machine.clone(),
+        day: delivery.day,
+        revision: delivery.revision,
+        synced_revision: 0,
+        events: delivery.figures.events,
+        counts: delivery.counts,
+    }
+}
+
+pub fn claims(agent: &str, buffer: &str, instance: &str) -> Claims {
+    Claims::new(
+        Identity { agent_id: agent.into(), buffer_id: buffer.into() },
+        instance.into(),
+        format!("host-of-{instance}"),
+    )
+}
+
+/// An agent's connection to central.
+pub struct Feeder {
+    pub central: Central,
+    pub claims: Claims,
+}
+
+impl Feeder {
+    /// Connects as superuser and migrates.
+    pub fn new(db: &Database<'_>) -> Self {
+        let mut feeder = Self::connect(&db.config());
+        feeder.central.migrate().unwrap();
+        feeder
+    }
+
+    /// Connects, nothing else.
+    pub fn connect(config: &CentralConfig) -> Self {
+        Self {
+            central: Central::connect(config, "cu-agent tests").unwrap(),
+            claims: claims("ligne-1", "buffer-1", "instance-1"),
+        }
+    }
+
+    /// The plan for each session, and what became of those that were delivered.
+    pub fn try_sync(
+        &mut self,
+        sessions: &[Delivery],
+    ) -> Result<Vec<(Step, Option<Outcome>)>, CentralError> {
+        let keys: Vec<_> = sessions.iter().map(|s| (s.machine.nom.as_str(), s.day)).collect();
+        let states = self.central.states(&mut self.claims, &keys)?;
+        if !states.missing_centres.is_empty() {
+            let machines: Vec<_> = sessions.iter().map(|s| s.machine.clone()).collect();
+            self.central.ensure_centres(&machines)?;
+        }
+        let steps: Vec<_> = sessions
+            .iter()
+            .zip(&states.sessions)
+            .map(|(s, held)| plan(&local(s), held.as_ref(), &self.claims.identity))
+            .collect();
+        let orders: Vec<_> = sessions
+            .iter()
+            .zip(&states.sessions)
+            .zip(&steps)
+            .filter(|(_, step)| matches!(step, Step::Deliver { .. }))
+            .map(|((delivery, held), _)| Order { delivery, replaces: held.as_ref() })
+            .collect();
+        let mut outcomes = if orders.is_empty() {
+            Vec::new()
+        } else {
+            self.central.deliver(&mut self.claims, &orders)?
+        }
+        .into_iter();
+        Ok(steps
+            .into_iter()
+            .map(|step| {
+                let outcome = match step {
+                    Step::Deliver { .. } => outcomes.next(),
+                    Step::Confirm | Step::Refuse(_) => None,
+                };
+                (step, outcome)
+            })
+            .collect())
+    }
+
+    /// As [`Self::try_sync`], and every session must be complete in central afterwards.
+    pub fn sync(&mut self, sessions: &[Delivery]) {
+        for (step, outcome) in self.try_sync(sessions).unwrap() {
+            match (&step, &outcome) {
+                (Step::Confirm, None) | (_, Some(Outcome::Written { complete: true })) => {}
+                other => panic!("not in central: {other:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What the real servers have in common: a folder with the files they serve, a port, an account, and
+//! a process that can be stopped and started again.
+
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    os::unix::fs::{PermissionsExt, chown},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU16, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use cu_agent::config::{FtpConfig, FtpMode, FtpTls, NameEncoding, Secret};
+use tempfile::TempDir;
+
+use super::{account, certificates::Certificate, supervised::Supervised};
+
+/// How long a server may take to listen.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// How a server is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub tls: FtpTls,
+    pub certificate: Certificate,
+    /// Data connections must resume the TLS session of the control connection.
+    pub require_ssl_reuse: bool,
+    /// Nothing newer than TLS 1.2.
+    pub only_tls12: bool,
+    /// Lines added to the configuration file, or arguments where a server has no such file.
+    pub extra: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            tls: FtpTls::None,
+            certificate: Certificate::Good,
+            require_ssl_reuse: false,
+            only_tls12: false,
+            extra: Vec::new(),
+        }
+    }
+}
+
+/// A real server; dropped, it is killed and its folder removed.
+#[derive(Debug)]
+pub struct Daemon {
+    folder: TempDir,
+    root: PathBuf,
+    port: u16,
+    tls: FtpTls,
+    command: Vec<String>,
+    environment: Vec<(String, String)>,
+    running: Option<Supervised>,
+}
+
+impl Daemon {
+    /// A folder and a port; nothing runs yet.
+    pub(super) fn prepare(options: &Options) -> Self {
+        let folder = tempfile::Builder::new().prefix("cu-ftp-").tempdir().unwrap();
+        fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let environment = Vec::new();
+        let daemon = Self {
+            root: folder.path().join("root"),
+            folder,
+            port: free_port(),
+            tls: options.tls,
+            command: Vec::new(),
+            environment,
+            running: None,
+        };
+        fs::create_dir(&daemon.root).unwrap();
+        fs::create_dir(daemon.path("empty")).unwrap();
+        daemon.own(&daemon.root);
+        if options.only_tls12 {
+            let rules = "openssl_conf = o\n[o]\nssl_conf = s\n[s]\nsystem_default = d\n[d]\nMaxProtocol = TLSv1.2\n";
+            fs::write(daemon.path("openssl.cnf"), rules).unwrap();
+        }
+        daemon
+    }
+
+    /// Starts the server for the first time.
+    pub(super) fn run(mut self, command: Vec<String>, library_path: String) -> Self {
+        self.command = command;
+        if !library_path.is_empty() {
+            self.environment.push(("LD_LIBRARY_PATH".into(), library_path));
+        }
+        let rules = self.path("openssl.cnf");
+        if rules.exists() {
+            self.environment.push(("OPENSSL_CONF".into(), rules.display().to_string()));
+        }
+        self.restart();
+        self
+    }
+
+    /// A file of the server's own, beside what it serves.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What the server serves as its root.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn user(&self) -> &str {
+        account::USER
+    }
+
+    pub fn password(&self) -> &str {
+        account::PASSWORD
+    }
+
+    /// Writes a file below the root as if the machine had, with its folders.
+    pub fn put(&self, path: impl AsRef<Path>, bytes: &[u8]) {
+        let path = self.root.join(path);
+        let folder = path.parent().unwrap();
+        fs::create_dir_all(folder).unwrap();
+        for made in folder.ancestors().take_while(|made| *made != self.root) {
+            self.own(made);
+        }
+        fs::write(&path, bytes).unwrap();
+        self.own(&path);
+    }
+
+    pub fn make_folder(&self, name: impl AsRef<Path>) {
+        let path = self.root().join(name);
+        fs::create_dir_all(&path).unwrap();
+        self.own(&path);
+    }
+
+    fn own(&self, path: &Path) {
+        let (user, group) = account::user_and_group_id();
+        chown(path, Some(user), Some(group)).unwrap();
+    }
+
+    /// Kills the server with all its sessions.
+    pub fn stop(&mut self) {
+        self.running = None;
+    }
+
+    /// Starts the server on the same port and folder; kills it before where it runs.
+    pub fn restart(&mut self) {
+        self.running = None;
+        let log = self.path("server.log");
+        self.running = Some(Supervised::start(&self.command, &self.environment, &log));
+        let deadline = Instant::now() + START_LIMIT;
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            let said = || fs::read_to_string(&log).unwrap_or_default();
+            assert!(Instant::now() < deadline, "{} does not listen: {}", self.command[0], said());
+            thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
+    /// How to reach this server as its user.
+    pub fn config(&self) -> FtpConfig {
+        FtpConfig { tls: self.tls, ..plain_config(self.port) }
+    }
+}
+
+/// A configuration for a server on the loopback, in the clear, with short waits.
+pub fn plain_config(port: u16) -> FtpConfig {
+    FtpConfig {
+        host: "127.0.0.1".into(),
+        port,
+        user: account::USER.into(),
+        password: Secret::new(account::PASSWORD),
+        tls: FtpTls::None,
+        ca_file: None,
+        fingerprint: None,
+        encoding: NameEncoding::Utf8,
+        mode: FtpMode::Passive,
+        root: None,
+        connect_timeout: Duration::from_secs(5),
+        read_timeout: Duration::from_secs(10),
+    }
+}
+
+/// A port below those that the kernel gives to outgoing connections, so that none of them takes it
+/// while a server restarts.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 997).unwrap() * 12;
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + (start + step) % 12_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! A small FTP server in the clear that follows a script: for what real servers do not do, and for
+//! what they do only when they break. It counts what it is asked.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, BufRead, BufReader, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use cu_agent::config::FtpConfig;
+
+use super::daemon::plain_config;
+
+/// Folder → name → bytes, all names as they are on the wire.
+pub type Tree = BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Vec<u8>>>;
+
+/// What the server is and does. It may be changed while the server runs.
+#[derive(Clone, Debug)]
+pub struct Script {
+    pub greeting: String,
+    /// Lines of FEAT; `None`: the server does not know FEAT.
+    pub features: Option<Vec<String>>,
+    pub tree: Tree,
+    /// Whole answers instead of the usual ones, by the command line (`DELE a.LOG`) or by its verb.
+    pub answers: BTreeMap<String, String>,
+    /// Whole listings instead of the usual ones, by verb.
+    pub listings: BTreeMap<String, Vec<u8>>,
+    /// LIST as MS-DOS prints it.
+    pub dos_style: bool,
+    /// NLST prints whole paths.
+    pub whole_paths: bool,
+    /// The listing of an empty folder is refused with 550.
+    pub empty_is_refused: bool,
+    /// The address in answers to PASV.
+    pub pasv_host: String,
+    /// RETR ends after so many bytes, with this last answer; an empty one closes everything.
+    pub cut: Option<(usize, String)>,
+    /// The n-th command of a connection, from 1, is answered with 421 and the end.
+    pub hang_up_at: Option<usize>,
+    /// This verb is never answered.
+    pub silent_at: Option<String>,
+    /// SIZE is refused until TYPE I was sent.
+    pub size_needs_type: bool,
+    /// Added to every size in a listing.
+    pub listed_sizes_lie_by: u64,
+    /// A second connection at a time is refused.
+    pub one_connection: bool,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            greeting: "220 scripted server ready\r\n".into(),
+            features: Some(
+                ["MLST type*;size*;modify*;", "SIZE", "MDTM", "REST STREAM"]
+                    .map(str::to_owned)
+                    .into(),
+            ),
+            tree: Tree::new(),
+            answers: BTreeMap::new(),
+            listings: BTreeMap::new(),
+            dos_style: false,
+            whole_paths: false,
+            empty_is_refused: false,
+            pasv_host: "127,0,0,1".into(),
+            cut: None,
+            hang_up_at: None,
+            silent_at: None,
+            size_needs_type: false,
+            listed_sizes_lie_by: 0,
+            one_connection: false,
+        }
+    }
+}
+
+impl Script {
+    /// With one more file.
+    pub fn file(mut self, folder: impl AsRef<[u8]>, name: impl AsRef<[u8]>, bytes: &[u8]) -> Self {
+        let folder = self.tree.entry(folder.as_ref().to_vec()).or_default();
+        folder.insert(name.as_ref().to_vec(), bytes.to_vec());
+        self
+    }
+
+    pub fn folder(mut self, folder: impl AsRef<[u8]>) -> Self {
+        self.tree.entry(folder.as_ref().to_vec()).or_default();
+        self
+    }
+
+    pub fn answer(mut self, command: &str, answer: &str) -> Self {
+        self.answers.insert(command.to_owned(), answer.to_owned());
+        self
+    }
+
+    pub fn listing(mut self, verb: &str, bytes: &[u8]) -> Self {
+        self.listings.insert(verb.to_owned(), bytes.to_vec());
+        self
+    }
+
+    /// A server that knows neither FEAT nor MLSD.
+    pub fn without_mlsd(mut self) -> Self {
+        self.features = None;
+        self.answer("MLSD", "500 what?")
+    }
+
+    /// A server that knows NLST only.
+    pub fn nlst_only(self) -> Self {
+        self.without_mlsd().answer("LIST", "502 not here")
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    script: Mutex<Script>,
+    commands: Mutex<Vec<String>>,
+    connections: AtomicUsize,
+    open: AtomicUsize,
+    sockets: Mutex<Vec<TcpStream>>,
+    is_over: AtomicBool,
+}
+
+/// Dropped, it accepts nothing more; its open connections end with their clients.
+#[derive(Debug)]
+pub struct ScriptedFtp {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+impl ScriptedFtp {
+    pub fn start(script: Script) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared {
+            script: Mutex::new(script),
+            commands: Mutex::default(),
+            connections: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+            sockets: Mutex::default(),
+            is_over: AtomicBool::new(false),
+        });
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if accepting.is_over.load(Ordering::SeqCst) {
+                    break;
+                }
+                let shared = Arc::clone(&accepting);
+                shared.connections.fetch_add(1, Ordering::SeqCst);
+                let stream = stream.unwrap();
+                stream.set_nodelay(true).unwrap();
+                shared.sockets.lock().unwrap().push(stream.try_clone().unwrap());
+                thread::spawn(move || {
+                    let already_open = shared.open.fetch_add(1, Ordering::SeqCst);
+                    // A client that goes away in the middle is what many tests are about.
+                    let _ = Session::new(stream, &shared).serve(already_open);
+                    shared.open.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        });
+        Self { port, shared }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn config(&self) -> FtpConfig {
+        plain_config(self.port)
+    }
+
+    /// The script, to be changed for what comes.
+    pub fn script(&self) -> MutexGuard<'_, Script> {
+        self.shared.script.lock().unwrap()
+    }
+
+    /// All command lines so far; bytes that are not ASCII as latin-1.
+    pub fn commands(&self) -> Vec<String> {
+        self.shared.commands.lock().unwrap().clone()
+    }
+
+    /// How often a verb was sent.
+    pub fn count(&self, verb: &str) -> usize {
+        let commands = self.shared.commands.lock().unwrap();
+        commands.iter().filter(|line| line.split(' ').next() == Some(verb)).count()
+    }
+
+    /// Says 421 on all open connections and ends them, as an idle time-out does; returns when their
+    /// sessions are over.
+    pub fn end_connections(&self) {
+        for mut socket in self.shared.sockets.lock().unwrap().drain(..) {
+            // Those of former connections are closed already.
+            let _ = socket.write_all(b"421 idle too long\r\n");
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.shared.open.load(Ordering::SeqCst) > 0 {
+            assert!(Instant::now() < deadline, "a session does not end");
+            thread::park_timeout(Duration::from_millis(1));
+        }
+    }
+
+    /// Connections accepted so far.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for ScriptedFtp {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::SeqCst);
+        // Wakes the accepting thread.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+struct Session<'a> {
+    reader: BufReader<TcpStream>,
+    shared: &'a Shared,
+    /// The folder it stands in; empty at the root.
+    here: Vec<u8>,
+    offset: usize,
+    is_binary: bool,
+    passive: Option<TcpListener>,
+    active: Option<u16>,
+}
+
+impl<'a> Session<'a> {
+    fn new(stream: TcpStream, shared: &'a Shared) -> Self {
+        Self {
+            reader: BufReader::new(stream),
+            shared,
+            here: Vec::new(),
+            offset: 0,
+            is_binary: false,
+            passive: None,
+            active: None,
+        }
+    }
+
+    fn script(&self) -> Script {
+        self.shared.script.lock().unwrap().clone()
+    }
+
+    fn say(&mut self, line: &str) -> io::Result<()> {
+        let end = if line.ends_with('\n') { "" } else { "\r\n" };
+        self.reader.get_mut().write_all(format!("{line}{end}").as_bytes())
+    }
+
+    fn serve(&mut self, already_open: usize) -> io::Result<()> {
+        let script = self.script();
+        if script.one_connection && already_open > 0 {
+            return self.say("421 one connection at a time");
+        }
+        self.say(&script.greeting)?;
+        for number in 1.. {
+            let mut line = Vec::new();
+            if self.reader.read_until(b'\n', &mut line)? == 0 {
+                break;
+            }
+            let line = line.trim_ascii_end().to_vec();
+            let shown: String = line.iter().map(|byte| char::from(*byte)).collect();
+            self.shared.commands.lock().unwrap().push(shown.clone());
+            let script = self.script();
+            if script.hang_up_at == Some(number) {
+                self.say("421 service closing")?;
+                break;
+            }
+            let at = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
+            let verb = shown[..shown.find(' ').unwrap_or(shown.len())].to_ascii_uppercase();
+            let argument = line.get(at + 1..).unwrap_or_default();
+            if script.silent_at.as_ref() == Some(&verb) {
+                self.shared.commands.lock().unwrap().push("(silence)".into());
+                // Nothing is answered until the client gives up.
+                while self.reader.read_until(b'\n', &mut Vec::new())? > 0 {}
+                break;
+            }
+            if let Some(answer) = script.answers.get(&shown).or(script.answers.get(&verb)) {
+                self.say(answer)?;
+                continue;
+            }
+            if !self.obey(&script, &verb, argument)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// False where the connection ends.
+    fn obey(&mut self, script: &Script, verb: &str, argument: &[u8]) -> io::Result<bool> {
+        let folder = script.tree.get(&self.here);
+        let file = folder.and_then(|folder| folder.get(argument));
+        match verb {
+            "USER" => self.say("331 password?")?,
+            "PASS" => self.say("230 welcome")?,
+            "SYST" => self.say("215 UNIX Type: L8")?,
+            "OPTS" | "NOOP" => self.say("200 fine")?,
+            "TYPE" => {
+                self.is_binary = argument == b"I";
+                self.say("200 fine")?;
+            }
+            "QUIT" => {
+                self.say("221 bye")?;
+                return Ok(false);
+            }
+            "FEAT" => match &script.features {
+                Some(lines) => {
+                    let lines: String = lines.iter().map(|line| format!(" {line}\r\n")).collect();
+                    self.say(&format!("211-Features:\r\n{lines}211 End"))?;
+                }
+                None => self.say("502 not here")?,
+            },
+            "PWD" => {
+                self.reader.get_mut().write_all(b"257 \"/")?;
+                let here = self.here.clone();
+                self.reader.get_mut().write_all(&here)?;
+                self.say("\" is here")?;
+            }
+            "CWD" => {
+                let wanted = argument.strip_prefix(b"/").unwrap_or(argument);
+                if wanted.is_empty() || (self.here.is_empty() && script.tree.contains_key(wanted)) {
+                    self.here = wanted.to_vec();
+                    self.say("250 there")?;
+                } else {
+                    self.say("550 no such folder")?;
+                }
+            }
+            "CDUP" => {
+                self.here.clear();
+                self.say("250 there")?;
+            }
+            "EPSV" | "PASV" => {
+                let listener = TcpListener::bind(("127.0.0.1", 0))?;
+                let port = listener.local_addr()?.port();
+                self.passive = Some(listener);
+                if verb == "EPSV" {
+                    self.say(&format!("229 extended passive (|||{port}|)"))?;
+                } else {
+                    let (host, high, low) = (&script.pasv_host, port / 256, port % 256);
+                    self.say(&format!("227 passive ({host},{high},{low})"))?;
+                }
+            }
+            "PORT" => {
+                let text = String::from_utf8_lossy(argument).into_owned();
+                let numbers: Vec<u16> = text.split(',').map(|n| n.parse().unwrap()).collect();
+                self.active = Some(numbers[4] * 256 + numbers[5]);
+                self.say("200 fine")?;
+            }
+            "REST" => {
+                self.offset = String::from_utf8_lossy(argument).parse().unwrap();
+                self.say("350 from there")?;
+            }
+            "SIZE" if script.size_needs_type && !self.is_binary => self.say("550 not in ASCII")?,
+            "SIZE" => match file {
+                Some(bytes) => self.say(&format!("213 {}", bytes.len()))?,
+                None => self.say("550 no such file")?,
+            },
+            "MDTM" => match file {
+                Some(_) => self.say("213 20250603051112")?,
+                None => self.say("550 no such file")?,
+            },
+            "DELE" => {
+                let mut now = self.shared.script.lock().unwrap();
+                let gone = now.tree.get_mut(&self.here).and_then(|folder| folder.remove(argument));
+                drop(now);
+                self.say(if gone.is_some() { "250 gone" } else { "550 no such file" })?;
+            }
+            "RETR" => match file {
+                Some(bytes) => return self.send_file(script, bytes),
+                None => self.say("550 no such file")?,
+            },
+            "MLSD" | "LIST" | "NLST" => self.send_listing(script, verb)?,
+            _ => self.say("500 what?")?,
+        }
+        Ok(true)
+    }
+
+    fn data(&mut self) -> io::Result<TcpStream> {
+        if let Some(port) = self.active.take() {
+            return TcpStream::connect(("127.0.0.1", port));
+        }
+        let listener = self.passive.take().ok_or(io::ErrorKind::NotConnected)?;
+        Ok(listener.accept()?.0)
+    }
+
+    fn send_file(&mut self, script: &Script, bytes: &[u8]) -> io::Result<bool> {
+        let from = std::mem::take(&mut self.offset).min(bytes.len());
+        let rest = &bytes[from..];
+        self.say("150 here it comes")?;
+        let mut data = self.data()?;
+        let Some((length, last_answer)) = &script.cut else {
+            data.write_all(rest)?;
+            drop(data);
+            self.say("226 that was it")?;
+            return Ok(true);
+        };
+        data.write_all(&rest[..(*length).min(rest.len())])?;
+        data.shutdown(Shutdown::Both)?;
+        if last_answer.is_empty() {
+            self.reader.get_mut().shutdown(Shutdown::Both)?;
+            return Ok(false);
+        }
+        self.say(last_answer)?;
+        Ok(true)
+    }
+
+    fn send_listing(&mut self, script: &Script, verb: &str) -> io::Result<()> {
+        let is_empty = !self.here.is_empty() && script.tree[&self.here].is_empty();
+        if script.empty_is_refused && is_empty {
+            self.passive = None;
+            return self.say("550 No files found");
+        }
+        let text = match script.listings.get(verb) {
+            Some(text) => text.clone(),
+            None => self.listing(script, verb),
+        };
+        self.say("150 here it comes")?;
+        let mut data = self.data()?;
+        data.write_all(&text)?;
+        drop(data);
+        self.say("226 that was it")
+    }
+
+    fn listing(&self, script: &Script, verb: &str) -> Vec<u8> {
+        let mut text = Vec::new();
+        let mut line = |start: String, name: &[u8]| {
+            text.extend_from_slice(start.as_bytes());
+            text.extend_from_slice(name);
+            text.extend_from_slice(b"\r\n");
+        };
+        if self.here.is_empty() {
+            for folder in script.tree.keys() {
+                let start = match verb {
+                    "MLSD" => "type=dir;modify=20250603051112; ".into(),
+                    "LIST" if script.dos_style => "06-03-25  05:11AM       <DIR>          ".into(),
+                    "LIST" => "drwxr-xr-x   2 cu cu 4096 Jun  3  2025 ".into(),
+                    _ => String::new(),
+                };
+                line(start, folder);
+            }
+            return text;
+        }
+        for (name, bytes) in &script.tree[&self.here] {
+            let size = bytes.len() as u64 + script.listed_sizes_lie_by;
+            let start = match verb {
+                "MLSD" => format!("type=file;size={size};modify=20250603051112; "),
+                "LIST" if script.dos_style => format!("06-03-25  05:11AM {size:>20} "),
+                "LIST" => format!("-rw-r--r--   1 cu cu {size:>8} Jun  3  2025 "),
+                _ if script.whole_paths => {
+                    format!("/{}/", self.here.iter().map(|b| char::from(*b)).collect::<String>())
+                }
+                _ => String::new(),
+            };
+            line(start, name);
+        }
+        text
+    }
+}
