@@ -172,7 +172,7 @@ fn scattered_changes_touch_only_their_rows() {
     change.pieces =
         whole.pieces.iter().filter(|p| [3, 4, 40].contains(&p.number)).cloned().collect();
     for piece in &mut change.pieces {
-        piece.row.details = format!("corrected {}", piece.number);
+        piece.row.details = format!("corrected {}", piece.number).into();
     }
     feeder.sync(&[change]);
     assert_eq!(db.psql(versions), before);
@@ -256,6 +256,86 @@ fn rows_missing_below_an_increment_are_noticed_in_the_same_trip() {
 }
 
 #[test]
+<<<<<<< HEAD
+=======
+fn a_buffer_that_knows_less_never_shrinks_central() {
+    let db = Database::fresh();
+    Feeder::new(&db).sync(&[session("DEM12", "2025-05-28", 50)]);
+    let mut rebuilt = Feeder::connect(&db.config());
+    rebuilt.claims = claims("ligne-1", "buffer-2", "instance-2");
+    let steps = rebuilt.try_sync(&[session("DEM12", "2025-05-28", 20)]).unwrap();
+    assert!(matches!(steps[0], (Step::Refuse(Refusal::FewerEvents { .. }), None)), "{steps:?}");
+    assert_eq!(db.count("piece_production"), 50);
+    rebuilt.sync(&[session("DEM12", "2025-05-28", 60)]);
+    assert_eq!(db.count("piece_production"), 60);
+    assert_eq!(db.psql("SELECT tampon_id FROM session_production"), "buffer-2");
+}
+
+#[test]
+fn a_delivery_does_nothing_where_central_changed_since_it_was_planned() {
+    let db = Database::fresh();
+    let mut feeder = Feeder::new(&db);
+    let s = session("DEM12", "2025-05-28", 20);
+    feeder.sync(&[s.clone(), session("SU12", "2025-05-28", 3)]);
+    let key = [("DEM12", s.day)];
+    let seen = feeder.central.states(&mut feeder.claims, &key).unwrap().sessions;
+    let mut newer = session("DEM12", "2025-05-28", 40);
+    newer.revision = 2;
+    feeder.sync(&[newer]);
+    let mut stale = session("DEM12", "2025-05-28", 25);
+    stale.revision = 3;
+    let orders = [
+        cu_agent::sync::postgres::Order { delivery: &stale, replaces: seen[0].as_ref() },
+        cu_agent::sync::postgres::Order { delivery: &stale, replaces: None },
+    ];
+    for order in orders {
+        let outcomes = feeder.central.deliver(&mut feeder.claims, &[order]).unwrap();
+        assert_eq!(outcomes, [Outcome::Overtaken]);
+    }
+    assert_eq!(
+        db.psql("SELECT revision, total_pieces FROM session_production ORDER BY 1"),
+        "1|3\n2|40"
+    );
+    assert_eq!(db.count("piece_production"), 43);
+}
+
+#[test]
+fn writers_at_the_same_time_never_interleave() {
+    let db = Database::fresh();
+    Feeder::new(&db);
+    let config = db.config();
+    std::thread::scope(|scope| {
+        for writer in 0..4_u32 {
+            let config = &config;
+            scope.spawn(move || {
+                let mut feeder = Feeder::connect(config);
+                for round in 0..6_u32 {
+                    let mut s = session("DEM12", "2025-05-28", 20 + writer * 31 + round * 7);
+                    for piece in &mut s.pieces {
+                        piece.row.details = format!("{writer}/{round}").into();
+                    }
+                    // Every writer has a history of its own.
+                    s.revision = i64::from(1 + round * 4 + writer);
+                    match feeder.try_sync(&[s]) {
+                        Ok(_) => {}
+                        Err(error) => assert_eq!(error.again(), Retry::Soon, "{error}"),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(db.count("session_production"), 1);
+    assert_eq!(
+        db.psql(
+            "SELECT count(DISTINCT p.details), count(*) = max(s.total_pieces), max(numero_piece) = count(*)
+             FROM piece_production p JOIN session_production s ON s.id = p.session_id"
+        ),
+        "1|t|t"
+    );
+}
+
+#[test]
+>>>>>>> core
 fn a_lost_answer_does_no_harm() {
     let db = Database::fresh();
     let s = session("DEM12", "2025-05-28", 40);

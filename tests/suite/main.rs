@@ -24,5 +24,7 @@ mod golden_pure;
 mod invariants;
 mod log_lines;
 mod readme;
+mod reference;
 mod rooms;
 mod service;
+mod union;

@@ -11,5 +11,6 @@ pub mod net;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod process;
+pub mod reference;
 pub mod rows;
 pub mod wait;
