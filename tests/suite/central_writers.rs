@@ -65,7 +65,7 @@ fn writers_at_the_same_time_never_interleave() {
                 for round in 0..6_u32 {
                     let mut s = session("DEM12", "2025-05-28", 20 + writer * 31 + round * 7);
                     for piece in &mut s.pieces {
-                        piece.row.details = format!("{writer}/{round}");
+                        piece.row.details = format!("{writer}/{round}").into();
                     }
                     // Every writer has a history of its own.
                     s.revision = i64::from(1 + round * 4 + writer);

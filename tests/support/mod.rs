@@ -3,8 +3,8 @@
 
 pub mod agent;
 pub mod central;
-pub mod folder;
 pub mod certificate;
+pub mod folder;
 pub mod ftp;
 pub mod golden;
 pub mod net;
