@@ -55,20 +55,13 @@ pub struct OnceReport {
 
 impl Agent {
     /// Opens everything that `command` needs. Nothing is read or sent yet.
-    pub fn open(config: Config, command: &str) -> Result<Self, BufferError> {
+    pub fn open(config: Config, command: &str, stop: Stop) -> Result<Self, BufferError> {
         let (lock, buffer) = open_buffer(&config.agent.state_dir, command)?;
         let settings = settings(&config);
         if let Some(fault) = wall_clock_fault() {
             log::warn!("{fault}");
         }
-        Ok(Self {
-            config,
-            clock: Clock::start(),
-            stop: Stop::default(),
-            buffer,
-            settings,
-            _lock: lock,
-        })
+        Ok(Self { config, clock: Clock::start(), stop, buffer, settings, _lock: lock })
     }
 
     fn courier(&self) -> Option<Courier> {
