@@ -23,35 +23,61 @@ impl<'t> Part<'_, 't> {
 /// The production days that a file's events belong to, with the number of events of each.
 pub fn days_touched(events: &[Event<'_>], day_start: TimeDelta) -> BTreeMap<Day, u64> {
     let mut days = BTreeMap::new();
-    let mut rest = events;
-    while let Some(first) = rest.first() {
-        let day = Stamp::from_seconds(first.seconds).day(day_start);
-        let seconds = seconds_of(day, day_start);
-        let run = rest.iter().take_while(|event| seconds.contains(&event.seconds)).count();
-        *days.entry(day).or_default() += run as u64;
-        rest = &rest[run..];
+    for (day, run) in runs(events, day_start) {
+        *days.entry(day).or_default() += run.len() as u64;
     }
     days
 }
 
-/// A file's part of one day; empty where the file holds nothing of it.
+/// A file's parts of all days, in one pass however many days it holds.
+pub fn parts_by_day<'e, 't>(
+    events: &'e [Event<'t>],
+    day_start: TimeDelta,
+) -> BTreeMap<Day, Part<'e, 't>> {
+    let mut parts: BTreeMap<Day, Part<'e, 't>> = BTreeMap::new();
+    for (day, run) in runs(events, day_start) {
+        parts
+            .entry(day)
+            // The clock stepped over midnight and back.
+            .and_modify(|part| part.0.to_mut().extend_from_slice(run))
+            .or_insert(Part(Cow::Borrowed(run)));
+    }
+    parts
+}
+
+/// A file's part of one day; empty where the file holds nothing of it. For all days of a file,
+/// [`parts_by_day`] reads it once.
 pub fn part_of_day<'e, 't>(
     events: &'e [Event<'t>],
     day: Day,
     day_start: TimeDelta,
 ) -> Part<'e, 't> {
     let seconds = seconds_of(day, day_start);
-    let is_in = |event: &Event<'_>| seconds.contains(&event.seconds);
-    let first = events.iter().position(is_in).unwrap_or(events.len());
+    let is_in = |event: &&Event<'_>| seconds.contains(&event.seconds);
+    let first = events.iter().position(|event| is_in(&event)).unwrap_or(events.len());
     let from = &events[first..];
-    let run = from.iter().take_while(|event| is_in(event)).count();
-    let (run, behind) = from.split_at(run);
-    if behind.iter().any(is_in) {
-        // The clock stepped over midnight and back.
-        let more = behind.iter().filter(|event| is_in(event));
-        return Part(run.iter().chain(more).copied().collect());
+    let (run, behind) = from.split_at(from.iter().take_while(is_in).count());
+    let mut part = Cow::Borrowed(run);
+    if behind.iter().any(|event| is_in(&event)) {
+        part.to_mut().extend(behind.iter().filter(is_in).copied());
     }
-    Part(Cow::Borrowed(run))
+    Part(part)
+}
+
+/// Cuts a file's events wherever the day changes.
+fn runs<'e, 't>(
+    events: &'e [Event<'t>],
+    day_start: TimeDelta,
+) -> impl Iterator<Item = (Day, &'e [Event<'t>])> {
+    let mut rest = events;
+    std::iter::from_fn(move || {
+        let day = Stamp::from_seconds(rest.first()?.seconds).day(day_start);
+        let seconds = seconds_of(day, day_start);
+        let run = rest.iter().take_while(|event| seconds.contains(&event.seconds)).count();
+        let (run, behind) = rest.split_at(run);
+        rest = behind;
+        Some((day, run))
+    })
 }
 
 /// The seconds of the wall clock that belong to `day`.
@@ -85,6 +111,11 @@ mod tests {
                 .copied()
                 .collect()
         };
+        for (day, part) in parts_by_day(&events, day_start) {
+            let details_of_part: Vec<u8> =
+                part.events().iter().flat_map(|e| e.details()).copied().collect();
+            assert_eq!(details_of_part, details(day));
+        }
         days.into_iter().map(|(day, count)| (day.to_string(), count, details(day))).collect()
     }
 

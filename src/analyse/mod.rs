@@ -11,7 +11,7 @@ mod session;
 
 use chrono::TimeDelta;
 
-pub use day::{Part, days_touched, part_of_day};
+pub use day::{Part, days_touched, part_of_day, parts_by_day};
 pub use session::{session, session_of_day, sessions};
 
 /// Grows whenever the same bytes would give a different session, so that days still held are

@@ -4,13 +4,13 @@
 //! numbered in the order of their lines, whichever end a line marks. A stop that ends in the second
 //! in which it began is a row of length 0. Figures come from unions, so nothing is counted twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::{
     analyse::{
-        Options, Part, WaitStamp, days_touched,
+        Options, Part, WaitStamp,
         intervals::{Span, measure},
-        merge, part_of_day,
+        merge, parts_by_day,
     },
     model::{
         Anomaly, AnomalyCode, Day, Figures, Job, Piece, Session, ShortText, Stamp, Stop, Wait,
@@ -32,16 +32,13 @@ pub fn session_of_day(parts: &[Part<'_, '_>], options: &Options) -> Session {
 
 /// Every session of one machine from the events of its files, in any order.
 pub fn sessions(files: &[&[Event<'_>]], options: &Options) -> BTreeMap<Day, Session> {
-    let days: BTreeSet<Day> = files
-        .iter()
-        .flat_map(|events| days_touched(events, options.day_start).into_keys())
-        .collect();
-    let session = |day| {
-        let parts: Vec<Part<'_, '_>> =
-            files.iter().map(|events| part_of_day(events, day, options.day_start)).collect();
-        (day, session_of_day(&parts, options))
-    };
-    days.into_iter().map(session).collect()
+    let mut days: BTreeMap<Day, Vec<Part<'_, '_>>> = BTreeMap::new();
+    for events in files {
+        for (day, part) in parts_by_day(events, options.day_start) {
+            days.entry(day).or_default().push(part);
+        }
+    }
+    days.into_iter().map(|(day, parts)| (day, session_of_day(&parts, options))).collect()
 }
 
 /// The session of one day's events, already sorted by time. Steps of the clock are not visible in
@@ -233,4 +230,161 @@ fn short_text(bytes: &[u8]) -> ShortText {
 
 fn count_of(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::{Text, Words, parse};
+
+    /// Lines are `HH:MM:SS name details` of one day.
+    fn session_of(lines: &[&str], wait_stamp: WaitStamp) -> Session {
+        let name = |word: &str| match word {
+            "piece" => "StukUitgevoerd",
+            "wait" => "MachineWait",
+            "stop" => "MachineStop",
+            "start" => "MachineStart",
+            "job" => "JobProfiel",
+            _ => "Melding",
+        };
+        let line = |line: &&str| {
+            let mut words = line.splitn(3, ' ');
+            let (time, word) = (words.next().unwrap(), words.next().unwrap());
+            let details = words.next().unwrap_or_default();
+            format!("20250603 {time}|@{}: {details}\n", name(word))
+        };
+        let log: String = lines.iter().map(line).collect();
+        let text = Text::new(log.as_bytes());
+        let parsed = parse(&text, &Words::default());
+        let options = Options { wait_stamp, ..Options::default() };
+        let mut sessions = sessions(&[&parsed.events], &options);
+        sessions.pop_first().unwrap().1
+    }
+
+    fn session(lines: &[&str]) -> Session {
+        session_of(lines, WaitStamp::Start)
+    }
+
+    /// `code×count` of each anomaly.
+    fn anomalies(session: &Session) -> Vec<String> {
+        let anomalies = session.anomalies.iter();
+        anomalies.map(|anomaly| format!("{}×{}", anomaly.code.as_str(), anomaly.count)).collect()
+    }
+
+    /// Start and end of each stop, in minutes of the day.
+    fn stops(session: &Session) -> Vec<(i64, i64)> {
+        let minute = |at: Stamp| at.0.rem_euclid(86_400_000) / 60_000;
+        session.stops.iter().map(|stop| (minute(stop.start), minute(stop.end))).collect()
+    }
+
+    #[test]
+    fn repeated_stops_do_not_move_the_beginning() {
+        let session =
+            session(&["05:10:00 stop", "05:12:00 stop", "05:20:00 start", "05:30:00 start"]);
+        assert_eq!(stops(&session), [(310, 320)]);
+    }
+
+    #[test]
+    fn a_piece_while_a_stop_is_open_drops_it_and_is_an_anomaly() {
+        let session =
+            session(&["05:00:00 piece", "05:10:00 stop", "05:11:00 piece", "05:20:00 start"]);
+        assert_eq!(stops(&session), []);
+        assert_eq!(anomalies(&session), ["start_line_lost×1"]);
+    }
+
+    #[test]
+    fn a_stop_that_is_open_at_the_end_is_no_period_but_the_last_stop() {
+        let session = session(&["05:00:00 piece", "05:10:00 stop"]);
+        assert_eq!(stops(&session), []);
+        assert!(anomalies(&session).is_empty());
+        assert_eq!(session.figures.last_stop.unwrap().to_string(), "2025-06-03 05:10:00");
+    }
+
+    #[test]
+    fn events_of_one_second_act_in_their_order() {
+        let lost = session(&["05:10:00 stop", "05:10:00 piece", "05:20:00 start"]);
+        assert_eq!(stops(&lost), []);
+        let kept = session(&["05:10:00 piece", "05:10:00 stop", "05:20:00 start"]);
+        assert_eq!(stops(&kept), [(310, 320)]);
+        let within = session(&["05:10:00 stop", "05:10:00 start"]);
+        assert_eq!(stops(&within), [(310, 310)]);
+    }
+
+    #[test]
+    fn a_wait_lies_before_its_line_when_lines_mark_the_end() {
+        let lines = ["05:00:00 piece", "05:00:30 wait 60 sec", "05:10:00 piece"];
+        let figures = |stamp| session_of(&lines, stamp).figures;
+        assert_eq!(figures(WaitStamp::Start).wait_ms, 60_000);
+        assert_eq!(figures(WaitStamp::End).wait_ms, 30_000);
+        assert_eq!(figures(WaitStamp::End).raw_wait_ms, 60_000);
+        let start = session_of(&lines, WaitStamp::End).waits[0].start;
+        assert_eq!(start.to_string(), "2025-06-03 04:59:30");
+    }
+
+    #[test]
+    fn waits_and_stops_count_once_inside_the_window_and_plainly_in_the_raw_sums() {
+        let session = session(&[
+            "04:00:00 wait 60 sec",
+            "05:00:00 piece",
+            "05:01:00 wait 90.5 sec",
+            "05:02:00 wait 60 sec",
+            "05:02:30 stop",
+            "05:10:00 start",
+            "05:59:00 wait 600 sec",
+            "06:00:00 piece",
+            "06:10:00 stop",
+            "06:20:00 start",
+        ]);
+        let figures = &session.figures;
+        assert_eq!(figures.window_ms, 3_600_000);
+        assert_eq!(figures.stop_ms, 450_000);
+        // 05:01:00 to 05:02:30, where the stop takes over, and the last minute.
+        assert_eq!(figures.wait_ms, 150_000);
+        assert_eq!(figures.effective_ms, 3_600_000 - 450_000 - 150_000);
+        assert_eq!(figures.raw_wait_ms, 810_500);
+        assert_eq!(figures.raw_stop_ms, 450_000 + 600_000);
+        assert_eq!(anomalies(&session), ["wait_outside_production×1", "overlap×2"]);
+    }
+
+    #[test]
+    fn a_wait_of_zero_is_no_wait_and_one_without_duration_is_an_anomaly() {
+        let session = session(&["05:00:00 piece", "05:00:01 wait 0 sec", "05:00:02 wait 30"]);
+        assert!(session.waits.is_empty());
+        assert_eq!(anomalies(&session), ["wait_without_duration×1"]);
+    }
+
+    #[test]
+    fn a_day_without_pieces_has_stops_waits_and_no_rates() {
+        let session = session(&["05:00:00 stop", "05:30:00 start", "05:31:00 wait 60 sec"]);
+        assert_eq!(stops(&session), [(300, 330)]);
+        let figures = &session.figures;
+        assert_eq!((figures.window_ms, figures.stop_ms, figures.wait_ms), (0, 0, 0));
+        assert_eq!((figures.raw_stop_ms, figures.raw_wait_ms), (1_800_000, 60_000));
+        assert_eq!(anomalies(&session), ["no_piece×1"]);
+    }
+
+    #[test]
+    fn a_clock_that_stepped_back_is_an_anomaly_and_the_day_is_in_order() {
+        let session = session(&["06:00:00 piece 1", "05:00:00 piece 2", "07:00:00 piece 3"]);
+        let details: Vec<_> = session.pieces.iter().map(|piece| piece.details.as_str()).collect();
+        assert_eq!(details, ["2", "1", "3"]);
+        assert_eq!(anomalies(&session), ["clock_stepped_back×1"]);
+    }
+
+    #[test]
+    fn a_job_without_colour_has_the_colour_that_central_expects() {
+        let session = session(&["05:00:00 job R:GY1104 L:4964,27", "05:00:01 job L:1"]);
+        assert_eq!(session.jobs.len(), 1);
+        let job = &session.jobs[0];
+        assert_eq!(
+            (job.reference.as_str(), job.length_e2, job.colour.as_str()),
+            ("GY1104", 496_427, "N/A")
+        );
+    }
+
+    #[test]
+    fn millions_of_absurd_waits_are_a_number_still() {
+        let spans = vec![Span { start: 0, end: i64::MAX / 2 }; 4];
+        assert_eq!(plain_sum(&spans), i64::MAX);
+    }
 }

@@ -5,11 +5,17 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{Seek, Write},
     path::Path,
+    thread,
+    time::Duration,
 };
 
 use super::BufferError;
 
 const FILE_NAME: &str = "cu-agent.lock";
+
+/// A look at the lock is over much sooner than all of these.
+const PATIENCE_LOOKS: u32 = 20;
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// Held for as long as this value lives.
 #[derive(Debug)]
@@ -30,10 +36,16 @@ impl StateLock {
             .truncate(false)
             .open(&path)
             .map_err(|source| BufferError::Lock { path: path.clone(), source })?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(held(state_dir, &path)),
-            Err(TryLockError::Error(source)) => return Err(BufferError::Lock { path, source }),
+        let mut looks = 0;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                // Somebody who only looks holds it for an instant.
+                Err(TryLockError::WouldBlock) if looks < PATIENCE_LOOKS => looks += 1,
+                Err(TryLockError::WouldBlock) => return Err(held(state_dir, &path)),
+                Err(TryLockError::Error(source)) => return Err(BufferError::Lock { path, source }),
+            }
+            thread::sleep(LOOK_AGAIN_AFTER);
         }
         let mut note = || -> std::io::Result<()> {
             file.set_len(0)?;

@@ -271,9 +271,11 @@ mod tests {
         symlink(root.path().join("secret"), root.path().join("A/link.LOG")).unwrap();
         symlink(root.path().join("A"), root.path().join("B")).unwrap();
         fs::create_dir(root.path().join("A/dir.LOG")).unwrap();
+        let pipe = root.path().join("A/pipe.LOG");
+        assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
         assert_eq!(source.folders().unwrap(), ["A"]);
         assert_eq!(source.list("A").unwrap().len(), 1);
-        for name in ["link.LOG", "dir.LOG"] {
+        for name in ["link.LOG", "dir.LOG", "pipe.LOG"] {
             let error = source.read("A", name, 0, &mut |_| Ok(())).unwrap_err();
             assert!(matches!(error, SourceError::FileRefused { .. }), "{error}");
             assert!(source.delete("A", name).is_err());

@@ -1,17 +1,15 @@
 //! Delivering to central: what is sent arrives to the last digit, once, whole or not at all.
 
-use std::time::Duration;
-
 use crate::support::{
-    central::{Feeder, at, claims, day, grown, session},
+    central::{Feeder, at, day, grown, session},
     net::Proxy,
     postgres::{Database, wait_until},
 };
 use cu_agent::{
     model::{Delivery, DetailCounts, Numbered, Piece, Stop, Wait},
     sync::{
-        plan::{Refusal, Step},
-        postgres::{CentralError, Outcome, Retry},
+        plan::Step,
+        postgres::{CentralError, Order, Outcome, Retry},
     },
 };
 
@@ -139,7 +137,7 @@ fn a_growing_session_is_sent_its_new_rows_and_a_shrunk_one_loses_its_old_ones() 
     let db = Database::fresh();
     let mut feeder = Feeder::new(&db);
     let morning = session("DEM12", "2025-05-28", 30);
-    feeder.sync(&[morning.clone()]);
+    feeder.sync(std::slice::from_ref(&morning));
     let ids = db.psql("SELECT id FROM piece_production WHERE numero_piece <= 30 ORDER BY 1");
     let noon = session("DEM12", "2025-05-28", 75);
     let increment = grown(noon.clone(), &morning);
@@ -167,7 +165,7 @@ fn scattered_changes_touch_only_their_rows() {
     let db = Database::fresh();
     let mut feeder = Feeder::new(&db);
     let whole = session("DEM12", "2025-05-28", 50);
-    feeder.sync(&[whole.clone()]);
+    feeder.sync(std::slice::from_ref(&whole));
     let versions = "SELECT numero_piece, xmin FROM piece_production WHERE numero_piece NOT IN (3, 4, 40) ORDER BY 1";
     let before = db.psql(versions);
     let mut change = grown(whole.clone(), &whole);
@@ -200,10 +198,7 @@ fn an_identical_delivery_changes_nothing_in_central() {
     let orders: Vec<_> = sessions
         .iter()
         .zip(&held)
-        .map(|(delivery, held)| cu_agent::sync::postgres::Order {
-            delivery,
-            replaces: held.as_ref(),
-        })
+        .map(|(delivery, held)| Order { delivery, replaces: held.as_ref() })
         .collect();
     let outcomes = feeder.central.deliver(&mut feeder.claims, &orders).unwrap();
     assert_eq!(
@@ -218,7 +213,7 @@ fn rows_deleted_or_changed_by_hand_are_put_right() {
     let db = Database::fresh();
     let mut feeder = Feeder::new(&db);
     let s = session("DEM12", "2025-05-28", 50);
-    feeder.sync(&[s.clone()]);
+    feeder.sync(std::slice::from_ref(&s));
     let truth =
         "SELECT numero_piece, timestamp_production, details FROM piece_production ORDER BY 1;
                  SELECT numero, timestamp_debut, timestamp_fin FROM periode_attente ORDER BY 1;
@@ -239,7 +234,7 @@ fn rows_deleted_or_changed_by_hand_are_put_right() {
     ] {
         db.psql(damage);
         assert_ne!(db.psql(truth), before, "{damage}");
-        feeder.sync(&[s.clone()]);
+        feeder.sync(std::slice::from_ref(&s));
         assert_eq!(db.psql(truth), before, "{damage}");
     }
 }
@@ -249,7 +244,7 @@ fn rows_missing_below_an_increment_are_noticed_in_the_same_trip() {
     let db = Database::fresh();
     let mut feeder = Feeder::new(&db);
     let morning = session("DEM12", "2025-05-28", 30);
-    feeder.sync(&[morning.clone()]);
+    feeder.sync(std::slice::from_ref(&morning));
     db.psql("DELETE FROM piece_production WHERE numero_piece = 30");
     let noon = session("DEM12", "2025-05-28", 75);
     let outcome = feeder.try_sync(&[grown(noon.clone(), &morning)]).unwrap();
@@ -258,83 +253,6 @@ fn rows_missing_below_an_increment_are_noticed_in_the_same_trip() {
     let outcome = feeder.try_sync(&[whole]).unwrap();
     assert_eq!(outcome, [(Step::Deliver { since_revision: 0, fresh: false }, written(true))]);
     assert_eq!(db.count("piece_production"), 75);
-}
-
-#[test]
-fn a_buffer_that_knows_less_never_shrinks_central() {
-    let db = Database::fresh();
-    Feeder::new(&db).sync(&[session("DEM12", "2025-05-28", 50)]);
-    let mut rebuilt = Feeder::connect(&db.config());
-    rebuilt.claims = claims("ligne-1", "buffer-2", "instance-2");
-    let steps = rebuilt.try_sync(&[session("DEM12", "2025-05-28", 20)]).unwrap();
-    assert!(matches!(steps[0], (Step::Refuse(Refusal::FewerEvents { .. }), None)), "{steps:?}");
-    assert_eq!(db.count("piece_production"), 50);
-    rebuilt.sync(&[session("DEM12", "2025-05-28", 60)]);
-    assert_eq!(db.count("piece_production"), 60);
-    assert_eq!(db.psql("SELECT tampon_id FROM session_production"), "buffer-2");
-}
-
-#[test]
-fn a_delivery_does_nothing_where_central_changed_since_it_was_planned() {
-    let db = Database::fresh();
-    let mut feeder = Feeder::new(&db);
-    let s = session("DEM12", "2025-05-28", 20);
-    feeder.sync(&[s.clone(), session("SU12", "2025-05-28", 3)]);
-    let key = [("DEM12", s.day)];
-    let seen = feeder.central.states(&mut feeder.claims, &key).unwrap().sessions;
-    let mut newer = session("DEM12", "2025-05-28", 40);
-    newer.revision = 2;
-    feeder.sync(&[newer]);
-    let mut stale = session("DEM12", "2025-05-28", 25);
-    stale.revision = 3;
-    let orders = [
-        cu_agent::sync::postgres::Order { delivery: &stale, replaces: seen[0].as_ref() },
-        cu_agent::sync::postgres::Order { delivery: &stale, replaces: None },
-    ];
-    for order in orders {
-        let outcomes = feeder.central.deliver(&mut feeder.claims, &[order]).unwrap();
-        assert_eq!(outcomes, [Outcome::Overtaken]);
-    }
-    assert_eq!(
-        db.psql("SELECT revision, total_pieces FROM session_production ORDER BY 1"),
-        "1|3\n2|40"
-    );
-    assert_eq!(db.count("piece_production"), 43);
-}
-
-#[test]
-fn writers_at_the_same_time_never_interleave() {
-    let db = Database::fresh();
-    Feeder::new(&db);
-    let config = db.config();
-    std::thread::scope(|scope| {
-        for writer in 0..4_u32 {
-            let config = &config;
-            scope.spawn(move || {
-                let mut feeder = Feeder::connect(config);
-                for round in 0..6_u32 {
-                    let mut s = session("DEM12", "2025-05-28", 20 + writer * 31 + round * 7);
-                    for piece in &mut s.pieces {
-                        piece.row.details = format!("{writer}/{round}").into();
-                    }
-                    // Every writer has a history of its own.
-                    s.revision = i64::from(1 + round * 4 + writer);
-                    match feeder.try_sync(&[s]) {
-                        Ok(_) => {}
-                        Err(error) => assert_eq!(error.again(), Retry::Soon, "{error}"),
-                    }
-                }
-            });
-        }
-    });
-    assert_eq!(db.count("session_production"), 1);
-    assert_eq!(
-        db.psql(
-            "SELECT count(DISTINCT p.details), count(*) = max(s.total_pieces), max(numero_piece) = count(*)
-             FROM piece_production p JOIN session_production s ON s.id = p.session_id"
-        ),
-        "1|t|t"
-    );
 }
 
 #[test]
@@ -349,7 +267,7 @@ fn a_lost_answer_does_no_harm() {
     let mut remote = Feeder::connect(&config);
     remote.central.states(&mut remote.claims, &[("DEM12", s.day)]).unwrap();
     proxy.mute(true);
-    let order = [cu_agent::sync::postgres::Order { delivery: &s, replaces: None }];
+    let order = [Order { delivery: &s, replaces: None }];
     let error = std::thread::scope(|scope| {
         let delivery = scope.spawn(|| remote.central.deliver(&mut remote.claims, &order));
         wait_until("central holds the session", || db.count("piece_production") == 40);
@@ -391,109 +309,6 @@ fn a_figure_too_large_for_its_column_is_refused_not_stuck() {
     s.figures.window_ms = i64::MAX / 2;
     let error = feeder.try_sync(&[s]).unwrap_err();
     assert_eq!(error.again(), Retry::Never, "{error}");
-}
-
-#[test]
-fn a_machine_fed_by_another_agent_is_reported_and_not_written() {
-    let db = Database::fresh();
-    let mut first = Feeder::new(&db);
-    first.sync(&[session("DEM12", "2025-05-28", 5)]);
-    let mut second = Feeder::connect(&db.config());
-    second.claims = claims("ligne-2", "other", "other-instance");
-    let more = session("DEM12", "2025-05-28", 9);
-    let states = second.central.states(&mut second.claims, &[("DEM12", more.day)]).unwrap();
-    assert_eq!(states.claimed.len(), 1);
-    let text = states.claimed[0].to_string();
-    assert!(
-        text.contains("DEM12") && text.contains("ligne-1") && text.contains("host-of-instance-1"),
-        "{text}"
-    );
-    let outcome = second.try_sync(&[more.clone()]).unwrap();
-    assert!(matches!(&outcome[0].1, Some(Outcome::Claimed(by)) if by.agent_id == "ligne-1"));
-    assert_eq!(db.count("piece_production"), 5);
-    // Not seen for a day: the machine has moved.
-    db.psql("UPDATE cu_agent_machine SET vu_le = now() - interval '25 hours'");
-    second.sync(&[more]);
-    assert_eq!(db.count("piece_production"), 9);
-    assert_eq!(
-        first.try_sync(&[session("DEM12", "2025-05-28", 12)]).unwrap()[0].0,
-        Step::Deliver { since_revision: 0, fresh: false }
-    );
-    assert_eq!(db.count("piece_production"), 9);
-}
-
-#[test]
-fn a_restart_and_a_new_buffer_take_the_claim_over_but_a_copied_card_is_noticed() {
-    let db = Database::fresh();
-    let s = session("DEM12", "2025-05-28", 5);
-    let key = [("DEM12", s.day)];
-    let mut original = Feeder::new(&db);
-    original.sync(&[s.clone()]);
-    for (buffer, instance) in [("buffer-1", "restarted"), ("buffer-2", "new-card")] {
-        let mut next = Feeder::connect(&db.config());
-        next.claims = claims("ligne-1", buffer, instance);
-        let states = next.central.states(&mut next.claims, &key).unwrap();
-        assert_eq!(states.claimed, [], "{instance}");
-        // The first is still running: now there are two of that name.
-        let states = original.central.states(&mut original.claims, &key).unwrap();
-        assert_eq!(states.claimed[0].instance_id, instance);
-        let more = session("DEM12", "2025-05-28", 9);
-        let outcome = original.try_sync(&[more]).unwrap();
-        assert!(matches!(outcome[0].1, Some(Outcome::Claimed(_))), "{outcome:?}");
-        original.claims = claims("ligne-1", "buffer-1", "instance-1");
-        original.sync(&[s.clone()]);
-    }
-    assert_eq!(db.count("piece_production"), 5);
-}
-
-#[test]
-fn twenty_days_of_three_machines_take_three_round_trips_and_less_than_900_kb() {
-    let db = Database::fresh();
-    Feeder::new(&db);
-    let proxy = Proxy::to(db.cluster.port);
-    let mut config = db.config();
-    config.port = proxy.port;
-    let mut feeder = Feeder::connect(&config);
-    let (bytes, turns) = (proxy.bytes_up(), proxy.round_trips());
-    let sessions: Vec<_> = ["DEM12", "DEMALU", "SU12"]
-        .iter()
-        .flat_map(|nom| (1..=20).map(move |d| session(nom, &format!("2025-05-{d:02}"), 467)))
-        .collect();
-    feeder.sync(&sessions);
-    assert_eq!(feeder.central.round_trips(), 3, "states, centres, delivery");
-    assert_eq!(proxy.round_trips() - turns, 3);
-    let sent = proxy.bytes_up() - bytes;
-    assert!(sent < 900_000, "{sent} bytes");
-    let csv = db.psql(
-        "COPY (SELECT numero_piece, timestamp_production, details FROM piece_production) TO STDOUT CSV;
-         COPY (SELECT numero, timestamp_debut, timestamp_fin, duree_secondes FROM periode_attente) TO STDOUT CSV;
-         COPY (SELECT numero, timestamp_debut, timestamp_fin, duree_secondes FROM periode_arret) TO STDOUT CSV;
-         COPY (SELECT numero, timestamp_debut, reference, longueur, couleur FROM job_profil) TO STDOUT CSV;",
-    );
-    assert!((sent as f64) < 0.6 * csv.len() as f64, "{sent} bytes sent, {} as CSV", csv.len());
-    assert_eq!(db.count("piece_production"), 28_020);
-    // One session at a time: two trips each.
-    let before = feeder.central.round_trips();
-    for d in 21..=24 {
-        feeder.sync(&[session("DEM12", &format!("2025-05-{d}"), 467)]);
-    }
-    assert_eq!(feeder.central.round_trips() - before, 8);
-}
-
-#[test]
-fn a_slow_radio_link_costs_its_round_trips_and_no_more() {
-    let db = Database::fresh();
-    Feeder::new(&db);
-    let proxy = Proxy::to(db.cluster.port);
-    let mut config = db.config();
-    config.port = proxy.port;
-    let mut feeder = Feeder::connect(&config);
-    proxy.delay(Duration::from_millis(50), Duration::from_millis(50));
-    let start = std::time::Instant::now();
-    feeder.sync(&[session("DEM12", "2025-05-28", 467)]);
-    let took = start.elapsed();
-    assert!(took >= Duration::from_millis(300), "{took:?}");
-    assert!(took < Duration::from_millis(900), "three trips of 100 ms: {took:?}");
 }
 
 #[test]

@@ -275,3 +275,19 @@ fn ftp_describe_names_the_software_and_what_it_can_do() {
         assert_eq!(read(&mut source, FOLDER, LOG, 0).unwrap(), b"line\n", "{server}");
     });
 }
+
+#[test]
+fn ftp_an_offset_behind_the_end_of_a_shortened_file_gives_no_bytes_and_stops_nothing() {
+    for_each_server(|server, daemon| {
+        daemon.put(format!("{FOLDER}/{LOG}"), b"short\n");
+        let mut source = FtpSource::new(daemon.config());
+        match read(&mut source, FOLDER, LOG, 5_000) {
+            Ok(bytes) => assert!(bytes.is_empty(), "{server}"),
+            Err(error) => {
+                assert!(error.concerns_one_file(), "{server}: {error}");
+                assert!(!matches!(error, SourceError::ResumeRefused { .. }), "{server}: {error}");
+            }
+        }
+        assert_eq!(read(&mut source, FOLDER, LOG, 2).unwrap(), b"ort\n", "{server}");
+    });
+}

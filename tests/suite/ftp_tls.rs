@@ -6,7 +6,7 @@ use cu_agent::{
 };
 
 use crate::support::ftp::{
-    Daemon, Options, ProFtpd, PureFtpd, Vsftpd,
+    Daemon, Options, ProFtpd, PureFtpd, Script, ScriptedFtp, Vsftpd,
     certificates::{Certificate, authority},
     reading::{names, read},
 };
@@ -134,4 +134,50 @@ fn ftp_an_unreadable_ca_file_is_named() {
     let key = Some(Certificate::Good.files().key);
     let no_certificate = refusal(FtpConfig { ca_file: key, ..daemon.config() });
     assert!(no_certificate.contains("holds no certificate"), "{no_certificate}");
+}
+
+#[test]
+fn ftp_an_end_of_tls_without_a_goodbye_is_believed_only_where_the_size_agrees() {
+    let big: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+    let server = ScriptedFtp::start(Script::default().file(FOLDER, LOG, &big));
+    let config = FtpConfig { tls: FtpTls::Explicit, ca_file: Some(authority()), ..server.config() };
+    let mut source = FtpSource::new(config);
+    assert_eq!(names(source.list(FOLDER).unwrap()), [LOG]);
+    assert_eq!(read(&mut source, FOLDER, LOG, 0).unwrap(), big);
+    assert_eq!(read(&mut source, FOLDER, LOG, 399_990).unwrap(), big[399_990..]);
+    assert_eq!(server.connections(), 1);
+    // Somebody on the way cut the data, and the server noticed nothing.
+    for length in [0, 1, 399_999] {
+        server.script().cut = Some((length, "226 all sent".into()));
+        let error = read(&mut source, FOLDER, LOG, 0).unwrap_err();
+        assert!(matches!(error, SourceError::Transfer { .. }), "{length}: {error}");
+    }
+    // Without SIZE nothing can be compared, so nothing is believed.
+    server.script().cut = None;
+    server.script().answers.insert("SIZE".into(), "502 not here".into());
+    assert!(read(&mut source, FOLDER, LOG, 0).is_err());
+}
+
+#[test]
+fn ftp_a_server_killed_in_mid_transfer_is_never_taken_for_the_end() {
+    let big = vec![b'x'; 48 << 20];
+    for tls in [FtpTls::None, FtpTls::Explicit] {
+        let mut daemon = Vsftpd::start(Options { tls, ..Options::default() });
+        daemon.put(format!("{FOLDER}/{LOG}"), &big);
+        let mut source = FtpSource::new(trusting(&daemon));
+        let mut handed = 0;
+        let error = source
+            .read(FOLDER, LOG, 0, &mut |piece| {
+                if handed == 0 {
+                    daemon.stop();
+                }
+                handed += piece.len();
+                Ok(())
+            })
+            .unwrap_err();
+        assert!(matches!(error, SourceError::Transfer { .. }), "{tls:?}: {error}");
+        assert!(handed < big.len(), "{tls:?}");
+        daemon.restart();
+        assert_eq!(source.size(FOLDER, LOG).unwrap(), Some(48 << 20), "{tls:?}");
+    }
 }

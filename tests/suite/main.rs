@@ -2,11 +2,20 @@
 //! that it links once and shares its servers.
 #![allow(clippy::unwrap_used, reason = "a panic in a test is the test's way of failing")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod bad_input;
+mod central_link;
+mod central_roles;
 mod central_sync;
 mod central_takeover;
+mod central_tls;
+mod central_wire;
+mod central_writers;
 mod commands;
 mod example_config;
+mod ftp_faults;
 mod ftp_scripted;
 mod ftp_servers;
 mod ftp_tls;
@@ -15,8 +24,7 @@ mod golden_pure;
 mod invariants;
 mod log_lines;
 mod readme;
+mod reference;
 mod rooms;
 mod service;
-
-#[path = "../support/mod.rs"]
-mod support;
+mod union;

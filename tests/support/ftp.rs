@@ -12,14 +12,17 @@ mod packages;
 mod proftpd;
 mod pureftpd;
 pub mod reading;
+pub mod script;
 pub mod scripted;
 mod supervised;
 mod vsftpd;
+mod wire;
 
 pub use self::{
     daemon::{Daemon, Options},
     proftpd::ProFtpd,
     pureftpd::PureFtpd,
-    scripted::{Script, ScriptedFtp},
+    script::Script,
+    scripted::ScriptedFtp,
     vsftpd::Vsftpd,
 };

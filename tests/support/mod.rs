@@ -3,11 +3,14 @@
 
 pub mod agent;
 pub mod central;
+pub mod certificate;
 pub mod folder;
 pub mod ftp;
 pub mod golden;
 pub mod net;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod process;
+pub mod reference;
 pub mod rows;
 pub mod wait;

@@ -17,10 +17,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::certificate::Certificate;
 use cu_agent::config::{CentralConfig, CentralTls, Secret};
 
 /// The superuser's password, over TCP.
-const PASSWORD: &str = "s'up er\"ü";
+pub const PASSWORD: &str = "s'up er\"ü";
 
 /// Polls `what` until it is true; panics after a generous time.
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -31,11 +32,11 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
-fn answers(port: u16) -> bool {
+pub fn answers(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
 
@@ -45,7 +46,7 @@ fn is_root() -> bool {
 }
 
 /// A command that runs as user `postgres` where the tests run as root, which the servers refuse.
-fn as_postgres(program: &str) -> Command {
+pub fn as_postgres(program: &str) -> Command {
     if !is_root() {
         return Command::new(program);
     }
@@ -66,7 +67,7 @@ fn server_program(name: &str) -> String {
         .map_or_else(|| name.to_owned(), |path| path.to_string_lossy().into_owned())
 }
 
-fn run(command: &mut Command) -> String {
+pub fn run(command: &mut Command) -> String {
     let out = command.stdin(Stdio::null()).output().unwrap();
     assert!(
         out.status.success(),
@@ -77,37 +78,37 @@ fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&out.stdout).into_owned()
 }
 
-fn own(path: &Path) {
+pub fn own(path: &Path) {
     if is_root() {
         run(Command::new("chown").arg("-R").arg("postgres:postgres").arg(path));
     }
 }
 
 /// A folder that the server's user owns.
-fn server_folder() -> PathBuf {
+pub fn server_folder() -> PathBuf {
     let folder = tempfile::Builder::new().prefix("cu-pg-").tempdir().unwrap().keep();
     own(&folder);
     folder
 }
 
 /// A server process with its supervising shell.
-struct Supervised(Child);
+pub struct Supervised(Child);
 
 impl Supervised {
-    /// `remove` is deleted when the server ends with the test process.
-    fn start(mut command: Command, log: &Path, remove: &Path) -> Self {
+    /// When the test process ends, the server gets the signal `end` and `remove` is deleted.
+    pub fn start(mut command: Command, log: &Path, remove: &Path, end: &str) -> Self {
         let mut shell = Command::new("setsid");
         shell.args([
             "sh",
             "-c",
-            "log=$1; remove=$2; shift 2
+            "log=$1; remove=$2; end=$3; shift 3
              \"$@\" >>\"$log\" 2>&1 &
              cat >/dev/null
-             kill -QUIT $! 2>/dev/null; wait $!
+             kill $end $! 2>/dev/null; wait $!
              rm -rf \"$remove\"",
             "supervisor",
         ]);
-        shell.arg(log).arg(remove);
+        shell.arg(log).arg(remove).arg(end);
         shell.arg(command.get_program()).args(command.get_args());
         // Standard output would keep a pipe of the test runner open.
         shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -187,7 +188,12 @@ impl Cluster {
         {
             command.arg("-c").arg(setting);
         }
-        self.servers.push(Supervised::start(command, &self.folder.join("log"), &self.folder));
+        self.servers.push(Supervised::start(
+            command,
+            &self.folder.join("log"),
+            &self.folder,
+            "-QUIT",
+        ));
         wait_until("the server takes log-ins", || {
             self.psql_command("postgres")
                 .args(["-c", "SELECT 1"])
@@ -334,117 +340,5 @@ impl Database<'_> {
         let role = format!("role{}", COUNT.fetch_add(1, Ordering::Relaxed));
         self.psql(&format!("CREATE ROLE {role} LOGIN PASSWORD '{role}'"));
         role
-    }
-}
-
-/// PgBouncer in transaction mode in front of a cluster.
-pub struct PgBouncer {
-    pub port: u16,
-    _server: Supervised,
-}
-
-impl PgBouncer {
-    /// `users` may log in beside the superuser: name and password.
-    pub fn before(cluster: &Cluster, users: &[(&str, &str)]) -> Self {
-        let folder = server_folder();
-        let quoted = |text: &str| text.replace('"', "\"\"");
-        let mut list = String::new();
-        for (user, password) in users.iter().chain(&[("postgres", PASSWORD)]) {
-            list.push_str(&format!("\"{}\" \"{}\"\n", quoted(user), quoted(password)));
-        }
-        fs::write(folder.join("users"), list).unwrap();
-        let port = free_port();
-        fs::write(
-            folder.join("pgbouncer.ini"),
-            format!(
-                "[databases]\n* = host=127.0.0.1 port={server}\n[pgbouncer]\n\
-                 listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-                 auth_type = scram-sha-256\nauth_file = {folder}/users\n\
-                 pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 50\n",
-                server = cluster.port,
-                folder = folder.display(),
-            ),
-        )
-        .unwrap();
-        own(&folder);
-        let mut command = as_postgres("pgbouncer");
-        command.arg(folder.join("pgbouncer.ini"));
-        let server = Supervised::start(command, &folder.join("log"), &folder);
-        wait_until("pgbouncer answers", || answers(port));
-        Self { port, _server: server }
-    }
-}
-
-/// A server certificate with its key, and the authority that issued it, all PEM files.
-#[derive(Clone)]
-pub struct Certificate {
-    pub ca_file: PathBuf,
-    certificate: PathBuf,
-    key: PathBuf,
-}
-
-impl Certificate {
-    /// Issued in `folder` by an authority of its own, for `name` (`DNS:…` or `IP:…`); `expired`
-    /// yesterday or valid until tomorrow.
-    pub fn issue(folder: &Path, name: &str, expired: bool) -> Self {
-        let file =
-            |suffix: &str| folder.join(format!("{}-{suffix}", name.replace([':', '.'], "_")));
-        let (ca_file, ca_key) = (file("ca.crt"), file("ca.key"));
-        let (certificate, key, request) = (file("server.crt"), file("server.key"), file("csr"));
-        let openssl = || Command::new("openssl");
-        run(openssl()
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-            .args(["-nodes", "-days", "2", "-subj", "/CN=Test CA", "-keyout"])
-            .arg(&ca_key)
-            .arg("-out")
-            .arg(&ca_file));
-        run(openssl()
-            .args(["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-            .args(["-nodes", "-subj", "/CN=central", "-keyout"])
-            .arg(&key)
-            .arg("-out")
-            .arg(&request));
-        let settings = file("ca.cnf");
-        fs::write(
-            &settings,
-            format!(
-                "[ca]\ndefault_ca = own\n[own]\ndatabase = {index}\nnew_certs_dir = {folder}\n\
-                 serial = {serial}\ndefault_md = sha256\npolicy = any\nx509_extensions = server\n\
-                 unique_subject = no\n[any]\ncommonName = supplied\n\
-                 [server]\nsubjectAltName = {name}\nbasicConstraints = CA:FALSE\n",
-                index = file("index").display(),
-                serial = file("serial").display(),
-                folder = folder.display(),
-            ),
-        )
-        .unwrap();
-        fs::write(file("index"), "").unwrap();
-        fs::write(file("serial"), "01\n").unwrap();
-        let days: &[&str] = if expired {
-            &["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"]
-        } else {
-            &["-days", "1"]
-        };
-        run(openssl()
-            .args(["ca", "-batch", "-notext", "-config"])
-            .arg(&settings)
-            .arg("-cert")
-            .arg(&ca_file)
-            .arg("-keyfile")
-            .arg(&ca_key)
-            .arg("-in")
-            .arg(&request)
-            .arg("-out")
-            .arg(&certificate)
-            .args(days));
-        Self { ca_file, certificate, key }
-    }
-
-    fn install(&self, folder: &Path) {
-        fs::copy(&self.certificate, folder.join("server.crt")).unwrap();
-        fs::copy(&self.key, folder.join("server.key")).unwrap();
-        run(Command::new("chmod").arg("600").arg(folder.join("server.key")));
-        own(&folder.join("server.crt"));
-        own(&folder.join("server.key"));
     }
 }

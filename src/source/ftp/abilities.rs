@@ -54,7 +54,8 @@ impl Learned {
     }
 }
 
-/// The server as `check` shows it. `Display` is one line: software, abilities, substitutes.
+/// The server as `check` shows it. `Display` is one line: software and abilities; what it lacks is in
+/// [`substitutes`](Self::substitutes).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServerAbilities {
     /// What the server calls itself, from its greeting or SYST.
@@ -137,9 +138,6 @@ impl fmt::Display for ServerAbilities {
             FtpTls::None => {}
             FtpTls::Explicit => f.write_str(", TLS (explicit)")?,
             FtpTls::Implicit => f.write_str(", TLS (implicit)")?,
-        }
-        for line in self.substitutes() {
-            write!(f, "; {line}")?;
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! The connection's bytes with an end to waiting: a server that accepts and stays silent, at any
 //! point of greeting, TLS, log-in or statement, costs at most the time that was given.
 //!
+//! What is sent gets time of its own on top, by its size: a slow line is not a silent server.
+//!
 //! The blocking client has no such bound of its own. It runs its socket on a private runtime, so a
 //! stream that looks at a shared deadline whenever the socket has nothing to say is enough.
 
@@ -22,6 +24,9 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
+/// The slowest line that still counts as one.
+const SLOWEST_BYTES_A_SECOND: u64 = 2_000;
+
 /// The moment at which waiting for the server ends; set anew before each exchange.
 #[derive(Clone)]
 pub struct Deadline {
@@ -40,6 +45,12 @@ impl Deadline {
     pub fn renew(&self, wait: Duration) {
         let at = self.base.elapsed().saturating_add(wait).as_millis();
         self.after_base_ms.store(u64::try_from(at).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The bytes just handed to the network are given the time that a very slow line takes for them.
+    fn allow_for(&self, bytes: usize) {
+        let ms = bytes as u64 * 1000 / SLOWEST_BYTES_A_SECOND;
+        self.after_base_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
     fn at(&self) -> Instant {
@@ -92,7 +103,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.stream).poll_write(cx, bytes) {
-            Poll::Ready(done) => Poll::Ready(done),
+            Poll::Ready(done) => {
+                self.deadline.allow_for(*done.as_ref().unwrap_or(&0));
+                Poll::Ready(done)
+            }
             Poll::Pending => self.give_up(cx),
         }
     }

@@ -83,8 +83,10 @@ pub enum CentralError {
     Restarting { source: postgres::Error },
     #[error("central is out of resources (disk, memory or connections)")]
     Exhausted { source: postgres::Error },
-    #[error("another program holds a lock in central, or the statement took too long")]
+    #[error("another program holds a lock in central")]
     Busy { source: postgres::Error },
+    #[error("central took longer than the time-out for one statement")]
+    TooSlow { source: postgres::Error },
     #[error("central refused the data")]
     Refused {
         /// What the server says of it: message, detail, place.
@@ -107,7 +109,8 @@ impl CentralError {
             | Self::ReadOnly { .. }
             | Self::Restarting { .. }
             | Self::Exhausted { .. }
-            | Self::Busy { .. } => Retry::Soon,
+            | Self::Busy { .. }
+            | Self::TooSlow { .. } => Retry::Soon,
             Self::Refused { .. } => Retry::Never,
             Self::ReadCaFile { .. }
             | Self::NoTls { .. }
@@ -126,6 +129,11 @@ impl CentralError {
             | Self::Answer { .. }
             | Self::ReadAnswer { .. } => Retry::Slowly,
         }
+    }
+
+    /// Whether half the batch may go where the whole did not.
+    pub fn smaller_may_pass(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::TooSlow { .. } | Self::Silent { .. })
     }
 
     /// Whether the connection is of no further use.
@@ -207,8 +215,18 @@ impl Place {
                 source,
             },
             ("42P01" | "42703" | "42P10", _) => CentralError::SchemaBehind { source },
+            // PgBouncer's words, all under the one code of its protocol.
+            ("08P01", _)
+                if reason.contains("authentication failed") || reason.contains("no such user") =>
+            {
+                CentralError::LogIn { user: self.user.clone(), source }
+            }
+            ("08P01", _) if reason.contains("no such database") => {
+                CentralError::Database { database: self.database.clone(), source }
+            }
             ("3D000", _) => CentralError::Database { database: self.database.clone(), source },
-            ("55P03" | "57014" | "40001" | "40P01", _) => CentralError::Busy { source },
+            ("55P03" | "40001" | "40P01", _) => CentralError::Busy { source },
+            ("57014", _) => CentralError::TooSlow { source },
             (_, "28") => CentralError::LogIn { user: self.user.clone(), source },
             ("57P01" | "57P02" | "57P03" | "57P05", _) => CentralError::Restarting { source },
             (_, "53" | "58") => CentralError::Exhausted { source },
@@ -237,7 +255,10 @@ impl Place {
                 | CertificateError::NotValidForNameContext { .. } => {
                     CentralError::CertificateName { host: self.host.clone(), source: tls }
                 }
-                CertificateError::UnknownIssuer => CentralError::CertificateIssuer { place },
+                // A bad signature: another authority of the same name.
+                CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                    CentralError::CertificateIssuer { place }
+                }
                 _ => CentralError::Tls { source: tls },
             },
             _ => CentralError::Tls { source: tls },

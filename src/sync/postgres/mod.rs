@@ -8,6 +8,7 @@
 mod bounded;
 mod claim;
 mod deliver;
+mod details;
 mod error;
 mod params;
 mod runs;
@@ -67,7 +68,7 @@ impl Central {
         let mut client_config = client_config(config, application_name);
         let mut last = None;
         for address in resolve(config)? {
-            client_config.addresses(address);
+            client_config.address = Some(address);
             deadline.renew(config.connect_timeout);
             match client_config.open(&connector) {
                 Ok(client) => {
@@ -172,10 +173,6 @@ fn client_config(config: &CentralConfig, application_name: &str) -> ClientConfig
 }
 
 impl ClientConfig {
-    fn addresses(&mut self, address: SocketAddr) {
-        self.address = Some(address);
-    }
-
     fn open(&mut self, connector: &Connector) -> Result<Client, postgres::Error> {
         let mut config = self.base.clone();
         if let Some(address) = self.address {
@@ -183,12 +180,10 @@ impl ClientConfig {
             config.host(&self.host).hostaddr(address.ip()).port(address.port());
         }
         if self.options_accepted {
-            config.options(&self.options);
-            match config.connect(connector.clone()) {
+            match config.clone().options(&self.options).connect(connector.clone()) {
                 Err(e) if refuses_options(&e) => self.options_accepted = false,
                 done => return done,
             }
-            config.options("");
         }
         config.connect(connector.clone())
     }

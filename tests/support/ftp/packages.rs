@@ -30,12 +30,17 @@ pub fn unpacked(package: &str, libraries: &[&str]) -> PathBuf {
         return folder;
     }
     let partial = tempfile::tempdir_in(cache()).unwrap();
-    let fetched = Command::new("apt-get")
-        .args(["download", "-qq", package])
-        .args(libraries)
-        .current_dir(partial.path())
-        .output()
-        .unwrap();
+    let download = || {
+        let mut apt = Command::new("apt-get");
+        apt.args(["download", "-qq", package]).args(libraries).current_dir(partial.path());
+        apt.output().unwrap()
+    };
+    let mut fetched = download();
+    if !fetched.status.success() {
+        // A fresh machine knows no packages yet.
+        Command::new("apt-get").args(["update", "-qq"]).status().unwrap();
+        fetched = download();
+    }
     let said = String::from_utf8_lossy(&fetched.stderr);
     assert!(fetched.status.success(), "apt-get download {package}: {said}");
     fs::create_dir_all(&folder).unwrap();

@@ -1,8 +1,7 @@
-//! A small FTP server in the clear that follows a script: for what real servers do not do, and for
+//! A small FTP server that follows a script: for what real servers do not do, and for
 //! what they do only when they break. It counts what it is asked.
 
 use std::{
-    collections::BTreeMap,
     io::{self, BufRead, BufReader, Write},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
@@ -15,104 +14,7 @@ use std::{
 
 use cu_agent::config::FtpConfig;
 
-use super::daemon::plain_config;
-
-/// Folder → name → bytes, all names as they are on the wire.
-pub type Tree = BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Vec<u8>>>;
-
-/// What the server is and does. It may be changed while the server runs.
-#[derive(Clone, Debug)]
-pub struct Script {
-    pub greeting: String,
-    /// Lines of FEAT; `None`: the server does not know FEAT.
-    pub features: Option<Vec<String>>,
-    pub tree: Tree,
-    /// Whole answers instead of the usual ones, by the command line (`DELE a.LOG`) or by its verb.
-    pub answers: BTreeMap<String, String>,
-    /// Whole listings instead of the usual ones, by verb.
-    pub listings: BTreeMap<String, Vec<u8>>,
-    /// LIST as MS-DOS prints it.
-    pub dos_style: bool,
-    /// NLST prints whole paths.
-    pub whole_paths: bool,
-    /// The listing of an empty folder is refused with 550.
-    pub empty_is_refused: bool,
-    /// The address in answers to PASV.
-    pub pasv_host: String,
-    /// RETR ends after so many bytes, with this last answer; an empty one closes everything.
-    pub cut: Option<(usize, String)>,
-    /// The n-th command of a connection, from 1, is answered with 421 and the end.
-    pub hang_up_at: Option<usize>,
-    /// This verb is never answered.
-    pub silent_at: Option<String>,
-    /// SIZE is refused until TYPE I was sent.
-    pub size_needs_type: bool,
-    /// Added to every size in a listing.
-    pub listed_sizes_lie_by: u64,
-    /// A second connection at a time is refused.
-    pub one_connection: bool,
-}
-
-impl Default for Script {
-    fn default() -> Self {
-        Self {
-            greeting: "220 scripted server ready\r\n".into(),
-            features: Some(
-                ["MLST type*;size*;modify*;", "SIZE", "MDTM", "REST STREAM"]
-                    .map(str::to_owned)
-                    .into(),
-            ),
-            tree: Tree::new(),
-            answers: BTreeMap::new(),
-            listings: BTreeMap::new(),
-            dos_style: false,
-            whole_paths: false,
-            empty_is_refused: false,
-            pasv_host: "127,0,0,1".into(),
-            cut: None,
-            hang_up_at: None,
-            silent_at: None,
-            size_needs_type: false,
-            listed_sizes_lie_by: 0,
-            one_connection: false,
-        }
-    }
-}
-
-impl Script {
-    /// With one more file.
-    pub fn file(mut self, folder: impl AsRef<[u8]>, name: impl AsRef<[u8]>, bytes: &[u8]) -> Self {
-        let folder = self.tree.entry(folder.as_ref().to_vec()).or_default();
-        folder.insert(name.as_ref().to_vec(), bytes.to_vec());
-        self
-    }
-
-    pub fn folder(mut self, folder: impl AsRef<[u8]>) -> Self {
-        self.tree.entry(folder.as_ref().to_vec()).or_default();
-        self
-    }
-
-    pub fn answer(mut self, command: &str, answer: &str) -> Self {
-        self.answers.insert(command.to_owned(), answer.to_owned());
-        self
-    }
-
-    pub fn listing(mut self, verb: &str, bytes: &[u8]) -> Self {
-        self.listings.insert(verb.to_owned(), bytes.to_vec());
-        self
-    }
-
-    /// A server that knows neither FEAT nor MLSD.
-    pub fn without_mlsd(mut self) -> Self {
-        self.features = None;
-        self.answer("MLSD", "500 what?")
-    }
-
-    /// A server that knows NLST only.
-    pub fn nlst_only(self) -> Self {
-        self.without_mlsd().answer("LIST", "502 not here")
-    }
-}
+use super::{daemon::plain_config, script::Script, wire::Wire};
 
 #[derive(Debug)]
 struct Shared {
@@ -219,11 +121,13 @@ impl Drop for ScriptedFtp {
 }
 
 struct Session<'a> {
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Wire>,
+    is_private: bool,
     shared: &'a Shared,
     /// The folder it stands in; empty at the root.
     here: Vec<u8>,
     offset: usize,
+    said_bytes: usize,
     is_binary: bool,
     passive: Option<TcpListener>,
     active: Option<u16>,
@@ -232,10 +136,12 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn new(stream: TcpStream, shared: &'a Shared) -> Self {
         Self {
-            reader: BufReader::new(stream),
+            reader: BufReader::new(Wire::Plain(stream)),
+            is_private: false,
             shared,
             here: Vec::new(),
             offset: 0,
+            said_bytes: 0,
             is_binary: false,
             passive: None,
             active: None,
@@ -248,7 +154,20 @@ impl<'a> Session<'a> {
 
     fn say(&mut self, line: &str) -> io::Result<()> {
         let end = if line.ends_with('\n') { "" } else { "\r\n" };
-        self.reader.get_mut().write_all(format!("{line}{end}").as_bytes())
+        self.write(format!("{line}{end}").as_bytes())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let stream = self.reader.get_mut();
+        let limit = self.shared.script.lock().unwrap().control_bytes.unwrap_or(usize::MAX);
+        let room = limit.saturating_sub(self.said_bytes).min(bytes.len());
+        self.said_bytes += room;
+        stream.write_all(&bytes[..room])?;
+        if room < bytes.len() {
+            stream.cut()?;
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
     }
 
     fn serve(&mut self, already_open: usize) -> io::Result<()> {
@@ -295,6 +214,16 @@ impl<'a> Session<'a> {
         let folder = script.tree.get(&self.here);
         let file = folder.and_then(|folder| folder.get(argument));
         match verb {
+            "AUTH" => {
+                self.say("234 go on")?;
+                let stream = self.reader.get_ref().socket().try_clone()?;
+                self.reader = BufReader::new(Wire::secured(stream));
+            }
+            "PBSZ" => self.say("200 fine")?,
+            "PROT" => {
+                self.is_private = argument == b"P";
+                self.say("200 fine")?;
+            }
             "USER" => self.say("331 password?")?,
             "PASS" => self.say("230 welcome")?,
             "SYST" => self.say("215 UNIX Type: L8")?,
@@ -315,10 +244,14 @@ impl<'a> Session<'a> {
                 None => self.say("502 not here")?,
             },
             "PWD" => {
-                self.reader.get_mut().write_all(b"257 \"/")?;
-                let here = self.here.clone();
-                self.reader.get_mut().write_all(&here)?;
-                self.say("\" is here")?;
+                let path = [
+                    b"257 \"/",
+                    self.here.as_slice(),
+                    b"\" is here
+",
+                ]
+                .concat();
+                self.write(&path)?;
             }
             "CWD" => {
                 let wanted = argument.strip_prefix(b"/").unwrap_or(argument);
@@ -379,12 +312,18 @@ impl<'a> Session<'a> {
         Ok(true)
     }
 
-    fn data(&mut self) -> io::Result<TcpStream> {
-        if let Some(port) = self.active.take() {
-            return TcpStream::connect(("127.0.0.1", port));
+    fn data(&mut self) -> io::Result<Wire> {
+        let stream = match self.active.take() {
+            Some(port) => TcpStream::connect(("127.0.0.1", port))?,
+            None => self.passive.take().ok_or(io::ErrorKind::NotConnected)?.accept()?.0,
+        };
+        if !self.is_private {
+            return Ok(Wire::Plain(stream));
         }
-        let listener = self.passive.take().ok_or(io::ErrorKind::NotConnected)?;
-        Ok(listener.accept()?.0)
+        let mut wire = Wire::secured(stream);
+        // Writes nothing yet, but shakes hands, also where there is nothing to send.
+        wire.flush()?;
+        Ok(wire)
     }
 
     fn send_file(&mut self, script: &Script, bytes: &[u8]) -> io::Result<bool> {
@@ -399,9 +338,9 @@ impl<'a> Session<'a> {
             return Ok(true);
         };
         data.write_all(&rest[..(*length).min(rest.len())])?;
-        data.shutdown(Shutdown::Both)?;
+        data.cut()?;
         if last_answer.is_empty() {
-            self.reader.get_mut().shutdown(Shutdown::Both)?;
+            self.reader.get_mut().cut()?;
             return Ok(false);
         }
         self.say(last_answer)?;

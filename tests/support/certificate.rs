@@ -1,0 +1,84 @@
+//! Certificates for servers of the tests, made by openssl's command line.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::postgres::{own, run};
+
+/// A server certificate with its key, and the authority that issued it, all PEM files.
+#[derive(Clone)]
+pub struct Certificate {
+    pub ca_file: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Certificate {
+    /// Issued in `folder` by an authority of its own, for `name` (`DNS:…` or `IP:…`); `expired`
+    /// yesterday or valid until tomorrow.
+    pub fn issue(folder: &Path, name: &str, expired: bool) -> Self {
+        let file =
+            |suffix: &str| folder.join(format!("{}-{suffix}", name.replace([':', '.'], "_")));
+        let (ca_file, ca_key) = (file("ca.crt"), file("ca.key"));
+        let (certificate, key, request) = (file("server.crt"), file("server.key"), file("csr"));
+        let openssl = || Command::new("openssl");
+        run(openssl()
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+            .args(["-nodes", "-days", "2", "-subj", "/CN=Test CA", "-keyout"])
+            .arg(&ca_key)
+            .arg("-out")
+            .arg(&ca_file));
+        run(openssl()
+            .args(["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+            .args(["-nodes", "-subj", "/CN=central", "-keyout"])
+            .arg(&key)
+            .arg("-out")
+            .arg(&request));
+        let settings = file("ca.cnf");
+        fs::write(
+            &settings,
+            format!(
+                "[ca]\ndefault_ca = own\n[own]\ndatabase = {index}\nnew_certs_dir = {folder}\n\
+                 serial = {serial}\ndefault_md = sha256\npolicy = any\nx509_extensions = server\n\
+                 unique_subject = no\n[any]\ncommonName = supplied\n\
+                 [server]\nsubjectAltName = {name}\nbasicConstraints = CA:FALSE\n",
+                index = file("index").display(),
+                serial = file("serial").display(),
+                folder = folder.display(),
+            ),
+        )
+        .unwrap();
+        fs::write(file("index"), "").unwrap();
+        fs::write(file("serial"), "01\n").unwrap();
+        let days: &[&str] = if expired {
+            &["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"]
+        } else {
+            &["-days", "1"]
+        };
+        run(openssl()
+            .args(["ca", "-batch", "-notext", "-config"])
+            .arg(&settings)
+            .arg("-cert")
+            .arg(&ca_file)
+            .arg("-keyfile")
+            .arg(&ca_key)
+            .arg("-in")
+            .arg(&request)
+            .arg("-out")
+            .arg(&certificate)
+            .args(days));
+        Self { ca_file, certificate, key }
+    }
+
+    /// Puts certificate and key where the server reads them.
+    pub fn install(&self, folder: &Path) {
+        fs::copy(&self.certificate, folder.join("server.crt")).unwrap();
+        fs::copy(&self.key, folder.join("server.key")).unwrap();
+        run(Command::new("chmod").arg("600").arg(folder.join("server.key")));
+        own(&folder.join("server.crt"));
+        own(&folder.join("server.key"));
+    }
+}
