@@ -5,12 +5,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo=${CARGO:-cargo}
 demo=target/demo
-binaries=${CARGO_TARGET_DIR:-target}/release
+binaries=${CARGO_TARGET_DIR:-target}/debug
 
 say() { printf '\n== %s\n' "$*"; }
 
-say "Building (the first time takes a few minutes)"
-"$cargo" build --release --locked --bin cu-agent --example generate
+# Not the release profile: it would take several times as long, and nothing of it is shared with
+# `make test`.
+say "Building (the first time takes a minute or two)"
+"$cargo" build --locked --bin cu-agent --example generate
 
 rm -rf "$demo"
 mkdir -p "$demo"
