@@ -14,6 +14,7 @@ mod central_tls;
 mod central_wire;
 mod central_writers;
 mod commands;
+mod deletion;
 mod example_config;
 mod ftp_faults;
 mod ftp_scripted;
