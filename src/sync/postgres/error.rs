@@ -33,6 +33,8 @@ pub enum CentralError {
         after.as_secs()
     )]
     Silent { place: String, after: Duration },
+    #[error("central at {place} did not answer within {} s", after.as_secs())]
+    NoAnswer { place: String, after: Duration },
     #[error("the connection to central at {place} was lost")]
     Lost { place: String, source: postgres::Error },
     #[error("cannot read central.ca_file {}", path.display())]
@@ -105,6 +107,7 @@ impl CentralError {
             Self::FindHost { .. }
             | Self::Reach { .. }
             | Self::Silent { .. }
+            | Self::NoAnswer { .. }
             | Self::Lost { .. }
             | Self::ReadOnly { .. }
             | Self::Restarting { .. }
@@ -133,12 +136,12 @@ impl CentralError {
 
     /// Whether half the batch may go where the whole did not.
     pub fn smaller_may_pass(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::TooSlow { .. } | Self::Silent { .. })
+        matches!(self, Self::Refused { .. } | Self::TooSlow { .. } | Self::NoAnswer { .. })
     }
 
     /// Whether the connection is of no further use.
     pub fn ends_connection(&self) -> bool {
-        matches!(self, Self::Silent { .. } | Self::Lost { .. } | Self::Restarting { .. })
+        matches!(self, Self::NoAnswer { .. } | Self::Lost { .. } | Self::Restarting { .. })
     }
 }
 
@@ -176,7 +179,7 @@ impl Place {
         }
         match io_error(&error).map(io::Error::kind) {
             Some(io::ErrorKind::TimedOut) => {
-                CentralError::Silent { place: self.text(), after: waited }
+                CentralError::NoAnswer { place: self.text(), after: waited }
             }
             Some(_) => CentralError::Lost { place: self.text(), source: error },
             None if error.is_closed() => CentralError::Lost { place: self.text(), source: error },
@@ -187,6 +190,7 @@ impl Place {
     /// As [`Self::explain`], for a connection being opened: a socket error means not reached.
     pub fn explain_connect(&self, error: postgres::Error, waited: Duration) -> CentralError {
         match self.explain(error, waited) {
+            CentralError::NoAnswer { place, after } => CentralError::Silent { place, after },
             CentralError::Lost { place, source } => match io_error(&source) {
                 Some(io) => {
                     let copy = io
