@@ -163,7 +163,9 @@ impl Place {
     pub fn migrate_command(&self) -> String {
         format!(
             "cu-agent central migrate --print | psql -v ON_ERROR_STOP=1 -h {} -p {} -d {} -U postgres",
-            self.host, self.port, self.database
+            shell_word(&self.host),
+            self.port,
+            shell_word(&self.database)
         )
     }
 
@@ -270,6 +272,14 @@ impl Place {
     }
 }
 
+/// `text` as one word of a shell's command line.
+fn shell_word(text: &str) -> String {
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-:".contains(c)) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// The server's words about the data, without the row's content that `detail` would quote at length.
 fn reason(db: &DbError) -> String {
     let mut text = format!("{} ({})", db.message(), db.code().code());
@@ -292,4 +302,24 @@ fn io_error(error: &postgres::Error) -> Option<&io::Error> {
         source = cause.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_administrator_s_command_survives_odd_names() {
+        let place = Place {
+            host: "central.usine.lan".into(),
+            port: 5432,
+            database: "prod d'usine".into(),
+            user: "cu_agent".into(),
+        };
+        assert_eq!(
+            place.migrate_command(),
+            "cu-agent central migrate --print | psql -v ON_ERROR_STOP=1 \
+             -h central.usine.lan -p 5432 -d 'prod d'\\''usine' -U postgres"
+        );
+    }
 }
