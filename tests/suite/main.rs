@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod central_histories;
 mod central_link;
 mod central_roles;
 mod central_sync;
