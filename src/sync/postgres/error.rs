@@ -7,7 +7,7 @@ use postgres::error::{DbError, SqlState};
 use rustls::CertificateError;
 use thiserror::Error;
 
-use super::tls::NoTlsOffered;
+use super::tls::{NoTlsOffered, is_authority_as_server};
 
 /// When to try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -249,6 +249,9 @@ impl Place {
         }
         let tls = io.get_ref()?.downcast_ref::<rustls::Error>()?.clone();
         let place = self.text();
+        if is_authority_as_server(&tls) {
+            return Some(CentralError::CertificateIssuer { place });
+        }
         Some(match &tls {
             rustls::Error::InvalidCertificate(certificate) => match certificate {
                 CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
