@@ -57,7 +57,11 @@ pub fn plan(local: &LocalSession, central: Option<&CentralSession>, identity: &I
     let written_here = central.agent_id.as_deref() == Some(identity.agent_id.as_str())
         && central.buffer_id.as_deref() == Some(identity.buffer_id.as_str());
     match central.revision {
-        Some(revision) if written_here && revision == local.revision => {
+        Some(revision)
+            if written_here
+                && revision == local.revision
+                && central.events == i64::try_from(local.events).ok() =>
+        {
             if is_complete(local, central) { Step::Confirm } else { EVERY_ROW }
         }
         // Central knows this very history up to `revision`; a gap in its rows shows in the counts
@@ -69,7 +73,7 @@ pub fn plan(local: &LocalSession, central: Option<&CentralSession>, identity: &I
                 Step::Deliver { since_revision: revision.max(0), fresh: false }
             }
         }
-        // Another buffer's row, or this buffer was put back to an earlier state.
+        // Another buffer's row, or this buffer was put back to an earlier state and went another way.
         _ => refusal(local, central).map_or(EVERY_ROW, Step::Refuse),
     }
 }
@@ -163,6 +167,16 @@ mod tests {
                 "behind, numbering broken",
                 Some(CentralSession { numbering_broken: true, ..central(2) }),
                 since(0),
+            ),
+            (
+                "buffer restored, same number reached with other events",
+                Some(other(|c| c.events = Some(29))),
+                since(0),
+            ),
+            (
+                "buffer restored, same number reached with fewer events",
+                Some(other(|c| c.events = Some(33))),
+                fewer_events(33),
             ),
             ("buffer restored, as many events", Some(central(9)), since(0)),
             (
