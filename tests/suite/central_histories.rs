@@ -32,7 +32,7 @@ impl Held {
         let (revision, d) = (self.whole.revision, day("2025-05-28"));
         let piece = |rng: &mut fastrand::Rng| Piece {
             at: at(d, rng.i64(0..86_400)),
-            details: format!("piece {}", rng.u16(..)),
+            details: format!("piece {}", rng.u16(..)).into(),
         };
         for _ in 0..rng.usize(0..12) {
             self.pieces.push((revision, piece(rng)));
