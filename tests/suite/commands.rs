@@ -46,7 +46,7 @@ fn help_lists_every_command_and_each_has_its_own_help() {
 #[test]
 fn help_tells_the_exit_codes() {
     let help = cu_agent(&["--help"]).succeeded();
-    for meaning in ["0 done", "1 failed", "2 configuration", "3 done in part"] {
+    for meaning in ["0  done", "1  failed", "2  configuration or usage", "3  done in part"] {
         assert!(help.stdout.contains(meaning), "{meaning}\n{help}");
     }
 }
