@@ -171,3 +171,12 @@ pub fn imported(file: &Path, nom: &str, events: u64, rejected: u64, bytes: u64) 
         file.display()
     );
 }
+
+/// What it held is read again from the sources, or is in central already.
+pub fn buffer_set_aside(reason: &dyn Error, kept_as: &Path) {
+    log::error!(
+        "{}; it is kept as {}, and a new buffer is filled from the sources",
+        chain(reason),
+        kept_as.display()
+    );
+}

@@ -17,7 +17,7 @@ pub use sources::{CollectReport, Collector, Progress};
 pub use stop::Stop;
 
 use crate::{
-    buffer::{Buffer, BufferError, StateLock},
+    buffer::{Buffer, BufferError, SetAside, StateLock},
     collect::{self, Settings},
     config::Config,
     journal, retry,
@@ -41,7 +41,10 @@ pub fn open_buffer(state_dir: &Path, command: &str) -> Result<(StateLock, Buffer
     let who = format!("cu-agent {command}, process {}", std::process::id());
     let lock = StateLock::take(state_dir, &who)?;
     let now = wall().format("%Y-%m-%d %H:%M:%S").to_string();
-    let buffer = Buffer::open(state_dir, &clock::random_id(), &now)?;
+    let (buffer, aside) = Buffer::open_or_rebuild(state_dir, &clock::random_id(), &now)?;
+    if let Some(SetAside { kept_as, reason }) = aside {
+        journal::buffer_set_aside(&reason, &kept_as);
+    }
     Ok((lock, buffer))
 }
 
@@ -55,20 +58,13 @@ pub struct OnceReport {
 
 impl Agent {
     /// Opens everything that `command` needs. Nothing is read or sent yet.
-    pub fn open(config: Config, command: &str) -> Result<Self, BufferError> {
+    pub fn open(config: Config, command: &str, stop: Stop) -> Result<Self, BufferError> {
         let (lock, buffer) = open_buffer(&config.agent.state_dir, command)?;
         let settings = settings(&config);
         if let Some(fault) = wall_clock_fault() {
             log::warn!("{fault}");
         }
-        Ok(Self {
-            config,
-            clock: Clock::start(),
-            stop: Stop::default(),
-            buffer,
-            settings,
-            _lock: lock,
-        })
+        Ok(Self { config, clock: Clock::start(), stop, buffer, settings, _lock: lock })
     }
 
     fn courier(&self) -> Option<Courier> {

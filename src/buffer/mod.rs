@@ -17,6 +17,7 @@ use rusqlite::{
 };
 use rusqlite_migration::{M, Migrations};
 
+mod damage;
 mod details;
 mod error;
 mod files;
@@ -27,6 +28,7 @@ mod raw;
 mod report;
 mod sessions;
 
+pub use damage::SetAside;
 pub use error::BufferError;
 pub use files::{FileProgress, FileState, FileTally, HeldFile, QuietMark};
 pub use link::{CENTRAL, LinkState};

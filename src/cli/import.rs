@@ -34,8 +34,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     if files.is_empty() {
         return Err(UsageError("there is no file ending in .LOG in what was given".into()).into());
     }
-    let mut agent = Agent::open(config, "import")?;
-    super::run::stop_on_signals(&agent.stop)?;
+    let mut agent = Agent::open(config, "import", super::run::stop_on_signals()?)?;
     let bar = Bar::for_files();
     let mut all = ImportReport::default();
     for (done, file) in files.iter().enumerate() {

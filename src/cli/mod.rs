@@ -55,10 +55,10 @@ First steps:
   cu-agent status             what waits, what was refused
 
 Exit codes:
-  0  done
-  1  failed
-  2  configuration or usage
-  3  done in part: something was refused, or is buffered but not yet in central")]
+  0 done
+  1 failed
+  2 configuration or usage
+  3 done in part: something was refused, or is buffered but not yet in central")]
 struct Arguments {
     /// Configuration file; config.toml.example explains every key.
     #[arg(long, global = true, value_name = "FILE", default_value = "/etc/cu-agent/config.toml")]

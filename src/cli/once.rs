@@ -11,8 +11,7 @@ use crate::{
 
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
     let config = configured(config, log_of_one_shot())?;
-    let mut agent = Agent::open(config, "once")?;
-    super::run::stop_on_signals(&agent.stop)?;
+    let mut agent = Agent::open(config, "once", super::run::stop_on_signals()?)?;
     let bar = Bar::for_files();
     let report = agent.once(&|folder, done, of| bar.show(folder, done, of))?;
     bar.finish();

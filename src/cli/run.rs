@@ -13,20 +13,20 @@ use crate::agent::{Agent, Stop};
 
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::Stderr)?;
-    let agent = Agent::open(config, "run")?;
-    stop_on_signals(&agent.stop)?;
+    let agent = Agent::open(config, "run", stop_on_signals()?)?;
     agent.run()?;
     Ok(Exit::Done)
 }
 
-/// SIGTERM and SIGINT set `stop`: the transaction under way is finished and nothing new begun.
-pub fn stop_on_signals(stop: &Stop) -> anyhow::Result<()> {
+/// SIGTERM and SIGINT set the stop: the transaction under way is finished and nothing new begun.
+pub fn stop_on_signals() -> anyhow::Result<Stop> {
     let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot listen to signals")?;
-    let stop = stop.clone();
+    let stop = Stop::default();
+    let on_signal = stop.clone();
     thread::spawn(move || {
         for _ in signals.forever() {
-            stop.set();
+            on_signal.set();
         }
     });
-    Ok(())
+    Ok(stop)
 }
