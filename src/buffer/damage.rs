@@ -10,6 +10,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Buffer, BufferError, FILE_NAME, error::During};
+use crate::durable::{Step, durably};
 
 /// A buffer up to this size is looked through at every start; a larger one while the agent works.
 const CHECK_AT_START_BYTES: u64 = 32 << 20;
@@ -85,12 +86,12 @@ fn set_aside(path: &Path) -> Result<PathBuf, BufferError> {
     for extension in ["db-wal", "db-shm"] {
         let from = path.with_extension(extension);
         if from.exists() {
-            fs::rename(&from, path.with_extension(format!("{extension}.{DAMAGED_SUFFIX}")))
-                .map_err(failed)?;
+            let to = path.with_extension(format!("{extension}.{DAMAGED_SUFFIX}"));
+            durably(Step::SetBufferAside, || fs::rename(&from, to)).map_err(failed)?;
         }
     }
     let kept_as = path.with_extension(format!("db.{DAMAGED_SUFFIX}"));
-    fs::rename(path, &kept_as).map_err(failed)?;
+    durably(Step::SetBufferAside, || fs::rename(path, &kept_as)).map_err(failed)?;
     Ok(kept_as)
 }
 
@@ -111,7 +112,7 @@ mod tests {
             let bytes: Vec<u8> = (0..20_000u32).flat_map(|n| (n * n).to_le_bytes()).collect();
             batch.append(file.id, 0, &bytes).unwrap();
         }
-        batch.commit(crate::durable::Step::Keep).unwrap();
+        batch.commit(Step::Keep).unwrap();
         buffer.path().to_owned()
     }
 

@@ -167,8 +167,8 @@ impl Buffer {
 
     fn migrate(&mut self) -> Result<(), BufferError> {
         self.check_version()?;
-        Migrations::from_slice(MIGRATIONS)
-            .to_latest(&mut self.connection)
+        let migrations = Migrations::from_slice(MIGRATIONS);
+        durably(Step::MigrateBuffer, || migrations.to_latest(&mut self.connection))
             .map_err(|source| BufferError::Migrate { path: self.path.clone(), source })
     }
 
@@ -189,12 +189,14 @@ impl Buffer {
     }
 
     fn identity(&self, new_id: &str, now: &str) -> Result<String, BufferError> {
-        self.connection
-            .execute(
+        let name = || {
+            self.connection.execute(
                 "INSERT INTO buffer (id, buffer_id, created_at) SELECT 1, ?1, ?2
                  WHERE NOT EXISTS (SELECT 1 FROM buffer)",
                 params![new_id, now],
             )
+        };
+        durably(Step::NameBuffer, name)
             .and_then(|_| {
                 self.connection.query_row("SELECT buffer_id FROM buffer", [], |row| row.get(0))
             })
