@@ -137,5 +137,6 @@ pub fn settings(config: &Config) -> Settings {
         file_quiet: config.schedule.file_quiet,
         has_central: config.central.is_some(),
         batch_bytes: 4 << 20,
+        max_buffer_bytes: config.agent.max_buffer_bytes,
     }
 }

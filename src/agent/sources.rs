@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{Stop, clock::Clock};
 use crate::{
     buffer::{Buffer, BufferError},
-    collect::{Moment, Room, Settings, SourceMemory, SourceReport, Watch, collect, make_room},
+    collect::{Moment, Settings, SourceMemory, SourceReport, Watch, collect},
     config::{Config, SourceConfig, SourceKind},
     journal,
     source::{Source, dir::DirectorySource, ftp::FtpSource},
@@ -24,7 +24,7 @@ pub struct CollectReport {
     pub files_failed: u64,
     pub files_refused: u64,
     pub sessions_changed: u64,
-    /// Nothing was read, because the buffer is at its cap.
+    /// Not everything new was read, because the buffer is at its cap.
     pub at_cap: bool,
 }
 
@@ -34,7 +34,6 @@ pub struct Collector<'c> {
     clock: &'c Clock,
     stop: &'c Stop,
     sources: Vec<Open<'c>>,
-    max_buffer_bytes: u64,
     /// Whether it was said that the buffer is at its cap.
     told_at_cap: bool,
 }
@@ -57,8 +56,7 @@ impl<'c> Collector<'c> {
             .iter()
             .map(|config| Open { config, source: open(config), memory: SourceMemory::default() })
             .collect();
-        let max_buffer_bytes = config.agent.max_buffer_bytes;
-        Self { settings, clock, stop, sources, max_buffer_bytes, told_at_cap: false }
+        Self { settings, clock, stop, sources, told_at_cap: false }
     }
 
     /// Collects everything new; an error is the buffer's own.
@@ -68,13 +66,6 @@ impl<'c> Collector<'c> {
         progress: Progress<'_>,
     ) -> Result<CollectReport, BufferError> {
         let begun = self.clock.now().uptime;
-        if !self.has_room(buffer)? {
-            return Ok(CollectReport {
-                sources: self.sources.len(),
-                at_cap: true,
-                ..CollectReport::default()
-            });
-        }
         let mut all = CollectReport { sources: self.sources.len(), ..CollectReport::default() };
         let mut listed = 0;
         for open in &mut self.sources {
@@ -99,6 +90,7 @@ impl<'c> Collector<'c> {
             all.files_failed += files_failed;
             all.files_refused += files_refused;
             all.sessions_changed += report.sessions_changed;
+            all.at_cap |= report.at_cap;
             let text = report.error.as_ref().map(|error| journal::chain(error));
             let link = format!("source:{}", open.config.name);
             let news = buffer.note_link(&link, text.as_deref(), &self.clock.now().wall)?;
@@ -113,6 +105,10 @@ impl<'c> Collector<'c> {
                 None => {}
             }
         }
+        if all.at_cap != self.told_at_cap {
+            journal::at_cap(all.at_cap, self.settings.max_buffer_bytes);
+            self.told_at_cap = all.at_cap;
+        }
         let took = self.clock.now().uptime.saturating_sub(begun);
         journal::cycle(journal::Cycle {
             files_listed: listed,
@@ -122,22 +118,6 @@ impl<'c> Collector<'c> {
             took,
         });
         Ok(all)
-    }
-}
-
-impl Collector<'_> {
-    /// Whether something may be read; says once where it may not, and once when it may again.
-    fn has_room(&mut self, buffer: &mut Buffer) -> Result<bool, BufferError> {
-        let room = make_room(buffer, self.max_buffer_bytes)?;
-        if let Room::Made(spared) = room {
-            journal::made_room(spared.files, spared.sessions);
-        }
-        let at_cap = room == Room::None;
-        if at_cap != self.told_at_cap {
-            journal::at_cap(at_cap, self.max_buffer_bytes);
-            self.told_at_cap = at_cap;
-        }
-        Ok(!at_cap)
     }
 }
 
