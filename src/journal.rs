@@ -83,6 +83,13 @@ pub fn file_deleted(source: &str, folder: &str, name: &str, bytes: u64) {
     log::info!("{source}: {folder}/{name} deleted, its {bytes} bytes and sessions are in central");
 }
 
+/// What the source holds under the name is not what was read: nothing is deleted.
+pub fn file_not_deleted(source: &str, folder: &str, name: &str) {
+    log::warn!(
+        "{source}: {folder}/{name} is not what was read of it any more, read again, not deleted"
+    );
+}
+
 pub fn started(config: &Config, buffer: &Path) {
     log::info!(
         "cu-agent {} started: agent {:?}, {} sources, central {}, buffer {}",
