@@ -8,6 +8,12 @@
 /// Something that lasts once it is done: a commit in the buffer or in central, a deleted file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
+    /// The buffer's tables are made or brought up to date.
+    MigrateBuffer,
+    /// A new buffer gets its name.
+    NameBuffer,
+    /// A file of a damaged buffer is moved out of the way.
+    SetBufferAside,
     /// Raw bytes, progress and sessions of a batch of files.
     Keep,
     /// Since when a file is quiet.
@@ -22,6 +28,8 @@ pub enum Step {
     Replay,
     /// Raw bytes that are in central make room.
     Prune,
+    /// Central's tables are brought one migration further.
+    MigrateCentral,
     /// Machines that central did not know.
     EnsureCentres,
     /// Sessions written in central.
@@ -37,7 +45,10 @@ pub enum Step {
 }
 
 impl Step {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
+        Self::MigrateBuffer,
+        Self::NameBuffer,
+        Self::SetBufferAside,
         Self::Keep,
         Self::MarkQuiet,
         Self::Close,
@@ -45,6 +56,7 @@ impl Step {
         Self::NoteDeleted,
         Self::Replay,
         Self::Prune,
+        Self::MigrateCentral,
         Self::EnsureCentres,
         Self::Deliver,
         Self::NoteSynced,
@@ -55,6 +67,9 @@ impl Step {
 
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::MigrateBuffer => "migrate-buffer",
+            Self::NameBuffer => "name-buffer",
+            Self::SetBufferAside => "set-buffer-aside",
             Self::Keep => "keep",
             Self::MarkQuiet => "mark-quiet",
             Self::Close => "close",
@@ -62,6 +77,7 @@ impl Step {
             Self::NoteDeleted => "note-deleted",
             Self::Replay => "replay",
             Self::Prune => "prune",
+            Self::MigrateCentral => "migrate-central",
             Self::EnsureCentres => "ensure-centres",
             Self::Deliver => "deliver",
             Self::NoteSynced => "note-synced",

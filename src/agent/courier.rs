@@ -21,8 +21,10 @@ use crate::{
 
 /// Sessions compared, and at most delivered, in one exchange.
 const BATCH_SESSIONS: usize = 60;
-/// Detail rows delivered in one statement: about 200 kB on the wire.
+/// Detail rows delivered in one statement: about 200 kB on the wire. A line or a server that is too
+/// slow for that gets fewer, down to the second figure.
 const BATCH_ROWS: usize = 12_000;
+const LEAST_BATCH_ROWS: usize = 500;
 /// Sessions compared in one exchange when looking for what central lost.
 const AUDIT_SESSIONS: usize = 200;
 /// How often the newest confirmed sessions are compared with central, and how often all are.
@@ -71,6 +73,8 @@ pub struct Courier {
     aside_until: BTreeMap<i64, Duration>,
     audited_at: Option<Duration>,
     audited_all_at: Option<Duration>,
+    /// Detail rows that go in one statement, as the line has shown.
+    batch_rows: usize,
     /// Exchanges of connections that were given back.
     past_round_trips: u64,
 }
@@ -88,6 +92,7 @@ impl Courier {
             aside_until: BTreeMap::new(),
             audited_at: None,
             audited_all_at: None,
+            batch_rows: BATCH_ROWS,
             past_round_trips: 0,
         }
     }
@@ -300,7 +305,7 @@ impl Courier {
         // New sessions go together: central then need not look for rows in their way.
         deliveries.sort_by_key(|parcel| parcel.held.is_some());
         for group in deliveries.chunk_by(|one, other| one.held.is_some() == other.held.is_some()) {
-            for parcels in by_rows(group) {
+            for parcels in by_rows(group, self.batch_rows) {
                 moved |= self.deliver(buffer, parcels, report)?;
             }
         }
@@ -331,8 +336,14 @@ impl Courier {
                 let moved = self.deliver(buffer, first, report)?;
                 return Ok(self.deliver(buffer, second, report)? || moved);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                if error.smaller_may_pass() {
+                    self.batch_rows = (self.batch_rows / 2).max(LEAST_BATCH_ROWS);
+                }
+                return Err(error.into());
+            }
         };
+        self.batch_rows = (self.batch_rows * 2).min(BATCH_ROWS);
         let mut written = Vec::new();
         let mut moved = false;
         for (parcel, outcome) in parcels.iter().zip(outcomes) {
@@ -396,8 +407,8 @@ impl Parcel<'_> {
     }
 }
 
-/// Cuts parcels into statements of at most [`BATCH_ROWS`] rows; one parcel alone may have more.
-fn by_rows<'s, 'p>(mut parcels: &'s [Parcel<'p>]) -> Vec<&'s [Parcel<'p>]> {
+/// Cuts parcels into statements of at most `most_rows` rows; one parcel alone may have more.
+fn by_rows<'s, 'p>(mut parcels: &'s [Parcel<'p>], most_rows: usize) -> Vec<&'s [Parcel<'p>]> {
     let mut cuts = Vec::new();
     while !parcels.is_empty() {
         let mut rows = 0;
@@ -405,7 +416,7 @@ fn by_rows<'s, 'p>(mut parcels: &'s [Parcel<'p>]) -> Vec<&'s [Parcel<'p>]> {
             .iter()
             .take_while(|parcel| {
                 rows += parcel.rows();
-                rows <= BATCH_ROWS
+                rows <= most_rows
             })
             .count();
         let (cut, rest) = parcels.split_at(fitting.max(1));

@@ -27,6 +27,10 @@ pub enum BufferError {
     Sqlite { path: PathBuf, action: &'static str, source: rusqlite::Error },
     #[error("buffer {path}: bytes of file {file_id} from {start} cannot be unpacked")]
     Unpack { path: PathBuf, file_id: i64, start: u64, source: io::Error },
+    #[error("buffer {path} is damaged: {found}")]
+    Damaged { path: PathBuf, found: String },
+    #[error("cannot set the damaged buffer {path} aside; check the owner of `agent.state_dir`")]
+    SetAside { path: PathBuf, source: io::Error },
     #[error("buffer {path}: cannot pack bytes")]
     Pack { path: PathBuf, source: io::Error },
 }
@@ -45,7 +49,7 @@ impl BufferError {
     /// The file's content is not what was written: set it aside and rebuild.
     pub fn is_damage(&self) -> bool {
         matches!(self.code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-            || matches!(self, Self::Unpack { .. })
+            || matches!(self, Self::Unpack { .. } | Self::Damaged { .. })
     }
 
     /// There is no room: reading stops until there is.

@@ -17,6 +17,7 @@ use rusqlite::{
 };
 use rusqlite_migration::{M, Migrations};
 
+mod damage;
 mod details;
 mod error;
 mod files;
@@ -25,8 +26,10 @@ mod lock;
 mod outbox;
 mod raw;
 mod report;
+mod room;
 mod sessions;
 
+pub use damage::SetAside;
 pub use error::BufferError;
 pub use files::{FileProgress, FileState, FileTally, HeldFile, QuietMark};
 pub use link::{CENTRAL, LinkState};
@@ -34,6 +37,7 @@ pub use lock::StateLock;
 pub use outbox::Pending;
 pub use raw::{Chunk, TAIL_BYTES, tail_hash};
 pub use report::{FileReport, MachineReport, SessionFilter, StoredSession, Totals};
+pub use room::Spared;
 pub use sessions::Changed;
 
 use crate::durable::{Step, durably};
@@ -163,8 +167,8 @@ impl Buffer {
 
     fn migrate(&mut self) -> Result<(), BufferError> {
         self.check_version()?;
-        Migrations::from_slice(MIGRATIONS)
-            .to_latest(&mut self.connection)
+        let migrations = Migrations::from_slice(MIGRATIONS);
+        durably(Step::MigrateBuffer, || migrations.to_latest(&mut self.connection))
             .map_err(|source| BufferError::Migrate { path: self.path.clone(), source })
     }
 
@@ -185,12 +189,14 @@ impl Buffer {
     }
 
     fn identity(&self, new_id: &str, now: &str) -> Result<String, BufferError> {
-        self.connection
-            .execute(
+        let name = || {
+            self.connection.execute(
                 "INSERT INTO buffer (id, buffer_id, created_at) SELECT 1, ?1, ?2
                  WHERE NOT EXISTS (SELECT 1 FROM buffer)",
                 params![new_id, now],
             )
+        };
+        durably(Step::NameBuffer, name)
             .and_then(|_| {
                 self.connection.query_row("SELECT buffer_id FROM buffer", [], |row| row.get(0))
             })

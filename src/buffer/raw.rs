@@ -38,7 +38,7 @@ impl Buffer {
 impl Batch<'_> {
     /// Keeps `bytes`, which stood at `start` of the file.
     pub fn append(&self, file_id: i64, start: u64, bytes: &[u8]) -> Result<(), BufferError> {
-        let packed = zstd::bulk::compress(bytes, ZSTD_LEVEL)
+        let packed = pack(bytes)
             .map_err(|source| BufferError::Pack { path: self.path.to_owned(), source })?;
         self.insert_chunk(file_id, start, bytes.len() as u64, Some(&packed))
     }
@@ -148,6 +148,13 @@ fn read_chunks(
             Ok(Chunk { start, length, bytes: bytes.transpose()? })
         })
         .collect()
+}
+
+/// With a checksum: a page that went bad on the card is noticed when its bytes are needed.
+fn pack(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
+    compressor.include_checksum(true)?;
+    compressor.compress(bytes)
 }
 
 fn unpack(

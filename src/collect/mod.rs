@@ -30,6 +30,7 @@ mod intake;
 mod keep;
 mod reading;
 mod replay;
+mod room;
 
 pub use decide::Moment;
 pub use import::{ImportError, ImportReport, import_file};
@@ -38,6 +39,7 @@ pub use replay::{ReplayReport, replay, replay_outdated};
 use decide::{Look, is_log, look};
 use keep::{Kept, Origin, keep};
 use reading::{ReadError, Reading, Request, Target, read_file};
+use room::{Room, make_room};
 
 /// What of the configuration collecting depends on, for all sources.
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ pub struct Settings {
     pub has_central: bool,
     /// Bytes of files held in memory before they are made durable.
     pub batch_bytes: usize,
+    /// Most bytes the buffer may use: then reading waits, and closing and deleting go on.
+    pub max_buffer_bytes: u64,
 }
 
 /// The agent's side of a cycle: its clock, whether to stop, and who watches.
@@ -81,6 +85,8 @@ pub struct SourceReport {
     pub events: u64,
     pub rejected: u64,
     pub sessions_changed: u64,
+    /// The buffer is at its cap: what is new was not read.
+    pub at_cap: bool,
     /// Why the source could not be gone through to its end.
     pub error: Option<SourceError>,
 }
@@ -197,6 +203,14 @@ impl FolderCycle<'_> {
         entries.retain(|entry| is_log(&entry.name));
         entries.sort_by(|one, other| one.name.cmp(&other.name));
         self.report.files_listed += entries.len() as u64;
+        match make_room(buffer, self.settings.max_buffer_bytes)? {
+            Room::Enough => {}
+            Room::Made(spared) => journal::made_room(spared.files, spared.sessions),
+            Room::None => {
+                self.report.at_cap = true;
+                return Ok(Some(entries));
+            }
+        }
 
         let mut known_files = self.known(buffer)?;
         let mut is_current = true;

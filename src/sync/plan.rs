@@ -56,20 +56,27 @@ pub fn plan(local: &LocalSession, central: Option<&CentralSession>, identity: &I
     };
     let written_here = central.agent_id.as_deref() == Some(identity.agent_id.as_str())
         && central.buffer_id.as_deref() == Some(identity.buffer_id.as_str());
+    let same_events = central.events == i64::try_from(local.events).ok();
     match central.revision {
-        Some(revision) if written_here && revision == local.revision => {
-            if is_complete(local, central) { Step::Confirm } else { EVERY_ROW }
-        }
-        // Central knows this very history up to `revision`; a gap in its rows shows in the counts
-        // after the delivery, and is then mended by sending every row.
-        Some(revision) if written_here && revision < local.revision => {
-            if central.numbering_broken {
+        Some(revision)
+            if written_here
+                && revision <= local.synced_revision
+                && (revision < local.revision || same_events) =>
+        {
+            // What was confirmed is of this buffer's own history.
+            if revision == local.revision {
+                if is_complete(local, central) { Step::Confirm } else { EVERY_ROW }
+            } else if central.numbering_broken {
                 EVERY_ROW
             } else {
+                // A gap in central's rows shows in the counts after the delivery, and is then
+                // mended by sending every row.
                 Step::Deliver { since_revision: revision.max(0), fresh: false }
             }
         }
-        // Another buffer's row, or this buffer was put back to an earlier state.
+        // Another buffer's row, or one that this buffer does not know to have delivered: the answer
+        // was lost, or the buffer was put back to an earlier state and went another way since. Its
+        // revisions then say nothing about the rows, so all of them go.
         _ => refusal(local, central).map_or(EVERY_ROW, Step::Refuse),
     }
 }
@@ -109,7 +116,7 @@ mod tests {
             machine: Machine { nom: "DEM12".into(), type_cu: "DEM12".into() },
             day: NaiveDate::from_ymd_opt(2025, 5, 28).unwrap(),
             revision,
-            synced_revision: 0,
+            synced_revision: revision,
             events: 30,
             counts: COUNTS,
         }
@@ -164,6 +171,16 @@ mod tests {
                 Some(CentralSession { numbering_broken: true, ..central(2) }),
                 since(0),
             ),
+            (
+                "buffer restored, same number reached with other events",
+                Some(other(|c| c.events = Some(29))),
+                since(0),
+            ),
+            (
+                "buffer restored, same number reached with fewer events",
+                Some(other(|c| c.events = Some(33))),
+                fewer_events(33),
+            ),
             ("buffer restored, as many events", Some(central(9)), since(0)),
             (
                 "buffer restored, fewer events",
@@ -188,6 +205,19 @@ mod tests {
         for (name, held, step) in table {
             assert_eq!(plan(&local(4), held.as_ref(), &me()), step, "{name}");
         }
+    }
+
+    #[test]
+    fn a_revision_that_this_buffer_does_not_know_to_have_delivered_gets_every_row() {
+        let grown = LocalSession { synced_revision: 2, ..local(4) };
+        let since = |since_revision| Step::Deliver { since_revision, fresh: false };
+        // As confirmed: only what changed since.
+        assert_eq!(plan(&grown, Some(&central(2)), &me()), since(2));
+        // Restored from an older backup: what it lost.
+        assert_eq!(plan(&grown, Some(&central(1)), &me()), since(1));
+        // The answer was lost, or this buffer lost its newest pages: nobody knows which.
+        assert_eq!(plan(&grown, Some(&central(3)), &me()), since(0));
+        assert_eq!(plan(&grown, Some(&central(4)), &me()), since(0));
     }
 
     #[test]

@@ -69,3 +69,25 @@ fn a_schema_that_is_behind_is_told_from_a_role_that_lacks_a_right() {
         "{error}"
     );
 }
+
+#[test]
+fn a_role_that_may_create_but_does_not_own_the_old_tables_is_helped_half_way() {
+    let db = Database::fresh();
+    db.psql(include_str!("../fixtures/central/python.sql"));
+    let role = db.role();
+    db.psql(&format!(
+        "GRANT SELECT, INSERT, UPDATE, DELETE, REFERENCES ON ALL TABLES IN SCHEMA public TO {role};
+         GRANT CREATE ON SCHEMA public TO {role}"
+    ));
+    let mut feeder = Feeder::connect(&db.config_as(&role, &role));
+    let error = feeder.central.migrate().unwrap_err();
+    assert!(matches!(error, CentralError::MayNotMigrate { .. }), "{error:?}");
+    // The connection is as good as before, and the administrator's script goes on from there.
+    assert_eq!(
+        feeder.central.schema_state().unwrap(),
+        SchemaState::Behind { pending: vec![2, 3, 4, 5] }
+    );
+    db.psql(&migration_script(&role));
+    assert_eq!(feeder.central.schema_state().unwrap(), SchemaState::Ready);
+    feeder.sync(&[session("DEM12", "2025-05-28", 30)]);
+}

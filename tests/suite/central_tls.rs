@@ -43,6 +43,21 @@ fn each_certificate_gets_its_own_answer() {
     connect(&with(CentralTls::Require, None)).unwrap();
     connect(&with(CentralTls::Disable, None)).unwrap();
 
+    let own_folder = tempfile::tempdir().unwrap();
+    let self_signed = Certificate::self_signed(own_folder.path(), "IP:127.0.0.1");
+    cluster.show(&self_signed);
+    for authority in [None, Some(&good)] {
+        let error = refused(&with(CentralTls::VerifyFull, authority));
+        assert!(matches!(error, CentralError::CertificateIssuer { .. }), "{error:?}");
+    }
+    connect(&with(CentralTls::Require, None)).unwrap();
+    // Given as its own authority, as libpq takes it.
+    connect(&with(CentralTls::VerifyFull, Some(&self_signed))).unwrap();
+    let other_name = Certificate::self_signed(expired_folder.path(), "DNS:other.example");
+    cluster.show(&other_name);
+    let error = refused(&with(CentralTls::VerifyFull, Some(&other_name)));
+    assert!(matches!(error, CentralError::CertificateName { .. }), "{error:?}");
+
     cluster.show(&wrong_name);
     let error = refused(&with(CentralTls::VerifyFull, Some(&wrong_name)));
     assert!(matches!(error, CentralError::CertificateName { .. }), "{error:?}");

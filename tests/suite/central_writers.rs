@@ -139,3 +139,15 @@ fn a_restart_and_a_new_buffer_take_the_claim_over_but_a_copied_card_is_noticed()
     }
     assert_eq!(db.count("piece_production"), 5);
 }
+
+#[test]
+fn an_agent_that_was_given_a_new_name_is_known_by_its_buffer() {
+    let db = Database::fresh();
+    let s = session("DEM12", "2025-05-28", 5);
+    Feeder::new(&db).sync(std::slice::from_ref(&s));
+    let mut renamed = Feeder::connect(&db.config());
+    renamed.claims = claims("ligne-est", "buffer-1", "instance-2");
+    renamed.sync(std::slice::from_ref(&s));
+    assert_eq!(db.psql("SELECT agent_id FROM session_production"), "ligne-est");
+    assert_eq!(db.psql("SELECT agent_id FROM cu_agent_machine"), "ligne-est");
+}

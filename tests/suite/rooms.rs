@@ -191,7 +191,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("journal", &["model", "config"]),
     ("source", &["model", "config"]),
     ("buffer", &["model", "config", "durable", "parse", "analyse"]),
-    ("sync", &["model", "config", "retry", "journal"]),
+    ("sync", &["model", "config", "retry", "journal", "durable"]),
     (
         "collect",
         &[

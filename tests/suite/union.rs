@@ -27,6 +27,23 @@ fn files() -> impl Strategy<Value = Vec<Vec<u8>>> {
     })
 }
 
+/// A file of different lines that share few seconds, at least two of them. Stops and starts show
+/// any change of order within a second.
+fn crowded_file() -> impl Strategy<Value = Vec<u8>> {
+    let line =
+        (0..4_u32, prop::sample::select(vec!["StukUitgevoerd", "MachineStop", "MachineStart"]));
+    prop::collection::vec(line, 2..40).prop_map(|mut lines| {
+        lines.sort_by_key(|line| line.0);
+        lines.push((5, "StukUitgevoerd"));
+        let write = |(number, (second, name)): (usize, &(u32, &str))| {
+            // Numbers that do not grow with the lines, so that no order by content is the right one.
+            let number = number * 37 % 101;
+            format!("20250603 05:00:0{second}|@{name}: {number}\n").into_bytes()
+        };
+        lines.iter().enumerate().flat_map(write).collect()
+    })
+}
+
 /// Places behind line ends.
 fn line_starts(bytes: &[u8]) -> Vec<usize> {
     let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
@@ -114,5 +131,41 @@ proptest! {
         let now = sessions_of(std::slice::from_ref(file), &options);
         let both = sessions_of(&[earlier, file.clone()], &options);
         prop_assert_eq!(both, now);
+    }
+}
+
+proptest! {
+    #[test]
+    fn fragments_of_a_crowded_second_keep_the_order_of_the_file(
+        file in crowded_file(),
+        picks in prop::collection::vec(any::<(prop::sample::Index, prop::sample::Index)>(), 1..5),
+        place in any::<prop::sample::Index>(),
+    ) {
+        let starts = line_starts(&file);
+        let mut files: Vec<Vec<u8>> = Vec::new();
+        for (from, to) in &picks {
+            let (from, to) = (*from.get(&starts), *to.get(&starts));
+            files.push(file[from.min(to)..from.max(to)].to_vec());
+        }
+        files.insert(place.index(files.len() + 1), file.clone());
+        let options = Options::default();
+        prop_assert_eq!(sessions_of(&files, &options), sessions_of(&[file], &options));
+    }
+
+    #[test]
+    fn a_file_cut_in_two_at_any_line_end_is_the_same_day(
+        file in crowded_file(),
+        cut in any::<prop::sample::Index>(),
+        overlap in any::<prop::sample::Index>(),
+        later_first in any::<bool>(),
+    ) {
+        let starts = line_starts(&file);
+        let cut = cut.index(starts.len());
+        // What both halves hold begins somewhere before the cut.
+        let overlap = starts[overlap.index(cut + 1)];
+        let halves = [file[..starts[cut]].to_vec(), file[overlap..].to_vec()];
+        let halves = if later_first { [halves[1].clone(), halves[0].clone()] } else { halves };
+        let options = Options::default();
+        prop_assert_eq!(sessions_of(&halves, &options), sessions_of(&[file], &options));
     }
 }

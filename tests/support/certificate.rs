@@ -73,6 +73,20 @@ impl Certificate {
         Self { ca_file, certificate, key }
     }
 
+    /// As `openssl req -x509` makes it: its own issuer, and marked as an authority.
+    pub fn self_signed(folder: &Path, name: &str) -> Self {
+        let (certificate, key) = (folder.join("self.crt"), folder.join("self.key"));
+        run(Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+            .args(["-nodes", "-days", "2", "-subj", "/CN=central", "-addext"])
+            .arg(format!("subjectAltName={name}"))
+            .arg("-keyout")
+            .arg(&key)
+            .arg("-out")
+            .arg(&certificate));
+        Self { ca_file: certificate.clone(), certificate, key }
+    }
+
     /// Puts certificate and key where the server reads them.
     pub fn install(&self, folder: &Path) {
         fs::copy(&self.certificate, folder.join("server.crt")).unwrap();

@@ -1,5 +1,5 @@
 //! The one harness of the whole-program tests.
-#![allow(dead_code, reason = "each test binary uses the part it needs")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses the part it needs")]
 
 pub mod agent;
 pub mod central;
@@ -9,8 +9,10 @@ pub mod ftp;
 pub mod golden;
 pub mod net;
 pub mod pgbouncer;
+pub mod plant;
 pub mod postgres;
 pub mod process;
 pub mod reference;
 pub mod rows;
+pub mod truth;
 pub mod wait;

@@ -237,7 +237,7 @@ impl Cluster {
     }
 
     fn psql_command(&self, database: &str) -> Command {
-        let mut command = Command::new("psql");
+        let mut command = Command::new(server_program("psql"));
         command.arg("-h").arg(&self.folder).args(["-p", &self.port.to_string()]);
         command.args(["-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-qAtX"]);
         command.env("PGOPTIONS", "-c client_min_messages=warning");

@@ -7,7 +7,7 @@ use postgres::error::{DbError, SqlState};
 use rustls::CertificateError;
 use thiserror::Error;
 
-use super::tls::NoTlsOffered;
+use super::tls::{NoTlsOffered, is_authority_as_server};
 
 /// When to try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,6 +33,8 @@ pub enum CentralError {
         after.as_secs()
     )]
     Silent { place: String, after: Duration },
+    #[error("central at {place} did not answer within {} s", after.as_secs())]
+    NoAnswer { place: String, after: Duration },
     #[error("the connection to central at {place} was lost")]
     Lost { place: String, source: postgres::Error },
     #[error("cannot read central.ca_file {}", path.display())]
@@ -105,6 +107,7 @@ impl CentralError {
             Self::FindHost { .. }
             | Self::Reach { .. }
             | Self::Silent { .. }
+            | Self::NoAnswer { .. }
             | Self::Lost { .. }
             | Self::ReadOnly { .. }
             | Self::Restarting { .. }
@@ -133,12 +136,12 @@ impl CentralError {
 
     /// Whether half the batch may go where the whole did not.
     pub fn smaller_may_pass(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::TooSlow { .. } | Self::Silent { .. })
+        matches!(self, Self::Refused { .. } | Self::TooSlow { .. } | Self::NoAnswer { .. })
     }
 
     /// Whether the connection is of no further use.
     pub fn ends_connection(&self) -> bool {
-        matches!(self, Self::Silent { .. } | Self::Lost { .. } | Self::Restarting { .. })
+        matches!(self, Self::NoAnswer { .. } | Self::Lost { .. } | Self::Restarting { .. })
     }
 }
 
@@ -160,7 +163,9 @@ impl Place {
     pub fn migrate_command(&self) -> String {
         format!(
             "cu-agent central migrate --print | psql -v ON_ERROR_STOP=1 -h {} -p {} -d {} -U postgres",
-            self.host, self.port, self.database
+            shell_word(&self.host),
+            self.port,
+            shell_word(&self.database)
         )
     }
 
@@ -176,7 +181,7 @@ impl Place {
         }
         match io_error(&error).map(io::Error::kind) {
             Some(io::ErrorKind::TimedOut) => {
-                CentralError::Silent { place: self.text(), after: waited }
+                CentralError::NoAnswer { place: self.text(), after: waited }
             }
             Some(_) => CentralError::Lost { place: self.text(), source: error },
             None if error.is_closed() => CentralError::Lost { place: self.text(), source: error },
@@ -187,6 +192,7 @@ impl Place {
     /// As [`Self::explain`], for a connection being opened: a socket error means not reached.
     pub fn explain_connect(&self, error: postgres::Error, waited: Duration) -> CentralError {
         match self.explain(error, waited) {
+            CentralError::NoAnswer { place, after } => CentralError::Silent { place, after },
             CentralError::Lost { place, source } => match io_error(&source) {
                 Some(io) => {
                     let copy = io
@@ -243,6 +249,9 @@ impl Place {
         }
         let tls = io.get_ref()?.downcast_ref::<rustls::Error>()?.clone();
         let place = self.text();
+        if is_authority_as_server(&tls) {
+            return Some(CentralError::CertificateIssuer { place });
+        }
         Some(match &tls {
             rustls::Error::InvalidCertificate(certificate) => match certificate {
                 CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -264,6 +273,14 @@ impl Place {
             _ => CentralError::Tls { source: tls },
         })
     }
+}
+
+/// `text` as one word of a shell's command line.
+fn shell_word(text: &str) -> String {
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-:".contains(c)) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// The server's words about the data, without the row's content that `detail` would quote at length.
@@ -288,4 +305,24 @@ fn io_error(error: &postgres::Error) -> Option<&io::Error> {
         source = cause.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_administrator_s_command_survives_odd_names() {
+        let place = Place {
+            host: "central.usine.lan".into(),
+            port: 5432,
+            database: "prod d'usine".into(),
+            user: "cu_agent".into(),
+        };
+        assert_eq!(
+            place.migrate_command(),
+            "cu-agent central migrate --print | psql -v ON_ERROR_STOP=1 \
+             -h central.usine.lan -p 5432 -d 'prod d'\\''usine' -U postgres"
+        );
+    }
 }

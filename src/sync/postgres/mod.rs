@@ -36,11 +36,15 @@ pub use self::{
 };
 use crate::config::CentralConfig;
 
-/// How much longer than the server this side waits for the end of a statement, so that the server's
-/// own message arrives where it can.
+/// How much longer than the time-out of a statement this side waits, so that the server's own
+/// message (of a lock, say) arrives where it can.
 const GRACE: Duration = Duration::from_secs(5);
 /// A lock held by another program is waited for this long; then the exchange is tried again later.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
+/// Statements that nobody waits for any more end by themselves this much later. The server's timer
+/// runs while a slow line still brings the parameters, so it cannot be the time-out itself: that is
+/// kept on this side, where what was sent is known.
+const ORPHAN_WAIT: Duration = Duration::from_secs(600);
 /// Saying good-bye is a courtesy.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
@@ -165,8 +169,8 @@ fn client_config(config: &CentralConfig, application_name: &str) -> ClientConfig
         .notice_callback(|notice| log::debug!("central: {}", notice.message()));
     let options = format!(
         "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
-        config.statement_timeout.as_millis(),
-        LOCK_WAIT.min(config.statement_timeout).as_millis(),
+        (config.statement_timeout + ORPHAN_WAIT).as_millis(),
+        LOCK_WAIT.min(config.statement_timeout / 2).as_millis(),
         (config.statement_timeout + GRACE).as_millis(),
     );
     ClientConfig { base, address: None, host: config.host.clone(), options, options_accepted: true }

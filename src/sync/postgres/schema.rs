@@ -8,6 +8,7 @@ use postgres::error::SqlState;
 use sha2::{Digest, Sha256};
 
 use super::{Central, CentralError, GRACE, params::Params};
+use crate::durable::{Step, durably};
 
 pub struct Migration {
     pub version: i32,
@@ -157,7 +158,8 @@ impl Central {
             self.run("ROLLBACK", GRACE)?;
             return Ok(false);
         }
-        self.run(&format!("{}\n{}COMMIT;", migration.sql, record(migration)), MIGRATION_WAIT)?;
+        let script = format!("{}\n{}COMMIT;", migration.sql, record(migration));
+        durably(Step::MigrateCentral, || self.run(&script, MIGRATION_WAIT))?;
         Ok(true)
     }
 

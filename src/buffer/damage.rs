@@ -1,0 +1,158 @@
+//! A buffer whose content is not what was written: noticed, set aside for whoever wants to look, and
+//! begun anew. What it held is still on the server or already in central, because a file leaves the
+//! server only when both are so.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{Buffer, BufferError, FILE_NAME, error::During};
+use crate::durable::{Step, durably};
+
+/// A buffer up to this size is looked through at every start; a larger one while the agent works.
+const CHECK_AT_START_BYTES: u64 = 32 << 20;
+
+/// Only the newest damaged buffer is kept: they must not fill the card.
+const DAMAGED_SUFFIX: &str = "damaged";
+
+/// What was set aside, and why.
+#[derive(Debug)]
+pub struct SetAside {
+    pub kept_as: PathBuf,
+    pub reason: BufferError,
+}
+
+impl Buffer {
+    /// Opens the buffer like [`Buffer::open`]; a damaged one is set aside and a new one begun.
+    pub fn open_or_rebuild(
+        state_dir: &Path,
+        new_id: &str,
+        now: &str,
+    ) -> Result<(Self, Option<SetAside>), BufferError> {
+        let opened = Self::open(state_dir, new_id, now).and_then(|buffer| {
+            if buffer.is_checked_at_start() { buffer.check().map(|()| buffer) } else { Ok(buffer) }
+        });
+        match opened {
+            Err(reason) if reason.is_damage() => {
+                let kept_as = set_aside(&state_dir.join(FILE_NAME))?;
+                let buffer = Self::open(state_dir, new_id, now)?;
+                Ok((buffer, Some(SetAside { kept_as, reason })))
+            }
+            opened => opened.map(|buffer| (buffer, None)),
+        }
+    }
+
+    /// Whether the buffer is small enough to be looked through at every start.
+    pub fn is_checked_at_start(&self) -> bool {
+        self.size_bytes() <= CHECK_AT_START_BYTES
+    }
+
+    /// Closes the buffer and moves it out of the way; returns where it is kept.
+    pub fn put_away(self) -> Result<PathBuf, BufferError> {
+        let path = self.path.clone();
+        drop(self);
+        set_aside(&path)
+    }
+
+    /// Looks through every page; an error is the first damage found.
+    pub fn check(&self) -> Result<(), BufferError> {
+        check(&self.connection, &self.path)
+    }
+
+    /// Looks through the buffer on a connection of its own, while others work with it.
+    pub fn check_beside(path: &Path) -> Result<(), BufferError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).during("open it", path)?;
+        check(&connection, path)
+    }
+}
+
+fn check(connection: &Connection, path: &Path) -> Result<(), BufferError> {
+    let found: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .during("check it", path)?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(BufferError::Damaged { path: path.to_owned(), found })
+}
+
+/// Moves the database and its write-ahead log out of the way, in place of an earlier damaged one.
+fn set_aside(path: &Path) -> Result<PathBuf, BufferError> {
+    let failed = |source: io::Error| BufferError::SetAside { path: path.to_owned(), source };
+    for extension in ["db-wal", "db-shm"] {
+        let from = path.with_extension(extension);
+        if from.exists() {
+            let to = path.with_extension(format!("{extension}.{DAMAGED_SUFFIX}"));
+            durably(Step::SetBufferAside, || fs::rename(&from, to)).map_err(failed)?;
+        }
+    }
+    let kept_as = path.with_extension(format!("db.{DAMAGED_SUFFIX}"));
+    durably(Step::SetBufferAside, || fs::rename(path, &kept_as)).map_err(failed)?;
+    Ok(kept_as)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek, SeekFrom, Write};
+
+    use super::*;
+
+    fn filled(state_dir: &Path) -> PathBuf {
+        let mut buffer = Buffer::open(state_dir, "first", "now").unwrap();
+        let batch = buffer.batch().unwrap();
+        let machine = crate::model::Machine { nom: "DEM12".into(), type_cu: "DEM12".into() };
+        let machine_id = batch.machine(&machine).unwrap();
+        for number in 0..50 {
+            let name = format!("{number}.LOG");
+            let file = batch.new_generation("cu", "DEM12", &name, machine_id, "now").unwrap();
+            let bytes: Vec<u8> = (0..20_000u32).flat_map(|n| (n * n).to_le_bytes()).collect();
+            batch.append(file.id, 0, &bytes).unwrap();
+        }
+        batch.commit(Step::Keep).unwrap();
+        buffer.path().to_owned()
+    }
+
+    #[test]
+    fn damage_of_each_kind_is_noticed_at_start_and_a_new_buffer_is_begun() {
+        type Damage = fn(&Path);
+        let damages: [(&str, Damage); 4] = [
+            ("all zero", |path| {
+                let length = fs::metadata(path).unwrap().len();
+                fs::write(path, vec![0; usize::try_from(length).unwrap()]).unwrap();
+            }),
+            ("not a database", |path| fs::write(path, b"bonjour, bonjour, bonjour").unwrap()),
+            ("cut short", |path| {
+                let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+                file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+            }),
+            ("zeroed pages", |path| {
+                let mut file = fs::OpenOptions::new().write(true).open(path).unwrap();
+                file.seek(SeekFrom::Start(4096)).unwrap();
+                file.write_all(&[0; 4096 * 8]).unwrap();
+            }),
+        ];
+        for (kind, damage) in damages {
+            let dir = tempfile::tempdir().unwrap();
+            let path = filled(dir.path());
+            damage(&path);
+            let (buffer, aside) = Buffer::open_or_rebuild(dir.path(), "second", "now").unwrap();
+            let aside = aside.unwrap_or_else(|| panic!("{kind}: damage is noticed"));
+            assert!(aside.kept_as.exists(), "{kind}");
+            assert_eq!(buffer.buffer_id(), "second", "{kind}");
+            assert_eq!(buffer.totals().unwrap().files, 0, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_sound_buffer_is_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        filled(dir.path());
+        let (buffer, aside) = Buffer::open_or_rebuild(dir.path(), "second", "now").unwrap();
+        assert!(aside.is_none());
+        assert_eq!(buffer.totals().unwrap().files, 50);
+    }
+}
