@@ -208,7 +208,8 @@ impl FolderCycle<'_> {
             Room::Made(spared) => journal::made_room(spared.files, spared.sessions),
             Room::None => {
                 self.report.at_cap = true;
-                return Ok(Some(entries));
+                let known = self.known(buffer)?;
+                return Ok(Some(Listed { entries, known, asked: BTreeMap::new() }));
             }
         }
 
