@@ -132,7 +132,7 @@ fn check_buffer(lines: &mut Lines, config: &Config) {
     let what = "buffer";
     let state_dir = &config.agent.state_dir;
     match Buffer::open_to_look(state_dir) {
-        Ok(Some(buffer)) => match buffer.totals() {
+        Ok(Some(buffer)) => match buffer.check().and_then(|()| buffer.totals()) {
             Ok(totals) => lines.good(
                 what,
                 &format!(
