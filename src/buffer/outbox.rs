@@ -183,9 +183,8 @@ impl Buffer {
             return Ok(());
         }
         self.change(Step::SetAside, "set a session aside", |transaction| {
-            let mut update = transaction.prepare_cached(
-                "UPDATE session SET refusal = ?2, refused_at = ?3 WHERE id = ?1",
-            )?;
+            let mut update = transaction
+                .prepare_cached("UPDATE session SET refusal = ?2, refused_at = ?3 WHERE id = ?1")?;
             for (pending, refusal) in news {
                 update.execute(params![pending.id, refusal, now])?;
             }

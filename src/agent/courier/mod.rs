@@ -4,7 +4,10 @@
 //! Order of writes: central's transaction commits → the buffer notes the revision. A crash between
 //! the two is harmless, because the next comparison finds central equal.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{clock::Clock, stop::Stop};
 use crate::{
@@ -12,26 +15,29 @@ use crate::{
     config::CentralConfig,
     durable::{self, durably},
     journal,
-    model::{CentralSession, Day, Delivery, Machine},
+    model::{Day, Machine},
     sync::{
         plan::{Identity, Step, plan},
-        postgres::{Central, CentralError, Claims, Order, Outcome, Retry, SchemaState, States},
+        postgres::{Central, CentralError, Claimed, Claims, Retry, SchemaState, States},
     },
 };
 
-/// Sessions compared, and at most delivered, in one exchange.
+mod audit;
+mod parcel;
+
+use audit::Audits;
+use parcel::{Parcel, Size};
+
+/// Sessions compared, and at most delivered, in one exchange; no more are in memory.
 const BATCH_SESSIONS: usize = 60;
-/// Detail rows delivered in one statement: about 200 kB on the wire. A line or a server that is too
-/// slow for that gets fewer, down to the second figure.
-const BATCH_ROWS: usize = 12_000;
-const LEAST_BATCH_ROWS: usize = 500;
-/// Sessions compared in one exchange when looking for what central lost.
-const AUDIT_SESSIONS: usize = 200;
-/// How often the newest confirmed sessions are compared with central, and how often all are.
-const AUDIT_EVERY: Duration = Duration::from_secs(3600);
-const AUDIT_ALL_EVERY: Duration = Duration::from_secs(24 * 3600);
-/// A session that was set aside is tried again this much later.
+/// A session that was set aside is tried again this much later, or by the next process.
 const SET_ASIDE_FOR: Duration = Duration::from_secs(3600);
+/// One that could not be delivered in time: another program holds a lock, perhaps.
+const LATE_ASIDE_FOR: Duration = Duration::from_secs(300);
+/// A session that another holds or changes meanwhile is tried so often in one drain.
+const MOST_TRIES: u32 = 2;
+/// Sessions that were set aside in one drain and are named in the log; the others are counted.
+const NAMED_IN_LOG: u64 = 10;
 /// A connection without work is given back after this.
 pub const IDLE_AFTER: Duration = Duration::from_secs(60);
 
@@ -52,6 +58,11 @@ impl DrainReport {
         self.set_aside += more.set_aside;
         self.rows += more.rows;
     }
+
+    /// Whether central came to hold more, or is known to.
+    fn has_progress(&self) -> bool {
+        self.delivered + self.confirmed > 0
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -71,10 +82,19 @@ pub struct Courier {
     schema_ready: bool,
     /// Running time until which a session is left alone.
     aside_until: BTreeMap<i64, Duration>,
-    audited_at: Option<Duration>,
-    audited_all_at: Option<Duration>,
-    /// Detail rows that go in one statement, as the line has shown.
-    batch_rows: usize,
+    /// Sessions whose delivery failed though nothing else travelled with it, and how often. They go
+    /// last and alone, so that none of them holds up another.
+    suspects: BTreeMap<i64, u32>,
+    /// Sessions that the drain under way could not bring on, and how often.
+    passed_over: BTreeMap<i64, u32>,
+    /// Machines that are another's, as reported.
+    claimed: BTreeMap<String, Claimed>,
+    audits: Audits,
+    size: Size,
+    /// What the drain under way did so far.
+    report: DrainReport,
+    /// The link was down, and something has passed since.
+    came_back: bool,
     /// Exchanges of connections that were given back.
     past_round_trips: u64,
 }
@@ -90,9 +110,13 @@ impl Courier {
             central: None,
             schema_ready: false,
             aside_until: BTreeMap::new(),
-            audited_at: None,
-            audited_all_at: None,
-            batch_rows: BATCH_ROWS,
+            suspects: BTreeMap::new(),
+            passed_over: BTreeMap::new(),
+            claimed: BTreeMap::new(),
+            audits: Audits::default(),
+            size: Size::default(),
+            report: DrainReport::default(),
+            came_back: false,
             past_round_trips: 0,
         }
     }
@@ -115,62 +139,66 @@ impl Courier {
 
     /// Whether there is anything that could be done now.
     pub fn has_work(&self, buffer: &Buffer) -> Result<bool, BufferError> {
-        Ok(self.audit_is_due() || !self.due(buffer)?.is_empty())
+        Ok(self.audit_is_due() || !self.due(buffer, 1)?.is_empty())
+    }
+
+    /// Whether the last drain made central hold more, though it may have failed in the end.
+    pub fn made_progress(&self) -> bool {
+        self.report.has_progress()
     }
 
     /// Makes central equal to the buffer, as far as it can be now.
     pub fn drain(&mut self, buffer: &mut Buffer, stop: &Stop) -> Result<DrainReport, DrainError> {
+        self.report = DrainReport::default();
         let result = self.drain_connected(buffer, stop);
-        let now = self.clock.now().wall;
-        match &result {
-            Ok(report) => {
-                let DrainReport { delivered, rows, confirmed, set_aside } = *report;
-                if buffer.note_link(CENTRAL, None, &now)? {
-                    journal::link_up("central", delivered, rows);
-                } else if *report != DrainReport::default() {
-                    journal::sent(delivered, rows, confirmed, set_aside);
-                }
-            }
-            Err(DrainError::Central(error)) => {
-                if error.ends_connection() || self.central.as_ref().is_some_and(Central::is_closed)
-                {
-                    self.release();
-                }
-                if error.again() == Retry::Slowly {
-                    self.schema_ready = false;
-                }
-                // What central held before an outage is not taken on trust after it.
-                self.audited_at = None;
-                let text = journal::chain(error);
-                if buffer.note_link(CENTRAL, Some(&text), &now)? {
-                    journal::link_down("central", &text);
-                }
-            }
-            Err(DrainError::Buffer(_)) => {}
+        self.passed_over.clear();
+        let report = self.report;
+        if result.is_ok() {
+            self.note_link_up(buffer)?;
         }
-        result
+        if std::mem::take(&mut self.came_back) {
+            journal::link_up("central", report.delivered, report.rows);
+        } else if report != DrainReport::default() {
+            let DrainReport { delivered, rows, confirmed, set_aside } = report;
+            journal::sent(delivered, rows, confirmed, set_aside);
+        }
+        if let Err(DrainError::Central(error)) = &result {
+            if error.ends_connection() || self.central.as_ref().is_some_and(Central::is_closed) {
+                self.release();
+            }
+            if error.again() == Retry::Slowly {
+                self.schema_ready = false;
+            }
+            // What central held before an outage is not taken on trust after it.
+            self.audits.forget();
+            let text = journal::chain(error);
+            if buffer.note_link(CENTRAL, Some(&text), &self.clock.now().wall)? {
+                journal::link_down("central", &text);
+            }
+        }
+        result.map(|()| report)
     }
 
-    fn drain_connected(
-        &mut self,
-        buffer: &mut Buffer,
-        stop: &Stop,
-    ) -> Result<DrainReport, DrainError> {
+    /// The link counts as up as soon as something has passed, however much still waits. It is not
+    /// said before the end of the drain, when it is known what was sent.
+    fn note_link_up(&mut self, buffer: &mut Buffer) -> Result<(), BufferError> {
+        self.came_back |= buffer.note_link(CENTRAL, None, &self.clock.now().wall)?;
+        Ok(())
+    }
+
+    fn drain_connected(&mut self, buffer: &mut Buffer, stop: &Stop) -> Result<(), DrainError> {
         self.connect()?;
         if self.audit_is_due() {
             self.audit(buffer, stop)?;
         }
-        let mut report = DrainReport::default();
-        loop {
-            let due = self.due(buffer)?;
-            if due.is_empty() || stop.is_set() {
-                return Ok(report);
+        while !stop.is_set() {
+            let batch = self.due(buffer, BATCH_SESSIONS)?;
+            if batch.is_empty() {
+                break;
             }
-            let batch = &due[..due.len().min(BATCH_SESSIONS)];
-            if !self.sync_batch(buffer, batch, &mut report)? {
-                return Ok(report);
-            }
+            self.sync_batch(buffer, &batch, stop)?;
         }
+        Ok(())
     }
 
     fn connect(&mut self) -> Result<(), CentralError> {
@@ -201,52 +229,20 @@ impl Courier {
         (central, &mut self.claims)
     }
 
-    /// Waiting sessions that are not set aside for now.
-    fn due(&self, buffer: &Buffer) -> Result<Vec<Pending>, BufferError> {
+    /// At most `most` waiting sessions that are not set aside for now; one of the suspects where
+    /// nothing else waits.
+    fn due(&self, buffer: &Buffer, most: usize) -> Result<Vec<Pending>, BufferError> {
         let now = self.clock.now().uptime;
-        let mut pending = buffer.pending()?;
-        pending.retain(|one| self.aside_until.get(&one.id).is_none_or(|until| *until <= now));
-        Ok(pending)
-    }
-
-    fn audit_is_due(&self) -> bool {
-        let now = self.clock.now().uptime;
-        self.audited_at.is_none_or(|at| now.saturating_sub(at) >= AUDIT_EVERY)
-    }
-
-    /// Compares what central is believed to hold with what it holds: it may have been restored from
-    /// an older backup, or changed by hand. The newest sessions always, all of them once a day.
-    fn audit(&mut self, buffer: &mut Buffer, stop: &Stop) -> Result<(), DrainError> {
-        let now = self.clock.now().uptime;
-        let all_due =
-            self.audited_all_at.is_none_or(|at| now.saturating_sub(at) >= AUDIT_ALL_EVERY)
-                && self.audited_at.is_some();
-        let mut confirmed = buffer.confirmed()?;
-        if !all_due {
-            confirmed.truncate(AUDIT_SESSIONS);
+        let is_due = |id| {
+            self.aside_until.get(&id).is_none_or(|until| *until <= now)
+                && self.passed_over.get(&id).is_none_or(|times| *times < MOST_TRIES)
+        };
+        let due = buffer.pending(most, |id| is_due(id) && !self.suspects.contains_key(&id))?;
+        if due.is_empty() && !self.suspects.is_empty() {
+            buffer.pending(1, is_due)
+        } else {
+            Ok(due)
         }
-        let mut lost = Vec::new();
-        for batch in confirmed.chunks(AUDIT_SESSIONS) {
-            if stop.is_set() {
-                return Ok(());
-            }
-            let States { sessions, .. } = self.states(batch)?;
-            for (pending, held) in batch.iter().zip(&sessions) {
-                let step = plan(&pending.session, held.as_ref(), &self.claims.identity);
-                if step != Step::Confirm {
-                    lost.push(pending.id);
-                }
-            }
-        }
-        if !lost.is_empty() {
-            buffer.unconfirm(&lost)?;
-            journal::central_lost(lost.len());
-        }
-        self.audited_at = Some(now);
-        if all_due || self.audited_all_at.is_none() {
-            self.audited_all_at = Some(now);
-        }
-        Ok(())
     }
 
     fn states(&mut self, batch: &[Pending]) -> Result<States, CentralError> {
@@ -256,40 +252,38 @@ impl Courier {
         central.states(claims, &keys)
     }
 
-    /// Brings one batch as far as it goes; `false` where nothing moved and going on would spin.
+    /// Brings one batch as far as it goes. Each of its sessions is then confirmed, set aside, a
+    /// suspect or passed over, so that the next batch is another one.
     fn sync_batch(
         &mut self,
         buffer: &mut Buffer,
         batch: &[Pending],
-        report: &mut DrainReport,
-    ) -> Result<bool, DrainError> {
+        stop: &Stop,
+    ) -> Result<(), DrainError> {
         let states = self.states(batch)?;
-        let missing: Vec<Machine> = batch
+        let missing: BTreeSet<&Machine> = batch
             .iter()
             .map(|one| &one.session.machine)
             .filter(|machine| states.missing_centres.contains(&machine.nom))
-            .cloned()
             .collect();
         if !missing.is_empty() {
+            let missing: Vec<Machine> = missing.into_iter().cloned().collect();
             let (central, _) = self.central();
             durably(durable::Step::EnsureCentres, || central.ensure_centres(&missing))?;
         }
-        let mut moved = false;
+        self.report_claims(batch, &states.claimed);
         let mut confirmed = Vec::new();
+        let mut refused = Vec::new();
         let mut deliveries = Vec::new();
         for (pending, held) in batch.iter().zip(states.sessions) {
             let nom = &pending.session.machine.nom;
             if let Some(claimed) = states.claimed.iter().find(|claimed| claimed.nom == *nom) {
-                self.set_aside(buffer, pending, &claimed.to_string(), report)?;
-                moved = true;
+                refused.push((pending, claimed.to_string()));
                 continue;
             }
             match plan(&pending.session, held.as_ref(), &self.claims.identity) {
                 Step::Confirm => confirmed.push((pending.id, pending.session.revision)),
-                Step::Refuse(refusal) => {
-                    self.set_aside(buffer, pending, &refusal.to_string(), report)?;
-                    moved = true;
-                }
+                Step::Refuse(refusal) => refused.push((pending, refusal.to_string())),
                 Step::Deliver { since_revision, .. } => {
                     let delivery = buffer.delivery(pending.id, since_revision)?;
                     let whole = since_revision == 0;
@@ -297,131 +291,59 @@ impl Courier {
                 }
             }
         }
+        if !refused.is_empty() {
+            self.set_aside(buffer, refused, SET_ASIDE_FOR)?;
+        }
         if !confirmed.is_empty() {
             buffer.mark_synced(&confirmed)?;
-            report.confirmed += confirmed.len() as u64;
-            moved = true;
+            self.report.confirmed += confirmed.len() as u64;
         }
-        // New sessions go together: central then need not look for rows in their way.
-        deliveries.sort_by_key(|parcel| parcel.held.is_some());
-        for group in deliveries.chunk_by(|one, other| one.held.is_some() == other.held.is_some()) {
-            for parcels in by_rows(group, self.batch_rows) {
-                moved |= self.deliver(buffer, parcels, report)?;
-            }
+        if self.report.has_progress() {
+            self.note_link_up(buffer)?;
         }
-        Ok(moved)
+        self.deliver_all(buffer, deliveries, stop)
     }
 
-    /// Delivers parcels in one statement; what central refuses is found by halving and set aside.
-    fn deliver(
-        &mut self,
-        buffer: &mut Buffer,
-        parcels: &[Parcel<'_>],
-        report: &mut DrainReport,
-    ) -> Result<bool, DrainError> {
-        let orders: Vec<Order<'_>> = parcels
-            .iter()
-            .map(|parcel| Order { delivery: &parcel.delivery, replaces: parcel.held.as_ref() })
-            .collect();
-        let (central, claims) = self.central();
-        let delivered = durably(durable::Step::Deliver, || central.deliver(claims, &orders));
-        let outcomes = match delivered {
-            Ok(outcomes) => outcomes,
-            Err(error) if error.again() == Retry::Never => {
-                if let [parcel] = parcels {
-                    self.set_aside(buffer, parcel.pending, &journal::chain(&error), report)?;
-                    return Ok(true);
+    /// Says once that a machine is another's, and once that it no longer is.
+    fn report_claims(&mut self, batch: &[Pending], claimed: &[Claimed]) {
+        for pending in batch {
+            let nom = &pending.session.machine.nom;
+            match (claimed.iter().find(|claimed| claimed.nom == *nom), self.claimed.get(nom)) {
+                (None, None) => {}
+                (None, Some(_)) => {
+                    self.claimed.remove(nom);
+                    journal::claim_over(nom);
                 }
-                let (first, second) = parcels.split_at(parcels.len() / 2);
-                let moved = self.deliver(buffer, first, report)?;
-                return Ok(self.deliver(buffer, second, report)? || moved);
-            }
-            Err(error) => {
-                if error.smaller_may_pass() {
-                    self.batch_rows = (self.batch_rows / 2).max(LEAST_BATCH_ROWS);
+                (Some(now), Some(told)) if told.instance_id == now.instance_id => {}
+                (Some(now), _) => {
+                    journal::claimed(nom, now);
+                    self.claimed.insert(nom.clone(), now.clone());
                 }
-                return Err(error.into());
-            }
-        };
-        self.batch_rows = (self.batch_rows * 2).min(BATCH_ROWS);
-        let mut written = Vec::new();
-        let mut moved = false;
-        for (parcel, outcome) in parcels.iter().zip(outcomes) {
-            match outcome {
-                Outcome::Written { complete: true } => {
-                    written.push((parcel.pending.id, parcel.delivery.revision));
-                    report.delivered += 1;
-                    report.rows += parcel.rows() as u64;
-                }
-                Outcome::Written { complete: false } if parcel.whole => {
-                    let reason = "central did not keep every row that was delivered (a trigger?)";
-                    self.set_aside(buffer, parcel.pending, reason, report)?;
-                    moved = true;
-                }
-                // Rows that were believed to be there are not: the next round sends every row.
-                Outcome::Written { complete: false } => moved = true,
-                Outcome::Claimed(claimed) => {
-                    self.set_aside(buffer, parcel.pending, &claimed.to_string(), report)?;
-                    moved = true;
-                }
-                Outcome::Overtaken | Outcome::NoCentre => {}
             }
         }
-        if !written.is_empty() {
-            buffer.mark_synced(&written)?;
-            moved = true;
-        }
-        Ok(moved)
     }
 
+    /// Leaves sessions alone for a while. A machine that is another's was reported as such.
     fn set_aside(
         &mut self,
         buffer: &mut Buffer,
-        pending: &Pending,
-        reason: &str,
-        report: &mut DrainReport,
+        refused: Vec<(&Pending, String)>,
+        time: Duration,
     ) -> Result<(), BufferError> {
         let now = self.clock.now();
-        self.aside_until.insert(pending.id, now.uptime + SET_ASIDE_FOR);
-        report.set_aside += 1;
-        if pending.refusal.as_deref() != Some(reason) {
-            journal::set_aside(&pending.session.machine.nom, pending.session.day, reason);
+        self.aside_until.retain(|_, until| *until > now.uptime);
+        for (pending, reason) in &refused {
+            self.aside_until.insert(pending.id, now.uptime + time);
+            self.suspects.remove(&pending.id);
+            self.report.set_aside += 1;
+            let nom = &pending.session.machine.nom;
+            if pending.refusal.as_ref() != Some(reason)
+                && !self.claimed.contains_key(nom)
+                && self.report.set_aside <= NAMED_IN_LOG
+            {
+                journal::set_aside(nom, pending.session.day, reason, time);
+            }
         }
-        buffer.set_aside(pending, reason, &now.wall)
+        buffer.set_aside(&refused, &now.wall)
     }
-}
-
-/// A session on its way, and what central held when that was decided.
-struct Parcel<'p> {
-    pending: &'p Pending,
-    held: Option<CentralSession>,
-    delivery: Delivery,
-    /// Every detail row is in it.
-    whole: bool,
-}
-
-impl Parcel<'_> {
-    fn rows(&self) -> usize {
-        let Delivery { pieces, waits, stops, jobs, .. } = &self.delivery;
-        pieces.len() + waits.len() + stops.len() + jobs.len()
-    }
-}
-
-/// Cuts parcels into statements of at most `most_rows` rows; one parcel alone may have more.
-fn by_rows<'s, 'p>(mut parcels: &'s [Parcel<'p>], most_rows: usize) -> Vec<&'s [Parcel<'p>]> {
-    let mut cuts = Vec::new();
-    while !parcels.is_empty() {
-        let mut rows = 0;
-        let fitting = parcels
-            .iter()
-            .take_while(|parcel| {
-                rows += parcel.rows();
-                rows <= most_rows
-            })
-            .count();
-        let (cut, rest) = parcels.split_at(fitting.max(1));
-        cuts.push(cut);
-        parcels = rest;
-    }
-    cuts
 }
