@@ -180,3 +180,32 @@ pub fn buffer_set_aside(reason: &dyn Error, kept_as: &Path) {
         kept_as.display()
     );
 }
+
+pub fn buffer_works_again() {
+    log::info!("the buffer works again");
+}
+
+pub fn made_room(files: u64, sessions: u64) {
+    log::info!(
+        "the buffer was at its cap: raw bytes of {files} files and {sessions} sessions, all in central, made room"
+    );
+}
+
+pub fn at_cap(at_cap: bool, max_bytes: u64) {
+    if at_cap {
+        log::error!(
+            "the buffer is at agent.max_buffer_size = {max_bytes} and all of it still waits for central: nothing more is read until there is room"
+        );
+    } else {
+        log::info!("the buffer has room again: reading goes on");
+    }
+}
+
+/// A day whose raw bytes made room got another file.
+pub fn day_kept<'n>(day: Day, files: impl Iterator<Item = &'n String>) {
+    let files: Vec<&str> = files.map(String::as_str).collect();
+    log::warn!(
+        "{day}: kept as it is, its older raw bytes made room and cannot be joined with {}",
+        files.join(", ")
+    );
+}

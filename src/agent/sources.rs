@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{Stop, clock::Clock};
 use crate::{
     buffer::{Buffer, BufferError},
-    collect::{Moment, Settings, SourceMemory, SourceReport, Watch, collect},
+    collect::{Moment, Room, Settings, SourceMemory, SourceReport, Watch, collect, make_room},
     config::{Config, SourceConfig, SourceKind},
     journal,
     source::{Source, dir::DirectorySource, ftp::FtpSource},
@@ -24,6 +24,8 @@ pub struct CollectReport {
     pub files_failed: u64,
     pub files_refused: u64,
     pub sessions_changed: u64,
+    /// Nothing was read, because the buffer is at its cap.
+    pub at_cap: bool,
 }
 
 /// The sources with what is remembered of each.
@@ -32,6 +34,9 @@ pub struct Collector<'c> {
     clock: &'c Clock,
     stop: &'c Stop,
     sources: Vec<Open<'c>>,
+    max_buffer_bytes: u64,
+    /// Whether it was said that the buffer is at its cap.
+    told_at_cap: bool,
 }
 
 struct Open<'c> {
@@ -52,7 +57,8 @@ impl<'c> Collector<'c> {
             .iter()
             .map(|config| Open { config, source: open(config), memory: SourceMemory::default() })
             .collect();
-        Self { settings, clock, stop, sources }
+        let max_buffer_bytes = config.agent.max_buffer_bytes;
+        Self { settings, clock, stop, sources, max_buffer_bytes, told_at_cap: false }
     }
 
     /// Collects everything new; an error is the buffer's own.
@@ -62,6 +68,13 @@ impl<'c> Collector<'c> {
         progress: Progress<'_>,
     ) -> Result<CollectReport, BufferError> {
         let begun = self.clock.now().uptime;
+        if !self.has_room(buffer)? {
+            return Ok(CollectReport {
+                sources: self.sources.len(),
+                at_cap: true,
+                ..CollectReport::default()
+            });
+        }
         let mut all = CollectReport { sources: self.sources.len(), ..CollectReport::default() };
         let mut listed = 0;
         for open in &mut self.sources {
@@ -109,6 +122,22 @@ impl<'c> Collector<'c> {
             took,
         });
         Ok(all)
+    }
+}
+
+impl Collector<'_> {
+    /// Whether something may be read; says once where it may not, and once when it may again.
+    fn has_room(&mut self, buffer: &mut Buffer) -> Result<bool, BufferError> {
+        let room = make_room(buffer, self.max_buffer_bytes)?;
+        if let Room::Made(spared) = room {
+            journal::made_room(spared.files, spared.sessions);
+        }
+        let at_cap = room == Room::None;
+        if at_cap != self.told_at_cap {
+            journal::at_cap(at_cap, self.max_buffer_bytes);
+            self.told_at_cap = at_cap;
+        }
+        Ok(!at_cap)
     }
 }
 

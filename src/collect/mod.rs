@@ -28,10 +28,12 @@ mod intake;
 mod keep;
 mod reading;
 mod replay;
+mod room;
 
 pub use decide::Moment;
 pub use import::{ImportError, ImportReport, import_file};
 pub use replay::{ReplayReport, replay, replay_outdated};
+pub use room::{Room, make_room};
 
 use decide::{Dates, Look, day_in_name, is_log, is_over, look};
 use keep::{Kept, Origin, close, keep};
