@@ -36,12 +36,8 @@ pub use link::{CENTRAL, LinkState};
 pub use lock::StateLock;
 pub use outbox::Pending;
 pub use raw::{Chunk, TAIL_BYTES, tail_hash};
-<<<<<<< HEAD
-pub use report::{FileReport, MachineReport, SessionFilter, StoredSession, Totals};
-pub use room::Spared;
-=======
 pub use report::{AsideReport, FileReport, MachineReport, SessionFilter, StoredSession, Totals};
->>>>>>> t2
+pub use room::Spared;
 pub use sessions::Changed;
 
 use crate::durable::{Step, durably};

@@ -15,7 +15,6 @@ mod central_tls;
 mod central_wire;
 mod central_writers;
 mod commands;
-mod deletion;
 mod example_config;
 mod faults_buffer;
 mod ftp_faults;
