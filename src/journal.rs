@@ -164,8 +164,20 @@ pub fn central_lost(sessions: usize) {
     log::warn!("central: {sessions} sessions are not what was delivered; they are sent again");
 }
 
-pub fn set_aside(nom: &str, day: Day, reason: &str) {
-    log::error!("{nom} {day}: set aside, tried again in an hour: {reason}");
+/// A machine is fed by another agent, or by a copy of this one: an operator ends one of the two.
+pub fn claimed(nom: &str, by: &dyn std::fmt::Display) {
+    log::error!(
+        "{nom}: two agents claim this machine, nothing is sent for it: {by}; see \"Two agents\" in docs/guarantees.md"
+    );
+}
+
+pub fn claim_over(nom: &str) {
+    log::info!("{nom}: no other agent claims this machine any more");
+}
+
+pub fn set_aside(nom: &str, day: Day, reason: &str, again_after: Duration) {
+    let minutes = again_after.as_secs() / 60;
+    log::error!("{nom} {day}: set aside, tried again after {minutes} minutes: {reason}");
 }
 
 pub fn buffer_failed(error: &dyn Error) {

@@ -12,6 +12,8 @@ mod service;
 mod sources;
 mod stop;
 
+use service::{END_WITHIN, EndAll};
+
 pub use clock::{Clock, wall, wall_clock_fault};
 pub use courier::{Courier, DrainError, DrainReport};
 pub use sources::{CollectReport, Collector, Progress};
@@ -87,36 +89,42 @@ impl Agent {
             return Ok(report);
         };
         let mut outbox = self.buffer.reopen()?;
-        let (buffer, stop) = (&mut self.buffer, &self.stop);
-        let (collected, sync) = thread::scope(|scope| {
-            let (done, is_done) = mpsc::channel::<()>();
-            let sync = scope.spawn(move || {
-                let mut early = DrainReport::default();
-                loop {
-                    let heard = stop.knocks();
-                    let last = is_done.try_recv() != Err(mpsc::TryRecvError::Empty);
-                    match courier.drain(&mut outbox, stop) {
-                        Ok(drained) => early.add(&drained),
-                        Err(error) if last => return Err(error),
-                        // The last try will tell.
-                        Err(_) => {}
-                    }
-                    if last || stop.is_set() {
-                        return Ok(early);
-                    }
-                    stop.wait_for_knock(Duration::from_secs(3600), heard);
+        let (done, is_done) = mpsc::channel::<()>();
+        let (result, sync) = mpsc::channel();
+        let stop = self.stop.clone();
+        thread::spawn(move || {
+            let _end = EndAll(stop.clone());
+            let mut early = DrainReport::default();
+            let drained = loop {
+                let heard = stop.knocks();
+                let last = is_done.try_recv() != Err(mpsc::TryRecvError::Empty);
+                match courier.drain(&mut outbox, &stop) {
+                    Ok(drained) => early.add(&drained),
+                    Err(error) if last => break Err(error),
+                    // The last try will tell.
+                    Err(_) => {}
                 }
-            });
-            let collected = collector.cycle(buffer, progress);
-            drop(done);
-            stop.knock();
-            (collected, sync.join())
+                if last || stop.is_set() {
+                    break Ok(early);
+                }
+                stop.wait_for_knock(Duration::from_secs(3600), heard);
+            };
+            // Nobody listens any more where the end was wished and central kept silent.
+            result.send(drained).ok();
         });
+        let collected = collector.cycle(&mut self.buffer, progress);
+        drop(done);
+        self.stop.knock();
         report.collect = collected?;
-        report.sync = Some(match sync {
+        self.stop.wait_for_end();
+        report.sync = Some(match sync.recv_timeout(END_WITHIN) {
             Ok(Err(DrainError::Buffer(error))) => return Err(error),
             Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
+            Err(mpsc::RecvTimeoutError::Disconnected) => panic!("the delivering thread panicked"),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                journal::ended_while_waiting();
+                Ok(DrainReport::default())
+            }
         });
         Ok(report)
     }

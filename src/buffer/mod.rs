@@ -36,7 +36,7 @@ pub use link::{CENTRAL, LinkState};
 pub use lock::StateLock;
 pub use outbox::Pending;
 pub use raw::{Chunk, TAIL_BYTES, tail_hash};
-pub use report::{FileReport, MachineReport, SessionFilter, StoredSession, Totals};
+pub use report::{AsideReport, FileReport, MachineReport, SessionFilter, StoredSession, Totals};
 pub use room::Spared;
 pub use sessions::Changed;
 

@@ -203,17 +203,11 @@ impl FolderCycle<'_> {
         entries.retain(|entry| is_log(&entry.name));
         entries.sort_by(|one, other| one.name.cmp(&other.name));
         self.report.files_listed += entries.len() as u64;
-        match make_room(buffer, self.settings.max_buffer_bytes)? {
-            Room::Enough => {}
-            Room::Made(spared) => journal::made_room(spared.files, spared.sessions),
-            Room::None => {
-                self.report.at_cap = true;
-                let known = self.known(buffer)?;
-                return Ok(Some(Listed { entries, known, asked: BTreeMap::new() }));
-            }
-        }
-
         let mut known_files = self.known(buffer)?;
+        if !self.has_room(buffer)? {
+            let asked = BTreeMap::new();
+            return Ok(Some(Listed { entries, known: known_files, asked }));
+        }
         let mut is_current = true;
         let mut waiting: Vec<(Reading, Duration)> = Vec::new();
         for (at, entry) in entries.iter().enumerate() {
@@ -256,6 +250,19 @@ impl FolderCycle<'_> {
             known_files = self.known(buffer)?;
         }
         Ok(Some(Listed { entries, known: known_files, asked: BTreeMap::new() }))
+    }
+
+    /// Whether more may be read; what central holds makes room first.
+    fn has_room(&mut self, buffer: &mut Buffer) -> Result<bool, BufferError> {
+        match make_room(buffer, self.settings.max_buffer_bytes)? {
+            Room::Enough => {}
+            Room::Made(spared) => journal::made_room(spared.files, spared.sessions),
+            Room::None => {
+                self.report.at_cap = true;
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn known(&self, buffer: &Buffer) -> Result<BTreeMap<String, FileProgress>, BufferError> {

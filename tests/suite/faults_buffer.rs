@@ -2,6 +2,7 @@
 //! of it costs a row in central.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::{Seek, SeekFrom, Write},
     path::Path,
@@ -14,12 +15,12 @@ use cu_agent::generate::{CENTRES, Dirt, file_name, log_of_day, working_days};
 use crate::support::{
     agent::Agent,
     folder::Folder,
-    golden::{self, Case},
+    golden::{self, Expected, machine_of},
     net::Proxy,
     postgres::Database,
     process::Output,
-    rows::{assert_same, central_sessions, truth},
-    wait,
+    rows::{assert_same, central_sessions},
+    truth, wait,
 };
 
 /// Zeroes a stretch of a file.
@@ -31,6 +32,34 @@ fn zero(path: &Path, from: u64, bytes: usize) {
 
 fn length(path: &Path) -> u64 {
     fs::metadata(path).unwrap().len()
+}
+
+/// What central must hold of the files of a folder, one file a day.
+fn truth_of(files: &Files) -> Vec<Expected> {
+    let mut machines: BTreeMap<&str, Vec<Vec<u8>>> = BTreeMap::new();
+    for ((folder, _), bytes) in files {
+        machines.entry(machine_of(folder)).or_default().push(bytes.clone());
+    }
+    machines.iter().flat_map(|(nom, files)| truth::of_machine(nom, files)).collect()
+}
+
+type Files = BTreeMap<(String, String), Vec<u8>>;
+
+fn files_of(name: &str) -> Files {
+    let case = golden::case(name);
+    case.files.into_iter().map(|file| ((file.folder, file.name), file.bytes)).collect()
+}
+
+fn folder_of(files: &Files) -> Folder {
+    let folder = Folder::of_three_machines();
+    put(&folder, files);
+    folder
+}
+
+fn put(folder: &Folder, files: &Files) {
+    for ((machine, name), bytes) in files {
+        folder.put(&format!("{machine}/{name}"), bytes);
+    }
 }
 
 type Damage = fn(&Agent);
@@ -53,18 +82,18 @@ const DAMAGES: [(&str, Damage); 6] = [
 
 #[test]
 fn a_damaged_buffer_is_set_aside_and_filled_again_and_central_loses_nothing() {
-    let case = golden::case("dirty");
     for (damage, inflict) in DAMAGES {
-        let folder = Folder::of_case(&case);
+        let mut files = files_of("dirty");
+        let folder = folder_of(&files);
         let database = Database::fresh();
         let agent = Agent::on_directory(folder.path()).central(&database);
         agent.once().succeeded();
         inflict(&agent);
-        folder.put("DEM12 (PVC)/20250610.LOG", b"20250610 05:00:00|@StukUitgevoerd: 1\n");
+        let later = b"20250610 05:00:00|@StukUitgevoerd: 1\n".to_vec();
+        files.insert(("DEM12 (PVC)".into(), "20250610.LOG".into()), later);
+        put(&folder, &files);
         agent.once().succeeded();
-        let mut wanted = case.clone();
-        wanted.add("DEM12 (PVC)", "20250610.LOG", b"20250610 05:00:00|@StukUitgevoerd: 1\n");
-        assert_same(damage, &central_sessions(&database), &truth(&wanted));
+        assert_same(damage, &central_sessions(&database), &truth_of(&files));
         agent.command(&["check"]).succeeded();
     }
 }
@@ -83,7 +112,7 @@ fn check_says_that_the_buffer_is_damaged_before_anything_is_done_to_it() {
 
 #[test]
 fn a_write_ahead_log_that_is_lost_or_torn_costs_no_row_in_central() {
-    let case = golden::case("clean");
+    let files = files_of("clean");
     for (damage, inflict) in [
         ("lost", (|wal| fs::remove_file(wal).unwrap()) as fn(&Path)),
         ("torn", |wal| zero(wal, length(wal) / 2, 40)),
@@ -91,9 +120,15 @@ fn a_write_ahead_log_that_is_lost_or_torn_costs_no_row_in_central() {
             File::options().write(true).open(wal).unwrap().set_len(length(wal) / 2).unwrap();
         }),
     ] {
-        let folder = Folder::three_machines_with(&case, "DEM12 (PVC)");
+        let first: Files = files
+            .iter()
+            .filter(|((folder, _), _)| folder == "DEM12 (PVC)")
+            .map(|(key, bytes)| (key.clone(), bytes.clone()))
+            .collect();
+        let folder = folder_of(&first);
         let database = Database::fresh();
-        let agent = Agent::on_directory(folder.path()).central(&database).with("schedule.poll", "1s");
+        let agent =
+            Agent::on_directory(folder.path()).central(&database).with("schedule.poll", "1s");
         let running = agent.run();
         wait::until("the first sessions are in central", wait::PATIENCE, || {
             agent.status_number("sessions") > 0 && agent.status_number("pending_sessions") == 0
@@ -102,9 +137,9 @@ fn a_write_ahead_log_that_is_lost_or_torn_costs_no_row_in_central() {
         let wal = agent.buffer().with_extension("db-wal");
         assert!(length(&wal) > 0, "the kill left a write-ahead log");
         inflict(&wal);
-        folder.put_case(&case);
+        put(&folder, &files);
         agent.once().succeeded();
-        assert_same(damage, &central_sessions(&database), &truth(&case));
+        assert_same(damage, &central_sessions(&database), &truth_of(&files));
     }
 }
 
@@ -126,22 +161,22 @@ fn sqlite(buffer: &Path, sql: &str) {
     connection.execute_batch(sql).unwrap();
 }
 
-/// Days of all machines on disk, as a case.
-fn days(folder: &Folder, count: usize) -> Case {
-    let mut case = Case::empty();
+/// Days of all machines, written into the folder.
+fn days(folder: &Folder, count: usize) -> Files {
+    let mut files = Files::new();
     for centre in &CENTRES {
         for day in working_days(NaiveDate::from_ymd_opt(2025, 3, 3).unwrap(), count) {
             let log = log_of_day(centre, day, 7, Dirt::None);
-            folder.put(&format!("{}/{}", centre.folder, file_name(day)), &log);
-            case.add(centre.folder, &file_name(day), &log);
+            files.insert((centre.folder.into(), file_name(day)), log);
         }
     }
-    case
+    put(folder, &files);
+    files
 }
 
 #[test]
 fn at_its_cap_the_buffer_takes_no_more_and_goes_on_by_itself_when_central_has_all() {
-    let folder = Folder::three_machines();
+    let folder = Folder::of_three_machines();
     let database = Database::fresh();
     let proxy = Proxy::to(database.cluster.port);
     proxy.refuse(true);
@@ -153,12 +188,13 @@ fn at_its_cap_the_buffer_takes_no_more_and_goes_on_by_itself_when_central_has_al
     agent.set("central.port", i64::from(proxy.port));
     let running = agent.run();
     // As a plant would in weeks: some days at a time.
-    let mut case = Case::empty();
+    let mut files = Files::new();
     for count in [8, 16, 24, 32] {
-        case = days(&folder, count);
+        files = days(&folder, count);
         wait::until("the days are looked at", wait::PATIENCE, || {
             let seen = agent.status_number("sessions");
-            seen >= i64::try_from(count * 3).unwrap() || running.log().contains("is at agent.max_buffer_size")
+            seen >= i64::try_from(count * 3).unwrap()
+                || running.log().contains("is at agent.max_buffer_size")
         });
     }
     running.wait_for_line("is at agent.max_buffer_size");
@@ -169,7 +205,7 @@ fn at_its_cap_the_buffer_takes_no_more_and_goes_on_by_itself_when_central_has_al
         database.count("session_production") == 96 && agent.status_number("pending_sessions") == 0
     });
     running.terminate().0.succeeded();
-    assert_same("after the cap", &central_sessions(&database), &truth(&case));
+    assert_same("after the cap", &central_sessions(&database), &truth_of(&files));
 }
 
 /// A small file system in memory, unmounted when dropped.
@@ -192,22 +228,23 @@ impl Drop for SmallDisk {
 
 fn run(command: &mut Command) {
     let status = command.status().unwrap();
-    assert!(status.success(), "{command:?}: {status}; this test mounts a file system and needs root");
+    assert!(
+        status.success(),
+        "{command:?}: {status}; this test mounts a file system and needs root"
+    );
 }
 
 #[test]
 fn on_a_full_disk_reading_stops_and_goes_on_by_itself_when_there_is_room() {
-    let folder = Folder::three_machines();
+    let folder = Folder::of_three_machines();
     let database = Database::fresh();
-    let agent = Agent::on_directory(folder.path())
-        .central(&database)
-        .with("schedule.poll", "1s");
+    let agent = Agent::on_directory(folder.path()).central(&database).with("schedule.poll", "1s");
     let _disk = SmallDisk::mount(&agent.state_dir(), 3000);
     let ballast = agent.state_dir().join("something-else");
     let running = agent.run();
     running.wait_for_line("cycle:");
     fs::write(&ballast, vec![1; 2_300_000]).unwrap();
-    let case = days(&folder, 12);
+    let files = days(&folder, 12);
     running.wait_for_line("full");
     let said = running.log().matches("full").count();
     fs::remove_file(&ballast).unwrap();
@@ -217,7 +254,7 @@ fn on_a_full_disk_reading_stops_and_goes_on_by_itself_when_there_is_room() {
     assert!(said < 10, "a lasting failure is not told at every try: {said}");
     let output: Output = running.terminate().0.succeeded();
     assert!(output.stderr.contains("works again"), "{output}");
-    assert_same("after the full disk", &central_sessions(&database), &truth(&case));
+    assert_same("after the full disk", &central_sessions(&database), &truth_of(&files));
 }
 
 #[test]
