@@ -17,6 +17,7 @@ mod central_writers;
 mod commands;
 mod example_config;
 mod faults_buffer;
+mod faults_clock;
 mod faults_files;
 mod faults_ftp;
 mod ftp_faults;
