@@ -8,6 +8,7 @@ pub mod clock;
 pub mod folder;
 pub mod ftp;
 pub mod golden;
+pub mod namespace;
 pub mod net;
 pub mod pgbouncer;
 pub mod plant;

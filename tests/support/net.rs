@@ -45,7 +45,11 @@ enum Way {
 
 impl Proxy {
     pub fn to(target: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        Self::over(TcpListener::bind(("127.0.0.1", 0)).unwrap(), target)
+    }
+
+    /// Takes connections on `listener`, which may be of another network namespace.
+    pub fn over(listener: TcpListener, target: u16) -> Self {
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared::default());
         let target = SocketAddr::from(([127, 0, 0, 1], target));
