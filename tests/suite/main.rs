@@ -17,6 +17,7 @@ mod central_writers;
 mod commands;
 mod example_config;
 mod faults_buffer;
+mod faults_fsync;
 mod ftp_faults;
 mod ftp_scripted;
 mod ftp_servers;
