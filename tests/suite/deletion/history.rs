@@ -326,5 +326,6 @@ fn settings() -> Settings {
         file_quiet: FILE_QUIET,
         has_central: true,
         batch_bytes: 4 << 20,
+        max_buffer_bytes: 1 << 30,
     }
 }
