@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot measure must stop")]
 
 #[path = "../tests/support/mod.rs"]
-#[allow(unused_imports, reason = "the harness offers more than one benchmark takes")]
 mod support;
 
 use std::{

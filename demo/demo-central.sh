@@ -17,33 +17,53 @@ say "Building (the first time takes a minute or two)"
 
 work=$(mktemp -d /tmp/cu-agent-demo.XXXXXX)
 chmod 755 "$work"
-agent_pid='' vsftpd_pid=''
-
 # PostgreSQL refuses to run as root: as root it runs as the user that its package made.
 as_postgres=()
 if [ "$(id -u)" -eq 0 ]; then
     as_postgres=(setpriv --reuid=postgres --regid=postgres --init-groups --)
 fi
 postgres_bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
-pg_ctl() { "${as_postgres[@]}" "$postgres_bin/pg_ctl" -D "$work/pg/data" -s -w "$@"; }
+pg_ctl() { "${as_postgres[@]}" "$postgres_bin/pg_ctl" -D "$work/pg/data" -s -w "$@" 9>&-; }
+
+# Ends what was started here. It waits for the end of this script, however that comes, SIGKILL
+# included: then the last writer of its pipe is gone.
+guard() {
+    trap '' INT TERM HUP
+    cat >/dev/null
+    local pid
+    for pid in $(cat "$work"/*.pid 2>/dev/null); do
+        kill "$pid" 2>/dev/null || true
+    done
+    if [ -s "$work/pg/data/postmaster.pid" ]; then
+        pg_ctl -m immediate stop >/dev/null 2>&1 || true
+    fi
+    rm -rf "$work"
+}
+exec 9> >(exec 2>/dev/null; guard)
+guard_pid=$!
 
 finish() {
     status=$?
     trap - EXIT
-    [ -z "$agent_pid" ] || kill "$agent_pid" 2>/dev/null || true
-    [ -z "$agent_pid" ] || wait "$agent_pid" 2>/dev/null || true
-    [ -z "$vsftpd_pid" ] || kill "$vsftpd_pid" 2>/dev/null || true
-    [ ! -s "$work/pg/data/postmaster.pid" ] || pg_ctl -m immediate stop >/dev/null 2>&1 || true
     if [ $status -ne 0 ] && [ -s "$work/agent.log" ]; then
         say "The agent's log"
         cat "$work/agent.log"
     fi
-    rm -rf "$work"
+    exec 9>&-
+    wait "$guard_pid" 2>/dev/null || true
     exit $status
 }
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+
+# in_background NAME LOG COMMAND...
+in_background() {
+    local name=$1 log=$2
+    shift 2
+    "$@" </dev/null >"$work/$log" 2>&1 9>&- &
+    echo $! >"$work/$name.pid"
+}
 
 free_port() { # a port of the loopback that nothing listens on
     local port
@@ -94,8 +114,7 @@ isolate_network=NO
 xferlog_enable=NO
 CONF
 mkdir "$work/empty"
-/usr/sbin/vsftpd "$work/vsftpd.conf" </dev/null >"$work/vsftpd.log" 2>&1 &
-vsftpd_pid=$!
+in_background vsftpd vsftpd.log /usr/sbin/vsftpd "$work/vsftpd.conf"
 ftp_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$ftp_port") 2>/dev/null; }
 until_true "vsftpd answers" ftp_answers
 
@@ -151,8 +170,7 @@ buffer_holds() { [ "$(figure sessions)" = "$1" ]; }
 nothing_waits() { [ "$(figure pending_sessions)" = 0 ]; }
 
 say "cu-agent run: the first day travels from FTP to PostgreSQL"
-cu_agent run >"$work/agent.log" 2>&1 &
-agent_pid=$!
+in_background agent agent.log "$binaries/cu-agent" --config "$work/config.toml" run
 until_true "central holds the first day" central_holds 3
 sql -d production -A -F '  ' -c "SELECT nom, date_production, total_pieces || ' pieces' FROM session_production s JOIN centre_usinage c ON c.id = s.centre_usinage_id ORDER BY 1"
 

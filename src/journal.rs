@@ -83,6 +83,13 @@ pub fn file_deleted(source: &str, folder: &str, name: &str, bytes: u64) {
     log::info!("{source}: {folder}/{name} deleted, its {bytes} bytes and sessions are in central");
 }
 
+/// What the source holds under the name is not what was read: nothing is deleted.
+pub fn file_not_deleted(source: &str, folder: &str, name: &str) {
+    log::warn!(
+        "{source}: {folder}/{name} is not what was read of it any more, read again, not deleted"
+    );
+}
+
 pub fn started(config: &Config, buffer: &Path) {
     log::info!(
         "cu-agent {} started: agent {:?}, {} sources, central {}, buffer {}",
@@ -157,8 +164,20 @@ pub fn central_lost(sessions: usize) {
     log::warn!("central: {sessions} sessions are not what was delivered; they are sent again");
 }
 
-pub fn set_aside(nom: &str, day: Day, reason: &str) {
-    log::error!("{nom} {day}: set aside, tried again in an hour: {reason}");
+/// A machine is fed by another agent, or by a copy of this one: an operator ends one of the two.
+pub fn claimed(nom: &str, by: &dyn std::fmt::Display) {
+    log::error!(
+        "{nom}: two agents claim this machine, nothing is sent for it: {by}; see \"Two agents\" in docs/guarantees.md"
+    );
+}
+
+pub fn claim_over(nom: &str) {
+    log::info!("{nom}: no other agent claims this machine any more");
+}
+
+pub fn set_aside(nom: &str, day: Day, reason: &str, again_after: Duration) {
+    let minutes = again_after.as_secs() / 60;
+    log::error!("{nom} {day}: set aside, tried again after {minutes} minutes: {reason}");
 }
 
 pub fn buffer_failed(error: &dyn Error) {
@@ -178,5 +197,34 @@ pub fn buffer_set_aside(reason: &dyn Error, kept_as: &Path) {
         "{}; it is kept as {}, and a new buffer is filled from the sources",
         chain(reason),
         kept_as.display()
+    );
+}
+
+pub fn buffer_works_again() {
+    log::info!("the buffer works again");
+}
+
+pub fn made_room(files: u64, sessions: u64) {
+    log::info!(
+        "the buffer was at its cap: raw bytes of {files} files and {sessions} sessions, all in central, made room"
+    );
+}
+
+pub fn at_cap(at_cap: bool, max_bytes: u64) {
+    if at_cap {
+        log::error!(
+            "the buffer is at agent.max_buffer_size = {max_bytes} and all of it still waits for central: nothing more is read until there is room"
+        );
+    } else {
+        log::info!("the buffer has room again: reading goes on");
+    }
+}
+
+/// A day whose raw bytes made room got another file.
+pub fn day_kept<'n>(day: Day, files: impl Iterator<Item = &'n String>) {
+    let files: Vec<&str> = files.map(String::as_str).collect();
+    log::warn!(
+        "{day}: kept as it is, its older raw bytes made room and cannot be joined with {}",
+        files.join(", ")
     );
 }

@@ -1,15 +1,18 @@
 //! The agent at work: one thread collects, one syncs, and they meet only in the buffer. Here and in
 //! `cli` alone the clocks are read.
 //!
-//! What must never happen here: one source or central keeping the other side from its work; an end
-//! that waits longer than [`END_WITHIN`] or cuts a transaction in half.
+//! What must never happen here: one source or central keeping the other side from its work; two
+//! processes on one buffer.
 
 use std::{path::Path, sync::mpsc, thread, time::Duration};
 
 mod clock;
 mod courier;
+mod service;
 mod sources;
 mod stop;
+
+use service::{END_WITHIN, EndAll};
 
 pub use clock::{Clock, wall, wall_clock_fault};
 pub use courier::{Courier, DrainError, DrainReport};
@@ -20,11 +23,8 @@ use crate::{
     buffer::{Buffer, BufferError, SetAside, StateLock},
     collect::{self, Settings},
     config::Config,
-    journal, retry,
+    journal,
 };
-
-/// A service manager's patience: SIGTERM is followed by the end within this time.
-pub const END_WITHIN: Duration = Duration::from_secs(4);
 
 /// A configured agent with its buffer, alone on its state directory.
 pub struct Agent {
@@ -40,12 +40,17 @@ pub struct Agent {
 pub fn open_buffer(state_dir: &Path, command: &str) -> Result<(StateLock, Buffer), BufferError> {
     let who = format!("cu-agent {command}, process {}", std::process::id());
     let lock = StateLock::take(state_dir, &who)?;
+    Ok((lock, sound_buffer(state_dir)?))
+}
+
+/// The buffer, made or begun anew where needed. The caller holds the state directory's lock.
+fn sound_buffer(state_dir: &Path) -> Result<Buffer, BufferError> {
     let now = wall().format("%Y-%m-%d %H:%M:%S").to_string();
     let (buffer, aside) = Buffer::open_or_rebuild(state_dir, &clock::random_id(), &now)?;
     if let Some(SetAside { kept_as, reason }) = aside {
         journal::buffer_set_aside(&reason, &kept_as);
     }
-    Ok((lock, buffer))
+    Ok(buffer)
 }
 
 /// What `once` did, for its exit code.
@@ -84,139 +89,44 @@ impl Agent {
             return Ok(report);
         };
         let mut outbox = self.buffer.reopen()?;
-        let (buffer, stop) = (&mut self.buffer, &self.stop);
-        let (collected, sync) = thread::scope(|scope| {
-            let (done, is_done) = mpsc::channel::<()>();
-            let sync = scope.spawn(move || {
-                let mut early = DrainReport::default();
-                loop {
-                    let heard = stop.knocks();
-                    let last = is_done.try_recv() != Err(mpsc::TryRecvError::Empty);
-                    match courier.drain(&mut outbox, stop) {
-                        Ok(drained) => early.add(&drained),
-                        Err(error) if last => return Err(error),
-                        // The last try will tell.
-                        Err(_) => {}
-                    }
-                    if last || stop.is_set() {
-                        return Ok(early);
-                    }
-                    stop.wait_for_knock(Duration::from_secs(3600), heard);
+        let (done, is_done) = mpsc::channel::<()>();
+        let (result, sync) = mpsc::channel();
+        let stop = self.stop.clone();
+        thread::spawn(move || {
+            let _end = EndAll(stop.clone());
+            let mut early = DrainReport::default();
+            let drained = loop {
+                let heard = stop.knocks();
+                let last = is_done.try_recv() != Err(mpsc::TryRecvError::Empty);
+                match courier.drain(&mut outbox, &stop) {
+                    Ok(drained) => early.add(&drained),
+                    Err(error) if last => break Err(error),
+                    // The last try will tell.
+                    Err(_) => {}
                 }
-            });
-            let collected = collector.cycle(buffer, progress);
-            drop(done);
-            stop.knock();
-            (collected, sync.join())
+                if last || stop.is_set() {
+                    break Ok(early);
+                }
+                stop.wait_for_knock(Duration::from_secs(3600), heard);
+            };
+            // Nobody listens any more where the end was wished and central kept silent.
+            result.send(drained).ok();
         });
+        let collected = collector.cycle(&mut self.buffer, progress);
+        drop(done);
+        self.stop.knock();
         report.collect = collected?;
-        report.sync = Some(match sync {
+        self.stop.wait_for_end();
+        report.sync = Some(match sync.recv_timeout(END_WITHIN) {
             Ok(Err(DrainError::Buffer(error))) => return Err(error),
             Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
+            Err(mpsc::RecvTimeoutError::Disconnected) => panic!("the delivering thread panicked"),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                journal::ended_while_waiting();
+                Ok(DrainReport::default())
+            }
         });
         Ok(report)
-    }
-
-    /// Collects and delivers until the end is wished.
-    pub fn run(mut self) -> Result<(), BufferError> {
-        let courier = self.courier();
-        journal::started(&self.config, self.buffer.path());
-        collect::replay_outdated(&mut self.buffer, &self.settings, &mut |_, _| {})?;
-        let outbox = self.buffer.reopen()?;
-        let stop = self.stop.clone();
-        let (ended, end) = mpsc::channel();
-        let collect_ended = ended.clone();
-        let collector_stop = stop.clone();
-        let collecting = thread::spawn(move || {
-            self.collect_until_stopped();
-            drop(collect_ended);
-            collector_stop.set();
-        });
-        let syncing = courier.map(|courier| {
-            let stop = stop.clone();
-            thread::spawn(move || {
-                deliver_until_stopped(courier, outbox, &stop);
-                drop(ended);
-                stop.set();
-            })
-        });
-        while !stop.wait(Duration::from_secs(3600)) {}
-        // The channel disconnects when both threads have ended.
-        let outcome: Result<(), mpsc::RecvTimeoutError> = end.recv_timeout(END_WITHIN);
-        if outcome == Err(mpsc::RecvTimeoutError::Timeout) {
-            journal::ended_while_waiting();
-            return Ok(());
-        }
-        for thread in std::iter::once(collecting).chain(syncing) {
-            if let Err(panic) = thread.join() {
-                std::panic::resume_unwind(panic);
-            }
-        }
-        journal::ended();
-        Ok(())
-    }
-
-    fn collect_until_stopped(&mut self) {
-        let mut collector = Collector::new(&self.config, &self.settings, &self.clock, &self.stop);
-        let mut failures = 0;
-        while !self.stop.is_set() {
-            let wait = match collector.cycle(&mut self.buffer, &|_, _, _| {}) {
-                Ok(report) if report.failed_sources.is_empty() => {
-                    failures = 0;
-                    self.config.schedule.poll
-                }
-                // What failed is tried again sooner than the next poll, each time a little later.
-                Ok(_) => {
-                    failures += 1;
-                    retry::wait(failures, fastrand::f64()).min(self.config.schedule.poll)
-                }
-                Err(error) => {
-                    failures += 1;
-                    journal::buffer_failed(&error);
-                    if let Ok(again) = self.buffer.reopen() {
-                        self.buffer = again;
-                    }
-                    retry::wait(failures, fastrand::f64()).max(Duration::from_secs(1))
-                }
-            };
-            if self.stop.wait(wait) {
-                return;
-            }
-        }
-    }
-}
-
-fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop) {
-    let mut failures = 0;
-    while !stop.is_set() {
-        let heard = stop.knocks();
-        let result = match courier.has_work(&outbox) {
-            Ok(false) => Ok(DrainReport::default()),
-            Ok(true) => courier.drain(&mut outbox, stop),
-            Err(error) => Err(error.into()),
-        };
-        let (wait, heard) = match result {
-            Ok(_) => {
-                failures = 0;
-                (courier::IDLE_AFTER, heard)
-            }
-            Err(error) => {
-                failures += 1;
-                if let DrainError::Buffer(error) = &error {
-                    journal::buffer_failed(error);
-                    if let Ok(again) = outbox.reopen() {
-                        outbox = again;
-                    }
-                }
-                // New sessions do not make an unreachable central reachable: knocks are not heard.
-                (retry::wait(failures, fastrand::f64()), u64::MAX)
-            }
-        };
-        stop.wait_for_knock(wait, heard);
-        if stop.knocks() == heard {
-            courier.release();
-        }
     }
 }
 
@@ -235,5 +145,6 @@ pub fn settings(config: &Config) -> Settings {
         file_quiet: config.schedule.file_quiet,
         has_central: config.central.is_some(),
         batch_bytes: 4 << 20,
+        max_buffer_bytes: config.agent.max_buffer_bytes,
     }
 }

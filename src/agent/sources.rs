@@ -24,6 +24,8 @@ pub struct CollectReport {
     pub files_failed: u64,
     pub files_refused: u64,
     pub sessions_changed: u64,
+    /// Not everything new was read, because the buffer is at its cap.
+    pub at_cap: bool,
 }
 
 /// The sources with what is remembered of each.
@@ -32,6 +34,8 @@ pub struct Collector<'c> {
     clock: &'c Clock,
     stop: &'c Stop,
     sources: Vec<Open<'c>>,
+    /// Whether it was said that the buffer is at its cap.
+    told_at_cap: bool,
 }
 
 struct Open<'c> {
@@ -52,7 +56,7 @@ impl<'c> Collector<'c> {
             .iter()
             .map(|config| Open { config, source: open(config), memory: SourceMemory::default() })
             .collect();
-        Self { settings, clock, stop, sources }
+        Self { settings, clock, stop, sources, told_at_cap: false }
     }
 
     /// Collects everything new; an error is the buffer's own.
@@ -86,6 +90,7 @@ impl<'c> Collector<'c> {
             all.files_failed += files_failed;
             all.files_refused += files_refused;
             all.sessions_changed += report.sessions_changed;
+            all.at_cap |= report.at_cap;
             let text = report.error.as_ref().map(|error| journal::chain(error));
             let link = format!("source:{}", open.config.name);
             let news = buffer.note_link(&link, text.as_deref(), &self.clock.now().wall)?;
@@ -99,6 +104,10 @@ impl<'c> Collector<'c> {
                 None if news => journal::source_up(&link),
                 None => {}
             }
+        }
+        if all.at_cap != self.told_at_cap {
+            journal::at_cap(all.at_cap, self.settings.max_buffer_bytes);
+            self.told_at_cap = all.at_cap;
         }
         let took = self.clock.now().uptime.saturating_sub(begun);
         journal::cycle(journal::Cycle {

@@ -33,9 +33,7 @@ impl Buffer {
         now: &str,
     ) -> Result<(Self, Option<SetAside>), BufferError> {
         let opened = Self::open(state_dir, new_id, now).and_then(|buffer| {
-            let is_small =
-                fs::metadata(&buffer.path).is_ok_and(|file| file.len() <= CHECK_AT_START_BYTES);
-            if is_small { buffer.check().map(|()| buffer) } else { Ok(buffer) }
+            if buffer.is_checked_at_start() { buffer.check().map(|()| buffer) } else { Ok(buffer) }
         });
         match opened {
             Err(reason) if reason.is_damage() => {
@@ -45,6 +43,18 @@ impl Buffer {
             }
             opened => opened.map(|buffer| (buffer, None)),
         }
+    }
+
+    /// Whether the buffer is small enough to be looked through at every start.
+    pub fn is_checked_at_start(&self) -> bool {
+        self.size_bytes() <= CHECK_AT_START_BYTES
+    }
+
+    /// Closes the buffer and moves it out of the way; returns where it is kept.
+    pub fn put_away(self) -> Result<PathBuf, BufferError> {
+        let path = self.path.clone();
+        drop(self);
+        set_aside(&path)
     }
 
     /// Looks through every page; an error is the first damage found.

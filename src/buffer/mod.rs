@@ -26,6 +26,7 @@ mod lock;
 mod outbox;
 mod raw;
 mod report;
+mod room;
 mod sessions;
 
 pub use damage::SetAside;
@@ -35,7 +36,8 @@ pub use link::{CENTRAL, LinkState};
 pub use lock::StateLock;
 pub use outbox::Pending;
 pub use raw::{Chunk, TAIL_BYTES, tail_hash};
-pub use report::{FileReport, MachineReport, SessionFilter, StoredSession, Totals};
+pub use report::{AsideReport, FileReport, MachineReport, SessionFilter, StoredSession, Totals};
+pub use room::Spared;
 pub use sessions::Changed;
 
 use crate::durable::{Step, durably};

@@ -1,7 +1,7 @@
 //! What central is known to hold and what waits for it. There is no queue: a session waits when its
 //! revision is ahead of the one that central confirmed, so an outage of weeks costs one row a session.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
     Buffer, BufferError,
@@ -45,28 +45,71 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
 }
 
 impl Buffer {
-    /// Sessions that wait for central: the newest day of each machine first (people look at today),
-    /// then oldest first.
-    pub fn pending(&self) -> Result<Vec<Pending>, BufferError> {
-        self.connection
-            .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM session s JOIN machine m ON m.id = s.machine_id
+    /// At most `most` of the sessions that wait for central and for which `wanted` holds: the newest
+    /// day of each machine first (people look at today), then oldest first. After weeks without
+    /// central thousands wait; no more than one batch of them is ever in memory.
+    pub fn pending(
+        &self,
+        most: usize,
+        wanted: impl Fn(i64) -> bool,
+    ) -> Result<Vec<Pending>, BufferError> {
+        let read = || -> rusqlite::Result<Vec<Pending>> {
+            let mut ids = self.connection.prepare_cached(
+                "SELECT s.id FROM session s JOIN machine m ON m.id = s.machine_id
                  WHERE s.revision > s.synced_revision
                  ORDER BY s.day = (SELECT max(day) FROM session t
-                     WHERE t.machine_id = s.machine_id) DESC, s.day, m.nom"
-            ))
-            .and_then(|mut select| select.query_map([], pending)?.collect())
-            .during("look up what waits", &self.path)
+                     WHERE t.machine_id = s.machine_id) DESC, s.day, m.nom",
+            )?;
+            let mut one = self.connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM session s JOIN machine m ON m.id = s.machine_id
+                 WHERE s.id = ?1"
+            ))?;
+            let mut rows = ids.query([])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let id = row.get(0)?;
+                if found.len() == most {
+                    break;
+                }
+                if wanted(id) {
+                    found.push(one.query_row([id], pending)?);
+                }
+            }
+            Ok(found)
+        };
+        read().during("look up what waits", &self.path)
     }
 
-    /// Sessions that central is believed to hold as they are here, newest first, to be compared.
-    pub fn confirmed(&self) -> Result<Vec<Pending>, BufferError> {
+    /// At most `most` of the sessions that central is believed to hold as they are here, newest
+    /// first, to be compared; behind the session `after`, where one is given.
+    pub fn confirmed(
+        &self,
+        most: usize,
+        after: Option<&Pending>,
+    ) -> Result<Vec<Pending>, BufferError> {
+        let (day, id) = after.map(|after| (after.session.day, after.id)).unzip();
         self.connection
             .prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM session s JOIN machine m ON m.id = s.machine_id
-                 WHERE s.revision = s.synced_revision ORDER BY s.day DESC, m.nom"
+                 WHERE s.revision = s.synced_revision AND (?1 IS NULL OR (s.day, s.id) < (?1, ?2))
+                 ORDER BY s.day DESC, s.id DESC LIMIT ?3"
             ))
-            .and_then(|mut select| select.query_map([], pending)?.collect())
+            .and_then(|mut select| {
+                select.query_map(params![day, id, most as i64], pending)?.collect()
+            })
+            .during("look up what is confirmed", &self.path)
+    }
+
+    /// Where a walk through [`Buffer::confirmed`] may begin, anywhere: `dice` is in 0..1.
+    pub fn any_confirmed(&self, dice: f64) -> Result<Option<Pending>, BufferError> {
+        self.connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM session s JOIN machine m ON m.id = s.machine_id
+                 WHERE s.revision = s.synced_revision ORDER BY s.day DESC, s.id DESC
+                 LIMIT 1 OFFSET (SELECT CAST(count(*) * ?1 AS INTEGER) FROM session
+                     WHERE revision = synced_revision)"
+            ))
+            .and_then(|mut select| select.query_row([dice], pending).optional())
             .during("look up what is confirmed", &self.path)
     }
 
@@ -126,21 +169,25 @@ impl Buffer {
         })
     }
 
-    /// Notes why a session is not made equal for now. Writes nothing where that was known.
+    /// Notes why sessions are not made equal for now. Writes nothing where that was known.
     pub fn set_aside(
         &mut self,
-        pending: &Pending,
-        refusal: &str,
+        refused: &[(&Pending, String)],
         now: &str,
     ) -> Result<(), BufferError> {
-        if pending.refusal.as_deref() == Some(refusal) {
+        let news: Vec<_> = refused
+            .iter()
+            .filter(|(pending, refusal)| pending.refusal.as_ref() != Some(refusal))
+            .collect();
+        if news.is_empty() {
             return Ok(());
         }
         self.change(Step::SetAside, "set a session aside", |transaction| {
-            transaction.execute(
-                "UPDATE session SET refusal = ?2, refused_at = ?3 WHERE id = ?1",
-                params![pending.id, refusal, now],
-            )?;
+            let mut update = transaction
+                .prepare_cached("UPDATE session SET refusal = ?2, refused_at = ?3 WHERE id = ?1")?;
+            for (pending, refusal) in news {
+                update.execute(params![pending.id, refusal, now])?;
+            }
             Ok(())
         })
     }

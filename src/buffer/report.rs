@@ -48,6 +48,17 @@ pub struct FileReport {
     pub unknown: Vec<(String, u64)>,
 }
 
+/// Sessions of a machine that central was not made equal in for one reason.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AsideReport {
+    pub nom: String,
+    pub reason: String,
+    pub sessions: u64,
+    pub first_day: Day,
+    pub last_day: Day,
+    pub since: Option<String>,
+}
+
 /// Which sessions to show.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SessionFilter {
@@ -119,6 +130,32 @@ impl Buffer {
                     .collect()
             })
             .during("look at its machines", &self.path)
+    }
+
+    /// What is set aside, and why, at most `most` reasons.
+    pub fn set_aside_sessions(&self, most: usize) -> Result<Vec<AsideReport>, BufferError> {
+        self.connection
+            .prepare(
+                "SELECT m.nom, s.refusal, count(*), min(s.day), max(s.day), min(s.refused_at)
+                 FROM session s JOIN machine m ON m.id = s.machine_id
+                 WHERE s.revision > s.synced_revision AND s.refusal IS NOT NULL
+                 GROUP BY 1, 2 ORDER BY 1, 4 LIMIT ?1",
+            )
+            .and_then(|mut select| {
+                select
+                    .query_map([most as i64], |row| {
+                        Ok(AsideReport {
+                            nom: row.get(0)?,
+                            reason: row.get(1)?,
+                            sessions: row.get(2)?,
+                            first_day: row.get(3)?,
+                            last_day: row.get(4)?,
+                            since: row.get(5)?,
+                        })
+                    })?
+                    .collect()
+            })
+            .during("look up what is set aside", &self.path)
     }
 
     /// Files that were refused or have lines that were not understood, newest first, at most `most`.

@@ -62,6 +62,23 @@ impl Batch<'_> {
             .during("look up a day's files", self.path)
     }
 
+    /// The events of a stored session some of whose files gave up their raw bytes, so that it can
+    /// not be computed anew in full; `None` where all bytes are held.
+    pub fn events_beyond_raw(&self, machine_id: i64, day: Day) -> Result<Option<u64>, BufferError> {
+        self.transaction
+            .prepare_cached(
+                "SELECT s.events FROM session s
+                 WHERE s.machine_id = ?1 AND s.day = ?2 AND EXISTS (
+                     SELECT 1 FROM file_session fs JOIN log_file f ON f.id = fs.file_id
+                     WHERE fs.session_id = s.id AND f.consumed_bytes > 0
+                         AND NOT EXISTS (SELECT 1 FROM raw_chunk c WHERE c.file_id = f.id))",
+            )
+            .and_then(|mut select| {
+                select.query_row(params![machine_id, day], |row| row.get(0)).optional()
+            })
+            .during("look up a day's raw bytes", self.path)
+    }
+
     /// Makes the stored session equal to `session`, which was computed from `file_ids`.
     pub fn put_session(
         &self,

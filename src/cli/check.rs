@@ -1,6 +1,8 @@
 //! `cu-agent check`: configuration, sources, central, disk and clock, one line each with the mend.
 
-use std::{fs, path::Path};
+use std::path::Path;
+
+use rustix::fs::Access;
 
 use super::{Exit, LogTo, configured, print};
 use crate::{
@@ -132,7 +134,7 @@ fn check_buffer(lines: &mut Lines, config: &Config) {
     let what = "buffer";
     let state_dir = &config.agent.state_dir;
     match Buffer::open_to_look(state_dir) {
-        Ok(Some(buffer)) => match buffer.totals() {
+        Ok(Some(buffer)) => match buffer.check().and_then(|()| buffer.totals()) {
             Ok(totals) => lines.good(
                 what,
                 &format!(
@@ -144,14 +146,18 @@ fn check_buffer(lines: &mut Lines, config: &Config) {
             ),
             Err(error) => lines.bad(what, &journal::chain(&error)),
         },
-        Ok(None) => match nearest_existing(state_dir) {
-            Some(directory) if !is_read_only(directory) => {
+        Ok(None) => match nearest_existing(state_dir).map(is_writable) {
+            Some(Ok(())) => {
                 lines.good(what, &format!("is made in {} at the first run", state_dir.display()));
             }
-            _ => lines.bad(
+            Some(Err(error)) => lines.bad(
                 what,
-                &format!("{} cannot be written; set agent.state_dir", state_dir.display()),
+                &format!(
+                    "{} cannot be written ({error}); set agent.state_dir, or its owner",
+                    state_dir.display()
+                ),
             ),
+            None => lines.bad(what, "agent.state_dir is nowhere; set it"),
         },
         Err(error) => lines.bad(what, &journal::chain(&error)),
     }
@@ -183,8 +189,8 @@ fn check_disk(lines: &mut Lines, config: &Config) {
     }
 }
 
-fn is_read_only(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.permissions().readonly())
+fn is_writable(directory: &Path) -> rustix::io::Result<()> {
+    rustix::fs::access(directory, Access::WRITE_OK)
 }
 
 fn check_clock(lines: &mut Lines) {

@@ -53,6 +53,7 @@ fn exit(report: &OnceReport, totals: &Totals) -> Exit {
     let waits =
         report.sync.as_ref().is_some_and(|sync| sync.is_err() || totals.pending_sessions > 0);
     let in_part = waits
+        || collect.at_cap
         || totals.refused_files > 0
         || collect.files_failed > 0
         || !collect.failed_sources.is_empty();

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Exit, LogTo, configured, print, table::table};
 use crate::{
-    buffer::{Buffer, BufferError, CENTRAL, FileReport, LinkState, MachineReport, Totals},
+    buffer::{
+        AsideReport, Buffer, BufferError, CENTRAL, FileReport, LinkState, MachineReport, Totals,
+    },
     config::Config,
 };
 
@@ -20,10 +22,14 @@ pub struct Arguments {
     files: usize,
 }
 
+/// Reasons for setting sessions aside that are shown.
+const MOST_REASONS: usize = 20;
+
 /// Everything that is shown, read in one go.
 struct Shown {
     totals: Totals,
     machines: Vec<MachineReport>,
+    set_aside: Vec<AsideReport>,
     files: Vec<FileReport>,
     links: Vec<LinkState>,
     buffer_bytes: u64,
@@ -46,6 +52,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
         None => Shown {
             totals: Totals::default(),
             machines: Vec::new(),
+            set_aside: Vec::new(),
             files: Vec::new(),
             links: Vec::new(),
             buffer_bytes: 0,
@@ -53,6 +60,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
         Some(buffer) => Shown {
             totals: buffer.totals()?,
             machines: buffer.machines()?,
+            set_aside: buffer.set_aside_sessions(MOST_REASONS)?,
             files: buffer.remarkable_files(most_files)?,
             links: buffer.links()?,
             buffer_bytes: buffer.size_bytes(),
@@ -71,7 +79,7 @@ fn central<'l>(config: &Config, links: &'l [LinkState]) -> (&'static str, Option
 }
 
 fn as_json(config: &Config, shown: &Shown) -> Value {
-    let Shown { totals, machines, files, links, buffer_bytes } = shown;
+    let Shown { totals, machines, set_aside, files, links, buffer_bytes } = shown;
     let (state, link) = central(config, links);
     json!({
         "agent": config.agent.id,
@@ -107,6 +115,14 @@ fn as_json(config: &Config, shown: &Shown) -> Value {
             "last_day": machine.last_day.map(|day| day.to_string()),
             "last_read_at": machine.last_read_at,
         })).collect::<Vec<_>>(),
+        "set_aside": set_aside.iter().map(|aside| json!({
+            "machine": aside.nom,
+            "reason": aside.reason,
+            "sessions": aside.sessions,
+            "first_day": aside.first_day.to_string(),
+            "last_day": aside.last_day.to_string(),
+            "since": aside.since,
+        })).collect::<Vec<_>>(),
         "remarkable_files": files.iter().map(|file| json!({
             "source": file.source,
             "file": format!("{}/{}", file.folder, file.name),
@@ -125,7 +141,7 @@ fn as_json(config: &Config, shown: &Shown) -> Value {
 }
 
 fn as_text(config: &Config, shown: &Shown) -> String {
-    let Shown { totals, machines, files, links, buffer_bytes } = shown;
+    let Shown { totals, machines, set_aside, files, links, buffer_bytes } = shown;
     let mut text = format!(
         "agent {} (cu-agent {})\n\nsessions   {} in the buffer, {} waiting for central",
         config.agent.id,
@@ -137,7 +153,7 @@ fn as_text(config: &Config, shown: &Shown) -> String {
         text += &format!(", the oldest of {day}");
     }
     if totals.set_aside_sessions > 0 {
-        text += &format!(", {} of them set aside (see `sessions`)", totals.set_aside_sessions);
+        text += &format!(", {} of them set aside (see below)", totals.set_aside_sessions);
     }
     let (state, link) = central(config, links);
     text += &format!("\ncentral    {state}{}", since(link));
@@ -169,6 +185,12 @@ fn as_text(config: &Config, shown: &Shown) -> String {
             .collect();
         let heads = ["machine", ">sessions", ">waiting", "last day", "last reading"];
         text += &format!("\n{}", table(&heads, &rows));
+    }
+    if !set_aside.is_empty() {
+        text += "\nset aside, tried again slowly:\n";
+    }
+    for AsideReport { nom, reason, sessions, first_day, last_day, .. } in set_aside {
+        text += &format!("  {nom} {first_day} to {last_day}, {sessions} sessions: {reason}\n");
     }
     if !files.is_empty() {
         text += "\nfiles with something to look at:\n";

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Settings;
 use crate::{
-    analyse::{ANALYSIS_VERSION, days_touched, part_of_day, session_of_day},
+    analyse::{ANALYSIS_VERSION, Part, days_touched, parts_by_day, session_of_day},
     buffer::{Batch, BufferError, Changed, Chunk},
+    journal,
     model::Day,
     parse::{Event, Text, parse},
 };
@@ -59,14 +60,25 @@ pub(super) fn recompute(
     }
     let events: BTreeMap<i64, Vec<Event<'_>>> =
         texts.iter().map(|(id, texts)| (*id, events_of(texts, settings))).collect();
+    let mut parts_of_file: BTreeMap<i64, BTreeMap<Day, Part<'_, '_>>> = events
+        .iter()
+        .map(|(id, events)| (*id, parts_by_day(events, settings.options.day_start)))
+        .collect();
 
     let mut changed = 0;
     for (day, files) in &files_of_day {
         let parts: Vec<_> = files
             .keys()
-            .map(|id| part_of_day(&events[id], *day, settings.options.day_start))
+            .filter_map(|id| parts_of_file.get_mut(id).and_then(|parts| parts.remove(day)))
             .collect();
         let session = session_of_day(&parts, &settings.options);
+        let held = batch.events_beyond_raw(machine_id, *day)?;
+        if held.is_some_and(|events| session.figures.events < events) {
+            // Its older bytes made room long ago; what is left of them would only shrink it. The new
+            // file feeds no session, so it stays on its source.
+            journal::day_kept(*day, files.values());
+            continue;
+        }
         let ids: Vec<i64> = files.keys().copied().collect();
         let sources = log_sources(files.values());
         let change =

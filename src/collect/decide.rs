@@ -102,6 +102,13 @@ pub fn day_in_name(name: &str) -> Option<Day> {
     NaiveDate::parse_from_str(name.get(..8)?, "%Y%m%d").ok()
 }
 
+/// Servers print times in UTC, in local time, or in a zone that nobody set: by them a day is over
+/// only when it is over in every zone.
+const ANY_ZONE: TimeDelta = TimeDelta::hours(12);
+
+/// Where no server time is known, how much later a file may claim to be and still be believed.
+const BELIEVABLE_WITHOUT_TIMES: TimeDelta = TimeDelta::days(31);
+
 /// Whether a file's day is over: by a later file of its folder, or by the newest time that the
 /// server itself has put on any file. The gateway's clock has no say.
 pub fn is_over(
@@ -111,17 +118,21 @@ pub fn is_over(
     day_start: TimeDelta,
 ) -> bool {
     let Some(day) = file.day.or(file.modified.map(|at| at.date())) else { return false };
-    let server_day = newest_server_time.and_then(|at| at.checked_sub_signed(day_start));
-    let server_day = server_day.map(|at| at.date());
-    if server_day.is_some_and(|server_day| server_day > day) {
+    let server_time = newest_server_time.and_then(|at| at.checked_sub_signed(day_start));
+    let server_day = server_time.map(|at| at.date());
+    let passed_everywhere = server_time.and_then(|at| at.checked_sub_signed(ANY_ZONE));
+    if passed_everywhere.is_some_and(|at| at.date() > day) {
         return true;
     }
     others.iter().any(|other| {
         let later_by_day = other.day.is_some_and(|other_day| {
             // A file that claims a day the server itself has not reached says nothing.
-            let believable = server_day.is_none_or(|server_day| {
-                server_day.succ_opt().is_none_or(|tomorrow| other_day <= tomorrow)
-            });
+            let believable = match server_day {
+                Some(server_day) => {
+                    server_day.succ_opt().is_none_or(|tomorrow| other_day <= tomorrow)
+                }
+                None => other_day.signed_duration_since(day) <= BELIEVABLE_WITHOUT_TIMES,
+            };
             other_day > day && believable
         });
         let later_by_time = match (other.modified, file.modified) {
@@ -215,8 +226,9 @@ mod tests {
         let midnight = TimeDelta::zero();
         assert!(!is_over(file, &[], Some(at("2025-06-03 21:59")), midnight));
         assert!(is_over(file, &[next], Some(at("2025-06-04 05:01")), midnight));
-        assert!(is_over(file, &[], Some(at("2025-06-04 05:01")), midnight));
-        assert!(!is_over(file, &[], Some(at("2025-06-04 04:59")), TimeDelta::hours(5)));
+        assert!(is_over(file, &[], Some(at("2025-06-04 12:00")), midnight));
+        assert!(!is_over(file, &[], Some(at("2025-06-04 11:59")), midnight), "not in every zone");
+        assert!(!is_over(file, &[], Some(at("2025-06-04 16:59")), TimeDelta::hours(5)));
         assert!(is_over(
             dates("20250603.LOG", None),
             &[dates("20250604.LOG", None)],
@@ -230,6 +242,9 @@ mod tests {
         let file = dates("20250603.LOG", Some("2025-06-03 12:00"));
         let future = dates("20990101.LOG", Some("2025-06-03 12:00"));
         assert!(!is_over(file, &[future], Some(at("2025-06-03 12:00")), TimeDelta::zero()));
+        let timeless = |day| dates(day, None);
+        let today = timeless("20250603.LOG");
+        assert!(!is_over(today, &[timeless("20990101.LOG")], None, TimeDelta::zero()));
         let older_upload = dates("20250604.LOG", Some("2025-06-01 12:00"));
         assert!(!is_over(file, &[older_upload], Some(at("2025-06-03 12:00")), TimeDelta::zero()));
     }

@@ -2,9 +2,11 @@
 //! and when it may leave its source.
 //!
 //! Order of writes for one file: read → **commit** (raw bytes, progress and results together) →
-//! central confirms its sessions (the sync, elsewhere) → size asked from the source once more →
+//! central confirms its sessions (the sync, elsewhere) → the whole file is read from the source once
+//! more and is, byte for byte, what the buffer holds → its size is asked and is still that →
 //! **delete** → note the deletion. Deleting is the only thing here that cannot be undone: it must
-//! never happen to a file of which one byte is not in the buffer, or one session not in central.
+//! never happen to a file of which one byte is not in the buffer, or one session not in central. A
+//! file that turns out to be another one is read as what it is, and waits anew.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,9 +14,8 @@ use chrono::NaiveDateTime;
 
 use crate::{
     analyse,
-    buffer::{Buffer, BufferError, FileProgress, FileState},
-    config::{DeletePolicy, SourceConfig},
-    durable::{Step, durably},
+    buffer::{Buffer, BufferError, FileProgress},
+    config::SourceConfig,
     journal,
     model::Machine,
     parse::Words,
@@ -23,19 +24,22 @@ use crate::{
 
 mod compute;
 mod decide;
+mod departure;
 mod import;
 mod intake;
 mod keep;
 mod reading;
 mod replay;
+mod room;
 
 pub use decide::Moment;
 pub use import::{ImportError, ImportReport, import_file};
 pub use replay::{ReplayReport, replay, replay_outdated};
 
-use decide::{Dates, Look, day_in_name, is_log, is_over, look};
-use keep::{Kept, Origin, close, keep};
+use decide::{Look, is_log, look};
+use keep::{Kept, Origin, keep};
 use reading::{ReadError, Reading, Request, Target, read_file};
+use room::{Room, make_room};
 
 /// What of the configuration collecting depends on, for all sources.
 #[derive(Clone, Debug)]
@@ -47,6 +51,8 @@ pub struct Settings {
     pub has_central: bool,
     /// Bytes of files held in memory before they are made durable.
     pub batch_bytes: usize,
+    /// Most bytes the buffer may use: then reading waits, and closing and deleting go on.
+    pub max_buffer_bytes: u64,
 }
 
 /// The agent's side of a cycle: its clock, whether to stop, and who watches.
@@ -79,6 +85,8 @@ pub struct SourceReport {
     pub events: u64,
     pub rejected: u64,
     pub sessions_changed: u64,
+    /// The buffer is at its cap: what is new was not read.
+    pub at_cap: bool,
     /// Why the source could not be gone through to its end.
     pub error: Option<SourceError>,
 }
@@ -109,7 +117,7 @@ pub fn collect(
             return Ok(report);
         }
     }
-    let mut listings = Vec::new();
+    let mut listings: Vec<(&str, &Machine, Listed)> = Vec::new();
     for (folder, machine) in &config.folders {
         if watch.must_stop() {
             return Ok(report);
@@ -117,25 +125,45 @@ pub fn collect(
         let mut cycle =
             FolderCycle { config, settings, watch, folder, machine, report: &mut report };
         match cycle.read_new(buffer, source)? {
-            Some(entries) => listings.push((folder, machine, entries)),
+            Some(listed) => listings.push((folder, machine, listed)),
             None if report.error.is_some() => return Ok(report),
             None => {}
         }
     }
-    let newest_server_time = newest_time(listings.iter().flat_map(|(_, _, entries)| entries));
-    for (folder, machine, entries) in listings {
+    for (folder, machine, listed) in &mut listings {
+        let mut cycle =
+            FolderCycle { config, settings, watch, folder, machine, report: &mut report };
+        cycle.ask_times(source, listed);
+    }
+    let newest_server_time =
+        listings.iter().filter_map(|(_, _, listed)| listed.newest_time()).max();
+    for (folder, machine, listed) in &listings {
         if watch.must_stop() || report.error.is_some() {
             return Ok(report);
         }
         let mut cycle =
             FolderCycle { config, settings, watch, folder, machine, report: &mut report };
-        cycle.close_and_delete(buffer, source, &entries, newest_server_time)?;
+        cycle.close_and_delete(buffer, source, listed, newest_server_time)?;
     }
     Ok(report)
 }
 
-fn newest_time<'e>(entries: impl Iterator<Item = &'e Entry>) -> Option<NaiveDateTime> {
-    entries.filter_map(|entry| entry.modified).max()
+/// A folder as its source shows it, and what the buffer knows of its files after reading.
+struct Listed {
+    entries: Vec<Entry>,
+    known: BTreeMap<String, FileProgress>,
+    /// Times asked one by one, where the listing has none.
+    asked: BTreeMap<String, NaiveDateTime>,
+}
+
+impl Listed {
+    fn time_of(&self, entry: &Entry) -> Option<NaiveDateTime> {
+        entry.modified.or_else(|| self.asked.get(&entry.name).copied())
+    }
+
+    fn newest_time(&self) -> Option<NaiveDateTime> {
+        self.entries.iter().filter_map(|entry| self.time_of(entry)).max()
+    }
 }
 
 /// One folder's part of a cycle.
@@ -153,12 +181,12 @@ impl FolderCycle<'_> {
         Origin { source: &self.config.name, folder: self.folder, machine: self.machine }
     }
 
-    /// Reads what is new; returns the folder's listing, `None` where it could not be had.
+    /// Reads what is new; returns the folder as listed, `None` where it could not be.
     fn read_new(
         &mut self,
         buffer: &mut Buffer,
         source: &mut dyn Source,
-    ) -> Result<Option<Vec<Entry>>, BufferError> {
+    ) -> Result<Option<Listed>, BufferError> {
         let mut entries = match source.list(self.folder) {
             Ok(entries) => entries,
             // Said once, with the other folders.
@@ -175,19 +203,24 @@ impl FolderCycle<'_> {
         entries.retain(|entry| is_log(&entry.name));
         entries.sort_by(|one, other| one.name.cmp(&other.name));
         self.report.files_listed += entries.len() as u64;
-
-        let known = self.known(buffer)?;
+        let mut known_files = self.known(buffer)?;
+        if !self.has_room(buffer)? {
+            let asked = BTreeMap::new();
+            return Ok(Some(Listed { entries, known: known_files, asked }));
+        }
+        let mut is_current = true;
         let mut waiting: Vec<(Reading, Duration)> = Vec::new();
         for (at, entry) in entries.iter().enumerate() {
             if self.watch.must_stop() {
                 break;
             }
             self.watch.progress(self.folder, at, entries.len());
-            let known = known.get(&entry.name);
+            let known = known_files.get(&entry.name);
             let begun = self.watch.now();
             match look(entry, known, self.config.max_file_bytes) {
                 Look::Skip => continue,
                 Look::Refuse(refusal) => {
+                    is_current = false;
                     let target = match known {
                         Some(file) => Target::Known(file.clone()),
                         None => Target::New(entry.name.clone()),
@@ -195,6 +228,7 @@ impl FolderCycle<'_> {
                     waiting.push((Reading::refused(target, entry, refusal), begun.uptime));
                 }
                 action => {
+                    is_current = false;
                     let resume = action == Look::Resume;
                     match self.read(buffer, source, entry, known, resume, false)? {
                         Outcome::Read(Some(reading)) => waiting.push((reading, begun.uptime)),
@@ -212,7 +246,23 @@ impl FolderCycle<'_> {
             }
         }
         self.keep_all(buffer, &mut waiting)?;
-        Ok(Some(entries))
+        if !is_current {
+            known_files = self.known(buffer)?;
+        }
+        Ok(Some(Listed { entries, known: known_files, asked: BTreeMap::new() }))
+    }
+
+    /// Whether more may be read; what central holds makes room first.
+    fn has_room(&mut self, buffer: &mut Buffer) -> Result<bool, BufferError> {
+        match make_room(buffer, self.settings.max_buffer_bytes)? {
+            Room::Enough => {}
+            Room::Made(spared) => journal::made_room(spared.files, spared.sessions),
+            Room::None => {
+                self.report.at_cap = true;
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn known(&self, buffer: &Buffer) -> Result<BTreeMap<String, FileProgress>, BufferError> {
@@ -300,132 +350,7 @@ impl FolderCycle<'_> {
         }
         Ok(kept.into_iter().map(|kept| kept.file).collect())
     }
-
-    /// Closes files that are complete, and deletes those that may go.
-    fn close_and_delete(
-        &mut self,
-        buffer: &mut Buffer,
-        source: &mut dyn Source,
-        entries: &[Entry],
-        newest_server_time: Option<NaiveDateTime>,
-    ) -> Result<(), BufferError> {
-        let known = self.known(buffer)?;
-        let days = buffer.last_days(&self.config.name, self.folder)?;
-        let dates: Vec<Dates> = entries
-            .iter()
-            .map(|entry| Dates {
-                day: day_in_name(&entry.name)
-                    .max(known.get(&entry.name).and_then(|file| days.get(&file.id).copied())),
-                modified: entry.modified,
-            })
-            .collect();
-        for (entry, own) in entries.iter().zip(&dates) {
-            let Some(file) = known.get(&entry.name) else { continue };
-            if self.watch.must_stop() || self.report.error.is_some() {
-                return Ok(());
-            }
-            let unchanged = file.size_bytes == entry.size && file.modified == entry.modified;
-            match file.state {
-                FileState::Growing if unchanged => {
-                    let day_start = self.settings.options.day_start;
-                    if is_over(*own, &dates, newest_server_time, day_start) {
-                        self.close_when_quiet(buffer, source, entry, file)?;
-                    }
-                }
-                FileState::Closed if unchanged && self.may_delete() => {
-                    self.delete(buffer, source, entry, file)?;
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn close_when_quiet(
-        &mut self,
-        buffer: &mut Buffer,
-        source: &mut dyn Source,
-        entry: &Entry,
-        file: &FileProgress,
-    ) -> Result<(), BufferError> {
-        let now = self.watch.now();
-        if file.quiet.as_ref().is_none_or(|mark| mark.boot != now.boot) {
-            // The first look of this boot: from here on it is known how long nothing changes.
-            let marked = FileProgress { quiet: Some(now.mark()), ..file.clone() };
-            let batch = buffer.batch()?;
-            batch.save_progress(&marked, None)?;
-            batch.commit(Step::MarkQuiet)?;
-        }
-        if now.quiet_for(file.quiet.as_ref()) < self.settings.file_quiet {
-            return Ok(());
-        }
-        let mut closed = file.clone();
-        if entry.size != Some(file.consumed_bytes) {
-            // A last line without an end counts now, and sizes that listings do not tell are learnt.
-            match self.read(buffer, source, entry, Some(file), true, true)? {
-                Outcome::Read(Some(reading)) => {
-                    let mut waiting = vec![(reading, now.uptime)];
-                    let Some(kept) = self.keep_all(buffer, &mut waiting)?.pop() else {
-                        return Ok(());
-                    };
-                    closed = kept;
-                }
-                Outcome::Read(None) | Outcome::SourceGone(_) => return Ok(()),
-            }
-        }
-        let batch = buffer.batch()?;
-        close(&batch, &mut closed, COMPACT_UP_TO_BYTES)?;
-        batch.commit(Step::Close)
-    }
-
-    fn may_delete(&self) -> bool {
-        self.settings.has_central && self.config.delete == DeletePolicy::AfterSync
-    }
-
-    /// Invariant 5: closed, everything confirmed in central, and not a byte more on the source than
-    /// was consumed.
-    fn delete(
-        &mut self,
-        buffer: &mut Buffer,
-        source: &mut dyn Source,
-        entry: &Entry,
-        file: &FileProgress,
-    ) -> Result<(), BufferError> {
-        if !buffer.is_confirmed(file.id)? || !buffer.is_whole(file)? {
-            return Ok(());
-        }
-        let size = match source.size(self.folder, &file.name) {
-            Ok(size) => size.or(entry.size),
-            Err(error) => {
-                self.source_failed(&file.name, error);
-                return Ok(());
-            }
-        };
-        if size != Some(file.consumed_bytes) {
-            return Ok(());
-        }
-        if let Err(error) = durably(Step::Delete, || source.delete(self.folder, &file.name)) {
-            self.source_failed(&file.name, error);
-            return Ok(());
-        }
-        self.report.files_deleted += 1;
-        journal::file_deleted(&self.config.name, self.folder, &file.name, file.consumed_bytes);
-        let deleted = FileProgress { state: FileState::Deleted, ..file.clone() };
-        let batch = buffer.batch()?;
-        batch.save_progress(&deleted, None)?;
-        batch.commit(Step::NoteDeleted)
-    }
-
-    fn source_failed(&mut self, name: &str, error: SourceError) {
-        journal::file_failed(&self.config.name, self.folder, name, &error);
-        if !error.concerns_one_file() {
-            self.report.error = Some(error);
-        }
-    }
 }
-
-/// Files up to this size get one chunk when they close.
-const COMPACT_UP_TO_BYTES: u64 = 8 << 20;
 
 /// What came of reading one file.
 enum Outcome {

@@ -75,6 +75,16 @@ impl Reading {
         kept.sum()
     }
 
+    /// Whether this is the same generation of `file`, and not another file of its name.
+    pub fn goes_on_with(&self, file: &FileProgress) -> bool {
+        matches!(&self.target, Target::Known(known) if known.id == file.id)
+    }
+
+    /// Whether lines came that were not there before; an open last line is none.
+    pub fn brings_lines(&self) -> bool {
+        self.stretches.len() > usize::from(self.open_line_at.is_some())
+    }
+
     /// Brings a file's progress to where this reading ended.
     pub fn apply_to(&self, file: &mut FileProgress) {
         if let Some(refusal) = &self.refusal {
@@ -146,6 +156,27 @@ pub(super) fn read_file(
     Ok(ended.expect("a new file is compared with nothing"))
 }
 
+/// Reads the whole file once more: whether the source holds, to the last byte, what is kept of it.
+pub(super) fn is_still_what_is_kept(
+    source: &mut dyn Source,
+    buffer: &Buffer,
+    folder: &str,
+    file: &FileProgress,
+) -> Result<bool, ReadError> {
+    let chunks = buffer.chunks(file.id).map_err(ReadError::Buffer)?;
+    let Some(mut intake) = Intake::compare(chunks, file.in_long_line) else { return Ok(false) };
+    let mut sink = |bytes: &[u8]| -> io::Result<()> {
+        let other = |other| io::Error::other(Stopped::Other(other));
+        intake.take(bytes).map_err(other)?;
+        if intake.held_bytes() > 0 { Err(other(OtherFile)) } else { Ok(()) }
+    };
+    match source.read(folder, &file.name, 0, &mut sink) {
+        Ok(read_bytes) => Ok(intake.end().is_ok() && read_bytes == file.consumed_bytes),
+        Err(SourceError::Sink { .. }) => Ok(false),
+        Err(error) => Err(ReadError::Source(error)),
+    }
+}
+
 fn resumed(request: &Request<'_>) -> Option<(Target, Intake, u64)> {
     let known = request.known.filter(|_| request.resume)?;
     let hash =
@@ -173,6 +204,20 @@ fn compared(
     }
     let intake = Intake::compare(chunks, known.in_long_line);
     Ok(intake.map(|intake| (Target::Known(known.clone()), intake)))
+}
+
+/// Since when the file is quiet: a reading that found it as it was does not make it younger. Without
+/// sizes in the listing every look is a reading.
+fn quiet_since(reading: &Reading, intake: &Intake, entry: &Entry, moment: &Moment) -> QuietMark {
+    if let Target::Known(known) = &reading.target
+        && !reading.brings_lines()
+        && intake.held_bytes() == 0
+        && (known.size_bytes, known.modified) == (entry.size, entry.modified)
+        && let Some(mark) = known.quiet.as_ref().filter(|mark| mark.boot == moment.boot)
+    {
+        return mark.clone();
+    }
+    moment.mark()
 }
 
 /// What a transfer gave, and how it broke off if it did.
@@ -240,7 +285,7 @@ fn transfer(
                 reading.take_open_line(&mut intake);
             }
             reading.seen = Some((request.entry.size, request.entry.modified));
-            reading.quiet = Some(moment.mark());
+            reading.quiet = Some(quiet_since(&reading, &intake, request.entry, moment));
             Ok(Some((Some(reading), None)))
         }
         Err(SourceError::ResumeRefused { .. }) if offset > 0 => Ok(None),

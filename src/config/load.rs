@@ -142,8 +142,8 @@ impl Loader<'_, '_> {
             )
             .unwrap_or(log::LevelFilter::Info);
         let max_buffer_bytes = section
-            .parsed("max_buffer_size", r#"a size of at least "16MiB""#, |text| {
-                parse_bytes(text).filter(|bytes| *bytes >= 16 << 20)
+            .parsed("max_buffer_size", r#"a size of at least "1MiB""#, |text| {
+                parse_bytes(text).filter(|bytes| *bytes >= 1 << 20)
             })
             .unwrap_or(2 << 30);
         section.finish();

@@ -151,6 +151,10 @@ impl Source for DirectorySource {
         Ok(Some(self.file(folder, name)?.1.len()))
     }
 
+    fn modified(&mut self, folder: &str, name: &str) -> Result<Option<NaiveDateTime>, SourceError> {
+        Ok(modified(&self.file(folder, name)?.1))
+    }
+
     fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError> {
         let (path, _) = self.file(folder, name)?;
         fs::remove_file(&path).map_err(|source| disk(&path, source))

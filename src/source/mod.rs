@@ -51,6 +51,10 @@ pub trait Source {
     /// The file's size now, asked from the server itself; `None` where it cannot say.
     fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError>;
 
+    /// The file's modification time now, asked from the server itself; `None` where it cannot say.
+    /// For the few files of a listing without times whose time matters.
+    fn modified(&mut self, folder: &str, name: &str) -> Result<Option<NaiveDateTime>, SourceError>;
+
     /// Removes one file for good. Returns `Ok` only when the source confirmed it.
     fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError>;
 

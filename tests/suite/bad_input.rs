@@ -5,7 +5,7 @@ use std::{fs, net::TcpListener, time::Duration};
 use crate::support::{
     agent::Agent,
     folder::Folder,
-    ftp::{Options, Vsftpd},
+    ftp::{Options, Script, ScriptedFtp, Vsftpd},
     golden,
     postgres::Database,
     process::Output,
@@ -25,7 +25,7 @@ fn closed_port() -> i64 {
 fn agent_on_good_folder_and_ftp(folder: &Folder, server: &Vsftpd) -> (Agent, String) {
     let mut agent = Agent::on_directory(folder.path());
     agent.map_folders(0, &[("DEM12 (PVC)", "DEM12")]);
-    let ftp = agent.add_ftp("atelier", server);
+    let ftp = agent.add_ftp("atelier", &server.config());
     agent.map_folders(1, &[("SU12 (HYBRIDE)", "SU12")]);
     (agent, ftp)
 }
@@ -191,6 +191,18 @@ fn a_folder_without_logs_and_a_folder_nobody_mapped_are_no_failure() {
     let agent = Agent::on_ftp(&server);
     agent.once().succeeded().says("Ancienne scie");
     assert_eq!(agent.status_number("sessions"), 0);
+}
+
+#[test]
+fn an_empty_folder_that_the_server_answers_with_550_is_no_failure() {
+    let script =
+        Script::default().folder("DEM12 (PVC)").file("SU12 (HYBRIDE)", "20250603.LOG", PIECE);
+    let server = ScriptedFtp::start(Script { empty_is_refused: true, ..script });
+    let mut agent = Agent::new();
+    agent.add_ftp("cu", &server.config());
+    agent.map_folders(0, &[("DEM12 (PVC)", "DEM12"), ("SU12 (HYBRIDE)", "SU12")]);
+    agent.once().succeeded();
+    assert_eq!(agent.status_number("sessions"), 1);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use crate::support::{
     agent::Agent,
     folder::Folder,
-    ftp::{Options, Vsftpd},
+    ftp::{Options, Script, ScriptedFtp, Vsftpd},
     golden::{self, Expected},
     postgres::Database,
     rows::{assert_same, buffer_sessions, central_rows, central_sessions, truth},
@@ -120,6 +120,65 @@ fn invariant_2_a_growing_file_is_resumed_where_the_last_reading_ended() {
     }
     let numbers: Vec<String> = (1..=54).map(|number| number.to_string()).collect();
     assert_eq!(pieces(&buffer_sessions(&agent)), numbers);
+}
+
+/// An agent on a scripted server that holds a log of 50 pieces.
+fn scripted(script: Script) -> (Agent, ScriptedFtp) {
+    let log: String = (0..50).map(|minute| piece(minute, minute + 1)).collect();
+    let server = ScriptedFtp::start(script.file("DEM12 (PVC)", "20250603.LOG", log.as_bytes()));
+    let mut agent = Agent::new();
+    agent.add_ftp("cu", &server.config());
+    agent.map_folders(0, &[("DEM12 (PVC)", "DEM12")]);
+    (agent, server)
+}
+
+/// The machine appends two more pieces; returns the size before.
+fn grow(server: &ScriptedFtp) -> usize {
+    let mut script = server.script();
+    let folder = script.tree.get_mut(&b"DEM12 (PVC)"[..]).unwrap();
+    let file = folder.get_mut(&b"20250603.LOG"[..]).unwrap();
+    let before = file.len();
+    file.extend_from_slice((piece(50, 51) + &piece(51, 52)).as_bytes());
+    before
+}
+
+#[test]
+fn invariant_2_a_resumed_reading_asks_for_the_end_of_the_file_only() {
+    let (agent, server) = scripted(Script::default());
+    agent.once().succeeded();
+    let asked_before = server.commands().len();
+    let size_before = grow(&server);
+    agent.once().succeeded();
+    let commands = server.commands().split_off(asked_before);
+    let offsets: Vec<usize> = commands
+        .iter()
+        .filter_map(|line| line.strip_prefix("REST ")?.trim().parse().ok())
+        .collect();
+    let [offset] = offsets.as_slice() else { panic!("one REST: {commands:?}") };
+    assert!(*offset <= size_before, "with an overlap: {offset} of {size_before}");
+    assert!(size_before - offset <= 1024, "the overlap is short: {offset} of {size_before}");
+    assert_eq!(pieces(&buffer_sessions(&agent)).len(), 52);
+}
+
+#[test]
+fn invariant_2_a_server_that_cannot_resume_is_read_from_the_beginning_and_nothing_doubles() {
+    let (agent, server) = scripted(Script::default().answer("REST", "502 not here"));
+    agent.once().succeeded();
+    grow(&server);
+    agent.once().succeeded();
+    let numbers: Vec<String> = (1..=52).map(|number| number.to_string()).collect();
+    assert_eq!(pieces(&buffer_sessions(&agent)), numbers);
+}
+
+#[test]
+fn invariant_2_a_transfer_that_breaks_off_is_not_taken_for_the_whole_file() {
+    let (agent, server) =
+        scripted(Script { cut: Some((1000, "426 gone".into())), ..Script::default() });
+    let output = agent.once();
+    assert_ne!(output.code, 0, "{output}");
+    server.script().cut = None;
+    agent.once().succeeded();
+    assert_eq!(pieces(&buffer_sessions(&agent)).len(), 50);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod central_wire;
 mod central_writers;
 mod commands;
 mod example_config;
+mod faults_buffer;
 mod ftp_faults;
 mod ftp_scripted;
 mod ftp_servers;

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::support::process::cu_agent;
+use chrono::NaiveDate;
+use cu_agent::generate::{CENTRES, Dirt, file_name, log_of_day, working_days};
+
+use crate::support::{agent::Agent, folder::Folder, process::cu_agent};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -45,6 +48,27 @@ fn the_two_commands_and_the_tests_stand_in_the_readme_as_ci_runs_them() {
     for command in ["make demo", "make demo-central", "make test"] {
         assert!(commands.contains(&command), "{command} is not in a `sh` block: {commands:?}");
     }
+}
+
+#[test]
+fn the_sessions_in_the_readme_are_those_that_the_demonstration_prints() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let demo = fs::read_to_string(root().join("demo/demo.sh")).unwrap();
+    assert!(demo.contains("--days 3 --from 2025-05-26 --seed 1"), "the days of this test");
+    let folder = Folder::of_three_machines();
+    for centre in &CENTRES {
+        for day in working_days(NaiveDate::from_ymd_opt(2025, 5, 26).unwrap(), 3) {
+            let log = log_of_day(centre, day, 1, Dirt::None);
+            folder.put(&format!("{}/{}", centre.folder, file_name(day)), &log);
+        }
+    }
+    let agent = Agent::on_directory(folder.path());
+    agent.once().succeeded();
+    let printed = agent.command(&["sessions"]).succeeded();
+    assert!(
+        readme.contains(printed.stdout.trim_end()),
+        "README.md shows other sessions\n{printed}"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cu_agent::config::CentralConfig;
+use cu_agent::config::{CentralConfig, FtpConfig};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -57,7 +57,7 @@ impl Agent {
     /// An agent on an FTP server with the three machines of the golden cases.
     pub fn on_ftp(server: &Vsftpd) -> Self {
         let mut agent = Self::new();
-        agent.add_ftp("cu", server);
+        agent.add_ftp("cu", &server.config());
         agent
     }
 
@@ -69,14 +69,14 @@ impl Agent {
         key
     }
 
-    /// Adds a source of kind `ftp`; returns its key, for [`Agent::set`].
-    pub fn add_ftp(&mut self, name: &str, server: &Vsftpd) -> String {
+    /// Adds a source of kind `ftp`, in the clear; returns its key, for [`Agent::set`].
+    pub fn add_ftp(&mut self, name: &str, ftp: &FtpConfig) -> String {
         let key = self.add_source(name);
-        let password_file = self.secret(&format!("{name}.password"), server.password());
+        let password_file = self.secret(&format!("{name}.password"), ftp.password.expose());
         self.set(&format!("{key}.kind"), "ftp");
-        self.set(&format!("{key}.host"), "127.0.0.1");
-        self.set(&format!("{key}.port"), i64::from(server.port()));
-        self.set(&format!("{key}.user"), server.user());
+        self.set(&format!("{key}.host"), ftp.host.as_str());
+        self.set(&format!("{key}.port"), i64::from(ftp.port));
+        self.set(&format!("{key}.user"), ftp.user.as_str());
         self.set(&format!("{key}.password_file"), password_file.to_str().unwrap());
         key
     }

@@ -18,6 +18,7 @@ mod transfer;
 
 use std::{fmt, io, sync::Arc};
 
+use chrono::NaiveDateTime;
 use rustls::ClientConfig;
 use suppaftp::{Encoding, Status};
 
@@ -212,6 +213,16 @@ impl Source for FtpSource {
         .map_err(|fault| self.refused(folder, name, fault))
     }
 
+    fn modified(&mut self, folder: &str, name: &str) -> Result<Option<NaiveDateTime>, SourceError> {
+        self.check(folder)?;
+        self.check(name)?;
+        self.attempt(|link, learned| {
+            link.enter(Some(folder), false)?;
+            ask_time(link, learned, name)
+        })
+        .map_err(|fault| self.refused(folder, name, fault))
+    }
+
     fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError> {
         self.check(folder)?;
         self.check(name)?;
@@ -328,17 +339,36 @@ fn asked_rows(
                     Err(fault) => return Err(fault),
                 }
             }
-            if row.kind == Kind::File && !learned.mdtm_refused {
-                match link.command(&format!("MDTM {}", row.name), &[Status::File]) {
-                    Ok(text) => row.modified = listing::timestamp(text.trim()),
-                    Err(Fault::Said(answer)) => learned.mdtm_refused = answer.is_unknown_command(),
+            if row.kind == Kind::File {
+                row.modified = match ask_time(link, learned, &row.name) {
+                    Ok(modified) => modified,
+                    Err(Fault::Said(_)) => None,
                     Err(fault) => return Err(fault),
-                }
+                };
             }
         }
         rows.push(row);
     }
     Ok(rows)
+}
+
+/// `None` where the server does not know the command, or its answer is no time.
+fn ask_time(
+    link: &mut Link,
+    learned: &mut Learned,
+    name: &str,
+) -> Result<Option<NaiveDateTime>, Fault> {
+    if learned.mdtm_refused {
+        return Ok(None);
+    }
+    match link.command(&format!("MDTM {name}"), &[Status::File]) {
+        Ok(text) => Ok(listing::timestamp(text.trim())),
+        Err(Fault::Said(answer)) if answer.is_unknown_command() => {
+            learned.mdtm_refused = true;
+            Ok(None)
+        }
+        Err(fault) => Err(fault),
+    }
 }
 
 fn ask_size(link: &mut Link, name: &str) -> Result<Option<u64>, Fault> {

@@ -27,7 +27,8 @@ pub enum Outcome {
     /// Central holds the delivered revision. Where it is not `complete`, detail rows that were not
     /// part of the delivery are missing there: deliver every row.
     Written { complete: bool },
-    /// Another writer was faster: ask for the state again.
+    /// Another writer was faster, or holds a lock on the session, which nobody waits for: ask for the
+    /// state again.
     Overtaken,
     /// The machine is another's to write.
     Claimed(Claimed),
@@ -125,12 +126,21 @@ fn statement(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> Stri
         |alias: &str| COLUMNS.iter().map(|c| format!("{alias}.{c}")).collect::<Vec<_>>().join(", ");
     format!(
         "WITH {entree},{RENEW},
+libre AS MATERIALIZED (
+    SELECT s.id FROM session_production s JOIN entree e ON e.attendu_id = s.id
+    WHERE s.revision IS NOT DISTINCT FROM e.attendu_revision
+      AND s.agent_id IS NOT DISTINCT FROM e.attendu_agent
+      AND s.tampon_id IS NOT DISTINCT FROM e.attendu_tampon
+    ORDER BY s.id
+    FOR NO KEY UPDATE OF s SKIP LOCKED
+),
 modifiee AS (
     UPDATE session_production s
     SET ({columns}, agent_id, tampon_id, date_maj) = ROW({new}, $1, $2,
         CASE WHEN ROW({old}, s.agent_id, s.tampon_id) IS NOT DISTINCT FROM ROW({new}, $1, $2)
              THEN s.date_maj ELSE LOCALTIMESTAMP END)
     FROM entree e JOIN tenue t ON t.centre_usinage_id = e.centre_id
+    JOIN libre l ON l.id = e.attendu_id
     WHERE s.id = e.attendu_id AND s.centre_usinage_id = e.centre_id AND s.date_production = e.jour
       AND s.revision IS NOT DISTINCT FROM e.attendu_revision
       AND s.agent_id IS NOT DISTINCT FROM e.attendu_agent

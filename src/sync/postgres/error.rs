@@ -136,7 +136,19 @@ impl CentralError {
 
     /// Whether half the batch may go where the whole did not.
     pub fn smaller_may_pass(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::TooSlow { .. } | Self::NoAnswer { .. })
+        matches!(
+            self,
+            Self::Refused { .. }
+                | Self::TooSlow { .. }
+                | Self::NoAnswer { .. }
+                | Self::Lost { .. }
+                | Self::Busy { .. }
+        )
+    }
+
+    /// Whether the server is well and answered to what it was sent: another session may pass.
+    pub fn is_about_the_data(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Answer { .. })
     }
 
     /// Whether the connection is of no further use.
@@ -215,6 +227,9 @@ impl Place {
         let code = state.code();
         match (code, &code[..2]) {
             ("25006", _) => CentralError::ReadOnly { source },
+            ("42501", _) if reason.contains("row-level security") => {
+                CentralError::Refused { reason, source }
+            }
             ("42501", _) => CentralError::Forbidden {
                 user: self.user.clone(),
                 mend: self.migrate_command(),
@@ -237,7 +252,8 @@ impl Place {
             ("57P01" | "57P02" | "57P03" | "57P05", _) => CentralError::Restarting { source },
             (_, "53" | "58") => CentralError::Exhausted { source },
             (_, "08") => CentralError::Lost { place: self.text(), source },
-            (_, "22" | "23" | "54") => CentralError::Refused { reason, source },
+            // P0 is what a trigger raises, 44 a view's check.
+            (_, "22" | "23" | "44" | "54" | "P0") => CentralError::Refused { reason, source },
             _ => CentralError::Answer { source },
         }
     }

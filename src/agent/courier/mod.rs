@@ -1,0 +1,349 @@
+//! Carries sessions from the buffer to central: compares, delivers, notes what was confirmed. The
+//! buffer and the sync never meet but here.
+//!
+//! Order of writes: central's transaction commits → the buffer notes the revision. A crash between
+//! the two is harmless, because the next comparison finds central equal.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::{clock::Clock, stop::Stop};
+use crate::{
+    buffer::{Buffer, BufferError, CENTRAL, Pending},
+    config::CentralConfig,
+    durable::{self, durably},
+    journal,
+    model::{Day, Machine},
+    sync::{
+        plan::{Identity, Step, plan},
+        postgres::{Central, CentralError, Claimed, Claims, Retry, SchemaState, States},
+    },
+};
+
+mod audit;
+mod parcel;
+
+use audit::Audits;
+use parcel::{Parcel, Size};
+
+/// Sessions compared, and at most delivered, in one exchange; no more are in memory.
+const BATCH_SESSIONS: usize = 60;
+/// A session that was set aside is tried again this much later, or by the next process.
+const SET_ASIDE_FOR: Duration = Duration::from_secs(3600);
+/// One that could not be delivered in time: another program holds a lock, perhaps.
+const LATE_ASIDE_FOR: Duration = Duration::from_secs(300);
+/// A session that another holds or changes meanwhile is tried so often in one drain.
+const MOST_TRIES: u32 = 2;
+/// Sessions that were set aside in one drain and are named in the log; the others are counted.
+const NAMED_IN_LOG: u64 = 10;
+/// A connection without work is given back after this.
+pub const IDLE_AFTER: Duration = Duration::from_secs(60);
+
+/// What one drain did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DrainReport {
+    pub delivered: u64,
+    /// Central already held them.
+    pub confirmed: u64,
+    pub set_aside: u64,
+    pub rows: u64,
+}
+
+impl DrainReport {
+    pub fn add(&mut self, more: &Self) {
+        self.delivered += more.delivered;
+        self.confirmed += more.confirmed;
+        self.set_aside += more.set_aside;
+        self.rows += more.rows;
+    }
+
+    /// Whether central came to hold more, or is known to.
+    fn has_progress(&self) -> bool {
+        self.delivered + self.confirmed > 0
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DrainError {
+    #[error(transparent)]
+    Buffer(#[from] BufferError),
+    #[error(transparent)]
+    Central(#[from] CentralError),
+}
+
+pub struct Courier {
+    config: CentralConfig,
+    application_name: String,
+    claims: Claims,
+    clock: Clock,
+    central: Option<Central>,
+    schema_ready: bool,
+    /// Running time until which a session is left alone.
+    aside_until: BTreeMap<i64, Duration>,
+    /// Sessions whose delivery failed though nothing else travelled with it, and how often. They go
+    /// last and alone, so that none of them holds up another.
+    suspects: BTreeMap<i64, u32>,
+    /// Sessions that the drain under way could not bring on, and how often.
+    passed_over: BTreeMap<i64, u32>,
+    /// Machines that are another's, as reported.
+    claimed: BTreeMap<String, Claimed>,
+    audits: Audits,
+    size: Size,
+    /// What the drain under way did so far.
+    report: DrainReport,
+    /// The link was down, and something has passed since.
+    came_back: bool,
+    /// Exchanges of connections that were given back.
+    past_round_trips: u64,
+}
+
+impl Courier {
+    pub fn new(config: CentralConfig, agent_id: &str, buffer_id: &str, clock: Clock) -> Self {
+        let identity = Identity { agent_id: agent_id.to_owned(), buffer_id: buffer_id.to_owned() };
+        Self {
+            application_name: format!("cu-agent {agent_id}"),
+            claims: Claims::new(identity, super::clock::random_id(), super::clock::host_name()),
+            config,
+            clock,
+            central: None,
+            schema_ready: false,
+            aside_until: BTreeMap::new(),
+            suspects: BTreeMap::new(),
+            passed_over: BTreeMap::new(),
+            claimed: BTreeMap::new(),
+            audits: Audits::default(),
+            size: Size::default(),
+            report: DrainReport::default(),
+            came_back: false,
+            past_round_trips: 0,
+        }
+    }
+
+    /// Exchanges with central so far.
+    pub fn round_trips(&self) -> u64 {
+        self.past_round_trips + self.central.as_ref().map_or(0, Central::round_trips)
+    }
+
+    /// Gives the connection back.
+    pub fn release(&mut self) {
+        if let Some(central) = self.central.take() {
+            self.past_round_trips += central.round_trips();
+        }
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.central.is_some()
+    }
+
+    /// Whether there is anything that could be done now.
+    pub fn has_work(&self, buffer: &Buffer) -> Result<bool, BufferError> {
+        Ok(self.audit_is_due() || !self.due(buffer, 1)?.is_empty())
+    }
+
+    /// Whether the last drain made central hold more, though it may have failed in the end.
+    pub fn made_progress(&self) -> bool {
+        self.report.has_progress()
+    }
+
+    /// Makes central equal to the buffer, as far as it can be now.
+    pub fn drain(&mut self, buffer: &mut Buffer, stop: &Stop) -> Result<DrainReport, DrainError> {
+        self.report = DrainReport::default();
+        let result = self.drain_connected(buffer, stop);
+        self.passed_over.clear();
+        let report = self.report;
+        if result.is_ok() {
+            self.note_link_up(buffer)?;
+        }
+        if std::mem::take(&mut self.came_back) {
+            journal::link_up("central", report.delivered, report.rows);
+        } else if report != DrainReport::default() {
+            let DrainReport { delivered, rows, confirmed, set_aside } = report;
+            journal::sent(delivered, rows, confirmed, set_aside);
+        }
+        if let Err(DrainError::Central(error)) = &result {
+            if error.ends_connection() || self.central.as_ref().is_some_and(Central::is_closed) {
+                self.release();
+            }
+            if error.again() == Retry::Slowly {
+                self.schema_ready = false;
+            }
+            // What central held before an outage is not taken on trust after it.
+            self.audits.forget();
+            let text = journal::chain(error);
+            if buffer.note_link(CENTRAL, Some(&text), &self.clock.now().wall)? {
+                journal::link_down("central", &text);
+            }
+        }
+        result.map(|()| report)
+    }
+
+    /// The link counts as up as soon as something has passed, however much still waits. It is not
+    /// said before the end of the drain, when it is known what was sent.
+    fn note_link_up(&mut self, buffer: &mut Buffer) -> Result<(), BufferError> {
+        self.came_back |= buffer.note_link(CENTRAL, None, &self.clock.now().wall)?;
+        Ok(())
+    }
+
+    fn drain_connected(&mut self, buffer: &mut Buffer, stop: &Stop) -> Result<(), DrainError> {
+        self.connect()?;
+        if self.audit_is_due() {
+            self.audit(buffer, stop)?;
+        }
+        while !stop.is_set() {
+            let batch = self.due(buffer, BATCH_SESSIONS)?;
+            if batch.is_empty() {
+                break;
+            }
+            self.sync_batch(buffer, &batch, stop)?;
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self) -> Result<(), CentralError> {
+        if self.central.as_ref().is_some_and(Central::is_closed) {
+            self.release();
+        }
+        let mut central = match self.central.take() {
+            Some(central) => central,
+            None => Central::connect(&self.config, &self.application_name)?,
+        };
+        if !self.schema_ready {
+            match central.schema_state()? {
+                SchemaState::Ready => {}
+                SchemaState::Newer { version } => journal::schema_newer(version),
+                SchemaState::Behind { pending } => {
+                    let applied = central.migrate()?;
+                    journal::schema_migrated(&pending, &applied);
+                }
+            }
+            self.schema_ready = true;
+        }
+        self.central = Some(central);
+        Ok(())
+    }
+
+    fn central(&mut self) -> (&mut Central, &mut Claims) {
+        let central = self.central.as_mut().expect("connect ran before");
+        (central, &mut self.claims)
+    }
+
+    /// At most `most` waiting sessions that are not set aside for now; one of the suspects where
+    /// nothing else waits.
+    fn due(&self, buffer: &Buffer, most: usize) -> Result<Vec<Pending>, BufferError> {
+        let now = self.clock.now().uptime;
+        let is_due = |id| {
+            self.aside_until.get(&id).is_none_or(|until| *until <= now)
+                && self.passed_over.get(&id).is_none_or(|times| *times < MOST_TRIES)
+        };
+        let due = buffer.pending(most, |id| is_due(id) && !self.suspects.contains_key(&id))?;
+        if due.is_empty() && !self.suspects.is_empty() {
+            buffer.pending(1, is_due)
+        } else {
+            Ok(due)
+        }
+    }
+
+    fn states(&mut self, batch: &[Pending]) -> Result<States, CentralError> {
+        let keys: Vec<(&str, Day)> =
+            batch.iter().map(|one| (one.session.machine.nom.as_str(), one.session.day)).collect();
+        let (central, claims) = self.central();
+        central.states(claims, &keys)
+    }
+
+    /// Brings one batch as far as it goes. Each of its sessions is then confirmed, set aside, a
+    /// suspect or passed over, so that the next batch is another one.
+    fn sync_batch(
+        &mut self,
+        buffer: &mut Buffer,
+        batch: &[Pending],
+        stop: &Stop,
+    ) -> Result<(), DrainError> {
+        let states = self.states(batch)?;
+        let missing: BTreeSet<&Machine> = batch
+            .iter()
+            .map(|one| &one.session.machine)
+            .filter(|machine| states.missing_centres.contains(&machine.nom))
+            .collect();
+        if !missing.is_empty() {
+            let missing: Vec<Machine> = missing.into_iter().cloned().collect();
+            let (central, _) = self.central();
+            durably(durable::Step::EnsureCentres, || central.ensure_centres(&missing))?;
+        }
+        self.report_claims(batch, &states.claimed);
+        let mut confirmed = Vec::new();
+        let mut refused = Vec::new();
+        let mut deliveries = Vec::new();
+        for (pending, held) in batch.iter().zip(states.sessions) {
+            let nom = &pending.session.machine.nom;
+            if let Some(claimed) = states.claimed.iter().find(|claimed| claimed.nom == *nom) {
+                refused.push((pending, claimed.to_string()));
+                continue;
+            }
+            match plan(&pending.session, held.as_ref(), &self.claims.identity) {
+                Step::Confirm => confirmed.push((pending.id, pending.session.revision)),
+                Step::Refuse(refusal) => refused.push((pending, refusal.to_string())),
+                Step::Deliver { since_revision, .. } => {
+                    let delivery = buffer.delivery(pending.id, since_revision)?;
+                    let whole = since_revision == 0;
+                    deliveries.push(Parcel { pending, held, delivery, whole });
+                }
+            }
+        }
+        if !refused.is_empty() {
+            self.set_aside(buffer, refused, SET_ASIDE_FOR)?;
+        }
+        if !confirmed.is_empty() {
+            buffer.mark_synced(&confirmed)?;
+            self.report.confirmed += confirmed.len() as u64;
+        }
+        if self.report.has_progress() {
+            self.note_link_up(buffer)?;
+        }
+        self.deliver_all(buffer, deliveries, stop)
+    }
+
+    /// Says once that a machine is another's, and once that it no longer is.
+    fn report_claims(&mut self, batch: &[Pending], claimed: &[Claimed]) {
+        for pending in batch {
+            let nom = &pending.session.machine.nom;
+            match (claimed.iter().find(|claimed| claimed.nom == *nom), self.claimed.get(nom)) {
+                (None, None) => {}
+                (None, Some(_)) => {
+                    self.claimed.remove(nom);
+                    journal::claim_over(nom);
+                }
+                (Some(now), Some(told)) if told.instance_id == now.instance_id => {}
+                (Some(now), _) => {
+                    journal::claimed(nom, now);
+                    self.claimed.insert(nom.clone(), now.clone());
+                }
+            }
+        }
+    }
+
+    /// Leaves sessions alone for a while. A machine that is another's was reported as such.
+    fn set_aside(
+        &mut self,
+        buffer: &mut Buffer,
+        refused: Vec<(&Pending, String)>,
+        time: Duration,
+    ) -> Result<(), BufferError> {
+        let now = self.clock.now();
+        self.aside_until.retain(|_, until| *until > now.uptime);
+        for (pending, reason) in &refused {
+            self.aside_until.insert(pending.id, now.uptime + time);
+            self.suspects.remove(&pending.id);
+            self.report.set_aside += 1;
+            let nom = &pending.session.machine.nom;
+            if pending.refusal.as_ref() != Some(reason)
+                && !self.claimed.contains_key(nom)
+                && self.report.set_aside <= NAMED_IN_LOG
+            {
+                journal::set_aside(nom, pending.session.day, reason, time);
+            }
+        }
+        buffer.set_aside(&refused, &now.wall)
+    }
+}

@@ -1,0 +1,241 @@
+//! `cu-agent run`: a thread that collects and one that delivers, until the end is wished.
+//!
+//! What must never happen here: an end that waits longer than [`END_WITHIN`] or cuts a transaction in
+//! half; a failure that ends the service although the next try may pass; a line a second about a
+//! failure that lasts.
+
+use std::{
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use super::{
+    Agent, Clock, Collector, Courier, DrainError, DrainReport, Stop, courier::IDLE_AFTER,
+    sound_buffer,
+};
+use crate::{
+    buffer::{Buffer, BufferError},
+    collect::{self, Settings},
+    config::Config,
+    journal, retry,
+};
+
+/// A service manager's patience: SIGTERM is followed by the end within this time.
+pub(super) const END_WITHIN: Duration = Duration::from_secs(4);
+
+/// What the collecting thread works with.
+struct CollectRoom {
+    config: Arc<Config>,
+    settings: Settings,
+    clock: Clock,
+    stop: Stop,
+    buffer: Buffer,
+}
+
+impl Agent {
+    /// Collects and delivers until the end is wished. A buffer that turns out to be damaged is set
+    /// aside, and the work goes on with a new one.
+    pub fn run(mut self) -> Result<(), BufferError> {
+        journal::started(&self.config, self.buffer.path());
+        loop {
+            collect::replay_outdated(&mut self.buffer, &self.settings, &mut |_, _| {})?;
+            let threads = self.start()?;
+            self.stop.wait_for_end();
+            let all_ended = threads.end(END_WITHIN);
+            let Some(damage) = self.stop.take_failure() else {
+                if all_ended {
+                    journal::ended();
+                } else {
+                    journal::ended_while_waiting();
+                }
+                return Ok(());
+            };
+            if !all_ended {
+                // A thread waits for a server and has the buffer open: the next start mends it.
+                return Err(damage);
+            }
+            let kept_as = self.buffer.put_away()?;
+            journal::buffer_set_aside(&damage, &kept_as);
+            self.buffer = sound_buffer(&self.config.agent.state_dir)?;
+        }
+    }
+
+    fn start(&self) -> Result<Threads, BufferError> {
+        let (running, ended) = mpsc::channel();
+        let mut threads = Threads { ended, handles: Vec::new() };
+        let room = CollectRoom {
+            config: Arc::new(self.config.clone()),
+            settings: self.settings.clone(),
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+            buffer: self.buffer.reopen()?,
+        };
+        threads.start(running.clone(), &self.stop, move || room.collect_until_stopped());
+        if let Some(courier) = self.courier() {
+            let (outbox, stop) = (self.buffer.reopen()?, self.stop.clone());
+            threads.start(running, &self.stop, move || {
+                deliver_until_stopped(courier, outbox, &stop);
+            });
+        }
+        if !self.buffer.is_checked_at_start() {
+            // It may take minutes and holds nobody up: it is not waited for at the end.
+            let (path, stop) = (self.buffer.path().to_owned(), self.stop.clone());
+            thread::spawn(move || {
+                if let Err(error) = Buffer::check_beside(&path) {
+                    fail_if_damaged(&stop, error);
+                }
+            });
+        }
+        Ok(threads)
+    }
+}
+
+/// The threads at work. The channel disconnects when all of them have ended.
+struct Threads {
+    ended: mpsc::Receiver<()>,
+    handles: Vec<JoinHandle<()>>,
+}
+
+impl Threads {
+    fn start(
+        &mut self,
+        running: mpsc::Sender<()>,
+        stop: &Stop,
+        work: impl FnOnce() + Send + 'static,
+    ) {
+        let stop = stop.clone();
+        self.handles.push(thread::spawn(move || {
+            // Also where the work panics, the others are to end and the process with them.
+            let _end = EndAll(stop);
+            let _running = running;
+            work();
+        }));
+    }
+
+    /// Waits for all threads; `false` where the patience ran out first.
+    fn end(self, patience: Duration) -> bool {
+        let outcome = self.ended.recv_timeout(patience);
+        if outcome == Err(mpsc::RecvTimeoutError::Timeout) {
+            return false;
+        }
+        for handle in self.handles {
+            if let Err(panic) = handle.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+        true
+    }
+}
+
+/// Ends the round when its thread does, however it does.
+pub(super) struct EndAll(pub(super) Stop);
+
+impl Drop for EndAll {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// Says a lasting failure once, and once that it is over.
+#[derive(Default)]
+struct Told(Option<String>);
+
+impl Told {
+    fn failed(&mut self, error: &BufferError) {
+        let text = journal::chain(error);
+        if self.0.as_ref() != Some(&text) {
+            journal::buffer_failed(error);
+            self.0 = Some(text);
+        }
+    }
+
+    fn worked(&mut self) {
+        if self.0.take().is_some() {
+            journal::buffer_works_again();
+        }
+    }
+}
+
+/// Damage ends the round, so that the buffer can be set aside; `true` where it was damage.
+fn fail_if_damaged(stop: &Stop, error: BufferError) -> Option<BufferError> {
+    if error.is_damage() {
+        stop.fail(error);
+        return None;
+    }
+    Some(error)
+}
+
+impl CollectRoom {
+    fn collect_until_stopped(self) {
+        let Self { config, settings, clock, stop, mut buffer } = self;
+        let mut collector = Collector::new(&config, &settings, &clock, &stop);
+        let mut failures = 0;
+        let mut told = Told::default();
+        while !stop.is_set() {
+            let wait = match collector.cycle(&mut buffer, &|_, _, _| {}) {
+                Ok(report) => {
+                    told.worked();
+                    if report.failed_sources.is_empty() {
+                        failures = 0;
+                        config.schedule.poll
+                    } else {
+                        // What failed is tried again sooner than the next poll, each time later.
+                        failures += 1;
+                        retry::wait(failures, fastrand::f64()).min(config.schedule.poll)
+                    }
+                }
+                Err(error) => {
+                    failures += 1;
+                    let Some(error) = fail_if_damaged(&stop, error) else { return };
+                    told.failed(&error);
+                    // What was under way counts as lost: a new connection sees what is durable.
+                    if let Ok(again) = buffer.reopen() {
+                        buffer = again;
+                    }
+                    retry::wait(failures, fastrand::f64()).max(Duration::from_secs(1))
+                }
+            };
+            if stop.wait(wait) {
+                return;
+            }
+        }
+    }
+}
+
+fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop) {
+    let mut failures = 0;
+    let mut told = Told::default();
+    while !stop.is_set() {
+        let heard = stop.knocks();
+        let result = match courier.has_work(&outbox) {
+            Ok(false) => Ok(DrainReport::default()),
+            Ok(true) => courier.drain(&mut outbox, stop),
+            Err(error) => Err(error.into()),
+        };
+        let (wait, heard) = match result {
+            Ok(_) => {
+                failures = 0;
+                told.worked();
+                (IDLE_AFTER, heard)
+            }
+            Err(error) => {
+                // A line that breaks now and then is not an unreachable central.
+                failures = if courier.made_progress() { 1 } else { failures + 1 };
+                if let DrainError::Buffer(error) = error {
+                    let Some(error) = fail_if_damaged(stop, error) else { return };
+                    told.failed(&error);
+                    if let Ok(again) = outbox.reopen() {
+                        outbox = again;
+                    }
+                }
+                // New sessions do not make an unreachable central reachable: knocks are not heard.
+                (retry::wait(failures, fastrand::f64()), u64::MAX)
+            }
+        };
+        stop.wait_for_knock(wait, heard);
+        if stop.knocks() == heard {
+            courier.release();
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Keeps the buffer below its cap. What must never happen here: a byte thrown away that central does
+//! not have the sessions of.
+
+use crate::{
+    buffer::{Buffer, BufferError, Spared},
+    durable::Step,
+};
+
+/// What there is room for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Room {
+    Enough,
+    /// What central holds was spared.
+    Made(Spared),
+    /// Everything that is left is still needed: nothing more can be read for now.
+    None,
+}
+
+/// Makes room where the buffer is at `max_bytes`: down to nine tenths of it, so that this is rare.
+pub fn make_room(buffer: &mut Buffer, max_bytes: u64) -> Result<Room, BufferError> {
+    if buffer.used_bytes()? < max_bytes {
+        return Ok(Room::Enough);
+    }
+    let batch = buffer.batch()?;
+    let spared = batch.spare(max_bytes / 10 * 9)?;
+    batch.commit(Step::Prune)?;
+    Ok(if buffer.used_bytes()? >= max_bytes { Room::None } else { Room::Made(spared) })
+}

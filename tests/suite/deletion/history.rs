@@ -1,0 +1,330 @@
+//! One random history: what may happen, done to the real thing and to the model.
+
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::PathBuf,
+    time::Duration,
+};
+
+use chrono::TimeDelta;
+use cu_agent::{
+    analyse::{Options, WaitStamp},
+    buffer::Buffer,
+    collect::{Moment, Settings, SourceMemory, SourceReport, Watch, collect, words},
+    config::{DeletePolicy, EventNames, SourceConfig, SourceKind},
+    model::Machine,
+};
+use proptest::{collection::vec, prelude::Strategy, prop_oneof};
+
+use super::{
+    central::{Delivery, ModelCentral},
+    plant::{Line, MACHINES, Plant, lines_of},
+    watched::{Hook, PowerCut, Watched},
+};
+
+const FILE_QUIET: Duration = Duration::from_secs(1800);
+
+/// Numbers choose among what there is at that moment.
+#[derive(Clone, Copy, Debug)]
+pub enum Action {
+    Append(usize, usize),
+    AppendHalf(usize, usize),
+    SecondFile(usize, usize),
+    FutureFile(usize),
+    OverMidnight(usize),
+    NextDay,
+    StepBackAnHour,
+    Rewrite(usize, usize, usize),
+    RewriteUnnoticeably(usize, usize),
+    Rename(usize, usize),
+    CopyBack(usize),
+    Poll(Hook),
+    Quiet,
+    Reboot,
+    Restart,
+    Deliver(usize),
+    LoseAnswers(usize),
+    CentralLoses(usize),
+}
+
+pub fn actions() -> impl Strategy<Value = Vec<Action>> {
+    let n = || 0..64_usize;
+    let hook = prop_oneof![
+        6 => proptest::prelude::Just(Hook::Nothing),
+        1 => (1..5_usize).prop_map(Hook::GrowBeforeRead),
+        1 => (1..5_usize).prop_map(Hook::RewriteBeforeRead),
+        1 => proptest::prelude::Just(Hook::GrowBeforeSize),
+        1 => (1..5_usize).prop_map(Hook::BreakRead),
+        2 => (1..16_usize).prop_map(Hook::PowerCut),
+        1 => proptest::prelude::Just(Hook::LoseAnswer),
+    ];
+    let action = prop_oneof![
+        6 => (n(), 1..6_usize).prop_map(|(m, l)| Action::Append(m, l)),
+        2 => (n(), n()).prop_map(|(m, c)| Action::AppendHalf(m, c)),
+        1 => (n(), 1..4_usize).prop_map(|(m, l)| Action::SecondFile(m, l)),
+        1 => n().prop_map(Action::FutureFile),
+        1 => n().prop_map(Action::OverMidnight),
+        4 => proptest::prelude::Just(Action::NextDay),
+        1 => proptest::prelude::Just(Action::StepBackAnHour),
+        2 => (n(), 0..4_usize, 0..4_usize).prop_map(|(f, k, l)| Action::Rewrite(f, k, l)),
+        1 => (n(), n()).prop_map(|(f, at)| Action::RewriteUnnoticeably(f, at)),
+        1 => (n(), n()).prop_map(|(f, to)| Action::Rename(f, to)),
+        1 => n().prop_map(Action::CopyBack),
+        14 => hook.prop_map(Action::Poll),
+        6 => proptest::prelude::Just(Action::Quiet),
+        1 => proptest::prelude::Just(Action::Reboot),
+        1 => proptest::prelude::Just(Action::Restart),
+        6 => n().prop_map(Action::Deliver),
+        1 => n().prop_map(Action::LoseAnswers),
+        1 => n().prop_map(Action::CentralLoses),
+    ];
+    vec(action, 10..60)
+}
+
+/// What histories did.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Done {
+    pub polls: usize,
+    pub lines: usize,
+    pub deleted: usize,
+    pub power_cuts: usize,
+}
+
+impl Done {
+    pub fn add(&mut self, other: &Self) {
+        self.polls += other.polls;
+        self.lines += other.lines;
+        self.deleted += other.deleted;
+        self.power_cuts += other.power_cuts;
+    }
+}
+
+struct SimulatedWatch {
+    boot: u32,
+    uptime: Duration,
+    /// The wall clock is anything: nothing depends on it.
+    wall: Cell<u32>,
+}
+
+impl Watch for SimulatedWatch {
+    fn now(&self) -> Moment {
+        self.wall.set(self.wall.get() + 1);
+        let wall = ["1970-01-01 00:00:00", "2099-01-01 00:00:00", ""];
+        Moment {
+            boot: format!("boot-{}", self.boot),
+            uptime: self.uptime,
+            wall: wall[self.wall.get() as usize % wall.len()].into(),
+        }
+    }
+
+    fn must_stop(&self) -> bool {
+        false
+    }
+
+    fn progress(&self, _folder: &str, _done: usize, _of: usize) {}
+
+    fn kept(&self) {}
+}
+
+struct History {
+    plant: Plant,
+    central: ModelCentral,
+    buffer: Option<Buffer>,
+    boot: u32,
+    booted_at: Duration,
+    /// Lines that must be in central at the end, by machine.
+    owed: BTreeSet<(usize, Line)>,
+    done: Done,
+}
+
+pub fn run(actions: &[Action]) -> Done {
+    let plant = Plant::new();
+    let mut history = History {
+        central: ModelCentral::default(),
+        buffer: Some(Buffer::open(&plant.state_dir(), "essai", "now").unwrap()),
+        boot: 0,
+        booted_at: plant.uptime,
+        owed: BTreeSet::new(),
+        done: Done::default(),
+        plant,
+    };
+    for action in actions {
+        history.act(*action);
+    }
+    history.finish();
+    history.done
+}
+
+impl History {
+    fn act(&mut self, action: Action) {
+        let plant = &mut self.plant;
+        match action {
+            Action::Append(machine, lines) => plant.append(&plant.today_file(machine), lines),
+            Action::AppendHalf(machine, cut) => {
+                plant.append_half(&plant.today_file(machine), cut);
+            }
+            Action::SecondFile(machine, lines) => plant.append(&plant.second_file(machine), lines),
+            Action::FutureFile(machine) => plant.append(&plant.future_file(machine), 1),
+            Action::OverMidnight(machine) => plant.write_over_midnight(machine),
+            Action::NextDay => plant.next_day(),
+            Action::StepBackAnHour => plant.pass(TimeDelta::hours(-1)),
+            Action::Rewrite(file, keep, lines) => {
+                if let Some(file) = plant.pick(file) {
+                    plant.rewrite(&file, keep, lines);
+                }
+            }
+            Action::RewriteUnnoticeably(file, from) => {
+                if let Some(file) = plant.pick(file) {
+                    plant.rewrite_unnoticeably(&file, from);
+                }
+            }
+            Action::Rename(file, to) => {
+                if let Some(file) = plant.pick(file) {
+                    plant.rename(&file, to);
+                }
+            }
+            Action::CopyBack(number) => plant.copy_back(number),
+            Action::Poll(hook) => self.poll(hook),
+            Action::Quiet => plant.uptime += FILE_QUIET + Duration::from_secs(1),
+            Action::Reboot => {
+                self.boot += 1;
+                self.booted_at = plant.uptime;
+                self.reopen();
+            }
+            Action::Restart => self.reopen(),
+            Action::Deliver(mask) => self.deliver(Delivery::Confirmed, mask),
+            Action::LoseAnswers(mask) => self.deliver(Delivery::AnswerLost, mask),
+            Action::CentralLoses(number) => {
+                self.central.lose_one(self.buffer.as_mut().unwrap(), number);
+            }
+        }
+    }
+
+    fn reopen(&mut self) {
+        self.buffer = None;
+        self.buffer = Some(Buffer::open(&self.plant.state_dir(), "essai", "now").unwrap());
+    }
+
+    fn deliver(&mut self, how: Delivery, mask: usize) {
+        let chosen = |place: usize| mask % 4 == 0 || (mask >> (place % 6)) & 1 == 1;
+        self.central.take(self.buffer.as_mut().unwrap(), how, chosen);
+    }
+
+    fn poll(&mut self, hook: Hook) {
+        self.plant.uptime += Duration::from_secs(300);
+        self.done.polls += 1;
+        // What stands there now is read, unless something happens or nobody could notice it.
+        let mut standing: BTreeSet<(usize, Line)> = BTreeSet::new();
+        if hook == Hook::Nothing {
+            standing = self.on_server();
+            standing.retain(|(_, line)| !self.plant.unnoticeable.contains(line));
+        }
+        let (config, settings) = (config(&self.plant.ftp_root()), settings());
+        let watch = SimulatedWatch {
+            boot: self.boot,
+            uptime: self.plant.uptime - self.booted_at + Duration::from_secs(60),
+            wall: Cell::new(0),
+        };
+        let buffer = self.buffer.as_mut().unwrap();
+        let mut source = Watched::new(&mut self.plant, &self.central, hook, FILE_QUIET);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let mut memory = SourceMemory::default();
+            collect(buffer, &mut source, &config, &settings, &watch, &mut memory)
+        }));
+        self.done.deleted += source.deleted;
+        let handed = std::mem::take(&mut source.handed);
+        drop(source);
+        match result {
+            Ok(report) => {
+                let report: SourceReport = report.unwrap();
+                self.owed.extend(handed);
+                if report.error.is_none() && report.files_failed == 0 {
+                    self.owed.extend(standing);
+                }
+            }
+            Err(panic) if panic.is::<PowerCut>() => {
+                self.done.power_cuts += 1;
+                self.boot += 1;
+                self.booted_at = self.plant.uptime;
+                self.reopen();
+            }
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+
+    fn on_server(&self) -> BTreeSet<(usize, Line)> {
+        let mut lines = BTreeSet::new();
+        for file in self.plant.files() {
+            let machine = machine_of(&file);
+            let here = lines_of(&fs::read(&file).unwrap());
+            lines.extend(here.into_iter().map(|line| (machine, line)));
+        }
+        lines
+    }
+
+    /// Quiet days with a link: everything that can go to central and off the server goes.
+    fn finish(&mut self) {
+        let before: BTreeMap<PathBuf, _> = self
+            .plant
+            .files()
+            .into_iter()
+            .map(|file| (file.clone(), fs::read(file).unwrap()))
+            .collect();
+        self.owed.extend(self.on_server());
+        // One to end the files, one to close, one to delete; rewritten ones once more.
+        for _ in 0..6 {
+            self.plant.next_day();
+            self.plant.pass(TimeDelta::hours(12));
+            for machine in 0..MACHINES.len() {
+                self.plant.append(&self.plant.today_file(machine), 1);
+            }
+            self.poll(Hook::Nothing);
+            self.plant.uptime += FILE_QUIET;
+            self.deliver(Delivery::Confirmed, 0);
+        }
+        for (file, bytes) in before {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            if !lines_of(&bytes).is_empty() && !name.starts_with("2099") {
+                assert!(!file.exists(), "{name} is in central for days and still on the server");
+            }
+        }
+        assert!(self.buffer.as_ref().unwrap().pending().unwrap().is_empty());
+        self.done.lines += self.owed.len();
+        // A file that claims to be of the future stays, and so does what nobody could notice in it.
+        let mut standing = self.on_server();
+        standing.retain(|(_, line)| self.plant.unnoticeable.contains(line));
+        for (machine, line) in self.owed.difference(&standing) {
+            let count = self.central.count(*machine, *line);
+            assert_eq!(count, 1, "line {line} of machine {machine} in central");
+        }
+    }
+}
+
+fn machine_of(file: &std::path::Path) -> usize {
+    let folder = file.parent().unwrap().file_name().unwrap();
+    MACHINES.iter().position(|(name, _)| folder == *name).unwrap()
+}
+
+fn config(root: &std::path::Path) -> SourceConfig {
+    let machine = |nom: &str| Machine { nom: nom.into(), type_cu: nom.into() };
+    SourceConfig {
+        name: "cu".into(),
+        kind: SourceKind::Directory(root.to_owned()),
+        delete: DeletePolicy::AfterSync,
+        max_file_bytes: 1 << 20,
+        folders: MACHINES.iter().map(|(folder, nom)| ((*folder).into(), machine(nom))).collect(),
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        words: words(&EventNames::default()).unwrap(),
+        options: Options { day_start: TimeDelta::zero(), wait_stamp: WaitStamp::Start },
+        file_quiet: FILE_QUIET,
+        has_central: true,
+        batch_bytes: 4 << 20,
+    }
+}

@@ -1,0 +1,59 @@
+//! Deletion is the only thing the agent cannot undo. The real collecting and the real buffer run
+//! beside a plain model of machines, server and central through thousands of random histories;
+//! invariant 5 is checked at every deletion, and at the end nothing is missing and nothing is twice.
+
+mod central;
+mod history;
+mod plant;
+mod watched;
+
+use std::{thread, time::Instant};
+
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// `CU_AGENT_HISTORIES` and `CU_AGENT_SEED` for more than the usual.
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn invariant_5_holds_at_every_step_of_thousands_of_random_histories() {
+    let histories = number("CU_AGENT_HISTORIES", 2000);
+    let seed = number("CU_AGENT_SEED", 20_250_603);
+    let began = Instant::now();
+    let threads: Vec<_> = (0..2_u64)
+        .map(|half| {
+            thread::spawn(move || {
+                let mut bytes = [0; 32];
+                bytes[..8].copy_from_slice(&seed.to_le_bytes());
+                bytes[8] = u8::try_from(half).unwrap();
+                let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+                let cases = u32::try_from(histories / 2).unwrap();
+                let config = Config {
+                    cases,
+                    failure_persistence: None,
+                    max_shrink_iters: 2000,
+                    ..Config::default()
+                };
+                let mut done = history::Done::default();
+                let total = std::cell::RefCell::new(&mut done);
+                TestRunner::new_with_rng(config, rng)
+                    .run(&history::actions(), |actions| {
+                        total.borrow_mut().add(&history::run(&actions));
+                        Ok(())
+                    })
+                    .unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+                done
+            })
+        })
+        .collect();
+    let mut all = history::Done::default();
+    for thread in threads {
+        match thread.join() {
+            Ok(done) => all.add(&done),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+    println!("seed {seed}, {histories} histories, {all:?}, {:?}", began.elapsed());
+    assert!(all.deleted > histories as usize, "the histories are about deletions: {all:?}");
+}

@@ -1,0 +1,239 @@
+//! Machines that write, and a server's folder with a clock of its own. Everything that can happen to
+//! LOG files without the agent happens here.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use chrono::{Days, NaiveDate, NaiveDateTime, TimeDelta};
+use tempfile::TempDir;
+
+pub const MACHINES: [(&str, &str); 2] = [("DEM12 (PVC)", "DEM12"), ("SU12 (HYBRIDE)", "SU12")];
+
+/// Which complete line: the number in its details.
+pub type Line = u32;
+
+pub struct Plant {
+    root: TempDir,
+    /// The server's clock, which the machines share.
+    pub now: NaiveDateTime,
+    next: Line,
+    /// Rests of half lines, by file.
+    halves: BTreeMap<PathBuf, String>,
+    /// What left the server, for copying back.
+    gone: Vec<(PathBuf, Vec<u8>)>,
+    /// Lines that nobody can notice by size, time and the last bytes: only the comparison before a
+    /// deletion finds them.
+    pub unnoticeable: BTreeSet<Line>,
+    /// The agent's running time at the last change of each file.
+    pub changed_at: BTreeMap<PathBuf, Duration>,
+    /// The agent's running time.
+    pub uptime: Duration,
+}
+
+impl Plant {
+    pub fn new() -> Self {
+        let memory = Path::new("/dev/shm");
+        let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let root = tempfile::Builder::new().prefix("cu-plant-").tempdir_in(place).unwrap();
+        for (folder, _) in MACHINES {
+            fs::create_dir_all(root.path().join("ftp").join(folder)).unwrap();
+        }
+        Self {
+            root,
+            now: NaiveDate::from_ymd_opt(2025, 6, 2).unwrap().and_hms_opt(5, 0, 0).unwrap(),
+            next: 0,
+            halves: BTreeMap::new(),
+            gone: Vec::new(),
+            unnoticeable: BTreeSet::new(),
+            changed_at: BTreeMap::new(),
+            uptime: Duration::from_secs(100),
+        }
+    }
+
+    pub fn ftp_root(&self) -> PathBuf {
+        self.root.path().join("ftp")
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.root.path().join("state")
+    }
+
+    fn folder(&self, machine: usize) -> PathBuf {
+        self.ftp_root().join(MACHINES[machine % MACHINES.len()].0)
+    }
+
+    pub fn today_file(&self, machine: usize) -> PathBuf {
+        self.folder(machine).join(format!("{}.LOG", self.now.format("%Y%m%d")))
+    }
+
+    pub fn second_file(&self, machine: usize) -> PathBuf {
+        self.folder(machine).join(format!("{}_B.LOG", self.now.format("%Y%m%d")))
+    }
+
+    pub fn future_file(&self, machine: usize) -> PathBuf {
+        self.folder(machine).join("20990101.LOG")
+    }
+
+    /// All files, in order.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for (folder, _) in MACHINES {
+            let entries = fs::read_dir(self.ftp_root().join(folder)).unwrap();
+            files.extend(entries.map(|entry| entry.unwrap().path()));
+        }
+        files.sort();
+        files
+    }
+
+    pub fn pick(&self, number: usize) -> Option<PathBuf> {
+        let files = self.files();
+        (!files.is_empty()).then(|| files[number % files.len()].clone())
+    }
+
+    pub fn pass(&mut self, time: TimeDelta) {
+        self.now += time;
+    }
+
+    pub fn next_day(&mut self) {
+        self.now =
+            self.now.date().checked_add_days(Days::new(1)).unwrap().and_hms_opt(5, 0, 0).unwrap();
+    }
+
+    fn new_line(&mut self) -> String {
+        self.next += 1;
+        format!("{}|@StukUitgevoerd: n{:06}.\n", self.now.format("%Y%m%d %H:%M:%S"), self.next)
+    }
+
+    /// Writes the file's new content at the server's present time.
+    fn write(&mut self, file: &Path, bytes: &[u8]) {
+        self.pass(TimeDelta::seconds(1));
+        self.write_unseen(file, bytes, self.now);
+    }
+
+    fn write_unseen(&mut self, file: &Path, bytes: &[u8], at: NaiveDateTime) {
+        fs::write(file, bytes).unwrap();
+        let at = SystemTime::UNIX_EPOCH
+            + at.and_utc().signed_duration_since(chrono::DateTime::UNIX_EPOCH).to_std().unwrap();
+        File::options().write(true).open(file).unwrap().set_modified(at).unwrap();
+        self.changed_at.insert(file.to_owned(), self.uptime);
+    }
+
+    pub fn append(&mut self, file: &Path, lines: usize) {
+        let mut bytes = fs::read(file).unwrap_or_default();
+        let rest = self.halves.remove(file).unwrap_or_default();
+        bytes.extend_from_slice(rest.as_bytes());
+        for _ in 0..lines {
+            self.pass(TimeDelta::seconds(40));
+            bytes.extend_from_slice(self.new_line().as_bytes());
+        }
+        self.write(file, &bytes);
+    }
+
+    /// Appends the beginning of a line; the rest comes with the next lines of the file.
+    pub fn append_half(&mut self, file: &Path, cut: usize) {
+        self.append(file, 0);
+        let line = self.new_line();
+        let (half, rest) = line.split_at(1 + cut % (line.len() - 1));
+        let mut bytes = fs::read(file).unwrap();
+        bytes.extend_from_slice(half.as_bytes());
+        self.halves.insert(file.to_owned(), rest.to_owned());
+        self.write(file, &bytes);
+    }
+
+    /// Goes on in the same file over midnight.
+    pub fn write_over_midnight(&mut self, machine: usize) {
+        let file = self.today_file(machine);
+        self.now = self.now.date().and_hms_opt(23, 59, 0).unwrap().max(self.now);
+        self.append(&file, 3);
+    }
+
+    /// From zero, with the first `keep` lines of before and `lines` new ones.
+    pub fn rewrite(&mut self, file: &Path, keep: usize, lines: usize) {
+        let old = fs::read(file).unwrap();
+        let mut bytes: Vec<u8> =
+            old.split_inclusive(|b| *b == b'\n').take(keep).flatten().copied().collect();
+        self.halves.remove(file);
+        if bytes.last().is_some_and(|last| *last != b'\n') {
+            bytes.push(b'\n');
+        }
+        for _ in 0..lines {
+            self.pass(TimeDelta::seconds(40));
+            bytes.extend_from_slice(self.new_line().as_bytes());
+        }
+        self.write(file, &bytes);
+    }
+
+    /// Other lines of the same length and the same time of change.
+    pub fn rewrite_unnoticeably(&mut self, file: &Path, from: usize) {
+        let mut lines: Vec<Vec<u8>> =
+            fs::read(file).unwrap().split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
+        let from = from % (lines.len() + 1);
+        for line in lines.iter_mut().skip(from).take(2) {
+            let new = self.new_line().into_bytes();
+            if new.len() == line.len() {
+                *line = new;
+                self.unnoticeable.insert(self.next);
+            }
+        }
+        if lines.concat() == fs::read(file).unwrap() {
+            return;
+        }
+        let modified = fs::metadata(file).unwrap().modified().unwrap();
+        let at = chrono::DateTime::<chrono::Utc>::from(modified).naive_utc();
+        self.write_unseen(file, &lines.concat(), at);
+    }
+
+    pub fn rename(&mut self, file: &Path, number: usize) {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let day = name.get(..8).unwrap_or_default();
+        let to = match number % 3 {
+            0 => format!("{day}_C.LOG"),
+            1 => format!("ancien {}.log", number % 7),
+            _ => format!("{day}.LOG"),
+        };
+        let to = file.with_file_name(to);
+        if to.exists() {
+            return;
+        }
+        fs::rename(file, &to).unwrap();
+        if let Some(rest) = self.halves.remove(file) {
+            self.halves.insert(to.clone(), rest);
+        }
+        let changed = self.changed_at.remove(file).unwrap();
+        self.changed_at.insert(to, changed);
+    }
+
+    pub fn copy_back(&mut self, number: usize) {
+        if self.gone.is_empty() {
+            return;
+        }
+        let (file, bytes) = self.gone[number % self.gone.len()].clone();
+        let file =
+            if file.exists() { file.with_file_name(format!("copie {number}.LOG")) } else { file };
+        self.write(&file, &bytes);
+    }
+
+    /// The agent deletes a file.
+    pub fn note_gone(&mut self, file: &Path, bytes: Vec<u8>) {
+        self.halves.remove(file);
+        self.changed_at.remove(file);
+        self.gone.push((file.to_owned(), bytes));
+    }
+}
+
+/// The complete lines of some bytes.
+pub fn lines_of(bytes: &[u8]) -> Vec<Line> {
+    let text = std::str::from_utf8(bytes).unwrap();
+    let whole = text.split_inclusive('\n').filter(|line| line.ends_with(".\n"));
+    whole
+        .filter_map(|line| {
+            let (stamp, details) = line.split_once("|@StukUitgevoerd: n")?;
+            let is_line = stamp.len() == 17 && details.len() == 8;
+            is_line.then(|| details.trim_end_matches(".\n").parse().unwrap())
+        })
+        .collect()
+}

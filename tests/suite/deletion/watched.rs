@@ -1,0 +1,188 @@
+//! The folder as the agent sees it, with things that happen between two of its steps. Every deletion
+//! is held against invariant 5 before it is done.
+
+use std::{collections::BTreeSet, fs, io, path::PathBuf, time::Duration};
+
+use chrono::{NaiveDate, NaiveDateTime};
+use cu_agent::source::{Entry, Source, SourceError, dir::DirectorySource};
+
+use super::{
+    central::ModelCentral,
+    plant::{Line, MACHINES, Plant, lines_of},
+};
+
+/// What happens during a poll.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hook {
+    Nothing,
+    /// The file grows right before the n-th reading.
+    GrowBeforeRead(usize),
+    /// The file is rewritten right before the n-th reading.
+    RewriteBeforeRead(usize),
+    /// The file grows after it was read, before its size is asked.
+    GrowBeforeSize,
+    /// The n-th reading breaks off after half of the bytes.
+    BreakRead(usize),
+    /// The power goes at the n-th step.
+    PowerCut(usize),
+    /// The file is deleted, and the answer is lost.
+    LoseAnswer,
+}
+
+/// The message of the panic that stands for a power cut.
+pub struct PowerCut;
+
+pub struct Watched<'w> {
+    pub inner: DirectorySource,
+    pub plant: &'w mut Plant,
+    pub central: &'w ModelCentral,
+    pub hook: Hook,
+    pub file_quiet: Duration,
+    pub handed: BTreeSet<(usize, Line)>,
+    pub deleted: usize,
+    reads: usize,
+    steps: usize,
+}
+
+impl<'w> Watched<'w> {
+    pub fn new(
+        plant: &'w mut Plant,
+        central: &'w ModelCentral,
+        hook: Hook,
+        file_quiet: Duration,
+    ) -> Self {
+        let inner = DirectorySource::new(plant.ftp_root());
+        let handed = BTreeSet::new();
+        Self { inner, plant, central, hook, file_quiet, handed, deleted: 0, reads: 0, steps: 0 }
+    }
+
+    fn step(&mut self) {
+        self.steps += 1;
+        if self.hook == Hook::PowerCut(self.steps) {
+            std::panic::resume_unwind(Box::new(PowerCut));
+        }
+    }
+
+    fn path(&self, folder: &str, name: &str) -> PathBuf {
+        self.plant.ftp_root().join(folder).join(name)
+    }
+
+    /// Invariant 5, from what the server, the machines and central know.
+    fn assert_may_go(&self, folder: &str, name: &str, bytes: &[u8]) {
+        let machine = machine_of(folder);
+        let lines = lines_of(bytes);
+        for line in &lines {
+            assert!(
+                self.central.holds(machine, *line),
+                "{folder}/{name} is deleted, and central lacks line {line}"
+            );
+        }
+        let file = self.path(folder, name);
+        // Time without power does not count; what was closed before a power cut stays closed.
+        let quiet = self.plant.uptime.saturating_sub(self.plant.changed_at[&file]);
+        assert!(quiet >= self.file_quiet, "{folder}/{name} is deleted after {quiet:?}");
+        let today = self.plant.now.date();
+        let day = day_of(name, bytes).expect("a file without any date is not deleted");
+        let folder_path = self.plant.ftp_root().join(folder);
+        let has_later = fs::read_dir(folder_path).unwrap().any(|entry| {
+            let entry = entry.unwrap();
+            let other =
+                day_of(entry.file_name().to_str().unwrap(), &fs::read(entry.path()).unwrap());
+            other.is_some_and(|other| other > day && other <= today.succ_opt().unwrap())
+        });
+        assert!(day < today || has_later, "{folder}/{name} is deleted on {today}");
+    }
+}
+
+fn machine_of(folder: &str) -> usize {
+    MACHINES.iter().position(|(name, _)| *name == folder).unwrap()
+}
+
+fn day_of(name: &str, bytes: &[u8]) -> Option<NaiveDate> {
+    let parse = |text: &str| NaiveDate::parse_from_str(text, "%Y%m%d").ok();
+    let text = std::str::from_utf8(bytes).unwrap();
+    let of_events =
+        text.lines().filter(|line| line.contains("|@")).filter_map(|line| parse(line.get(..8)?));
+    name.get(..8).and_then(parse).into_iter().chain(of_events).max()
+}
+
+impl Source for Watched<'_> {
+    fn folders(&mut self) -> Result<Vec<String>, SourceError> {
+        self.step();
+        self.inner.folders()
+    }
+
+    fn list(&mut self, folder: &str) -> Result<Vec<Entry>, SourceError> {
+        self.step();
+        self.inner.list(folder)
+    }
+
+    fn read(
+        &mut self,
+        folder: &str,
+        name: &str,
+        offset: u64,
+        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<u64, SourceError> {
+        self.step();
+        self.reads += 1;
+        let file = self.path(folder, name);
+        match self.hook {
+            Hook::GrowBeforeRead(n) if n == self.reads => self.plant.append(&file, 1),
+            Hook::RewriteBeforeRead(n) if n == self.reads => self.plant.rewrite(&file, 1, 2),
+            Hook::BreakRead(n) if n == self.reads => {
+                let bytes = fs::read(&file).unwrap();
+                let rest = bytes.get(offset as usize..).unwrap_or_default();
+                sink(&rest[..rest.len() / 2]).ok();
+                return Err(SourceError::Transfer {
+                    folder: folder.into(),
+                    name: name.into(),
+                    source: io::ErrorKind::ConnectionReset.into(),
+                });
+            }
+            _ => {}
+        }
+        let read = self.inner.read(folder, name, offset, sink)?;
+        let bytes = fs::read(&file).unwrap();
+        let handed = &bytes[offset as usize..];
+        let begin = if offset == 0 { Some(0) } else { handed.iter().position(|b| *b == b'\n') };
+        let lines = lines_of(&handed[begin.unwrap_or(handed.len())..]);
+        self.handed.extend(lines.into_iter().map(|line| (machine_of(folder), line)));
+        Ok(read)
+    }
+
+    fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError> {
+        self.step();
+        if self.hook == Hook::GrowBeforeSize {
+            let file = self.path(folder, name);
+            self.plant.append(&file, 1);
+        }
+        self.inner.size(folder, name)
+    }
+
+    fn modified(&mut self, folder: &str, name: &str) -> Result<Option<NaiveDateTime>, SourceError> {
+        self.step();
+        self.inner.modified(folder, name)
+    }
+
+    fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError> {
+        self.step();
+        let file = self.path(folder, name);
+        let bytes = fs::read(&file).unwrap();
+        self.assert_may_go(folder, name, &bytes);
+        self.inner.delete(folder, name)?;
+        self.deleted += 1;
+        self.plant.note_gone(&file, bytes);
+        self.step();
+        if self.hook == Hook::LoseAnswer {
+            let address = "the model".to_owned();
+            return Err(SourceError::Lost {
+                address,
+                source: io::ErrorKind::ConnectionReset.into(),
+            });
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) {}
+}
