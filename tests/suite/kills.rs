@@ -27,14 +27,13 @@ const MEDIAN_START_LIMIT: Duration = Duration::from_secs(1);
 const END_LIMIT: Duration = Duration::from_secs(5);
 
 fn seed() -> u64 {
-    let seed = std::env::var("SEED").map_or_else(|_| fastrand::u64(..), |s| s.parse().unwrap());
-    println!("SEED={seed}");
-    seed
+    std::env::var("SEED").map_or_else(|_| fastrand::u64(..), |s| s.parse().unwrap())
 }
 
 #[test]
 fn a_hundred_kills_while_files_grow_and_central_comes_and_goes_cost_no_row() {
     let seed = seed();
+    println!("SEED={seed}");
     let mut rng = Rng::with_seed(seed);
     let server = Vsftpd::start(Options::default());
     for (folder, _, _) in FOLDERS {
@@ -153,7 +152,9 @@ fn two_processes_started_at_once_on_one_buffer_never_work_together() {
     for (folder, _, _) in FOLDERS {
         server.make_folder(folder);
     }
-    let mut plant = Plant::new(server.root(), seed());
+    let seed = seed();
+    println!("SEED={seed}");
+    let mut plant = Plant::new(server.root(), seed);
     let database = crate::support::postgres::Database::fresh();
     let agent = Agent::on_ftp(&server).central(&database);
     let mut refused = 0;

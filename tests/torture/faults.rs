@@ -104,7 +104,8 @@ fn zero_a_page(path: &std::path::Path, place: f64) {
 }
 
 pub fn any(rng: &mut Rng) -> &'static Fault {
-    let mut at = rng.u32(..FAULTS.iter().map(|fault| fault.weight).sum());
+    let sum: u32 = FAULTS.iter().map(|fault| fault.weight).sum();
+    let mut at = rng.u32(..sum);
     FAULTS
         .iter()
         .find(|fault| {

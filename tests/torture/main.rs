@@ -4,6 +4,10 @@
 //! `SECONDS=` and `SEED=` set how long and which history; without them this is a short try. `make
 //! torture` runs it for ten minutes, `make soak` for hours. A failure prints the history.
 #![allow(clippy::unwrap_used, reason = "a panic in a test is the test's way of failing")]
+#![allow(
+    clippy::print_stdout,
+    reason = "seed and history are what a failure needs to be seen again"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;
