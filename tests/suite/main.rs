@@ -29,6 +29,7 @@ mod ftp_tls;
 mod golden_chain;
 mod golden_pure;
 mod invariants;
+mod kills;
 mod log_lines;
 mod readme;
 mod reference;
