@@ -218,13 +218,13 @@ impl FolderCycle<'_> {
     fn is_all_confirmed(&self, buffer: &Buffer, file: &FileProgress) -> Result<bool, BufferError> {
         let confirmed = buffer.confirmed_days(file.id)?;
         let day_start = self.settings.options.day_start;
-        let kept = buffer.chunks(file.id)?.into_iter().filter_map(|chunk| chunk.bytes);
+        let mut kept = buffer.chunks(file.id)?.into_iter().filter_map(|chunk| chunk.bytes);
         let is_in_central = |bytes: Vec<u8>| {
             let text = Text::new(&bytes);
             let events = parse(&text, &self.settings.words).events;
             days_touched(&events, day_start).keys().all(|day| confirmed.contains(day))
         };
-        Ok(kept.map(is_in_central).all(|is_in_central| is_in_central))
+        Ok(kept.all(is_in_central))
     }
 
     /// The file is not the one that was closed: its growth, or a new generation of its name.

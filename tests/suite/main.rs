@@ -15,6 +15,7 @@ mod central_tls;
 mod central_wire;
 mod central_writers;
 mod commands;
+mod deletion;
 mod example_config;
 mod faults_buffer;
 mod faults_central_link;
