@@ -123,6 +123,7 @@ impl Plant {
         for machine in &mut self.machines {
             let line = machine.line(&mut self.rng);
             machine.append(&self.root, &line);
+            machine.complete(&self.root);
         }
     }
 
