@@ -5,7 +5,9 @@ mod targets;
 
 use std::{fs, path::Path};
 
-const TARGETS: [(&str, fn(&[u8])); 4] = [
+type Target = fn(&[u8]);
+
+const TARGETS: [(&str, Target); 4] = [
     ("parse", targets::parse),
     ("analyse", targets::analyse),
     ("listing", targets::listing),
