@@ -15,5 +15,6 @@ pub mod postgres;
 pub mod process;
 pub mod reference;
 pub mod rows;
+pub mod scene;
 pub mod truth;
 pub mod wait;

@@ -5,7 +5,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
         mpsc,
     },
     thread,
@@ -33,7 +33,41 @@ struct Shared {
     turns: AtomicU64,
     last_was_up: AtomicBool,
     connections: AtomicU64,
+    refused: AtomicU64,
+    /// Bytes that may still go up before the cut; below zero: no limit.
+    cut_after: AtomicI64,
+    /// Answers that still pass before one is lost; below zero: none is lost.
+    lose_after: AtomicI64,
     open: Mutex<Vec<TcpStream>>,
+}
+
+impl Shared {
+    fn cut(&self) {
+        for stream in self.open.lock().unwrap().drain(..) {
+            stream.shutdown(Shutdown::Both).ok();
+        }
+    }
+
+    /// How many of `count` bytes still go up; fewer than all: the cut comes behind them.
+    fn allowed_up(&self, count: usize) -> usize {
+        let left = self.cut_after.load(Ordering::Relaxed);
+        if left < 0 {
+            return count;
+        }
+        let allowed = count.min(left as usize);
+        let left = if allowed < count { -1 } else { left - count as i64 };
+        self.cut_after.store(left, Ordering::Relaxed);
+        allowed
+    }
+
+    /// Whether the answer that begins now is the one to be lost.
+    fn loses_this_answer(&self) -> bool {
+        let left = self.lose_after.load(Ordering::Relaxed);
+        if left >= 0 {
+            self.lose_after.store(left - 1, Ordering::Relaxed);
+        }
+        left == 0
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -48,6 +82,8 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared::default());
+        shared.cut_after.store(-1, Ordering::Relaxed);
+        shared.lose_after.store(-1, Ordering::Relaxed);
         let target = SocketAddr::from(([127, 0, 0, 1], target));
         let state = Arc::clone(&shared);
         thread::spawn(move || {
@@ -57,6 +93,7 @@ impl Proxy {
                 }
                 let Ok(client) = client else { continue };
                 if state.refusing.load(Ordering::Relaxed) {
+                    state.refused.fetch_add(1, Ordering::Relaxed);
                     continue;
                 }
                 state.connections.fetch_add(1, Ordering::Relaxed);
@@ -79,9 +116,30 @@ impl Proxy {
 
     /// Breaks every connection; new ones are taken.
     pub fn cut(&self) {
-        for stream in self.shared.open.lock().unwrap().drain(..) {
-            stream.shutdown(Shutdown::Both).ok();
-        }
+        self.shared.cut();
+    }
+
+    /// Breaks every connection, once, when so many more bytes have gone up.
+    pub fn cut_after(&self, bytes_up: u64) {
+        self.shared.cut_after.store(bytes_up as i64, Ordering::Relaxed);
+    }
+
+    /// Breaks every connection, once, where the server's answer number `answer` (0 is the next one)
+    /// would come down: what was asked for has been done.
+    pub fn lose_answer(&self, answer: u64) {
+        self.shared.lose_after.store(answer as i64, Ordering::Relaxed);
+    }
+
+    /// Whether a cut that was ordered has not come yet.
+    pub fn waits_to_cut(&self) -> bool {
+        self.shared.cut_after.load(Ordering::Relaxed) >= 0
+            || self.shared.lose_after.load(Ordering::Relaxed) >= 0
+    }
+
+    /// Takes an order to cut back.
+    pub fn forget_cut(&self) {
+        self.shared.cut_after.store(-1, Ordering::Relaxed);
+        self.shared.lose_after.store(-1, Ordering::Relaxed);
     }
 
     /// New connections are closed at once.
@@ -97,6 +155,11 @@ impl Proxy {
     /// The server's answers are lost; what the agent sends still arrives.
     pub fn mute(&self, on: bool) {
         self.shared.muted.store(on, Ordering::Relaxed);
+    }
+
+    /// Connections closed at once.
+    pub fn refused(&self) -> u64 {
+        self.shared.refused.load(Ordering::Relaxed)
     }
 
     pub fn bytes_up(&self) -> u64 {
@@ -149,8 +212,10 @@ fn pump(mut from: TcpStream, mut to: TcpStream, way: Way, shared: &Arc<Shared>) 
             {
                 continue;
             }
+            let mut passing = count;
             let delay = match way {
                 Way::Up => {
+                    passing = state.allowed_up(count);
                     if !state.last_was_up.swap(true, Ordering::Relaxed) {
                         state.turns.fetch_add(1, Ordering::Relaxed);
                     }
@@ -158,13 +223,22 @@ fn pump(mut from: TcpStream, mut to: TcpStream, way: Way, shared: &Arc<Shared>) 
                     &state.delay_up_us
                 }
                 Way::Down => {
-                    state.last_was_up.store(false, Ordering::Relaxed);
+                    if state.last_was_up.swap(false, Ordering::Relaxed) && state.loses_this_answer()
+                    {
+                        state.cut();
+                        break;
+                    }
                     state.bytes_down.fetch_add(count as u64, Ordering::Relaxed);
                     &state.delay_down_us
                 }
             };
             let due = Instant::now() + Duration::from_micros(delay.load(Ordering::Relaxed));
-            if sender.send((due, chunk[..count].to_vec())).is_err() {
+            if sender.send((due, chunk[..passing].to_vec())).is_err() {
+                break;
+            }
+            if passing < count {
+                // What was allowed is on its way before the connection ends.
+                from.shutdown(Shutdown::Both).ok();
                 break;
             }
         }

@@ -163,9 +163,9 @@ impl Courier {
             journal::sent(delivered, rows, confirmed, set_aside);
         }
         if let Err(DrainError::Central(error)) = &result {
-            if error.ends_connection() || self.central.as_ref().is_some_and(Central::is_closed) {
-                self.release();
-            }
+            // A session keeps what it was begun with: that central is read-only, say, or an address
+            // that central no longer has. The next try begins anew.
+            self.release();
             if error.again() == Retry::Slowly {
                 self.schema_ready = false;
             }

@@ -1,0 +1,88 @@
+//! The connection to central breaks: at any byte on the way up, and at any answer on the way down,
+//! that of a commit included. Central never holds half a session and ends equal.
+
+use crate::support::scene::Scene;
+
+#[test]
+fn a_connection_cut_after_any_number_of_bytes_leaves_no_half_session_and_loses_nothing() {
+    let mut scene = Scene::new(11);
+    let proxy = scene.behind_proxy();
+    scene.day();
+    scene.once().succeeded();
+    let mut cuts = 0;
+    // Log-in, questions and deliveries: close together at first, then farther apart.
+    let mut bytes = 0;
+    while bytes < 30_000 {
+        scene.day();
+        proxy.cut_after(bytes);
+        let output = scene.once();
+        assert!([0, 3].contains(&output.code), "cut after {bytes} bytes: {output}");
+        if proxy.waits_to_cut() {
+            proxy.forget_cut();
+            break;
+        }
+        cuts += 1;
+        scene.assert_nothing_half_written(&format!("cut after {bytes} bytes"));
+        bytes += 97 + bytes / 12;
+    }
+    assert!(cuts > 25, "only {cuts} cuts came");
+    scene.assert_equal_after_once();
+}
+
+#[test]
+fn a_lost_answer_of_any_exchange_that_of_a_commit_included_does_no_harm() {
+    let mut scene = Scene::new(12);
+    let proxy = scene.behind_proxy();
+    scene.day();
+    scene.once().succeeded();
+    let mut committed_unheard = 0;
+    for answer in 0..14 {
+        scene.day();
+        scene.part_of_day();
+        let before = scene.database.count("piece_production");
+        let confirmed = scene.agent.status_number("pending_sessions");
+        assert_eq!(confirmed, 0);
+        proxy.lose_answer(answer);
+        let output = scene.once();
+        assert!([0, 3].contains(&output.code), "answer {answer} lost: {output}");
+        let was_lost = !proxy.waits_to_cut();
+        proxy.forget_cut();
+        scene.assert_nothing_half_written(&format!("answer {answer} lost"));
+        if was_lost
+            && scene.agent.status_number("pending_sessions") > 0
+            && scene.database.count("piece_production") > before
+        {
+            committed_unheard += 1;
+        }
+        let rows = "SELECT (SELECT count(*) FROM session_production), (SELECT count(*) FROM piece_production)";
+        scene.once().succeeded();
+        let after = scene.database.psql(rows);
+        scene.once().succeeded();
+        assert_eq!(scene.database.psql(rows), after, "answer {answer} lost");
+    }
+    assert!(committed_unheard > 0, "no answer to a commit was lost");
+    scene.assert_equal_after_once();
+}
+
+#[test]
+fn a_link_that_breaks_every_few_kilobytes_still_brings_everything() {
+    let mut scene = Scene::new(13);
+    let proxy = scene.behind_proxy();
+    proxy.refuse(true);
+    scene.days(12);
+    scene.once().exited(3);
+    proxy.refuse(false);
+    let waiting = scene.agent.status_number("pending_sessions");
+    let running = scene.agent.run();
+    let begun = std::time::Instant::now();
+    // Never enough for all that waits at once.
+    while scene.agent.status_number("pending_sessions") > 0 {
+        if !proxy.waits_to_cut() {
+            proxy.cut_after(12_000);
+        }
+        assert!(begun.elapsed().as_secs() < 90, "{waiting} waited\n{}", running.log());
+    }
+    proxy.forget_cut();
+    scene.wait_until_equal();
+    running.terminate().0.succeeded();
+}

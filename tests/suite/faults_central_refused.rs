@@ -1,0 +1,183 @@
+//! Central takes some sessions and not others: constraints, triggers, locks. The others go on, the
+//! refused ones are set aside with the reason, shown, and pass when the obstacle is gone.
+
+use postgres::{Client, Config, NoTls};
+
+use crate::support::{postgres::PASSWORD, scene::Scene, wait};
+
+/// (what, obstacle, how it goes away, what the reason says).
+const OBSTACLES: [(&str, &str, &str, &str); 4] = [
+    (
+        "a constraint on a detail",
+        "ALTER TABLE piece_production ADD CONSTRAINT neuf CHECK (numero_piece < 9)",
+        "ALTER TABLE piece_production DROP CONSTRAINT neuf",
+        "neuf",
+    ),
+    (
+        "a constraint on a header",
+        "ALTER TABLE session_production ADD CONSTRAINT pas_le_2 CHECK (date_production <> '2025-09-02')",
+        "ALTER TABLE session_production DROP CONSTRAINT pas_le_2",
+        "pas_le_2",
+    ),
+    (
+        "a trigger that raises for one machine",
+        "CREATE FUNCTION quota() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF (SELECT c.nom FROM centre_usinage c WHERE c.id = NEW.centre_usinage_id) = 'DEMALU'
+             THEN RAISE EXCEPTION 'quota of DEMALU used up'; END IF; RETURN NEW; END $$;
+         CREATE TRIGGER quota BEFORE INSERT OR UPDATE ON session_production
+             FOR EACH ROW EXECUTE FUNCTION quota();",
+        "DROP TRIGGER quota ON session_production",
+        "quota of DEMALU used up",
+    ),
+    (
+        "an error that the agent does not know",
+        "CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF NEW.numero_piece = 7 AND NEW.details LIKE '%5%'
+             THEN RAISE EXCEPTION 'strange' USING ERRCODE = 'ZX123'; END IF; RETURN NEW; END $$;
+         CREATE TRIGGER odd BEFORE INSERT OR UPDATE ON piece_production
+             FOR EACH ROW EXECUTE FUNCTION odd();",
+        "DROP TRIGGER odd ON piece_production",
+        "strange",
+    ),
+];
+
+#[test]
+fn what_central_refuses_is_set_aside_with_its_reason_while_the_others_go_on() {
+    for (seed, (what, obstacle, mend, reason)) in (31..).zip(OBSTACLES) {
+        let mut scene = Scene::new(seed);
+        // The tables exist before the obstacle does.
+        scene.once().succeeded();
+        scene.plant.finish();
+        scene.once().succeeded();
+        scene.database.psql(obstacle);
+        scene.days(3);
+        let output = scene.once();
+        assert_eq!(output.code, 3, "{what}: {output}");
+        let status = scene.agent.status_json();
+        let aside = status["set_aside_sessions"].as_i64().unwrap();
+        let waiting = status["pending_sessions"].as_i64().unwrap();
+        let sessions = status["sessions"].as_i64().unwrap();
+        assert!(aside > 0 && aside == waiting && aside < sessions, "{what}: {status:#}");
+        let shown = status["set_aside"][0]["reason"].as_str().unwrap();
+        assert!(shown.contains(reason), "{what}: {shown}");
+        assert_eq!(status["central"]["state"], "up", "{what}: {status:#}");
+        assert!(output.stderr.contains(reason), "{what}: {output}");
+        let text = scene.agent.command(&["status"]).succeeded();
+        assert!(text.stdout.contains(reason), "{what}: {text}");
+        let table = scene.agent.command(&["sessions"]).succeeded();
+        assert_eq!(table.stdout.matches("set aside").count() as i64, aside, "{what}: {table}");
+        assert_eq!(scene.database.count("session_production") as i64, sessions - aside, "{what}");
+        scene.assert_nothing_half_written(what);
+        // Tried again by the next process, and known already: no second complaint.
+        scene.once().exited(3).does_not_say("ERROR");
+        scene.database.psql(mend);
+        scene.assert_equal_after_once();
+    }
+}
+
+#[test]
+fn a_running_service_leaves_what_is_set_aside_alone_and_goes_on_with_the_rest() {
+    let mut scene = Scene::new(41);
+    let proxy = scene.behind_proxy();
+    scene.once().succeeded();
+    scene.database.psql(
+        "ALTER TABLE session_production ADD CONSTRAINT pas_le_2 CHECK (date_production <> '2025-09-02')",
+    );
+    scene.days(2);
+    let running = scene.agent.run();
+    running.wait_for_line("set aside");
+    let aside = |scene: &Scene<'_>| scene.agent.status_number("set_aside_sessions");
+    for _ in 0..3 {
+        scene.day();
+        let sessions = scene.sessions();
+        wait::until("the new day is in central", wait::PATIENCE, || {
+            scene.database.count("session_production") as i64 == sessions - aside(&scene)
+                && scene.agent.status_number("sessions") == sessions
+        });
+    }
+    let round_trips = proxy.round_trips();
+    running.wait_for_nth_line("cycle:", running.log().matches("cycle:").count() + 2);
+    assert!(proxy.round_trips() <= round_trips + 4, "it keeps asking central");
+    let log = running.terminate().0.succeeded().stderr;
+    assert_eq!(log.matches("set aside, tried again").count() as i64, aside(&scene), "{log}");
+    scene.database.psql("ALTER TABLE session_production DROP CONSTRAINT pas_le_2");
+    scene.assert_equal_after_once();
+}
+
+#[test]
+fn a_trigger_that_swallows_rows_is_noticed() {
+    let mut scene = Scene::new(42);
+    scene.once().succeeded();
+    scene.plant.finish();
+    scene.once().succeeded();
+    scene.database.psql(
+        "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF NEW.numero_piece = 3 THEN RETURN NULL; END IF; RETURN NEW; END $$;
+         CREATE TRIGGER swallow BEFORE INSERT ON piece_production
+             FOR EACH ROW EXECUTE FUNCTION swallow();",
+    );
+    scene.days(2);
+    scene.once();
+    // The next comparison counts the rows.
+    scene.once().exited(3);
+    let status = scene.agent.status_json();
+    let reason = status["set_aside"][0]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("did not keep every row"), "{status:#}");
+    scene.database.psql("DROP TRIGGER swallow ON piece_production");
+    scene.assert_equal_after_once();
+}
+
+fn another_program(scene: &Scene<'_>) -> Client {
+    Config::new()
+        .host("127.0.0.1")
+        .port(scene.database.cluster.port)
+        .user("postgres")
+        .password(PASSWORD)
+        .dbname(&scene.database.name)
+        .connect(NoTls)
+        .unwrap()
+}
+
+#[test]
+fn a_row_that_another_program_holds_for_minutes_keeps_no_other_session_waiting() {
+    let mut scene = Scene::new(43);
+    scene.day();
+    scene.part_of_day();
+    scene.once().succeeded();
+    let mut other = another_program(&scene);
+    other
+        .batch_execute(
+            "BEGIN; SELECT 1 FROM session_production WHERE date_production >= '2025-09-02' FOR UPDATE",
+        )
+        .unwrap();
+    scene.part_of_day();
+    scene.days(3);
+    let sessions = scene.sessions() as u64;
+    let begun = std::time::Instant::now();
+    scene.once().exited(3);
+    assert!(begun.elapsed().as_secs() < 5, "it waited for the lock: {:?}", begun.elapsed());
+    assert_eq!(scene.database.count("session_production"), sessions);
+    assert_eq!(scene.central_state(), "up");
+    let waiting = scene.agent.status_number("pending_sessions");
+    assert!((1..=3).contains(&waiting), "{waiting} wait");
+    other.batch_execute("ROLLBACK").unwrap();
+    scene.assert_equal_after_once();
+}
+
+#[test]
+fn tables_that_another_program_holds_for_a_while_are_waited_for() {
+    let mut scene = Scene::new(44);
+    scene.day();
+    scene.once().succeeded();
+    let mut other = another_program(&scene);
+    other.batch_execute("BEGIN; LOCK TABLE session_production, piece_production").unwrap();
+    let running = scene.agent.run();
+    scene.days(2);
+    let line = running.wait_for_line("central: link down");
+    assert!(line.contains("lock"), "{line}");
+    scene.day();
+    other.batch_execute("COMMIT").unwrap();
+    scene.wait_until_equal();
+    let log = running.terminate().0.succeeded().stderr;
+    assert_eq!(log.matches("central: link down").count(), 1, "{log}");
+}
