@@ -82,8 +82,10 @@ impl Agent {
             // It may take minutes and holds nobody up: it is not waited for at the end.
             let (path, stop) = (self.buffer.path().to_owned(), self.stop.clone());
             thread::spawn(move || {
-                if let Err(error) = Buffer::check_beside(&path) {
-                    fail_if_damaged(&stop, error);
+                if let Err(error) = Buffer::check_beside(&path)
+                    && error.is_damage()
+                {
+                    stop.fail(error);
                 }
             });
         }
@@ -157,13 +159,26 @@ impl Told {
     }
 }
 
-/// Damage ends the round, so that the buffer can be set aside; `true` where it was damage.
-fn fail_if_damaged(stop: &Stop, error: BufferError) -> Option<BufferError> {
-    if error.is_damage() {
-        stop.fail(error);
-        return None;
+/// Brings a thread's buffer back after a failure; `None` where it is damaged, which ends the round.
+///
+/// What was under way counts as lost: a new connection sees what is durable, and where the disk
+/// itself failed every page is looked at before anything is built on it.
+fn recovered(buffer: Buffer, error: BufferError, told: &mut Told, stop: &Stop) -> Option<Buffer> {
+    told.failed(&error);
+    let damage = if error.is_damage() {
+        Some(error)
+    } else if error.is_disk_fault() {
+        buffer.check().err().filter(BufferError::is_damage)
+    } else {
+        None
+    };
+    match damage {
+        Some(damage) => {
+            stop.fail(damage);
+            None
+        }
+        None => Some(buffer.reopen().unwrap_or(buffer)),
     }
-    Some(error)
 }
 
 impl CollectRoom {
@@ -187,12 +202,10 @@ impl CollectRoom {
                 }
                 Err(error) => {
                     failures += 1;
-                    let Some(error) = fail_if_damaged(&stop, error) else { return };
-                    told.failed(&error);
-                    // What was under way counts as lost: a new connection sees what is durable.
-                    if let Ok(again) = buffer.reopen() {
-                        buffer = again;
-                    }
+                    buffer = match recovered(buffer, error, &mut told, &stop) {
+                        Some(buffer) => buffer,
+                        None => return,
+                    };
                     retry::wait(failures, fastrand::f64()).max(Duration::from_secs(1))
                 }
             };
@@ -223,11 +236,10 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop) 
                 // A line that breaks now and then is not an unreachable central.
                 failures = if courier.made_progress() { 1 } else { failures + 1 };
                 if let DrainError::Buffer(error) = error {
-                    let Some(error) = fail_if_damaged(stop, error) else { return };
-                    told.failed(&error);
-                    if let Ok(again) = outbox.reopen() {
-                        outbox = again;
-                    }
+                    outbox = match recovered(outbox, error, &mut told, stop) {
+                        Some(outbox) => outbox,
+                        None => return,
+                    };
                 }
                 // New sessions do not make an unreachable central reachable: knocks are not heard.
                 (retry::wait(failures, fastrand::f64()), u64::MAX)

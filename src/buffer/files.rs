@@ -1,6 +1,6 @@
 //! How far each LOG file was read, what its lines were, and in which state it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDateTime;
 use rusqlite::{Row, params, types::Type};
@@ -132,6 +132,19 @@ impl Buffer {
                 select
                     .query_row([file_id], |row| Ok(row.get::<_, Option<bool>>(0)?.unwrap_or(false)))
             })
+            .during("look up what is confirmed", &self.path)
+    }
+}
+
+impl Buffer {
+    /// The days of the sessions that the file feeds and that are in central as they are here.
+    pub fn confirmed_days(&self, file_id: i64) -> Result<BTreeSet<Day>, BufferError> {
+        self.connection
+            .prepare_cached(
+                "SELECT s.day FROM file_session fs JOIN session s ON s.id = fs.session_id
+                 WHERE fs.file_id = ?1 AND s.synced_revision = s.revision",
+            )
+            .and_then(|mut select| select.query_map([file_id], |row| row.get(0))?.collect())
             .during("look up what is confirmed", &self.path)
     }
 }

@@ -14,11 +14,13 @@ use super::{
     reading::{ReadError, is_still_what_is_kept},
 };
 use crate::{
+    analyse::days_touched,
     buffer::{Buffer, BufferError, FileProgress, FileState},
     config::DeletePolicy,
     durable::{Step, durably},
     journal,
     model::Day,
+    parse::{Text, parse},
     source::{Entry, Source, SourceError},
 };
 
@@ -172,7 +174,10 @@ impl FolderCycle<'_> {
         entry: &Entry,
         file: &FileProgress,
     ) -> Result<(), BufferError> {
-        if !buffer.is_confirmed(file.id)? || !buffer.is_whole(file)? {
+        if !buffer.is_confirmed(file.id)?
+            || !buffer.is_whole(file)?
+            || !self.is_all_confirmed(buffer, file)?
+        {
             return Ok(());
         }
         match is_still_what_is_kept(source, buffer, self.folder, file) {
@@ -206,6 +211,20 @@ impl FolderCycle<'_> {
         let batch = buffer.batch()?;
         batch.save_progress(&deleted, None)?;
         batch.commit(Step::NoteDeleted)
+    }
+
+    /// Whether every day of which the kept bytes hold an event is a session in central. A day whose
+    /// older raw bytes made room takes nothing new, and is not fed by this file.
+    fn is_all_confirmed(&self, buffer: &Buffer, file: &FileProgress) -> Result<bool, BufferError> {
+        let confirmed = buffer.confirmed_days(file.id)?;
+        let day_start = self.settings.options.day_start;
+        let mut kept = buffer.chunks(file.id)?.into_iter().filter_map(|chunk| chunk.bytes);
+        let is_in_central = |bytes: Vec<u8>| {
+            let text = Text::new(&bytes);
+            let events = parse(&text, &self.settings.words).events;
+            days_touched(&events, day_start).keys().all(|day| confirmed.contains(day))
+        };
+        Ok(kept.all(is_in_central))
     }
 
     /// The file is not the one that was closed: its growth, or a new generation of its name.

@@ -142,7 +142,7 @@ impl Loader<'_, '_> {
             )
             .unwrap_or(log::LevelFilter::Info);
         let max_buffer_bytes = section
-            .parsed("max_buffer_size", r#"a size of at least "1MiB""#, |text| {
+            .bytes("max_buffer_size", r#"a size of at least "1MiB""#, |text| {
                 parse_bytes(text).filter(|bytes| *bytes >= 1 << 20)
             })
             .unwrap_or(2 << 30);
@@ -163,7 +163,7 @@ impl Loader<'_, '_> {
             )
             .unwrap_or(DeletePolicy::Never);
         let max_file_bytes =
-            section.parsed("max_file_size", BYTES, parse_bytes).unwrap_or(256 << 20);
+            section.bytes("max_file_size", BYTES, parse_bytes).unwrap_or(256 << 20);
         let kind = match is_ftp {
             Some(true) => {
                 let is_first = std::mem::replace(first_ftp, false);

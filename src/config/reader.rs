@@ -202,6 +202,27 @@ impl<'t> Section<'t> {
         })
     }
 
+    /// A size with its unit, or a bare number of bytes.
+    pub fn bytes(
+        &mut self,
+        key: &'static str,
+        accepted: &str,
+        parse: impl Fn(&str) -> Option<u64>,
+    ) -> Option<u64> {
+        let entry = self.take(key)?;
+        let span = entry.value.span();
+        let value = entry.value.into_inner();
+        let size = match &value {
+            DeValue::String(text) => parse(text),
+            DeValue::Integer(number) if number.radix() == 10 => parse(number.as_str()),
+            _ => None,
+        };
+        if size.is_none() {
+            self.refuse(key, &span, &shown(&value), accepted);
+        }
+        size
+    }
+
     pub fn port(&mut self, key: &'static str) -> Option<u16> {
         let accepted = "a port from 1 to 65535";
         let entry = self.take(key)?;

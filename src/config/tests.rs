@@ -145,3 +145,13 @@ user = "u"
     assert_eq!(loaded.config.central.unwrap().password.expose(), "from-credential");
     assert!(loaded.warnings[0].contains("chmod 0640"), "{:?}", loaded.warnings);
 }
+
+#[test]
+fn a_size_is_written_with_its_unit_or_as_bytes() {
+    for (written, bytes) in [("\"1MiB\"", 1 << 20), ("4096", 4096)] {
+        let text = MINIMAL.replace("kind =", &format!("max_file_size = {written}\nkind ="));
+        assert_eq!(parse_with(&text, &[]).unwrap().config.sources[0].max_file_bytes, bytes);
+    }
+    let text = MINIMAL.replace("kind =", "max_file_size = \"1 Mo\"\nkind =");
+    assert!(refusal(&text).contains("max_file_size: \"1 Mo\" is not accepted"));
+}

@@ -128,13 +128,18 @@ fn a_central_that_restarts_in_a_loop_ends_equal() {
     let running = scene.agent.run();
     for round in 0..6 {
         scene.days(2);
-        if round % 2 == 0 { cluster.stop() } else { cluster.kill() }
+        if round % 2 == 0 {
+            cluster.stop()
+        } else {
+            cluster.kill()
+        }
         scene.part_of_day();
         cluster.start();
         wait::any_moment(std::time::Duration::from_millis(150 * round));
     }
     let database = crate::support::postgres::Database { cluster: &cluster, name };
-    let mut scene = Scene { folder: scene.folder, plant: scene.plant, database, agent: scene.agent };
+    let mut scene =
+        Scene { folder: scene.folder, plant: scene.plant, database, agent: scene.agent };
     scene.wait_until_equal();
     running.terminate().0.succeeded();
 }

@@ -4,6 +4,7 @@
 pub mod agent;
 pub mod central;
 pub mod certificate;
+pub mod damage;
 pub mod folder;
 pub mod ftp;
 pub mod golden;

@@ -223,8 +223,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream, way: Way, shared: &Arc<Shared>) 
                     &state.delay_up_us
                 }
                 Way::Down => {
-                    if state.last_was_up.swap(false, Ordering::Relaxed)
-                        && state.loses_this_answer()
+                    if state.last_was_up.swap(false, Ordering::Relaxed) && state.loses_this_answer()
                     {
                         state.cut();
                         break;

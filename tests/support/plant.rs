@@ -123,7 +123,6 @@ impl Plant {
         for machine in &mut self.machines {
             let line = machine.line(&mut self.rng);
             machine.append(&self.root, &line);
-            // Torn as it may be, its end is there: a growing file is read as far as its last line end.
             machine.complete(&self.root);
         }
     }

@@ -22,7 +22,9 @@ pub enum Delivery {
 impl ModelCentral {
     /// Delivers the waiting sessions that `chosen` picks by their place.
     pub fn take(&mut self, buffer: &mut Buffer, how: Delivery, chosen: impl Fn(usize) -> bool) {
-        for (place, pending) in buffer.pending().unwrap().into_iter().enumerate() {
+        for (place, pending) in
+            buffer.pending(usize::MAX, |_| true).unwrap().into_iter().enumerate()
+        {
             if !chosen(place) {
                 continue;
             }
@@ -38,7 +40,7 @@ impl ModelCentral {
 
     /// Central is restored from a backup without one of its sessions, and the agent finds out.
     pub fn lose_one(&mut self, buffer: &mut Buffer, number: usize) {
-        let confirmed = buffer.confirmed().unwrap();
+        let confirmed = buffer.confirmed(i64::MAX as usize, None).unwrap();
         if confirmed.is_empty() {
             return;
         }

@@ -291,7 +291,7 @@ impl History {
                 assert!(!file.exists(), "{name} is in central for days and still on the server");
             }
         }
-        assert!(self.buffer.as_ref().unwrap().pending().unwrap().is_empty());
+        assert!(self.buffer.as_ref().unwrap().pending(1, |_| true).unwrap().is_empty());
         self.done.lines += self.owed.len();
         // A file that claims to be of the future stays, and so does what nobody could notice in it.
         let mut standing = self.on_server();
@@ -326,5 +326,6 @@ fn settings() -> Settings {
         file_quiet: FILE_QUIET,
         has_central: true,
         batch_bytes: 4 << 20,
+        max_buffer_bytes: 1 << 30,
     }
 }

@@ -1,0 +1,176 @@
+//! The agent is killed at random moments, again and again, while machines write and central comes
+//! and goes; in the end every row is right. A second process on one buffer changes nothing.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use cu_agent::config::CentralConfig;
+use fastrand::Rng;
+
+use crate::support::{
+    agent::{Agent, FOLDERS},
+    ftp::{Options, Vsftpd},
+    net::Proxy,
+    plant::Plant,
+    postgres::{Cluster, Options as ClusterOptions},
+    rows::{assert_same, buffer_sessions, central_sessions},
+    truth, wait,
+};
+
+const KILLS: usize = 100;
+/// The promise is a second; a crowded machine gets more before the test fails.
+const START_LIMIT: Duration = Duration::from_secs(5);
+const MEDIAN_START_LIMIT: Duration = Duration::from_secs(1);
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+fn seed() -> u64 {
+    std::env::var("SEED").map_or_else(|_| fastrand::u64(..), |s| s.parse().unwrap())
+}
+
+#[test]
+fn a_hundred_kills_while_files_grow_and_central_comes_and_goes_cost_no_row() {
+    let seed = seed();
+    println!("SEED={seed}");
+    let mut rng = Rng::with_seed(seed);
+    let server = Vsftpd::start(Options::default());
+    for (folder, _, _) in FOLDERS {
+        server.make_folder(folder);
+    }
+    let mut plant = Plant::new(server.root(), seed);
+    let mut cluster = Cluster::start_new(&ClusterOptions::default());
+    let name = cluster.database().name;
+    let proxy = Proxy::to(cluster.port);
+    let mut agent = Agent::on_ftp(&server);
+    let config = cluster.database().config();
+    agent.set_central(&CentralConfig { database: name.clone(), port: proxy.port, ..config });
+    agent.set("source.0.delete", "after-sync");
+    agent.set("schedule.file_quiet", "2s");
+
+    let is_over = AtomicBool::new(false);
+    let (mut starts, mut ends) = (Vec::new(), Vec::new());
+    let plant = thread::scope(|scope| {
+        let is_over = &is_over;
+        let machines = scope.spawn(move || {
+            let mut rng = Rng::with_seed(seed);
+            while !is_over.load(Ordering::Relaxed) {
+                plant.write();
+                match rng.u16(..600) {
+                    0 => plant.rename(),
+                    1 => plant.rewrite(),
+                    2 => plant.next_day(),
+                    _ => {}
+                }
+                wait::any_moment(Duration::from_millis(rng.u64(5..25)));
+            }
+            plant
+        });
+        // However this thread ends, the machines go home: the scope waits for them.
+        let _over = Over(is_over);
+        for kill in 1..=KILLS {
+            match rng.u8(..8) {
+                0 => proxy.cut(),
+                1 => proxy.refuse(true),
+                2 => proxy.black_hole(true),
+                3 => proxy.mute(true),
+                _ => {
+                    proxy.refuse(false);
+                    proxy.black_hole(false);
+                    proxy.mute(false);
+                }
+            }
+            if kill % 25 == 0 {
+                cluster.kill();
+            }
+            let begun = Instant::now();
+            let running = agent.run();
+            if kill % 2 == 0 {
+                running.wait_for_line("started");
+                starts.push(begun.elapsed());
+            }
+            if kill % 4 == 0 {
+                running.wait_for_line("cycle:");
+            }
+            wait::any_moment(Duration::from_micros(rng.u64(0..500_000)));
+            if kill % 10 == 5 {
+                let (output, took) = running.terminate();
+                assert!(output.code == 0 || output.code == -15, "SIGTERM, SEED={seed}\n{output}");
+                ends.push(took);
+            } else {
+                running.kill();
+            }
+            if kill % 25 == 0 {
+                cluster.start();
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        machines.join().unwrap()
+    });
+    let mut plant = plant;
+    plant.finish();
+    proxy.refuse(false);
+    proxy.black_hole(false);
+    proxy.mute(false);
+    wait::until("everything is in central", 2 * wait::PATIENCE, || {
+        agent.once().code == 0 && agent.status_number("pending_sessions") == 0
+    });
+    let truth = plant.truth();
+    let database = crate::support::postgres::Database { cluster: &cluster, name };
+    assert_same(&format!("central, SEED={seed}"), &central_sessions(&database), &truth);
+    assert_same(&format!("the buffer, SEED={seed}"), &buffer_sessions(&agent), &truth);
+    let (median, most) = (median(&mut starts), starts.iter().max().unwrap());
+    let longest_end = ends.iter().max().unwrap();
+    println!(
+        "{KILLS} ends, {} of them by SIGTERM, {} sessions and {} rows compared; start-up median \
+         {median:?}, at most {most:?}; SIGTERM obeyed within {longest_end:?}",
+        ends.len(),
+        truth.len(),
+        truth::rows(&truth),
+    );
+    assert!(median < MEDIAN_START_LIMIT && *most < START_LIMIT, "{median:?}, {most:?}");
+    assert!(*longest_end < END_LIMIT, "{longest_end:?}");
+}
+
+struct Over<'o>(&'o AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+#[test]
+fn two_processes_started_at_once_on_one_buffer_never_work_together() {
+    let server = Vsftpd::start(Options::default());
+    for (folder, _, _) in FOLDERS {
+        server.make_folder(folder);
+    }
+    let seed = seed();
+    println!("SEED={seed}");
+    let mut plant = Plant::new(server.root(), seed);
+    let database = crate::support::postgres::Database::fresh();
+    let agent = Agent::on_ftp(&server).central(&database);
+    let mut refused = 0;
+    for _ in 0..15 {
+        (0..20).for_each(|_| plant.write());
+        let both = [agent.start(&["once"]), agent.start(&["once"])];
+        let outputs = both.map(|running| running.output(wait::PATIENCE));
+        assert!(outputs.iter().any(|output| output.code != 1), "both were refused: {}", outputs[0]);
+        for output in outputs.into_iter().filter(|output| output.code == 1) {
+            output.says("in use by cu-agent once, process");
+            refused += 1;
+        }
+    }
+    assert!(refused > 0, "never at the same time");
+    plant.finish();
+    agent.once().exited(0);
+    assert_same("central", &central_sessions(&database), &plant.truth());
+    assert_same("the buffer", &buffer_sessions(&agent), &plant.truth());
+}
