@@ -58,8 +58,7 @@ impl Courier {
         let now = self.clock.now().uptime;
         // A process compares all when it has run for a day: not at each of its starts.
         let all_at = *self.audits.all_at.get_or_insert(now);
-        let all_due =
-            self.audits.is_in_doubt || Audits::is_due(Some(all_at), now, ALL_EVERY);
+        let all_due = self.audits.is_in_doubt || Audits::is_due(Some(all_at), now, ALL_EVERY);
         let mut page = buffer.confirmed(AT_ONCE, None)?;
         let mut lost = self.compare(buffer, &page)?;
         if !all_due && lost == 0 && page.len() == AT_ONCE {
