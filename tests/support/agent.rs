@@ -215,7 +215,11 @@ impl Agent {
     /// Starts `cu-agent --config … ARGUMENTS`.
     pub fn start(&self, arguments: &[&str]) -> Running {
         let config = self.config_file();
-        fs::write(&config, self.config.to_string()).unwrap();
+        let text = self.config.to_string();
+        // Another process of this agent may be reading it just now.
+        if fs::read_to_string(&config).ok().as_ref() != Some(&text) {
+            fs::write(&config, text).unwrap();
+        }
         let mut all = vec!["--config", config.to_str().unwrap()];
         all.extend_from_slice(arguments);
         process::start(&all, &self.environment)
