@@ -31,13 +31,15 @@ pub struct Agent {
     dir: TempDir,
     config: toml::Table,
     environment: BTreeMap<String, String>,
+    namespace: Option<PathBuf>,
 }
 
 impl Agent {
     /// An agent without a source: add one.
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("cu-agent-test-").tempdir().unwrap();
-        let mut agent = Self { dir, config: toml::Table::new(), environment: BTreeMap::new() };
+        let mut agent =
+            Self { dir, config: toml::Table::new(), environment: BTreeMap::new(), namespace: None };
         let state_dir = agent.state_dir();
         agent.set("agent.id", "essai");
         agent.set("agent.state_dir", state_dir.to_str().unwrap());
@@ -170,6 +172,11 @@ impl Agent {
         self.environment.insert(name.into(), value.into());
     }
 
+    /// From its next start on the agent's network is this one.
+    pub fn set_namespace(&mut self, file: PathBuf) {
+        self.namespace = Some(file);
+    }
+
     /// The folder that holds configuration, secrets and state.
     pub fn dir(&self) -> &Path {
         self.dir.path()
@@ -222,7 +229,7 @@ impl Agent {
         }
         let mut all = vec!["--config", config.to_str().unwrap()];
         all.extend_from_slice(arguments);
-        process::start(&all, &self.environment)
+        process::start_in(self.namespace.as_deref(), &all, &self.environment)
     }
 
     pub fn status_json(&self) -> Value {

@@ -4,10 +4,12 @@
 pub mod agent;
 pub mod central;
 pub mod certificate;
+pub mod clock;
 pub mod damage;
 pub mod folder;
 pub mod ftp;
 pub mod golden;
+pub mod namespace;
 pub mod net;
 pub mod pgbouncer;
 pub mod plant;
