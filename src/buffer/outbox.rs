@@ -51,11 +51,11 @@ impl Buffer {
     pub fn pending(
         &self,
         most: usize,
-        wanted: impl Fn(i64) -> bool,
+        wanted: impl Fn(i64, i64) -> bool,
     ) -> Result<Vec<Pending>, BufferError> {
         let read = || -> rusqlite::Result<Vec<Pending>> {
             let mut ids = self.connection.prepare_cached(
-                "SELECT s.id FROM session s JOIN machine m ON m.id = s.machine_id
+                "SELECT s.id, s.revision FROM session s JOIN machine m ON m.id = s.machine_id
                  WHERE s.revision > s.synced_revision
                  ORDER BY s.day = (SELECT max(day) FROM session t
                      WHERE t.machine_id = s.machine_id) DESC, s.day, m.nom",
@@ -71,7 +71,7 @@ impl Buffer {
                 if found.len() == most {
                     break;
                 }
-                if wanted(id) {
+                if wanted(id, row.get(1)?) {
                     found.push(one.query_row([id], pending)?);
                 }
             }

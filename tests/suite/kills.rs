@@ -12,10 +12,11 @@ use fastrand::Rng;
 
 use crate::support::{
     agent::{Agent, FOLDERS},
+    folder::Folder,
     ftp::{Options, Vsftpd},
     net::Proxy,
     plant::Plant,
-    postgres::{Cluster, Options as ClusterOptions},
+    postgres::{Cluster, Database, Options as ClusterOptions},
     rows::{assert_same, buffer_sessions, central_sessions},
     truth, wait,
 };
@@ -117,7 +118,7 @@ fn a_hundred_kills_while_files_grow_and_central_comes_and_goes_cost_no_row() {
         agent.once().code == 0 && agent.status_number("pending_sessions") == 0
     });
     let truth = plant.truth();
-    let database = crate::support::postgres::Database { cluster: &cluster, name };
+    let database = Database { cluster: &cluster, name };
     assert_same(&format!("central, SEED={seed}"), &central_sessions(&database), &truth);
     assert_same(&format!("the buffer, SEED={seed}"), &buffer_sessions(&agent), &truth);
     let (median, most) = (median(&mut starts), starts.iter().max().unwrap());
@@ -155,7 +156,7 @@ fn two_processes_started_at_once_on_one_buffer_never_work_together() {
     let seed = seed();
     println!("SEED={seed}");
     let mut plant = Plant::new(server.root(), seed);
-    let database = crate::support::postgres::Database::fresh();
+    let database = Database::fresh();
     let agent = Agent::on_ftp(&server).central(&database);
     let mut refused = 0;
     for _ in 0..15 {
@@ -173,4 +174,27 @@ fn two_processes_started_at_once_on_one_buffer_never_work_together() {
     agent.once().exited(0);
     assert_same("central", &central_sessions(&database), &plant.truth());
     assert_same("the buffer", &buffer_sessions(&agent), &plant.truth());
+}
+
+#[test]
+fn a_buffer_rebuilt_in_pieces_delivers_as_soon_as_it_knows_as_much_as_central() {
+    const LOG: &str = "DEM12 (PVC)/20250603.LOG";
+    let piece = |n: u32| format!("20250603 05:{n:02}:00|@StukUitgevoerd: {n}\n");
+    let day = |pieces: u32| (1..=pieces).map(piece).collect::<String>();
+    let folder = Folder::of_three_machines();
+    let database = Database::fresh();
+    let agent = Agent::on_directory(folder.path()).central(&database);
+    folder.put(LOG, day(10).as_bytes());
+    agent.once().succeeded();
+    agent.lose_buffer();
+    // The file is there in part only when the new buffer sees it first.
+    folder.put(LOG, day(4).as_bytes());
+    let running = agent.run();
+    running.wait_for_line("central holds more");
+    assert_eq!(central_sessions(&database)[0].total_pieces, 10);
+    folder.put(LOG, day(11).as_bytes());
+    wait::until("the eleventh piece is in central", wait::PATIENCE, || {
+        central_sessions(&database)[0].total_pieces == 11
+    });
+    running.terminate().0.succeeded();
 }

@@ -41,6 +41,20 @@ const NAMED_IN_LOG: u64 = 10;
 /// A connection without work is given back after this.
 pub const IDLE_AFTER: Duration = Duration::from_secs(60);
 
+/// How long a session is left alone.
+struct Aside {
+    /// Running time.
+    until: Duration,
+    /// Not any longer than it is at this revision.
+    only_revision: Option<i64>,
+}
+
+impl Aside {
+    fn is_over(&self, now: Duration, revision: i64) -> bool {
+        self.until <= now || self.only_revision.is_some_and(|only| only != revision)
+    }
+}
+
 /// What one drain did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct DrainReport {
@@ -80,8 +94,8 @@ pub struct Courier {
     clock: Clock,
     central: Option<Central>,
     schema_ready: bool,
-    /// Running time until which a session is left alone.
-    aside_until: BTreeMap<i64, Duration>,
+    /// Sessions that are left alone for a while.
+    aside: BTreeMap<i64, Aside>,
     /// Sessions whose delivery failed though nothing else travelled with it, and how often. They go
     /// last and alone, so that none of them holds up another.
     suspects: BTreeMap<i64, u32>,
@@ -109,7 +123,7 @@ impl Courier {
             clock,
             central: None,
             schema_ready: false,
-            aside_until: BTreeMap::new(),
+            aside: BTreeMap::new(),
             suspects: BTreeMap::new(),
             passed_over: BTreeMap::new(),
             claimed: BTreeMap::new(),
@@ -235,11 +249,13 @@ impl Courier {
     /// nothing else waits.
     fn due(&self, buffer: &Buffer, most: usize) -> Result<Vec<Pending>, BufferError> {
         let now = self.clock.now().uptime;
-        let is_due = |id| {
-            self.aside_until.get(&id).is_none_or(|until| *until <= now)
+        let is_due = |id, revision| {
+            self.aside.get(&id).is_none_or(|aside| aside.is_over(now, revision))
                 && self.passed_over.get(&id).is_none_or(|times| *times < MOST_TRIES)
         };
-        let due = buffer.pending(most, |id| is_due(id) && !self.suspects.contains_key(&id))?;
+        let due = buffer.pending(most, |id, revision| {
+            is_due(id, revision) && !self.suspects.contains_key(&id)
+        })?;
         if due.is_empty() && !self.suspects.is_empty() {
             buffer.pending(1, is_due)
         } else {
@@ -276,6 +292,7 @@ impl Courier {
         self.report_claims(batch, &states.claimed);
         let mut confirmed = Vec::new();
         let mut refused = Vec::new();
+        let mut know_less = Vec::new();
         let mut deliveries = Vec::new();
         for (pending, held) in batch.iter().zip(states.sessions) {
             let nom = &pending.session.machine.nom;
@@ -289,7 +306,10 @@ impl Courier {
             }
             match plan(&pending.session, held.as_ref(), &self.claims.identity) {
                 Step::Confirm => confirmed.push((pending.id, pending.session.revision)),
-                Step::Refuse(refusal) => refused.push((pending, refusal.to_string())),
+                Step::Refuse(refusal) => {
+                    know_less.push((pending.id, pending.session.revision));
+                    refused.push((pending, refusal.to_string()));
+                }
                 Step::Deliver { since_revision, .. } => {
                     let delivery = buffer.delivery(pending.id, since_revision)?;
                     let whole = since_revision == 0;
@@ -299,6 +319,12 @@ impl Courier {
         }
         if !refused.is_empty() {
             self.set_aside(buffer, refused, SET_ASIDE_FOR)?;
+        }
+        // A buffer that is rebuilt knows more with every file that it reads.
+        for (id, revision) in know_less {
+            if let Some(aside) = self.aside.get_mut(&id) {
+                aside.only_revision = Some(revision);
+            }
         }
         if !confirmed.is_empty() {
             buffer.mark_synced(&confirmed)?;
@@ -337,9 +363,10 @@ impl Courier {
         time: Duration,
     ) -> Result<(), BufferError> {
         let now = self.clock.now();
-        self.aside_until.retain(|_, until| *until > now.uptime);
+        self.aside.retain(|_, aside| aside.until > now.uptime);
         for (pending, reason) in &refused {
-            self.aside_until.insert(pending.id, now.uptime + time);
+            let aside = Aside { until: now.uptime + time, only_revision: None };
+            self.aside.insert(pending.id, aside);
             self.suspects.remove(&pending.id);
             self.report.set_aside += 1;
             let nom = &pending.session.machine.nom;

@@ -23,7 +23,7 @@ impl ModelCentral {
     /// Delivers the waiting sessions that `chosen` picks by their place.
     pub fn take(&mut self, buffer: &mut Buffer, how: Delivery, chosen: impl Fn(usize) -> bool) {
         for (place, pending) in
-            buffer.pending(usize::MAX, |_| true).unwrap().into_iter().enumerate()
+            buffer.pending(usize::MAX, |_, _| true).unwrap().into_iter().enumerate()
         {
             if !chosen(place) {
                 continue;
