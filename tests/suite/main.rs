@@ -36,4 +36,6 @@ mod readme;
 mod reference;
 mod rooms;
 mod service;
+mod service_manager;
+mod service_unit;
 mod union;

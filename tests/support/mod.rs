@@ -8,6 +8,7 @@ pub mod damage;
 pub mod folder;
 pub mod ftp;
 pub mod golden;
+pub mod manager;
 pub mod net;
 pub mod pgbouncer;
 pub mod plant;
