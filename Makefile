@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-central test bench bench-e2e cross lint
+.PHONY: help demo demo-central test torture soak fuzz bench bench-e2e cross lint
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -20,6 +20,18 @@ demo-central: ## the same over FTP into PostgreSQL, which is cut off half-way an
 test: ## everything, against real FTP servers and a real PostgreSQL
 	@tests/install-test-tools.sh
 	$(CARGO) test --locked
+	$(CARGO) test --locked --features crash-points --test crash_points
+
+torture: ## machines that write and faults of all kinds at random, ten minutes; SECONDS= SEED=
+	@tests/install-test-tools.sh
+	SECONDS=$(or $(SECONDS),600) SEED=$(SEED) $(CARGO) test --locked --test torture -- --nocapture
+
+soak: ## the same for eight hours
+	@$(MAKE) --no-print-directory torture SECONDS=$(or $(SECONDS),28800) SEED=$(SEED)
+
+fuzz: ## each fuzz target for a minute, where nightly Rust is; SECONDS=
+	@tests/install-test-tools.sh compiler
+	@FUZZ_SECONDS=$(or $(SECONDS),60) fuzz/run.sh
 
 bench: ## parse and analyse, in bytes and events a second
 	@tests/install-test-tools.sh compiler
@@ -37,7 +49,7 @@ cross: ## static binaries for gateways; TARGETS=aarch64 for one of aarch64 armv7
 
 lint: ## formatting, clippy, and the dependency rules where cargo-deny is installed
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features crash-points -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 	    $(CARGO) deny --offline check bans licenses sources; \
 	else \

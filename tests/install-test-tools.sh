@@ -44,6 +44,10 @@ want_tests() {
     want_demo
     want pgbouncer pgbouncer
     want openssl openssl
+    # A wrong clock for one process; a network of its own that loses and delays packets.
+    want faketime faketime
+    want iproute2 ip tc
+    want nftables nft
     want systemd systemd-analyze
 }
 want_cross() {

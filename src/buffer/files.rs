@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDateTime;
-use rusqlite::{Row, params, types::Type};
+use rusqlite::{OptionalExtension, Row, params, types::Type};
 
 use super::{Batch, Buffer, BufferError, error::During};
 use crate::model::Day;
@@ -137,6 +137,14 @@ impl Buffer {
 }
 
 impl Buffer {
+    /// The machine's row, where it has one yet.
+    pub fn machine_id(&self, nom: &str) -> Result<Option<i64>, BufferError> {
+        self.connection
+            .prepare_cached("SELECT id FROM machine WHERE nom = ?1")
+            .and_then(|mut select| select.query_row([nom], |row| row.get(0)).optional())
+            .during("look up a machine", &self.path)
+    }
+
     /// The days of the sessions that the file feeds and that are in central as they are here.
     pub fn confirmed_days(&self, file_id: i64) -> Result<BTreeSet<Day>, BufferError> {
         self.connection

@@ -189,14 +189,9 @@ impl Buffer {
     }
 
     fn identity(&self, new_id: &str, now: &str) -> Result<String, BufferError> {
-        let name = || {
-            self.connection.execute(
-                "INSERT INTO buffer (id, buffer_id, created_at) SELECT 1, ?1, ?2
-                 WHERE NOT EXISTS (SELECT 1 FROM buffer)",
-                params![new_id, now],
-            )
-        };
-        durably(Step::NameBuffer, name)
+        const NAME: &str = "INSERT INTO buffer (id, buffer_id, created_at) SELECT 1, ?1, ?2
+             WHERE NOT EXISTS (SELECT 1 FROM buffer)";
+        durably(Step::NameBuffer, || self.connection.execute(NAME, params![new_id, now]))
             .and_then(|_| {
                 self.connection.query_row("SELECT buffer_id FROM buffer", [], |row| row.get(0))
             })

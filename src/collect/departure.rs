@@ -139,8 +139,10 @@ impl FolderCycle<'_> {
         if now.quiet_for(file.quiet.as_ref()) < self.settings.file_quiet {
             return Ok(());
         }
-        // A listing without times does not show that a file was rewritten at its old length.
-        let is_sure = entry.modified.is_some();
+        // A listing without times does not show that a file was rewritten at its old length. A file
+        // of a folder that changed hands is closed as the former machine's.
+        let is_own = buffer.machine_id(&self.machine.nom)? == Some(file.machine_id);
+        let is_sure = entry.modified.is_some() || !is_own;
         if is_sure && entry.size == Some(file.consumed_bytes) {
             ends.closed.push(file.clone());
             return Ok(());

@@ -279,6 +279,9 @@ impl FolderCycle<'_> {
         resume: bool,
         complete: bool,
     ) -> Result<Outcome, BufferError> {
+        // A file that was another machine's is read whole for this one: the folder has changed hands.
+        let machine_id = buffer.machine_id(&self.machine.nom)?;
+        let known = known.filter(|file| Some(file.machine_id) == machine_id);
         let request = Request {
             folder: self.folder,
             entry,

@@ -44,8 +44,15 @@ struct Scene<'a> {
     database: Database<'static>,
 }
 
+impl Scene<'_> {
+    /// Changes the buffer behind the agent's back.
+    fn buffer(&self, script: &str) {
+        rusqlite::Connection::open(self.agent.buffer()).unwrap().execute_batch(script).unwrap();
+    }
+}
+
 /// Each returns the command to run then.
-const HISTORY: [(&str, Act); 10] = [
+const HISTORY: [(&str, Act); 14] = [
     ("the first files", |scene| {
         (0..60).for_each(|_| scene.plant.write());
         "once"
@@ -60,7 +67,14 @@ const HISTORY: [(&str, Act); 10] = [
         (0..60).for_each(|_| scene.plant.write());
         "once"
     }),
-    ("its files may go", |_| "once"),
+    ("the gateway was started anew", |scene| {
+        // How long a file was quiet is known within one boot only.
+        scene.plant.next_day();
+        (0..30).for_each(|_| scene.plant.write());
+        scene.buffer("UPDATE log_file SET quiet_boot = 'the boot before'");
+        "once"
+    }),
+    ("complete files may go", |_| "once"),
     ("central lost rows", |scene| {
         scene.database.psql(&damage::delete_rows("2025-01-01"));
         scene.database.psql(&damage::delete_a_session("2025-01-01"));
@@ -82,7 +96,19 @@ const HISTORY: [(&str, Act); 10] = [
         (0..30).for_each(|_| scene.plant.write());
         "once"
     }),
+    ("the buffer is at its cap", |scene| {
+        scene.buffer("CREATE TABLE ballast AS SELECT zeroblob(2 << 20)");
+        scene.agent.set("agent.max_buffer_size", "1MiB");
+        (0..30).for_each(|_| scene.plant.write());
+        "once"
+    }),
+    ("there is room again", |scene| {
+        scene.buffer("DROP TABLE ballast");
+        scene.agent.unset("agent.max_buffer_size");
+        "once"
+    }),
     ("computed anew", |_| "replay"),
+    ("and sent", |_| "once"),
     ("the buffer is damaged", |scene| {
         // Nothing that left the server is in it alone.
         fs::write(scene.agent.buffer(), b"bonjour, bonjour, bonjour").unwrap();

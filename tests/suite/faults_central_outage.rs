@@ -149,10 +149,9 @@ fn a_central_that_was_read_only_is_written_as_soon_as_it_may_be() {
     let mut scene = Scene::new(6);
     scene.day();
     scene.once().succeeded();
-    let set = |value: &str| {
-        let name = &scene.database.name;
-        scene.database.psql(&format!("ALTER DATABASE {name} {value}"));
-    };
+    let admin = scene.database.cluster.database();
+    let name = scene.database.name.clone();
+    let set = |value: &str| admin.psql(&format!("ALTER DATABASE {name} {value}"));
     set("SET default_transaction_read_only = on");
     let running = scene.agent.run();
     scene.days(2);
@@ -162,8 +161,7 @@ fn a_central_that_was_read_only_is_written_as_soon_as_it_may_be() {
     wait::until("the days wait", wait::PATIENCE, || {
         scene.agent.status_number("sessions") == sessions
     });
-    let name = scene.database.name.clone();
-    scene.database.psql(&format!("ALTER DATABASE {name} RESET default_transaction_read_only"));
+    set("RESET default_transaction_read_only");
     scene.wait_until_equal();
     let log = running.terminate().0.succeeded().stderr;
     assert_eq!(log.matches("central: link down").count(), 1, "{log}");

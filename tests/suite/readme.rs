@@ -137,10 +137,17 @@ fn every_link_to_a_file_of_the_repository_leads_somewhere() {
 
 #[test]
 fn every_test_that_a_document_names_exists() {
-    let suite = root().join("tests/suite");
     let mut tests = String::new();
-    for entry in fs::read_dir(suite).unwrap() {
-        tests += &fs::read_to_string(entry.unwrap().path()).unwrap();
+    let mut folders = vec![root().join("tests"), root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                tests += &fs::read_to_string(path).unwrap();
+            }
+        }
     }
     for (path, text) in documents() {
         for word in text.split('`').skip(1).step_by(2) {

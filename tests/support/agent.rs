@@ -31,13 +31,15 @@ pub struct Agent {
     dir: TempDir,
     config: toml::Table,
     environment: BTreeMap<String, String>,
+    namespace: Option<PathBuf>,
 }
 
 impl Agent {
     /// An agent without a source: add one.
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("cu-agent-test-").tempdir().unwrap();
-        let mut agent = Self { dir, config: toml::Table::new(), environment: BTreeMap::new() };
+        let mut agent =
+            Self { dir, config: toml::Table::new(), environment: BTreeMap::new(), namespace: None };
         let state_dir = agent.state_dir();
         agent.set("agent.id", "essai");
         agent.set("agent.state_dir", state_dir.to_str().unwrap());
@@ -170,6 +172,11 @@ impl Agent {
         self.environment.insert(name.into(), value.into());
     }
 
+    /// From its next start on the agent's network is this one.
+    pub fn set_namespace(&mut self, file: PathBuf) {
+        self.namespace = Some(file);
+    }
+
     /// The folder that holds configuration, secrets and state.
     pub fn dir(&self) -> &Path {
         self.dir.path()
@@ -215,10 +222,14 @@ impl Agent {
     /// Starts `cu-agent --config … ARGUMENTS`.
     pub fn start(&self, arguments: &[&str]) -> Running {
         let config = self.config_file();
-        fs::write(&config, self.config.to_string()).unwrap();
+        let text = self.config.to_string();
+        // Another process of this agent may be reading it just now.
+        if fs::read_to_string(&config).ok().as_ref() != Some(&text) {
+            fs::write(&config, text).unwrap();
+        }
         let mut all = vec!["--config", config.to_str().unwrap()];
         all.extend_from_slice(arguments);
-        process::start(&all, &self.environment)
+        process::start_in(self.namespace.as_deref(), &all, &self.environment)
     }
 
     pub fn status_json(&self) -> Value {

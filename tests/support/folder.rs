@@ -5,8 +5,10 @@ use std::{
     fs::{self, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
+use chrono::NaiveDateTime;
 use tempfile::TempDir;
 
 use super::{agent::FOLDERS, ftp::Vsftpd, golden::Case};
@@ -76,6 +78,18 @@ impl Folder {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
         file.write_all(bytes).unwrap();
+    }
+
+    /// Sets the time that the server shows for a file, such as `2025-06-03 22:00:00`.
+    pub fn date(&self, name: &str, time: &str) {
+        let at = NaiveDateTime::parse_from_str(time, "%Y-%m-%d %H:%M:%S").unwrap();
+        let seconds = u64::try_from(at.and_utc().timestamp()).unwrap();
+        let file = OpenOptions::new().write(true).open(self.file(name)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+    }
+
+    pub fn exists(&self, name: &str) -> bool {
+        self.file(name).exists()
     }
 
     pub fn rename(&self, from: &str, to: &str) {

@@ -22,7 +22,7 @@ pub use self::{
     daemon::{Daemon, Options},
     proftpd::ProFtpd,
     pureftpd::PureFtpd,
-    script::Script,
+    script::{Script, Strike},
     scripted::ScriptedFtp,
     vsftpd::Vsftpd,
 };

@@ -4,11 +4,13 @@
 pub mod agent;
 pub mod central;
 pub mod certificate;
+pub mod clock;
 pub mod damage;
 pub mod folder;
 pub mod ftp;
 pub mod golden;
 pub mod manager;
+pub mod namespace;
 pub mod net;
 pub mod pgbouncer;
 pub mod plant;

@@ -79,7 +79,11 @@ enum Way {
 
 impl Proxy {
     pub fn to(target: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        Self::over(TcpListener::bind(("127.0.0.1", 0)).unwrap(), target)
+    }
+
+    /// Takes connections on `listener`, which may be of another network namespace.
+    pub fn over(listener: TcpListener, target: u16) -> Self {
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared::default());
         shared.cut_after.store(-1, Ordering::Relaxed);

@@ -6,6 +6,7 @@ use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read},
     os::unix::process::ExitStatusExt,
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex},
     thread::{self, JoinHandle},
@@ -48,9 +49,26 @@ pub fn cu_agent(arguments: &[&str]) -> Output {
 
 /// Starts the binary with exactly these arguments and the given variables.
 pub fn start(arguments: &[&str], environment: &BTreeMap<String, String>) -> Running {
+    start_in(None, arguments, environment)
+}
+
+/// The same in a network namespace, given by its file.
+pub fn start_in(
+    namespace: Option<&Path>,
+    arguments: &[&str],
+    environment: &BTreeMap<String, String>,
+) -> Running {
     // The kernel kills the agent when the thread that started it ends, however the test ends;
     // setpriv becomes the agent, so the process id is the agent's own.
-    let mut command = Command::new("setpriv");
+    let mut command = match namespace {
+        // Becomes setpriv, as setpriv becomes the agent.
+        Some(file) => {
+            let mut command = Command::new("nsenter");
+            command.arg(format!("--net={}", file.display())).arg("setpriv");
+            command
+        }
+        None => Command::new("setpriv"),
+    };
     command.args(["--pdeathsig", "KILL"]).args(binary()).args(arguments);
     for name in READ_FROM_ENVIRONMENT {
         command.env_remove(name);

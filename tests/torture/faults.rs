@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use fastrand::Rng;
 
 use crate::{
-    support::{damage, wait},
+    support::{agent::Agent, damage, wait},
     world::History,
 };
 
@@ -19,8 +19,9 @@ const fn fault(name: &'static str, weight: u32, strike: fn(&mut History<'_>, &mu
     Fault { name, weight, strike }
 }
 
-const FAULTS: [Fault; 25] = [
+const FAULTS: [Fault; 27] = [
     fault("agent killed", 30, |history, _| history.kill_agent()),
+    fault("second process on the buffer", 3, |history, _| history.second_process()),
     fault("agent ended by SIGTERM", 6, |history, _| history.terminate_agent()),
     fault("central cut", 8, |history, _| history.proxy.cut()),
     fault("central refuses connections", 4, |history, _| history.proxy.refuse(true)),
@@ -78,6 +79,7 @@ const FAULTS: [Fault; 25] = [
             }
         });
     }),
+    fault("buffer at its cap", 2, |history, _| history.lose_from_buffer(spare)),
     fault("pages of the buffer zeroed", 1, |history, rng| {
         let place = rng.f64();
         history.lose_from_buffer(|agent| zero_a_page(&agent.buffer(), place));
@@ -91,6 +93,21 @@ const FAULTS: [Fault; 25] = [
         });
     }),
 ];
+
+/// For a while the buffer is fuller than it may be: what central holds is spared.
+fn spare(agent: &mut Agent) {
+    let buffer = agent.buffer();
+    let change = |script: &str| {
+        rusqlite::Connection::open(&buffer).and_then(|buffer| buffer.execute_batch(script)).ok();
+    };
+    change("CREATE TABLE ballast AS SELECT zeroblob(2 << 20)");
+    agent.set("agent.max_buffer_size", "1MiB");
+    let running = agent.run();
+    running.wait_for_line("cycle:");
+    running.kill();
+    agent.unset("agent.max_buffer_size");
+    change("DROP TABLE IF EXISTS ballast");
+}
 
 fn zero_a_page(path: &std::path::Path, place: f64) {
     const PAGE: usize = 4096;

@@ -163,6 +163,15 @@ impl<'w> History<'w> {
         }
     }
 
+    /// A process on a buffer that another one holds is sent away.
+    pub fn second_process(&mut self) {
+        self.keep_agent_running();
+        if let Some(running) = &self.running {
+            running.wait_for_line("started");
+            self.parts.agent.once().exited(1).says(&running.id().to_string());
+        }
+    }
+
     /// Rows are only deleted where the buffer or the server still knows them.
     pub fn damage_central(&mut self, script: fn(&str) -> String) {
         // A migration may be under way, or the session be written at this moment: then nothing is done.
@@ -222,13 +231,13 @@ impl<'w> History<'w> {
     }
 
     /// Does something to the buffer of an agent that is down, after central was found equal.
-    pub fn lose_from_buffer(&mut self, lose: impl FnOnce(&Agent)) {
+    pub fn lose_from_buffer(&mut self, lose: impl FnOnce(&mut Agent)) {
         self.check();
         // Leave something in the write-ahead log.
         self.keep_agent_running();
         wait::any_moment(Duration::from_millis(1_500));
         self.kill_agent();
-        lose(&self.agent);
+        lose(&mut self.parts.agent);
         // What left the server before is known to central alone from now on.
         self.told_by_files_since = self.plant().today();
         self.has_backup = false;

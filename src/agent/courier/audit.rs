@@ -25,12 +25,20 @@ const ALL_EVERY: Duration = Duration::from_secs(24 * 3600);
 pub struct Audits {
     newest_at: Option<Duration>,
     all_at: Option<Duration>,
+    /// Central was seen to hold less than it confirmed.
+    is_in_doubt: bool,
 }
 
 impl Audits {
     /// The next drain begins with a comparison.
     pub fn forget(&mut self) {
         self.newest_at = None;
+    }
+
+    /// The next thing to do is to compare all.
+    pub fn doubt(&mut self) {
+        self.newest_at = None;
+        self.is_in_doubt = true;
     }
 
     fn is_due(at: Option<Duration>, now: Duration, every: Duration) -> bool {
@@ -50,7 +58,7 @@ impl Courier {
         let now = self.clock.now().uptime;
         // A process compares all when it has run for a day: not at each of its starts.
         let all_at = *self.audits.all_at.get_or_insert(now);
-        let all_due = Audits::is_due(Some(all_at), now, ALL_EVERY);
+        let all_due = self.audits.is_in_doubt || Audits::is_due(Some(all_at), now, ALL_EVERY);
         let mut page = buffer.confirmed(AT_ONCE, None)?;
         let mut lost = self.compare(buffer, &page)?;
         if !all_due && lost == 0 && page.len() == AT_ONCE {
@@ -66,6 +74,7 @@ impl Courier {
                 lost += self.compare(buffer, &page)?;
             }
             self.audits.all_at = Some(now);
+            self.audits.is_in_doubt = false;
         }
         if lost > 0 {
             journal::central_lost(lost);

@@ -203,10 +203,10 @@ impl Courier {
 
     fn drain_connected(&mut self, buffer: &mut Buffer, stop: &Stop) -> Result<(), DrainError> {
         self.connect()?;
-        if self.audit_is_due() {
-            self.audit(buffer, stop)?;
-        }
         while !stop.is_set() {
+            if self.audit_is_due() {
+                self.audit(buffer, stop)?;
+            }
             let batch = self.due(buffer, BATCH_SESSIONS)?;
             if batch.is_empty() {
                 break;
@@ -219,6 +219,8 @@ impl Courier {
     fn connect(&mut self) -> Result<(), CentralError> {
         self.pulse.beat();
         if self.central.as_ref().is_some_and(Central::is_closed) {
+            // It may have been restarted with other data.
+            self.audits.forget();
             self.release();
         }
         let mut central = match self.central.take() {
@@ -297,6 +299,10 @@ impl Courier {
         let mut deliveries = Vec::new();
         for (pending, held) in batch.iter().zip(states.sessions) {
             let nom = &pending.session.machine.nom;
+            let revision = held.as_ref().and_then(|held| held.revision).unwrap_or(0);
+            if revision < pending.session.synced_revision {
+                self.audits.doubt();
+            }
             if let Some(claimed) = states.claimed.iter().find(|claimed| claimed.nom == *nom) {
                 refused.push((pending, claimed.to_string()));
                 continue;

@@ -7,7 +7,6 @@ use crate::{
     agent::stop::Stop,
     buffer::{Buffer, Pending},
     durable::{self, durably},
-    journal,
     model::{CentralSession, Delivery},
     sync::postgres::{CentralError, Order, Outcome, Retry},
 };
@@ -107,7 +106,7 @@ impl Courier {
         }
         // Others passed on the same connection: it is these sessions, and not central.
         if self.report.delivered > 0 {
-            let odd = odd.iter().map(|(pending, error)| (*pending, journal::chain(error)));
+            let odd = odd.iter().map(|(pending, error)| (*pending, error.reason()));
             self.set_aside(buffer, odd.collect(), SET_ASIDE_FOR)?;
             return Ok(());
         }
@@ -134,7 +133,7 @@ impl Courier {
             }
             Err(error) if error.is_about_the_data() => match parcels {
                 [parcel] if error.again() == Retry::Never => {
-                    let reason = journal::chain(&error);
+                    let reason = error.reason();
                     Ok(self.set_aside(buffer, vec![(parcel.pending, reason)], SET_ASIDE_FOR)?)
                 }
                 [_] if odd.len() + 1 >= ODD_ANSWERS && self.report.delivered == 0 => {
@@ -171,7 +170,7 @@ impl Courier {
         *breaks += 1;
         // A suspect travels when nothing else is left: the connection is known to serve.
         if was_suspect && (*breaks > BREAKS_ALLOWED || !error.ends_connection()) {
-            let reason = journal::chain(&error);
+            let reason = error.reason();
             self.set_aside(buffer, vec![(parcel.pending, reason)], LATE_ASIDE_FOR)?;
             if !error.ends_connection() {
                 return Ok(());

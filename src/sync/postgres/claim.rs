@@ -80,7 +80,7 @@ pub(super) const HOLDER: &str = "m.agent_id AS m_agent, m.tampon_id AS m_tampon,
 /// that are this process's afterwards. `$1` to `$4`: agent, buffer, instance, host.
 ///
 /// Refused where another agent was seen within a day, and where this process held the claim and
-/// another process of the same name took it since: that one is a copy. An agent that was given a new
+/// another process of the same name, seen within a day, took it since: that one is a copy. An agent that was given a new
 /// name is known by its buffer.
 pub(super) const RENEW: &str = "
 tenue AS (
@@ -94,6 +94,7 @@ tenue AS (
     WHERE CASE WHEN m.agent_id = excluded.agent_id OR m.tampon_id = excluded.tampon_id
                THEN m.instance_id = excluded.instance_id OR NOT EXISTS (
                         SELECT FROM entree e WHERE e.centre_id = m.centre_usinage_id AND e.tenu)
-               ELSE m.vu_le < now() - interval '24 hours' END
+               ELSE FALSE END
+          OR m.vu_le < now() - interval '24 hours'
     RETURNING centre_usinage_id
 )";

@@ -151,6 +151,22 @@ impl CentralError {
         matches!(self, Self::Refused { .. } | Self::Answer { .. })
     }
 
+    /// Why a session is set aside, in one line that is the same for the same trouble: without the
+    /// row that the server quotes, and its numbers.
+    pub fn reason(&self) -> String {
+        let mut text = self.to_string();
+        if let Self::Refused { reason, .. } = self {
+            return format!("{text}: {reason}");
+        }
+        let mut source = StdError::source(self);
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(cause.to_string().lines().next().unwrap_or_default());
+            source = cause.source();
+        }
+        text
+    }
+
     /// Whether the connection is of no further use.
     pub fn ends_connection(&self) -> bool {
         matches!(self, Self::NoAnswer { .. } | Self::Lost { .. } | Self::Restarting { .. })

@@ -209,7 +209,7 @@ impl History {
     }
 
     fn deliver(&mut self, how: Delivery, mask: usize) {
-        let chosen = |place: usize| mask % 4 == 0 || (mask >> (place % 6)) & 1 == 1;
+        let chosen = |place: usize| mask.is_multiple_of(4) || (mask >> (place % 6)) & 1 == 1;
         self.central.take(self.buffer.as_mut().unwrap(), how, chosen);
     }
 

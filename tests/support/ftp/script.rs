@@ -5,6 +5,17 @@ use std::collections::BTreeMap;
 /// Folder → name → bytes, all names as they are on the wire.
 pub type Tree = BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Vec<u8>>>;
 
+/// What happens to a file between its listing and the answer to RETR, once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Strike {
+    Delete,
+    /// Other bytes: fewer, others, or none.
+    Rewrite(Vec<u8>),
+    RenameTo(Vec<u8>),
+    /// It grows while it is sent: so many of the new bytes still go along.
+    Grow(Vec<u8>, usize),
+}
+
 /// What the server is and does. It may be changed while the server runs.
 #[derive(Clone, Debug)]
 pub struct Script {
@@ -36,6 +47,8 @@ pub struct Script {
     pub listed_sizes_lie_by: u64,
     /// A second connection at a time is refused.
     pub one_connection: bool,
+    /// What happens to files, by name, right before they are sent.
+    pub strikes: BTreeMap<Vec<u8>, Strike>,
     /// So many bytes are said on a control connection, then it is cut.
     pub control_bytes: Option<usize>,
 }
@@ -62,6 +75,7 @@ impl Default for Script {
             size_needs_type: false,
             listed_sizes_lie_by: 0,
             one_connection: false,
+            strikes: BTreeMap::new(),
             control_bytes: None,
         }
     }
@@ -88,6 +102,32 @@ impl Script {
     pub fn listing(mut self, verb: &str, bytes: &[u8]) -> Self {
         self.listings.insert(verb.to_owned(), bytes.to_vec());
         self
+    }
+
+    /// Lets happen what is to happen to a file; returns the bytes that are sent.
+    pub fn strike(&mut self, folder: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+        let strike = self.strikes.remove(name);
+        let files = self.tree.get_mut(folder)?;
+        match strike {
+            None => {}
+            Some(Strike::Delete) => {
+                files.remove(name);
+            }
+            Some(Strike::Rewrite(bytes)) => {
+                files.insert(name.to_vec(), bytes);
+            }
+            Some(Strike::RenameTo(other)) => {
+                let bytes = files.remove(name)?;
+                files.insert(other, bytes);
+            }
+            Some(Strike::Grow(bytes, sent)) => {
+                let file = files.get_mut(name)?;
+                let length = file.len() + sent;
+                file.extend(bytes);
+                return Some(file[..length].to_vec());
+            }
+        }
+        files.get(name).cloned()
     }
 
     /// A server that knows neither FEAT nor MLSD.

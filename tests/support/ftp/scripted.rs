@@ -302,10 +302,13 @@ impl<'a> Session<'a> {
                 drop(now);
                 self.say(if gone.is_some() { "250 gone" } else { "550 no such file" })?;
             }
-            "RETR" => match file {
-                Some(bytes) => return self.send_file(script, bytes),
-                None => self.say("550 no such file")?,
-            },
+            "RETR" => {
+                let sent = self.shared.script.lock().unwrap().strike(&self.here, argument);
+                match sent {
+                    Some(bytes) => return self.send_file(script, &bytes),
+                    None => self.say("550 no such file")?,
+                }
+            }
             "MLSD" | "LIST" | "NLST" => self.send_listing(script, verb)?,
             _ => self.say("500 what?")?,
         }

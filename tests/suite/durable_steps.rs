@@ -1,0 +1,129 @@
+//! Everything that lasts once it is done has a step in `src/durable.rs`, and with it a named point at
+//! which `tests/crash_points` ends the process. A durable action without one fails here.
+
+use std::{fs, path::Path};
+
+use cu_agent::durable::Step;
+
+/// What makes something last, and the places that may call it outside [`durably`] with the reason.
+///
+/// [`durably`]: cu_agent::durable::durably
+const ACTIONS: [(&str, &[(&str, &str)]); 14] = [
+    (".commit()", &[]),
+    (".to_latest(", &[]),
+    ("connection.execute(", &[]),
+    (".execute_batch(", &[]),
+    ("central.deliver(", &[]),
+    ("central.ensure_centres(", &[]),
+    ("source.delete(", &[]),
+    (
+        "COMMIT",
+        &[("sync/postgres/schema.rs", "run as MigrateCentral, printed for an administrator")],
+    ),
+    ("fs::rename(", &[]),
+    ("fs::copy(", &[]),
+    ("fs::write(", &[]),
+    ("fs::remove_file(", &[("source/dir.rs", "is what source.delete is")]),
+    ("File::create(", &[]),
+    (
+        "OpenOptions::new()",
+        &[("buffer/lock.rs", "who holds the lock is only told, never decided by")],
+    ),
+];
+
+/// The only rooms that may hold SQL which changes central; all of it is reached through the two calls
+/// above and the migrations.
+const CENTRAL_WRITERS: [&str; 5] =
+    ["claim.rs", "deliver.rs", "details.rs", "schema.rs", "states.rs"];
+
+struct Source {
+    path: String,
+    /// Without the tests at its end.
+    code: String,
+}
+
+fn sources() -> Vec<Source> {
+    fn walk(dir: &Path, root: &Path, all: &mut Vec<Source>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, root, all);
+            } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs")
+            {
+                let whole = fs::read_to_string(&path).unwrap();
+                let code = whole.split("#[cfg(test)]\nmod ").next().unwrap().to_owned();
+                let path = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                all.push(Source { path, code });
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut all = Vec::new();
+    walk(&root, &root, &mut all);
+    assert!(all.len() > 50, "the sources are found");
+    all
+}
+
+/// Where `action` stands in `code` outside a call of `durably`.
+fn without_a_step<'c>(code: &'c str, action: &str) -> Vec<&'c str> {
+    code.match_indices(action)
+        .filter(|(at, _)| {
+            let statement = code[..*at].rfind([';', '{', '}']).map_or(0, |end| end + 1);
+            !code[statement..*at].contains("durably(")
+        })
+        .map(|(at, _)| code[..at].rsplit('\n').next().unwrap_or(""))
+        .collect()
+}
+
+#[test]
+fn every_durable_action_stands_between_two_named_points() {
+    let mut offences = Vec::new();
+    for source in sources() {
+        for (action, allowed) in ACTIONS {
+            if allowed.iter().any(|(path, _)| *path == source.path) {
+                continue;
+            }
+            for line in without_a_step(&source.code, action) {
+                offences.push(format!("  src/{}: {}{action}", source.path, line.trim()));
+            }
+        }
+        let is_writer = CENTRAL_WRITERS.iter().any(|name| source.path.ends_with(name));
+        if source.path.starts_with("sync/") && !is_writer {
+            for word in ["INSERT INTO", "DELETE FROM", "TRUNCATE", "\nUPDATE "] {
+                if source.code.contains(word) {
+                    offences.push(format!("  src/{}: {word}", source.path));
+                }
+            }
+        }
+    }
+    assert!(
+        offences.is_empty(),
+        "give each a step of its own in src/durable.rs, and tests/crash_points a history that gets \
+         there:\n{}",
+        offences.join("\n")
+    );
+}
+
+#[test]
+fn every_step_is_used_and_has_a_name_of_its_own() {
+    let code: String = sources()
+        .into_iter()
+        .filter(|source| source.path != "durable.rs")
+        .map(|source| source.code)
+        .collect();
+    let mut names: Vec<&str> = Step::ALL.map(Step::as_str).into();
+    for step in Step::ALL {
+        assert!(code.contains(&format!("Step::{step:?}")), "{step:?} is a step of nothing");
+    }
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Step::ALL.len());
+}
+
+#[test]
+fn a_durable_action_without_a_step_is_seen() {
+    let bad = "fn f() {\n    let x = 1;\n    transaction.commit()?;\n}";
+    let good = "fn f() {\n    durably(step, || transaction.commit())?;\n}";
+    assert_eq!(without_a_step(bad, ".commit()"), ["    transaction"]);
+    assert!(without_a_step(good, ".commit()").is_empty());
+}
