@@ -48,4 +48,6 @@ mod readme;
 mod reference;
 mod rooms;
 mod service;
+mod service_manager;
+mod service_unit;
 mod union;
