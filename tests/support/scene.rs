@@ -93,6 +93,7 @@ impl<'a> Scene<'a> {
         self.plant.finish();
         let truth = self.plant.truth();
         let deadline = std::time::Instant::now() + wait::PATIENCE;
+        let mut what = String::from("in central");
         loop {
             let status = self.agent.status_json();
             if status["sessions"] == truth.len()
@@ -102,12 +103,12 @@ impl<'a> Scene<'a> {
                 break;
             }
             if std::time::Instant::now() > deadline {
-                eprintln!("not within {:?}: {status:#}", wait::PATIENCE);
+                what = format!("in central, not within {:?}: {status:#}", wait::PATIENCE);
                 break;
             }
             wait::any_moment(std::time::Duration::from_millis(50));
         }
-        assert_same("in central", &central_sessions(&self.database), &truth);
+        assert_same(&what, &central_sessions(&self.database), &truth);
     }
 
     /// `once` brings central to hold every row of the truth.
