@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-central test torture soak fuzz bench bench-e2e lint
+.PHONY: help demo demo-central test torture soak fuzz bench bench-e2e cross lint
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -40,6 +40,12 @@ bench: ## parse and analyse, in bytes and events a second
 bench-e2e: ## 60 files from FTP into an empty PostgreSQL: time, memory, round trips
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench e2e
+
+TARGETS ?= aarch64 armv7 armv6 x86_64
+cross: ## static binaries for gateways; TARGETS=aarch64 for one of aarch64 armv7 armv6 x86_64
+	@tests/install-test-tools.sh cross
+	cross/build.sh $(TARGETS)
+	cross/check.sh $(TARGETS)
 
 lint: ## formatting, clippy, and the dependency rules where cargo-deny is installed
 	$(CARGO) fmt --check

@@ -5,27 +5,35 @@ use std::{collections::BTreeMap, error::Error, path::Path, time::Duration};
 
 use simplelog::{ConfigBuilder, WriteLogger};
 
+mod systemd;
+
+pub use systemd::marked_for_journal;
+
 use crate::{
     config::Config,
     model::{Day, Machine},
 };
 
-/// Starts the log on standard error. Under systemd the journal puts the time on each line.
+/// Starts the log on standard error. In systemd's journal each line has a priority, and its time is
+/// the journal's affair.
 pub fn start(level: log::LevelFilter) {
+    // A second start (in tests) keeps the first logger.
+    if systemd::is_journal() {
+        systemd::JournalLogger::init(level).ok();
+        return;
+    }
     let mut config = ConfigBuilder::new();
     config
         .set_target_level(log::LevelFilter::Off)
         .set_thread_level(log::LevelFilter::Off)
         .set_location_level(log::LevelFilter::Off)
-        .add_filter_allow_str("cu_agent");
-    if std::env::var_os("JOURNAL_STREAM").is_some() {
-        config.set_time_level(log::LevelFilter::Off);
-    } else {
-        config.set_time_format_rfc3339();
-    }
-    // A second start (in tests) keeps the first logger.
+        .add_filter_allow_str(OWN_TARGET)
+        .set_time_format_rfc3339();
     WriteLogger::init(level, config.build(), std::io::stderr()).ok();
 }
+
+/// Lines of the crates below are left out: what matters of them stands in an error.
+const OWN_TARGET: &str = "cu_agent";
 
 /// An error with all its causes on one line.
 pub fn chain(error: &dyn Error) -> String {
@@ -99,6 +107,11 @@ pub fn started(config: &Config, buffer: &Path) {
         config.central.as_ref().map_or("none".to_owned(), |central| central.host.clone()),
         buffer.display()
     );
+}
+
+/// The service manager's watchdog will end the process and start it anew.
+pub fn loop_hangs(name: &str) {
+    log::error!("the loop {name:?} hangs: the watchdog is not fed any more");
 }
 
 pub fn ended() {

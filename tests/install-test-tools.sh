@@ -5,6 +5,7 @@
 #   tests/install-test-tools.sh            everything the tests need
 #   tests/install-test-tools.sh compiler   a C compiler (bundled SQLite, ring)
 #   tests/install-test-tools.sh demo       vsftpd and PostgreSQL
+#   tests/install-test-tools.sh cross      what cross/ needs to build and to try a gateway's binary
 #
 # What this script installs never becomes a service of the machine: the tests start servers of
 # their own, on free ports, in temporary folders.
@@ -47,13 +48,37 @@ want_tests() {
     want faketime faketime
     want iproute2 ip tc
     want nftables nft
+    want systemd systemd-analyze
+}
+want_cross() {
+    want_compiler
+    want python3 python3
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    want file file
+    want binutils readelf
+    want jq jq
+    want qemu-user-static qemu-aarch64-static qemu-arm-static
+    has_rustup_targets || {
+        want rustc-web /usr/bin/rustc
+        want cargo-web /usr/bin/cargo
+        [ -d /usr/lib/rustlib/src/rust/library ] || missing+=(rust-web-src)
+    }
+}
+# Whether rustup's standard library of all four targets is installed.
+has_rustup_targets() {
+    local triple
+    for triple in aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf \
+        arm-unknown-linux-musleabihf x86_64-unknown-linux-musl; do
+        [ -d "$(rustc --print sysroot 2>/dev/null)/lib/rustlib/$triple/lib" ] || return 1
+    done
 }
 
 case "${1:-tests}" in
     compiler) want_compiler ;;
     demo) want_demo ;;
+    cross) want_cross ;;
     tests) want_tests ;;
-    *) say "unknown set '$1'; there are: compiler, demo, tests"; exit 2 ;;
+    *) say "unknown set '$1'; there are: compiler, demo, cross, tests"; exit 2 ;;
 esac
 
 as_root=()

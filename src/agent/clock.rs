@@ -1,14 +1,24 @@
 //! The computer's clocks. Running time and boot decide; the wall clock is only written down, and a
 //! gateway without a battery may have any.
+//!
+//! All of it works where `/proc` shows processes only, as it does for the hardened service.
 
 use std::{
-    fs,
+    env, fs,
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Local, NaiveDate};
+use rustix::{
+    rand::{GetRandomFlags, getrandom},
+    system::uname,
+    time::{ClockId, clock_gettime},
+};
 
 use crate::collect::Moment;
+
+/// The boot, as the unit file hands it over where `/proc` does not show it.
+const BOOT_VARIABLE: &str = "CU_AGENT_BOOT_ID";
 
 /// Reads the clocks for one process.
 #[derive(Clone, Debug)]
@@ -21,16 +31,17 @@ pub struct Clock {
 
 impl Clock {
     pub fn start() -> Self {
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let uptime = fs::read_to_string("/proc/uptime").ok().and_then(|text| {
-            let seconds = text.split_whitespace().next()?.parse::<f64>().ok()?;
-            Duration::try_from_secs_f64(seconds).ok()
-        });
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .or_else(|_| env::var(BOOT_VARIABLE))
+            .unwrap_or_default();
+        // Time asleep counts: a gateway that was suspended has been quiet for so long.
+        let uptime = Duration::try_from(clock_gettime(ClockId::Boottime));
         Self {
-            // Where the kernel tells no boot, no running time outlives this process.
-            boot: match boot.trim() {
-                "" => random_id(),
-                boot => boot.to_owned(),
+            // The kernel writes it with dashes and systemd without.
+            boot: match boot.trim().replace('-', "") {
+                // Where nobody tells the boot, no running time outlives this process.
+                boot if boot.is_empty() => random_id(),
+                boot => boot,
             },
             started_uptime: uptime.unwrap_or_default(),
             started: Instant::now(),
@@ -70,11 +81,15 @@ pub fn wall_clock_fault() -> Option<String> {
 /// A name that no other process, boot or buffer has.
 pub fn random_id() -> String {
     // The kernel's own generator; where it is missing, fastrand is seeded from time and address.
-    fs::read_to_string("/proc/sys/kernel/random/uuid")
-        .map_or_else(|_| format!("{:032x}", fastrand::u128(..)), |text| text.trim().to_owned())
+    let mut bytes = [0; 16];
+    let number = match getrandom(&mut bytes[..], GetRandomFlags::empty()) {
+        Ok(got) if got == bytes.len() => u128::from_ne_bytes(bytes),
+        _ => fastrand::u128(..),
+    };
+    format!("{number:032x}")
 }
 
 /// The computer's name, for people on the other side.
 pub fn host_name() -> String {
-    fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+    uname().nodename().to_string_lossy().into_owned()
 }

@@ -4,10 +4,17 @@
 //! What must never happen here: one source or central keeping the other side from its work; two
 //! processes on one buffer.
 
-use std::{path::Path, sync::mpsc, thread, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 mod clock;
 mod courier;
+mod heart;
+mod manager;
 mod service;
 mod sources;
 mod stop;
@@ -16,6 +23,8 @@ use service::{END_WITHIN, EndAll};
 
 pub use clock::{Clock, wall, wall_clock_fault};
 pub use courier::{Courier, DrainError, DrainReport};
+pub use heart::{Heart, Pulse};
+pub use manager::waits_for;
 pub use sources::{CollectReport, Collector, Progress};
 pub use stop::Stop;
 
@@ -33,6 +42,8 @@ pub struct Agent {
     pub stop: Stop,
     pub buffer: Buffer,
     pub settings: Settings,
+    /// Signs of life of the loops.
+    pub heart: Heart,
     _lock: StateLock,
 }
 
@@ -69,13 +80,15 @@ impl Agent {
         if let Some(fault) = wall_clock_fault() {
             log::warn!("{fault}");
         }
-        Ok(Self { config, clock: Clock::start(), stop, buffer, settings, _lock: lock })
+        let heart = Heart::new(manager::patience(&config));
+        Ok(Self { config, clock: Clock::start(), stop, buffer, settings, heart, _lock: lock })
     }
 
     fn courier(&self) -> Option<Courier> {
         let central = self.config.central.clone()?;
         let id = &self.config.agent.id;
-        Some(Courier::new(central, id, self.buffer.buffer_id(), self.clock.clone()))
+        let pulse = self.heart.pulse("deliver");
+        Some(Courier::new(central, id, self.buffer.buffer_id(), self.clock.clone(), pulse))
     }
 
     /// Collects everything and delivers everything, the second beginning while the first goes on.
@@ -83,7 +96,9 @@ impl Agent {
         let mut report = OnceReport::default();
         collect::replay_outdated(&mut self.buffer, &self.settings, &mut |_, _| {})?;
         let courier = self.courier();
-        let mut collector = Collector::new(&self.config, &self.settings, &self.clock, &self.stop);
+        let pulse = Arc::new(self.heart.pulse("collect"));
+        let mut collector =
+            Collector::new(&self.config, &self.settings, &self.clock, &self.stop, &pulse);
         let Some(mut courier) = courier else {
             report.collect = collector.cycle(&mut self.buffer, progress)?;
             return Ok(report);

@@ -11,8 +11,8 @@ use std::{
 };
 
 use super::{
-    Agent, Clock, Collector, Courier, DrainError, DrainReport, Stop, courier::IDLE_AFTER,
-    sound_buffer,
+    Agent, Clock, CollectReport, Collector, Courier, DrainError, DrainReport, Pulse, Stop,
+    courier::IDLE_AFTER, manager, sound_buffer,
 };
 use crate::{
     buffer::{Buffer, BufferError},
@@ -31,6 +31,7 @@ struct CollectRoom {
     clock: Clock,
     stop: Stop,
     buffer: Buffer,
+    pulse: Arc<Pulse>,
 }
 
 impl Agent {
@@ -38,10 +39,14 @@ impl Agent {
     /// aside, and the work goes on with a new one.
     pub fn run(mut self) -> Result<(), BufferError> {
         journal::started(&self.config, self.buffer.path());
+        manager::attend(&self.heart, &self.stop);
         loop {
-            collect::replay_outdated(&mut self.buffer, &self.settings, &mut |_, _| {})?;
+            self.replay_outdated()?;
             let threads = self.start()?;
             self.stop.wait_for_end();
+            if self.stop.is_wished() {
+                manager::ending();
+            }
             let all_ended = threads.end(END_WITHIN);
             let Some(damage) = self.stop.take_failure() else {
                 if all_ended {
@@ -61,6 +66,17 @@ impl Agent {
         }
     }
 
+    /// With a pulse of its own: years of raw bytes may take minutes.
+    fn replay_outdated(&mut self) -> Result<(), BufferError> {
+        let pulse = self.heart.pulse("replay");
+        let mut progress = |done: usize, of: usize| {
+            pulse.say(format!("computing anew, {done} of {of} files"));
+            pulse.beat();
+        };
+        collect::replay_outdated(&mut self.buffer, &self.settings, &mut progress)?;
+        Ok(())
+    }
+
     fn start(&self) -> Result<Threads, BufferError> {
         let (running, ended) = mpsc::channel();
         let mut threads = Threads { ended, handles: Vec::new() };
@@ -70,6 +86,7 @@ impl Agent {
             clock: self.clock.clone(),
             stop: self.stop.clone(),
             buffer: self.buffer.reopen()?,
+            pulse: Arc::new(self.heart.pulse("collect")),
         };
         threads.start(running.clone(), &self.stop, move || room.collect_until_stopped());
         if let Some(courier) = self.courier() {
@@ -183,14 +200,16 @@ fn recovered(buffer: Buffer, error: BufferError, told: &mut Told, stop: &Stop) -
 
 impl CollectRoom {
     fn collect_until_stopped(self) {
-        let Self { config, settings, clock, stop, mut buffer } = self;
-        let mut collector = Collector::new(&config, &settings, &clock, &stop);
+        let Self { config, settings, clock, stop, mut buffer, pulse } = self;
+        let mut collector = Collector::new(&config, &settings, &clock, &stop, &pulse);
+        pulse.say("the first collection is under way");
         let mut failures = 0;
         let mut told = Told::default();
         while !stop.is_set() {
             let wait = match collector.cycle(&mut buffer, &|_, _, _| {}) {
                 Ok(report) => {
                     told.worked();
+                    pulse.say(said_of(&report));
                     if report.failed_sources.is_empty() {
                         failures = 0;
                         config.schedule.poll
@@ -202,6 +221,7 @@ impl CollectRoom {
                 }
                 Err(error) => {
                     failures += 1;
+                    pulse.say("the buffer fails");
                     buffer = match recovered(buffer, error, &mut told, &stop) {
                         Some(buffer) => buffer,
                         None => return,
@@ -209,10 +229,30 @@ impl CollectRoom {
                     retry::wait(failures, fastrand::f64()).max(Duration::from_secs(1))
                 }
             };
+            pulse.rest(wait);
             if stop.wait(wait) {
                 return;
             }
         }
+    }
+}
+
+/// For the status line: what an operator wants to know first.
+fn said_of(report: &CollectReport) -> String {
+    if report.at_cap {
+        return "the buffer is at its cap, nothing more is read".to_owned();
+    }
+    if report.failed_sources.is_empty() {
+        return "all sources answer".to_owned();
+    }
+    let failed: Vec<&str> = report.failed_sources.iter().map(String::as_str).collect();
+    format!("no answer from source {}", failed.join(", "))
+}
+
+fn said_of_failure(error: &DrainError) -> &'static str {
+    match error {
+        DrainError::Buffer(_) => "the buffer fails",
+        DrainError::Central(_) => "central does not take sessions, they wait in the buffer",
     }
 }
 
@@ -230,10 +270,12 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop) 
             Ok(_) => {
                 failures = 0;
                 told.worked();
+                courier.pulse().say("central answers");
                 (IDLE_AFTER, heard)
             }
             Err(error) => {
                 // A line that breaks now and then is not an unreachable central.
+                courier.pulse().say(said_of_failure(&error));
                 failures = if courier.made_progress() { 1 } else { failures + 1 };
                 if let DrainError::Buffer(error) = error {
                     outbox = match recovered(outbox, error, &mut told, stop) {
@@ -245,6 +287,7 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop) 
                 (retry::wait(failures, fastrand::f64()), u64::MAX)
             }
         };
+        courier.pulse().rest(wait);
         stop.wait_for_knock(wait, heard);
         if stop.knocks() == heard {
             courier.release();

@@ -1,9 +1,9 @@
 //! One cycle over all configured sources, each behind its own connection; what one of them does
 //! wrong is that one's affair.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Stop, clock::Clock};
+use super::{Pulse, Stop, clock::Clock};
 use crate::{
     buffer::{Buffer, BufferError},
     collect::{Moment, Settings, SourceMemory, SourceReport, Watch, collect},
@@ -33,6 +33,7 @@ pub struct Collector<'c> {
     settings: &'c Settings,
     clock: &'c Clock,
     stop: &'c Stop,
+    pulse: &'c Arc<Pulse>,
     sources: Vec<Open<'c>>,
     /// Whether it was said that the buffer is at its cap.
     told_at_cap: bool,
@@ -50,13 +51,18 @@ impl<'c> Collector<'c> {
         settings: &'c Settings,
         clock: &'c Clock,
         stop: &'c Stop,
+        pulse: &'c Arc<Pulse>,
     ) -> Self {
         let sources = config
             .sources
             .iter()
-            .map(|config| Open { config, source: open(config), memory: SourceMemory::default() })
+            .map(|config| Open {
+                config,
+                source: open(config, pulse),
+                memory: SourceMemory::default(),
+            })
             .collect();
-        Self { settings, clock, stop, sources, told_at_cap: false }
+        Self { settings, clock, stop, pulse, sources, told_at_cap: false }
     }
 
     /// Collects everything new; an error is the buffer's own.
@@ -72,7 +78,8 @@ impl<'c> Collector<'c> {
             if self.stop.is_set() {
                 break;
             }
-            let watch = AgentWatch { clock: self.clock, stop: self.stop, progress };
+            let watch =
+                AgentWatch { clock: self.clock, stop: self.stop, pulse: self.pulse, progress };
             let report = collect(
                 buffer,
                 open.source.as_mut(),
@@ -122,25 +129,32 @@ impl<'c> Collector<'c> {
 }
 
 /// The source that the configuration describes; nothing is connected yet.
-pub fn open(config: &SourceConfig) -> Box<dyn Source> {
+fn open(config: &SourceConfig, pulse: &Arc<Pulse>) -> Box<dyn Source> {
     match &config.kind {
-        SourceKind::Ftp(ftp) => Box::new(FtpSource::new(ftp.clone())),
+        SourceKind::Ftp(ftp) => {
+            let pulse = Arc::clone(pulse);
+            Box::new(FtpSource::new(ftp.clone()).on_answer(move || pulse.beat()))
+        }
         SourceKind::Directory(path) => Box::new(DirectorySource::new(path.clone())),
     }
 }
 
+/// Every question and every message of the collecting is a sign of life.
 struct AgentWatch<'w> {
     clock: &'w Clock,
     stop: &'w Stop,
+    pulse: &'w Pulse,
     progress: Progress<'w>,
 }
 
 impl Watch for AgentWatch<'_> {
     fn now(&self) -> Moment {
+        self.pulse.beat();
         self.clock.now()
     }
 
     fn must_stop(&self) -> bool {
+        self.pulse.beat();
         self.stop.is_set()
     }
 

@@ -10,6 +10,7 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use crate::{
+    agent,
     config::{self, Config, ConfigError},
     journal,
 };
@@ -106,6 +107,13 @@ pub fn main() -> ExitCode {
                 }
             }
             complain(&text);
+            if is_unusable && matches!(arguments.command, Command::Run) {
+                // For `systemctl status`: the unit does not try again, see systemd/cu-agent.service.
+                agent::waits_for(&format!(
+                    "waits for a usable {}: edit it, then systemctl restart cu-agent",
+                    arguments.config.display()
+                ));
+            }
             exit.into()
         }
     }
@@ -168,5 +176,6 @@ fn print(text: &str) -> io::Result<()> {
 
 /// Prints one error to standard error; there is nobody left to tell if that fails.
 fn complain(text: &str) {
-    writeln!(io::stderr(), "cu-agent: {text}").ok();
+    let text = journal::marked_for_journal(log::Level::Error, &format!("cu-agent: {text}"));
+    writeln!(io::stderr(), "{text}").ok();
 }

@@ -36,10 +36,15 @@ impl<'e> Secrets<'e> {
             return Some(Secret::new(text));
         }
         if let Some(file) = self.credential(places.credential) {
-            return self.read(&file).or_else(|| {
-                section.complain(format!("cannot read the credential {}", file.display()));
-                None
-            });
+            match self.read(&file) {
+                // The unit's credential must exist to be loaded; an empty one is none.
+                Some(secret) if secret.expose().is_empty() => {}
+                Some(secret) => return Some(secret),
+                None => {
+                    section.complain(format!("cannot read the credential {}", file.display()));
+                    return None;
+                }
+            }
         }
         let Some(written) = written else {
             section.missing("password_file", &accepted(places));

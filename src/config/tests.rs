@@ -155,3 +155,14 @@ fn a_size_is_written_with_its_unit_or_as_bytes() {
     let text = MINIMAL.replace("kind =", "max_file_size = \"1 Mo\"\nkind =");
     assert!(refusal(&text).contains("max_file_size: \"1 Mo\" is not accepted"));
 }
+
+#[test]
+fn an_empty_systemd_credential_is_a_password_that_is_not_given() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("central-password"), "\n").unwrap();
+    let text = format!("{MINIMAL}\n[central]\nhost = \"c\"\ndatabase = \"d\"\nuser = \"u\"\n");
+    let env = [("CREDENTIALS_DIRECTORY", dir.path().to_str().unwrap())];
+    let refusal = parse_with(&text, &env).expect_err("no password").to_string();
+    assert!(refusal.contains("central.password_file"), "{refusal}");
+    assert!(refusal.contains("central-password"), "{refusal}");
+}

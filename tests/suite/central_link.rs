@@ -170,10 +170,7 @@ fn a_server_that_dies_or_restarts_is_found_again() {
         let error = refused(&config);
         assert!(matches!(error, CentralError::Reach { .. }), "{}", chain(&error));
         cluster.start();
-        feeder = Feeder {
-            central: Central::connect(&config, "cu-agent tests").unwrap(),
-            claims: feeder.claims,
-        };
+        feeder.central = Central::connect(&config, "cu-agent tests").unwrap();
         feeder.sync(&[session("DEM12", "2025-05-28", 10)]);
     }
     let answer = cluster.try_psql(&name, "SELECT count(*) FROM piece_production").unwrap();

@@ -1,7 +1,7 @@
 //! Central no longer holds what it confirmed: restored from an older backup, made anew, changed by
 //! hand. That is noticed without any new file, and mended.
 
-use crate::support::scene::Scene;
+use crate::support::{scene::Scene, wait};
 
 /// What somebody did to central.
 const BY_HAND: [(&str, &str); 12] = [
@@ -80,15 +80,20 @@ fn a_central_restored_from_an_older_backup_is_sent_what_it_lost() {
     scene.part_of_day();
     scene.days(2);
     scene.assert_equal_after_once();
+    let then = scene.database.psql("SELECT now()");
     let running = scene.agent.run();
-    running.wait_for_line("cycle:");
+    // It has claimed its machines; the backup tells of claims of an earlier process.
+    wait::until("the service has compared", wait::PATIENCE, || {
+        let claimed = format!("SELECT bool_and(vu_le > '{then}') FROM cu_agent_machine");
+        scene.database.psql(&claimed) == "t"
+    });
     admin.psql(&format!(
         "DROP DATABASE {name} WITH (FORCE); ALTER DATABASE {name}_backup RENAME TO {name}"
     ));
     // New files make the service look at central; what else it lost comes with them.
     scene.day();
     scene.wait_until_equal();
-    running.terminate().0.succeeded();
+    running.terminate().0.succeeded().does_not_say("two agents claim");
 }
 
 #[test]

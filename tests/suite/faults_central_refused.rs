@@ -15,9 +15,9 @@ const OBSTACLES: [(&str, &str, &str, &str); 4] = [
     ),
     (
         "a constraint on a header",
-        "ALTER TABLE session_production ADD CONSTRAINT pas_le_2 CHECK (date_production <> '2025-09-02')",
-        "ALTER TABLE session_production DROP CONSTRAINT pas_le_2",
-        "pas_le_2",
+        "ALTER TABLE session_production ADD CONSTRAINT pas_le_3 CHECK (date_production <> '2025-09-03')",
+        "ALTER TABLE session_production DROP CONSTRAINT pas_le_3",
+        "pas_le_3",
     ),
     (
         "a trigger that raises for one machine",
@@ -85,7 +85,7 @@ fn a_running_service_leaves_what_is_set_aside_alone_and_goes_on_with_the_rest() 
     let proxy = scene.behind_proxy();
     scene.once().succeeded();
     scene.database.psql(
-        "ALTER TABLE session_production ADD CONSTRAINT pas_le_2 CHECK (date_production <> '2025-09-02')",
+        "ALTER TABLE session_production ADD CONSTRAINT pas_le_3 CHECK (date_production <> '2025-09-03')",
     );
     scene.days(2);
     let running = scene.agent.run();
@@ -104,7 +104,7 @@ fn a_running_service_leaves_what_is_set_aside_alone_and_goes_on_with_the_rest() 
     assert!(proxy.round_trips() <= round_trips + 4, "it keeps asking central");
     let log = running.terminate().0.succeeded().stderr;
     assert_eq!(log.matches("set aside, tried again").count() as i64, aside(&scene), "{log}");
-    scene.database.psql("ALTER TABLE session_production DROP CONSTRAINT pas_le_2");
+    scene.database.psql("ALTER TABLE session_production DROP CONSTRAINT pas_le_3");
     scene.assert_equal_after_once();
 }
 

@@ -49,6 +49,9 @@ fn a_machine_claimed_by_two_agents_is_reported_by_the_second_and_written_by_the_
     second.once().succeeded();
     scene.assert_equal();
     scene.once().exited(3).says("two agents claim");
+    // And back at once, by an administrator.
+    scene.database.psql("DELETE FROM cu_agent_machine");
+    scene.assert_equal_after_once();
 }
 
 #[test]

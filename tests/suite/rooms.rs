@@ -179,6 +179,12 @@ fn only_notify_and_update_name_ureq() {
     assert_none("HTTP stays in notify and update", &offences);
 }
 
+#[test]
+fn only_the_manager_names_sd_notify() {
+    let offences = named_outside("sd_notify", |path| path == "agent/manager.rs");
+    assert_none("systemd is told things in agent::manager", &offences);
+}
+
 /// Room, and the rooms of this crate that it may import.
 const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("model", &[]),

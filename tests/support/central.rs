@@ -1,6 +1,8 @@
 //! Sessions to deliver, and a feeder that carries them to central as the agent does: states, plan,
 //! missing centres, delivery.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use cu_agent::{
     config::CentralConfig,
@@ -113,6 +115,10 @@ pub fn local(delivery: &Delivery) -> LocalSession {
     }
 }
 
+fn key(session: &Delivery) -> (String, Day) {
+    (session.machine.nom.clone(), session.day)
+}
+
 pub fn claims(agent: &str, buffer: &str, instance: &str) -> Claims {
     Claims::new(
         Identity { agent_id: agent.into(), buffer_id: buffer.into() },
@@ -125,6 +131,8 @@ pub fn claims(agent: &str, buffer: &str, instance: &str) -> Claims {
 pub struct Feeder {
     pub central: Central,
     pub claims: Claims,
+    /// The revision of each session that central confirmed, as a buffer notes it.
+    pub confirmed: BTreeMap<(String, Day), i64>,
 }
 
 impl Feeder {
@@ -140,6 +148,7 @@ impl Feeder {
         Self {
             central: Central::connect(config, "cu-agent tests").unwrap(),
             claims: claims("ligne-1", "buffer-1", "instance-1"),
+            confirmed: BTreeMap::new(),
         }
     }
 
@@ -157,7 +166,11 @@ impl Feeder {
         let steps: Vec<_> = sessions
             .iter()
             .zip(&states.sessions)
-            .map(|(s, held)| plan(&local(s), held.as_ref(), &self.claims.identity))
+            .map(|(s, held)| {
+                let synced = self.confirmed.get(&key(s)).copied();
+                let local = LocalSession { synced_revision: synced.unwrap_or(0), ..local(s) };
+                plan(&local, held.as_ref(), &self.claims.identity)
+            })
             .collect();
         let orders: Vec<_> = sessions
             .iter()
@@ -174,11 +187,15 @@ impl Feeder {
         .into_iter();
         Ok(steps
             .into_iter()
-            .map(|step| {
+            .zip(sessions)
+            .map(|(step, session)| {
                 let outcome = match step {
                     Step::Deliver { .. } => outcomes.next(),
                     Step::Confirm | Step::Refuse(_) => None,
                 };
+                if step == Step::Confirm || outcome == Some(Outcome::Written { complete: true }) {
+                    self.confirmed.insert(key(session), session.revision);
+                }
                 (step, outcome)
             })
             .collect())

@@ -9,6 +9,7 @@ pub mod damage;
 pub mod folder;
 pub mod ftp;
 pub mod golden;
+pub mod manager;
 pub mod namespace;
 pub mod net;
 pub mod pgbouncer;

@@ -31,6 +31,17 @@ const READ_FROM_ENVIRONMENT: [&str; 12] = [
     "WATCHDOG_USEC",
 ];
 
+/// Another build than this one may be tried, such as a gateway's under an emulator: the variable holds
+/// its command, words apart by blanks.
+const OTHER_BINARY: &str = "CU_AGENT_TEST_COMMAND";
+
+fn binary() -> Vec<String> {
+    match std::env::var(OTHER_BINARY) {
+        Ok(command) => command.split_whitespace().map(str::to_owned).collect(),
+        Err(_) => vec![env!("CARGO_BIN_EXE_cu-agent").to_owned()],
+    }
+}
+
 /// Runs the binary with exactly these arguments, without a configuration of its own.
 pub fn cu_agent(arguments: &[&str]) -> Output {
     start(arguments, &BTreeMap::new()).output(wait::PATIENCE)
@@ -58,7 +69,7 @@ pub fn start_in(
         }
         None => Command::new("setpriv"),
     };
-    command.args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_cu-agent")]).args(arguments);
+    command.args(["--pdeathsig", "KILL"]).args(binary()).args(arguments);
     for name in READ_FROM_ENVIRONMENT {
         command.env_remove(name);
     }

@@ -92,12 +92,23 @@ impl<'a> Scene<'a> {
     pub fn wait_until_equal(&mut self) {
         self.plant.finish();
         let truth = self.plant.truth();
-        wait::until("central holds every session", wait::PATIENCE, || {
-            self.agent.status_number("sessions") == truth.len() as i64
-                && self.agent.status_number("pending_sessions") == 0
+        let deadline = std::time::Instant::now() + wait::PATIENCE;
+        let mut what = String::from("in central");
+        loop {
+            let status = self.agent.status_json();
+            if status["sessions"] == truth.len()
+                && status["pending_sessions"] == 0
                 && self.database.count("piece_production") >= truth_pieces(&truth)
-        });
-        assert_same("in central", &central_sessions(&self.database), &truth);
+            {
+                break;
+            }
+            if std::time::Instant::now() > deadline {
+                what = format!("in central, not within {:?}: {status:#}", wait::PATIENCE);
+                break;
+            }
+            wait::any_moment(std::time::Duration::from_millis(50));
+        }
+        assert_same(&what, &central_sessions(&self.database), &truth);
     }
 
     /// `once` brings central to hold every row of the truth.

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{clock::Clock, stop::Stop};
+use super::{clock::Clock, heart::Pulse, stop::Stop};
 use crate::{
     buffer::{Buffer, BufferError, CENTRAL, Pending},
     config::CentralConfig,
@@ -38,6 +38,8 @@ const LATE_ASIDE_FOR: Duration = Duration::from_secs(300);
 const MOST_TRIES: u32 = 2;
 /// Sessions that were set aside in one drain and are named in the log; the others are counted.
 const NAMED_IN_LOG: u64 = 10;
+/// A takeover of a database of years: several migrations, each with minutes of its own.
+const MIGRATING: Duration = Duration::from_secs(2 * 3600);
 /// A connection without work is given back after this.
 pub const IDLE_AFTER: Duration = Duration::from_secs(60);
 
@@ -92,6 +94,7 @@ pub struct Courier {
     application_name: String,
     claims: Claims,
     clock: Clock,
+    pulse: Pulse,
     central: Option<Central>,
     schema_ready: bool,
     /// Sessions that are left alone for a while.
@@ -114,13 +117,20 @@ pub struct Courier {
 }
 
 impl Courier {
-    pub fn new(config: CentralConfig, agent_id: &str, buffer_id: &str, clock: Clock) -> Self {
+    pub fn new(
+        config: CentralConfig,
+        agent_id: &str,
+        buffer_id: &str,
+        clock: Clock,
+        pulse: Pulse,
+    ) -> Self {
         let identity = Identity { agent_id: agent_id.to_owned(), buffer_id: buffer_id.to_owned() };
         Self {
             application_name: format!("cu-agent {agent_id}"),
             claims: Claims::new(identity, super::clock::random_id(), super::clock::host_name()),
             config,
             clock,
+            pulse,
             central: None,
             schema_ready: false,
             aside: BTreeMap::new(),
@@ -145,6 +155,11 @@ impl Courier {
         if let Some(central) = self.central.take() {
             self.past_round_trips += central.round_trips();
         }
+    }
+
+    /// The delivering loop's signs of life.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     pub fn is_connected(&self) -> bool {
@@ -216,6 +231,7 @@ impl Courier {
     }
 
     fn connect(&mut self) -> Result<(), CentralError> {
+        self.pulse.beat();
         if self.central.as_ref().is_some_and(Central::is_closed) {
             // It may have been restarted with other data.
             self.audits.forget();
@@ -230,6 +246,7 @@ impl Courier {
                 SchemaState::Ready => {}
                 SchemaState::Newer { version } => journal::schema_newer(version),
                 SchemaState::Behind { pending } => {
+                    self.pulse.rest(MIGRATING);
                     let applied = central.migrate()?;
                     journal::schema_migrated(&pending, &applied);
                 }
@@ -240,7 +257,9 @@ impl Courier {
         Ok(())
     }
 
+    /// For the next exchange; each is a sign of life.
     fn central(&mut self) -> (&mut Central, &mut Claims) {
+        self.pulse.beat();
         let central = self.central.as_mut().expect("connect ran before");
         (central, &mut self.claims)
     }
@@ -248,6 +267,7 @@ impl Courier {
     /// At most `most` waiting sessions that are not set aside for now; one of the suspects where
     /// nothing else waits.
     fn due(&self, buffer: &Buffer, most: usize) -> Result<Vec<Pending>, BufferError> {
+        self.pulse.beat();
         let now = self.clock.now().uptime;
         let is_due = |id, revision| {
             self.aside.get(&id).is_none_or(|aside| aside.is_over(now, revision))

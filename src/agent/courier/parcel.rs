@@ -104,8 +104,12 @@ impl Courier {
         if odd.is_empty() {
             return Ok(());
         }
-        // Others passed on the same connection: it is these sessions, and not central.
-        if self.report.delivered > 0 {
+        // Others passed on the same connection, or did when these were set aside before: it is these
+        // sessions, and not central.
+        let is_known = |(pending, error): &(&Pending, CentralError)| {
+            pending.refusal.as_ref() == Some(&error.reason())
+        };
+        if self.report.delivered > 0 || odd.iter().all(is_known) {
             let odd = odd.iter().map(|(pending, error)| (*pending, error.reason()));
             self.set_aside(buffer, odd.collect(), SET_ASIDE_FOR)?;
             return Ok(());
@@ -136,7 +140,11 @@ impl Courier {
                     let reason = error.reason();
                     Ok(self.set_aside(buffer, vec![(parcel.pending, reason)], SET_ASIDE_FOR)?)
                 }
-                [_] if odd.len() + 1 >= ODD_ANSWERS && self.report.delivered == 0 => {
+                [parcel]
+                    if odd.len() + 1 >= ODD_ANSWERS
+                        && self.report.delivered == 0
+                        && parcel.pending.refusal.is_none() =>
+                {
                     Err(error.into())
                 }
                 [parcel] => {

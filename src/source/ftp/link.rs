@@ -16,6 +16,7 @@ use rustls::ClientConfig;
 use suppaftp::{Encoding, FtpError, ImplFtpStream, Mode, Status, TransferStream, types::FileType};
 
 use super::{
+    Signs,
     abilities::Learned,
     names::WireNames,
     reply::{Answer, Fault, explained},
@@ -52,6 +53,7 @@ pub(super) struct Link {
     root: Option<String>,
     here: Here,
     in_step: bool,
+    signs: Signs,
 }
 
 impl Link {
@@ -95,6 +97,7 @@ impl Link {
             root: None,
             here: Here::Root,
             in_step: true,
+            signs: None,
         };
         link.stream.set_encoding(link.names);
         learned.greeting = link.stream.get_welcome_msg().unwrap_or_default().to_owned();
@@ -108,6 +111,11 @@ impl Link {
             Fault::Final(error) => error,
         })?;
         Ok(link)
+    }
+
+    /// What is called with every answer to a command from now on.
+    pub(super) fn set_signs(&mut self, signs: Signs) {
+        self.signs = signs;
     }
 
     fn log_in(&mut self, config: &FtpConfig) -> Result<(), SourceError> {
@@ -178,7 +186,11 @@ impl Link {
 
     /// One command and the text of its answer, without the code.
     pub(super) fn command(&mut self, line: &str, hoped: &[Status]) -> Result<String, Fault> {
-        let response = self.stream.custom_command(line, hoped)?;
+        let response = self.stream.custom_command(line, hoped);
+        if let Some(sign) = &self.signs {
+            sign();
+        }
+        let response = response?;
         let text = self.names.decode(&response.body);
         Ok(text.get(4..).unwrap_or_default().trim_end().to_owned())
     }

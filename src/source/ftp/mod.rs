@@ -47,12 +47,22 @@ pub struct FtpSource {
     tls: Option<Arc<ClientConfig>>,
     learned: Learned,
     link: Option<Link>,
+    signs: Signs,
 }
+
+/// Called with every answer of the server.
+type Signs = Option<Arc<dyn Fn() + Send + Sync>>;
 
 impl FtpSource {
     pub fn new(config: FtpConfig) -> Self {
         let () = PASSWORDS_STAY_OUT_OF_LOGS;
-        Self { config, tls: None, learned: Learned::default(), link: None }
+        Self { config, tls: None, learned: Learned::default(), link: None, signs: None }
+    }
+
+    /// Has `sign` called with every answer to a command: one call of a source may need thousands.
+    pub fn on_answer(mut self, sign: impl Fn() + Send + Sync + 'static) -> Self {
+        self.signs = Some(Arc::new(sign));
+        self
     }
 
     /// Asks the server what it is and what it can do.
@@ -74,7 +84,8 @@ impl FtpSource {
             let rules = rules.map_err(|reason| SourceError::Tls { address: address(), reason })?;
             self.tls = Some(rules);
         }
-        let link = Link::open(&self.config, self.tls.as_ref(), &mut self.learned)?;
+        let mut link = Link::open(&self.config, self.tls.as_ref(), &mut self.learned)?;
+        link.set_signs(self.signs.clone());
         Ok(self.link.insert(link))
     }
 

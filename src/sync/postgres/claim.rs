@@ -1,7 +1,7 @@
 //! Which agent feeds a machine. Central keeps one claim a machine; whoever writes renews it in the
 //! same statement, by central's clock. A machine claimed by another is reported, never written.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use postgres::Row;
 
@@ -16,22 +16,26 @@ pub struct Claims {
     pub instance_id: String,
     /// The gateway's host name, for the other side's report.
     pub host: String,
-    held: BTreeSet<String>,
+    /// When each was last renewed, by central's clock in µs since 1970.
+    held: BTreeMap<String, i64>,
 }
 
 impl Claims {
     pub fn new(identity: Identity, instance_id: String, host: String) -> Self {
-        Self { identity, instance_id, host, held: BTreeSet::new() }
+        Self { identity, instance_id, host, held: BTreeMap::new() }
     }
 
-    pub(super) fn holds(&self, nom: &str) -> bool {
-        self.held.contains(nom)
+    pub(super) fn held_at(&self, nom: &str) -> Option<i64> {
+        self.held.get(nom).copied()
     }
 
-    pub(super) fn note_held(&mut self, nom: &str) {
-        if !self.held.contains(nom) {
-            self.held.insert(nom.to_owned());
+    /// Notes the claim of a row with the column of [`HELD`], where it is this process's.
+    pub(super) fn note(&mut self, nom: &str, row: &Row) -> Result<bool, postgres::Error> {
+        let at: Option<i64> = row.try_get("tenue")?;
+        if let Some(at) = at {
+            self.held.insert(nom.to_owned(), at);
         }
+        Ok(at.is_some())
     }
 }
 
@@ -80,7 +84,8 @@ pub(super) const HOLDER: &str = "m.agent_id AS m_agent, m.tampon_id AS m_tampon,
 /// that are this process's afterwards. `$1` to `$4`: agent, buffer, instance, host.
 ///
 /// Refused where another agent was seen within a day, and where this process held the claim and
-/// another process of the same name, seen within a day, took it since: that one is a copy. An agent that was given a new
+/// another process of the same name, seen within a day, took it since: that one is a copy. A claim
+/// older than this process's own is no copy's: central was restored from a backup. An agent that was given a new
 /// name is known by its buffer.
 pub(super) const RENEW: &str = "
 tenue AS (
@@ -93,8 +98,12 @@ tenue AS (
         instance_id = excluded.instance_id, hote = excluded.hote, vu_le = excluded.vu_le
     WHERE CASE WHEN m.agent_id = excluded.agent_id OR m.tampon_id = excluded.tampon_id
                THEN m.instance_id = excluded.instance_id OR NOT EXISTS (
-                        SELECT FROM entree e WHERE e.centre_id = m.centre_usinage_id AND e.tenu)
+                        SELECT FROM entree e WHERE e.centre_id = m.centre_usinage_id
+                            AND e.tenu < (extract(epoch FROM m.vu_le) * 1000000)::bigint)
                ELSE FALSE END
           OR m.vu_le < now() - interval '24 hours'
-    RETURNING centre_usinage_id
+    RETURNING centre_usinage_id, (extract(epoch FROM vu_le) * 1000000)::bigint AS tenue
 )";
+
+/// When the claim that `tenue t` holds was renewed; nothing where it is not this process's.
+pub(super) const HELD: &str = "t.tenue AS tenue";

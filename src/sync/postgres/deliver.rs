@@ -6,7 +6,7 @@ use postgres::{Row, types::Type};
 
 use super::{
     Central, CentralError,
-    claim::{Claimed, Claims, HOLDER, RENEW},
+    claim::{Claimed, Claims, HELD, HOLDER, RENEW},
     details::push_details,
     params::Params,
     runs::write_line,
@@ -89,10 +89,9 @@ fn outcome(
     if !row.try_get::<_, bool>("centre")? {
         return Ok(Outcome::NoCentre);
     }
-    if !row.try_get::<_, bool>("tenue")? {
+    if !claims.note(nom, row)? {
         return Ok(Outcome::Claimed(Claimed::from_row(nom, row)?));
     }
-    claims.note_held(nom);
     Ok(if row.try_get("ecrite")? {
         // A new session holds what was sent; for another one central counted.
         let counted: Option<bool> = row.try_get("complete")?;
@@ -167,7 +166,7 @@ ecrite AS MATERIALIZED (
           JOIN entree e ON e.centre_id = c.centre_usinage_id AND e.jour = c.date_production) w
     JOIN entree e ON e.rang = w.rang
 ),{with}
-SELECT e.centre_id IS NOT NULL AS centre, t.centre_usinage_id IS NOT NULL AS tenue, {HOLDER},
+SELECT e.centre_id IS NOT NULL AS centre, {HELD}, {HOLDER},
        w.id IS NOT NULL AS ecrite, {complete} AS complete
 FROM entree e
 LEFT JOIN tenue t ON t.centre_usinage_id = e.centre_id
@@ -192,7 +191,7 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
     let seen = [
         column!(o => o.delivery.machine.nom.clone(), TEXT_ARRAY),
         column!(o => o.delivery.day, DATE_ARRAY),
-        column!(o => claims.holds(&o.delivery.machine.nom), BOOL_ARRAY),
+        column!(o => claims.held_at(&o.delivery.machine.nom), INT8_ARRAY),
         column!(o => o.replaces.map(|c| c.id), INT8_ARRAY),
         column!(o => o.replaces.and_then(|c| c.revision), INT8_ARRAY),
         column!(o => o.replaces.and_then(|c| c.agent_id.clone()), TEXT_ARRAY),

@@ -5,7 +5,7 @@ use postgres::{Row, types::Type};
 
 use super::{
     Central, CentralError,
-    claim::{Claimed, Claims, HOLDER, RENEW},
+    claim::{Claimed, Claims, HELD, HOLDER, RENEW},
     params::Params,
 };
 use crate::model::{CentralSession, Day, DetailCounts, Machine};
@@ -48,14 +48,14 @@ impl Central {
         params.push(claims.host.clone(), Type::TEXT);
         params.push(keys.iter().map(|k| k.0.to_owned()).collect::<Vec<_>>(), Type::TEXT_ARRAY);
         params.push(keys.iter().map(|k| k.1).collect::<Vec<_>>(), Type::DATE_ARRAY);
-        params.push(keys.iter().map(|k| claims.holds(k.0)).collect::<Vec<_>>(), Type::BOOL_ARRAY);
+        params.push(keys.iter().map(|k| claims.held_at(k.0)).collect::<Vec<_>>(), Type::INT8_ARRAY);
         let sql = format!(
             "WITH entree AS MATERIALIZED (
     SELECT d.rang, d.jour, d.tenu, c.id AS centre_id
-    FROM unnest($5::text[], $6::date[], $7::boolean[]) WITH ORDINALITY AS d (nom, jour, tenu, rang)
+    FROM unnest($5::text[], $6::date[], $7::bigint[]) WITH ORDINALITY AS d (nom, jour, tenu, rang)
     LEFT JOIN centre_usinage c ON c.nom = d.nom
 ),{RENEW}
-SELECT e.centre_id IS NOT NULL AS centre, t.centre_usinage_id IS NOT NULL AS tenue, {HOLDER},
+SELECT e.centre_id IS NOT NULL AS centre, {HELD}, {HOLDER},
        s.id::bigint AS id, s.revision, s.agent_id, s.tampon_id, s.evenements,
        s.total_pieces::bigint AS total_pieces,
        p.n AS pieces, a.n AS waits, o.n AS stops, j.n AS jobs,
@@ -118,9 +118,7 @@ fn read(
         states.sessions.push(None);
         return Ok(());
     }
-    if row.try_get("tenue")? {
-        claims.note_held(nom);
-    } else if !states.claimed.iter().any(|c| c.nom == nom) {
+    if !claims.note(nom, row)? && !states.claimed.iter().any(|c| c.nom == nom) {
         states.claimed.push(Claimed::from_row(nom, row)?);
     }
     let Some(id) = row.try_get::<_, Option<i64>>("id")? else {
