@@ -103,11 +103,11 @@ impl Plant {
     }
 
     /// A file that was finished, and perhaps read and deleted long ago, is put back: under its name,
-    /// or under another one. Only days from `since` on.
-    pub fn copy_back(&mut self, since: NaiveDate) {
+    /// or under another one.
+    pub fn copy_back(&mut self) {
         let at = self.rng.usize(..self.machines.len());
         let machine = &self.machines[at];
-        let files: Vec<_> = machine.finished.iter().filter(|(_, file)| file.0 >= since).collect();
+        let files: Vec<_> = machine.finished.iter().collect();
         if files.is_empty() {
             return;
         }

@@ -47,10 +47,8 @@ const FAULTS: [Fault; 27] = [
     }),
     fault("file renamed", 4, |history, _| history.plant().rename()),
     fault("file written from zero", 4, |history, _| history.plant().rewrite()),
-    fault("file copied back", 4, |history, _| {
-        let since = history.told_by_files_since;
-        history.plant().copy_back(since);
-    }),
+    // Also of days that the buffer knows no more: central then holds as much, or more and is kept.
+    fault("file copied back", 6, |history, _| history.plant().copy_back()),
     fault("midnight", 4, |history, _| history.plant().next_day()),
     fault("rows deleted in central", 3, |history, _| history.damage_central(damage::delete_rows)),
     fault("session deleted in central", 3, |history, _| {

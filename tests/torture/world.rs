@@ -93,7 +93,7 @@ pub struct History<'w> {
     /// The log of agents that ended.
     log: String,
     /// Days before this one may be known to nobody but central.
-    pub told_by_files_since: NaiveDate,
+    told_by_files_since: NaiveDate,
     has_backup: bool,
     begun: Instant,
     done: String,
