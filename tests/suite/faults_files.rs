@@ -56,7 +56,7 @@ fn files_that_grow_by_half_lines_are_renamed_rewritten_and_copied_back_give_ever
             match rng.u8(..10) {
                 0 => plant.rewrite(),
                 1 => plant.rename(),
-                2 => plant.copy_back(chrono::NaiveDate::from_ymd_opt(2025, 9, 1).unwrap()),
+                2 => plant.copy_back(),
                 3 => plant.next_day(),
                 _ => {}
             }
