@@ -21,6 +21,7 @@ declare -A emulators=(
     [x86_64]="qemu-x86_64-static"
 )
 
+[ "$(id -u)" -eq 0 ] || fail "run it as root: the binary is tried in an empty root"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
