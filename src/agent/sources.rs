@@ -43,6 +43,8 @@ struct Open<'c> {
     config: &'c SourceConfig,
     source: Box<dyn Source>,
     memory: SourceMemory,
+    /// This process's log tells that the link is down.
+    told_down: bool,
 }
 
 impl<'c> Collector<'c> {
@@ -60,6 +62,7 @@ impl<'c> Collector<'c> {
                 config,
                 source: open(config, pulse),
                 memory: SourceMemory::default(),
+                told_down: false,
             })
             .collect();
         Self { settings, clock, stop, pulse, sources, told_at_cap: false }
@@ -103,13 +106,19 @@ impl<'c> Collector<'c> {
             let news = buffer.note_link(&link, text.as_deref(), &self.clock.now().wall)?;
             match &text {
                 Some(text) => {
-                    if news {
+                    // Also where an earlier process knew it: this one's log is to tell it.
+                    if news || !open.told_down {
                         journal::link_down(&link, text);
                     }
+                    open.told_down = true;
                     all.failed_sources.insert(open.config.name.clone());
                 }
-                None if news => journal::source_up(&link),
-                None => {}
+                None => {
+                    if news {
+                        journal::source_up(&link);
+                    }
+                    open.told_down = false;
+                }
             }
         }
         if all.at_cap != self.told_at_cap {

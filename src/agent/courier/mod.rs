@@ -112,6 +112,8 @@ pub struct Courier {
     report: DrainReport,
     /// The link was down, and something has passed since.
     came_back: bool,
+    /// This process's log tells that the link is down.
+    told_down: bool,
     /// Exchanges of connections that were given back.
     past_round_trips: u64,
 }
@@ -141,6 +143,7 @@ impl Courier {
             size: Size::default(),
             report: DrainReport::default(),
             came_back: false,
+            told_down: false,
             past_round_trips: 0,
         }
     }
@@ -201,9 +204,12 @@ impl Courier {
             // What central held before an outage is not taken on trust after it.
             self.audits.forget();
             let text = journal::chain(error);
-            if buffer.note_link(CENTRAL, Some(&text), &self.clock.now().wall)? {
+            let news = buffer.note_link(CENTRAL, Some(&text), &self.clock.now().wall)?;
+            // Also where an earlier process knew it: this one's log is to tell it.
+            if news || !self.told_down {
                 journal::link_down("central", &text);
             }
+            self.told_down = true;
         }
         result.map(|()| report)
     }
@@ -212,6 +218,7 @@ impl Courier {
     /// said before the end of the drain, when it is known what was sent.
     fn note_link_up(&mut self, buffer: &mut Buffer) -> Result<(), BufferError> {
         self.came_back |= buffer.note_link(CENTRAL, None, &self.clock.now().wall)?;
+        self.told_down = false;
         Ok(())
     }
 
