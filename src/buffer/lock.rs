@@ -40,8 +40,14 @@ impl StateLock {
         loop {
             match file.try_lock() {
                 Ok(()) => break,
-                // Somebody who only looks holds it for an instant.
-                Err(TryLockError::WouldBlock) if looks < PATIENCE_LOOKS => looks += 1,
+                // Whoever only looks shares the lock, for an instant; whoever works does not.
+                Err(TryLockError::WouldBlock)
+                    if looks < PATIENCE_LOOKS && file.try_lock_shared().is_ok() =>
+                {
+                    file.unlock()
+                        .map_err(|source| BufferError::Lock { path: path.clone(), source })?;
+                    looks += 1;
+                }
                 Err(TryLockError::WouldBlock) => return Err(held(state_dir, &path)),
                 Err(TryLockError::Error(source)) => return Err(BufferError::Lock { path, source }),
             }
@@ -78,7 +84,15 @@ impl StateLock {
 }
 
 fn held(state_dir: &Path, path: &Path) -> BufferError {
-    let holder = fs::read_to_string(path).unwrap_or_default();
+    let mut holder = String::new();
+    for _ in 0..PATIENCE_LOOKS {
+        holder = fs::read_to_string(path).unwrap_or_default();
+        if !holder.trim().is_empty() {
+            break;
+        }
+        // Whoever took the lock a moment ago is about to say so.
+        thread::sleep(LOOK_AGAIN_AFTER);
+    }
     let holder = match holder.trim() {
         "" => "another process".to_owned(),
         holder => holder.to_owned(),
