@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{Seek, SeekFrom, Write},
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::Command,
 };
@@ -265,4 +266,31 @@ fn a_state_directory_that_cannot_be_written_is_refused_with_the_mend() {
     run(Command::new("mount").args(["-o", "remount,ro"]).arg(agent.state_dir()));
     agent.once().exited(1).says("state_dir");
     agent.command(&["check"]).exited(1).says("state_dir");
+}
+
+#[test]
+fn a_state_directory_of_another_owner_is_refused_with_the_mend() {
+    let folder = Folder::of_three_machines();
+    let agent = Agent::on_directory(folder.path());
+    let may_all_read = fs::Permissions::from_mode(0o755);
+    fs::create_dir(agent.state_dir()).unwrap();
+    fs::set_permissions(agent.state_dir(), fs::Permissions::from_mode(0o700)).unwrap();
+    // Where a stranger can run it: a checkout may be readable to its owner alone.
+    let program = agent.dir().join("cu-agent");
+    fs::copy(env!("CARGO_BIN_EXE_cu-agent"), &program).unwrap();
+    agent.command(&["status"]);
+    for path in [agent.dir(), &program, &agent.config_file()] {
+        fs::set_permissions(path, may_all_read.clone()).unwrap();
+    }
+    let output = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&program)
+        .arg("--config")
+        .arg(agent.config_file())
+        .arg("once")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("agent.state_dir") && said.contains("owner"), "{said}");
 }
