@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every fuzz target for SECONDS (60) seconds each. Needs the nightly toolchain; cargo-fuzz is
 # installed where it is missing. Without nightly the corpus goes through the targets as an ordinary
-# test. What the fuzzer finds on the way stays out of the repository, except a failure's input.
+# test. FUZZ_SEED=N repeats a run (0, the default, is another one each time). What the fuzzer finds on the way stays out of the repository, except a failure's input.
 set -euo pipefail
 seconds=${FUZZ_SECONDS:-60}
 cd "$(dirname "$0")/.."
@@ -22,5 +22,5 @@ for target in fuzz/fuzz_targets/*.rs; do
     mkdir "$grown/$target"
     # The first folder takes what is found; the corpus of the repository is only read.
     cargo +nightly fuzz run "$target" "$grown/$target" "fuzz/corpus/$target" -- \
-        -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=16384 -print_final_stats=1
+        -seed="${FUZZ_SEED:-0}" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=16384 -print_final_stats=1
 done
