@@ -114,8 +114,6 @@ pub struct Courier {
     came_back: bool,
     /// This process's log tells that the link is down.
     told_down: bool,
-    /// Exchanges of connections that were given back.
-    past_round_trips: u64,
 }
 
 impl Courier {
@@ -144,29 +142,17 @@ impl Courier {
             report: DrainReport::default(),
             came_back: false,
             told_down: false,
-            past_round_trips: 0,
         }
-    }
-
-    /// Exchanges with central so far.
-    pub fn round_trips(&self) -> u64 {
-        self.past_round_trips + self.central.as_ref().map_or(0, Central::round_trips)
     }
 
     /// Gives the connection back.
     pub fn release(&mut self) {
-        if let Some(central) = self.central.take() {
-            self.past_round_trips += central.round_trips();
-        }
+        self.central = None;
     }
 
     /// The delivering loop's signs of life.
     pub fn pulse(&self) -> &Pulse {
         &self.pulse
-    }
-
-    pub fn is_connected(&self) -> bool {
-        self.central.is_some()
     }
 
     /// Whether there is anything that could be done now.
