@@ -42,10 +42,12 @@ pub enum Step {
     SetAside,
     /// A link went up or down.
     NoteLink,
+    /// The gateway's own row in central.
+    ShowEdge,
 }
 
 impl Step {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::MigrateBuffer,
         Self::NameBuffer,
         Self::SetBufferAside,
@@ -63,6 +65,7 @@ impl Step {
         Self::Unconfirm,
         Self::SetAside,
         Self::NoteLink,
+        Self::ShowEdge,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -84,6 +87,7 @@ impl Step {
             Self::Unconfirm => "unconfirm",
             Self::SetAside => "set-aside",
             Self::NoteLink => "note-link",
+            Self::ShowEdge => "show-edge",
         }
     }
 }

@@ -6,6 +6,7 @@
 mod support;
 
 mod bad_input;
+mod central_fleet;
 mod central_histories;
 mod central_link;
 mod central_roles;
