@@ -6,6 +6,7 @@
 #   tests/install-test-tools.sh compiler   a C compiler (bundled SQLite, ring)
 #   tests/install-test-tools.sh demo       vsftpd and PostgreSQL
 #   tests/install-test-tools.sh cross      what cross/ needs to build and to try a gateway's binary
+#   tests/install-test-tools.sh deb        what packaging/ needs to wrap a binary
 #
 # What this script installs never becomes a service of the machine: the tests start servers of
 # their own, on free ports, in temporary folders.
@@ -64,6 +65,11 @@ want_cross() {
         [ -d /usr/lib/rustlib/src/rust/library ] || missing+=(rust-web-src)
     }
 }
+want_deb() {
+    want_compiler
+    want dpkg-dev dpkg-shlibdeps
+    want xz-utils xz
+}
 # Whether rustup's standard library of all four targets is installed.
 has_rustup_targets() {
     local triple
@@ -77,8 +83,9 @@ case "${1:-tests}" in
     compiler) want_compiler ;;
     demo) want_demo ;;
     cross) want_cross ;;
+    deb) want_deb ;;
     tests) want_tests ;;
-    *) say "unknown set '$1'; there are: compiler, demo, cross, tests"; exit 2 ;;
+    *) say "unknown set '$1'; there are: compiler, demo, cross, deb, tests"; exit 2 ;;
 esac
 
 as_root=()
