@@ -5,6 +5,7 @@
 #   tests/install-test-tools.sh            everything the tests need
 #   tests/install-test-tools.sh compiler   a C compiler (bundled SQLite, ring)
 #   tests/install-test-tools.sh demo       vsftpd and PostgreSQL
+#   tests/install-test-tools.sh package    what the tests of the Debian package need besides
 #   tests/install-test-tools.sh cross      what cross/ needs to build and to try a gateway's binary
 #   tests/install-test-tools.sh deb        what packaging/ needs to wrap a binary
 #
@@ -51,6 +52,13 @@ want_tests() {
     want nftables nft
     want systemd systemd-analyze
 }
+want_package() {
+    want_tests
+    want debootstrap debootstrap
+    want systemd-container systemd-nspawn
+    want qemu-user-static qemu-aarch64-static
+    want lintian lintian
+}
 want_cross() {
     want_compiler
     want python3 python3
@@ -84,8 +92,9 @@ case "${1:-tests}" in
     demo) want_demo ;;
     cross) want_cross ;;
     deb) want_deb ;;
+    package) want_package ;;
     tests) want_tests ;;
-    *) say "unknown set '$1'; there are: compiler, demo, cross, deb, tests"; exit 2 ;;
+    *) say "unknown set '$1'; there are: compiler, demo, package, cross, deb, tests"; exit 2 ;;
 esac
 
 as_root=()
