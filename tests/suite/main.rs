@@ -44,6 +44,7 @@ mod guarantees;
 mod invariants;
 mod kills;
 mod log_lines;
+mod manual;
 mod readme;
 mod reference;
 mod rooms;
