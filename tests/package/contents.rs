@@ -86,5 +86,5 @@ fn the_completion_is_a_script_that_bash_takes() {
     let (done, said) = output(
         Command::new("bash").args(["-c", "source \"$0\" && complete -p cu-agent"]).arg(completion),
     );
-    assert!(done && said.contains("_cu-agent"), "{said}");
+    assert!(done && said.contains(" -F _cu__agent cu-agent"), "{said}");
 }

@@ -12,6 +12,8 @@ use crate::{
     support::debian::Machine,
 };
 
+/// A version that is never installed.
+const NEXT: &str = "9.0";
 const REPOSITORY: &str = "/srv/repository";
 
 #[test]
@@ -50,13 +52,16 @@ fn a_gateway_is_installed_and_upgraded_from_a_signed_repository() {
     gateway.wait_until_equal();
 
     // What was changed behind the signature is not taken.
-    publish(&gateway.machine, keys.path(), "9.0");
-    let index = gateway.machine.path(&format!("{REPOSITORY}/Packages"));
-    let forged = fs::read_to_string(&index).unwrap().replace("9.0", "9.1");
-    fs::write(index, forged).unwrap();
-    update(&gateway.machine).exited(100);
-    gateway.machine.run(&["apt-get", "upgrade", "--yes"]).succeeded();
+    publish(&gateway.machine, keys.path(), NEXT);
+    update(&gateway.machine).succeeded();
+    let package = packages::of_this_build(NEXT);
+    let package = format!("{REPOSITORY}/{}", package.file_name().unwrap().to_str().unwrap());
+    let mut bytes = fs::read(gateway.machine.path(&package)).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(gateway.machine.path(&package), bytes).unwrap();
+    gateway.machine.run(&["apt-get", "upgrade", "--yes"]).exited(100).says("Hash Sum mismatch");
     assert_eq!(state_of_package(&gateway.machine), format!("install ok installed {THIS}"));
+    assert!(gateway.is_active());
 }
 
 fn update(machine: &Machine) -> crate::support::process::Output {

@@ -129,7 +129,7 @@ fn subcommands(page: &mut String, of: &clap::Command, name: &str) {
     }
 }
 
-/// One entry a key, with the words that stand above it.
+/// One entry for each comment with the keys below it.
 fn configuration_page(example: &str) -> String {
     let mut page = format!(
         ".TH CU\\-AGENT.TOML 5 \"\" \"cu\\-agent {}\" \"File Formats\"\n\
@@ -139,29 +139,22 @@ fn configuration_page(example: &str) -> String {
          text says so. A key that does not exist is refused by name.\n",
         escaped(env!("CARGO_PKG_VERSION"))
     );
-    let mut prose: Vec<&str> = Vec::new();
-    let mut has_entry = false;
     let mut lines = example.lines().map(str::trim).peekable();
-    // The head speaks to who edits the example; its second paragraph is about passwords.
-    for line in lines.by_ref().take_while(|line| !line.is_empty()) {
-        match line.trim_start_matches('#').trim_start() {
-            "" => prose.clear(),
-            text => prose.push(text),
-        }
+    // The head speaks to who copies the example; its second paragraph is about passwords.
+    let head: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+    let passwords = head.split(|line| *line == "#").next_back().unwrap();
+    page += ".PP\n";
+    for line in passwords {
+        writeln!(page, "{}", escaped(line.trim_start_matches("# "))).unwrap();
     }
-    write!(page, ".PP\n{}\n", flowing(&mut prose)).unwrap();
+    let mut entry = Entry::default();
     while let Some(line) = lines.next() {
         let bare = line.strip_prefix("# ").unwrap_or(line).trim_start();
         if line.is_empty() {
-            if !prose.is_empty() {
-                write!(page, ".PP\n{}\n", flowing(&mut prose)).unwrap();
-            }
-            has_entry = false;
+            entry.end(&mut page);
         } else if line.starts_with("# [") && bare.ends_with(']') {
             // A whole section that is switched off: an example.
-            if !prose.is_empty() {
-                write!(page, ".PP\n{}\n", flowing(&mut prose)).unwrap();
-            }
+            entry.end(&mut page);
             page += ".PP\n.EX\n";
             let mut at = Some(line);
             while let Some(shown) = at {
@@ -171,31 +164,47 @@ fn configuration_page(example: &str) -> String {
             }
             page += ".EE\n";
         } else if line.starts_with('[') {
+            let prose = std::mem::take(&mut entry.prose);
+            entry.end(&mut page);
             let heading = if line.trim_matches(['[', ']']).contains('.') { "SS" } else { "SH" };
-            write!(page, ".{heading} {}\n", escaped(line)).unwrap();
-            if !prose.is_empty() {
-                writeln!(page, "{}", flowing(&mut prose)).unwrap();
-            }
-            has_entry = false;
+            write!(page, ".{heading} {}\n{prose}", escaped(line)).unwrap();
         } else if is_key(bare) {
-            // Keys below one comment share it: it is said with the first.
-            let text = flowing(&mut prose);
-            let (key, value) = bare.split_once('=').unwrap();
-            let (key, value) = (escaped(key.trim()), escaped(value.trim()));
-            if text.is_empty() && has_entry {
-                write!(page, ".TP\n\\fB{key}\\fR = {value}\nAs above.\n").unwrap();
-            } else {
-                write!(page, ".TP\n\\fB{key}\\fR = {value}\n{text}\n").unwrap();
-            }
-            has_entry = true;
+            entry.keys.push(bare);
         } else {
             let text = line.strip_prefix('#').unwrap_or_else(|| panic!("not understood: {line}"));
-            prose.push(text.trim());
+            if !entry.keys.is_empty() {
+                entry.end(&mut page);
+            }
+            writeln!(entry.prose, "{}", escaped(text.trim())).unwrap();
         }
     }
-    assert!(prose.is_empty(), "words that belong to nothing: {prose:?}");
+    entry.end(&mut page);
     page += ".SH SEE ALSO\n.BR cu\\-agent (1)\n";
     page
+}
+
+/// What is said, and the keys it is said of; a paragraph where there are none.
+#[derive(Default)]
+struct Entry<'t> {
+    prose: String,
+    keys: Vec<&'t str>,
+}
+
+impl Entry<'_> {
+    fn end(&mut self, page: &mut String) {
+        for (number, line) in self.keys.iter().enumerate() {
+            let (key, value) = line.split_once('=').unwrap();
+            // A long value may be broken where its parts meet.
+            let value = escaped(value.trim()).replace(':', ":\\:");
+            let tag = if number == 0 { "TP" } else { "TQ" };
+            write!(page, ".{tag}\n\\fB{}\\fR = {value}\n", escaped(key.trim())).unwrap();
+        }
+        if self.keys.is_empty() && !self.prose.is_empty() {
+            *page += ".PP\n";
+        }
+        *page += &self.prose;
+        *self = Self::default();
+    }
 }
 
 fn is_key(line: &str) -> bool {
@@ -204,11 +213,6 @@ fn is_key(line: &str) -> bool {
         let is_name = key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
         !value.trim().is_empty() && (is_name || key.starts_with('"') && key.ends_with('"'))
     })
-}
-
-/// Lines of a comment as text that flows; leaves none behind.
-fn flowing(lines: &mut Vec<&str>) -> String {
-    lines.drain(..).map(escaped).collect::<Vec<_>>().join("\n")
 }
 
 /// Text that means itself in a manual page.
