@@ -15,6 +15,7 @@ mod central_tls;
 mod central_wire;
 mod central_writers;
 mod commands;
+mod containers;
 mod deletion;
 mod durable_steps;
 mod example_config;
