@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     agent,
@@ -89,6 +89,11 @@ enum Command {
     /// Central's tables.
     #[command(subcommand)]
     Central(central::Command),
+}
+
+/// What the command line takes; the manual and the shell's completion are made of it.
+pub fn command_line() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the command that the process was started with.
