@@ -10,6 +10,14 @@
 pub enum Step {
     /// The buffer's tables are made or brought up to date.
     MigrateBuffer,
+    /// The buffer is copied before its schema changes.
+    CopyBuffer,
+    /// A buffer of a newer version is kept beside its place.
+    KeepNewerBuffer,
+    /// The copy of an older schema becomes the buffer.
+    GoBackToCopy,
+    /// A copy that is not needed any more is removed.
+    DropCopy,
     /// A new buffer gets its name.
     NameBuffer,
     /// A file of a damaged buffer is moved out of the way.
@@ -45,8 +53,12 @@ pub enum Step {
 }
 
 impl Step {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::MigrateBuffer,
+        Self::CopyBuffer,
+        Self::KeepNewerBuffer,
+        Self::GoBackToCopy,
+        Self::DropCopy,
         Self::NameBuffer,
         Self::SetBufferAside,
         Self::Keep,
@@ -68,6 +80,10 @@ impl Step {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MigrateBuffer => "migrate-buffer",
+            Self::CopyBuffer => "copy-buffer",
+            Self::KeepNewerBuffer => "keep-newer-buffer",
+            Self::GoBackToCopy => "go-back-to-copy",
+            Self::DropCopy => "drop-copy",
             Self::NameBuffer => "name-buffer",
             Self::SetBufferAside => "set-buffer-aside",
             Self::Keep => "keep",

@@ -213,6 +213,14 @@ pub fn buffer_set_aside(reason: &dyn Error, kept_as: &Path) {
     );
 }
 
+/// An older version was put back: what was read since the schema changed is read again.
+pub fn buffer_went_back(kept_as: &Path) {
+    log::error!(
+        "the buffer was written by a newer cu-agent; it is kept as {}, and the copy made before goes on: what was read since is read again",
+        kept_as.display()
+    );
+}
+
 pub fn buffer_works_again() {
     log::info!("the buffer works again");
 }

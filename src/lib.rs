@@ -21,3 +21,4 @@ pub mod parse;
 pub mod retry;
 pub mod source;
 pub mod sync;
+pub mod trial;

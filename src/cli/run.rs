@@ -12,6 +12,7 @@ use super::{Exit, LogTo, configured};
 use crate::agent::{Agent, Stop};
 
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
+    crate::trial::crash_if_asked();
     let config = configured(config, LogTo::Stderr)?;
     let agent = Agent::open(config, "run", stop_on_signals()?)?;
     agent.run()?;

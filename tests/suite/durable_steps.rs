@@ -8,7 +8,7 @@ use cu_agent::durable::Step;
 /// What makes something last, and the places that may call it outside [`durably`] with the reason.
 ///
 /// [`durably`]: cu_agent::durable::durably
-const ACTIONS: [(&str, &[(&str, &str)]); 14] = [
+const ACTIONS: [(&str, &[(&str, &str)]); 15] = [
     (".commit()", &[]),
     (".to_latest(", &[]),
     ("connection.execute(", &[]),
@@ -22,6 +22,7 @@ const ACTIONS: [(&str, &[(&str, &str)]); 14] = [
     ),
     ("fs::rename(", &[]),
     ("fs::copy(", &[]),
+    ("fs::hard_link(", &[]),
     ("fs::write(", &[]),
     ("fs::remove_file(", &[("source/dir.rs", "is what source.delete is")]),
     ("File::create(", &[]),
