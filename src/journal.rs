@@ -249,3 +249,12 @@ pub fn day_kept<'n>(day: Day, files: impl Iterator<Item = &'n String>) {
         files.join(", ")
     );
 }
+
+pub fn update_step(what: &str) {
+    log::info!("update: {what}");
+}
+
+/// The power was cut, or the updater killed, while an update was under way.
+pub fn update_taken_up(version: &str, phase: &str) {
+    log::warn!("update: the one to {version} was interrupted while {phase}; it is taken up again");
+}

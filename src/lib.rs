@@ -22,3 +22,4 @@ pub mod retry;
 pub mod source;
 pub mod sync;
 pub mod trial;
+pub mod update;
