@@ -37,6 +37,11 @@ pub fn run(path: &Path, command: &Command) -> anyhow::Result<Exit> {
     };
     let config = configured_without_passwords(path, log)?;
     let Some(update) = &config.update else {
+        if matches!(command, Command::Apply { .. }) {
+            // The timer runs on every gateway, also where updates come another way.
+            print("field updates are off: the configuration has no [update]\n")?;
+            return Ok(Exit::Done);
+        }
         return Err(UsageError(format!(
             "{} has no [update]: field updates are off; see config.toml.example",
             path.display()

@@ -263,8 +263,10 @@ impl<'u> Updater<'u> {
         let file = self.ledger.package(version, &pending.architecture);
         fs::metadata(&file)
             .map_err(|source| UpdateError::ReadPackage { path: file.clone(), source })?;
+        let before = service::unit();
         package::install(&file)?;
-        if pending.was_active {
+        // The package's own script has done it, unless it may not (policy-rc.d).
+        if pending.was_active && service::unit() == before {
             service::restart().map_err(|source| UpdateError::Restart { source })?;
         }
         Ok(())
