@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-central test test-package torture soak fuzz bench bench-e2e cross lint
+.PHONY: help demo demo-central test test-package torture soak fuzz bench bench-e2e cross deb lint
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -51,6 +51,12 @@ cross: ## static binaries for gateways; TARGETS=aarch64 for one of aarch64 armv7
 	@tests/install-test-tools.sh cross
 	cross/build.sh $(TARGETS)
 	cross/check.sh $(TARGETS)
+
+deb: TARGETS = arm64 armhf amd64
+deb: ## Debian packages of them; TARGETS=arm64 for one of arm64 armhf amd64, DEB_VERSION=
+	@tests/install-test-tools.sh cross
+	@tests/install-test-tools.sh deb
+	packaging/build.sh $(TARGETS)
 
 lint: ## formatting, clippy, and the dependency rules where cargo-deny is installed
 	$(CARGO) fmt --check

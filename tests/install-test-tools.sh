@@ -7,6 +7,7 @@
 #   tests/install-test-tools.sh demo       vsftpd and PostgreSQL
 #   tests/install-test-tools.sh package    what the tests of the Debian package need besides
 #   tests/install-test-tools.sh cross      what cross/ needs to build and to try a gateway's binary
+#   tests/install-test-tools.sh deb        what packaging/ needs to wrap a binary
 #
 # What this script installs never becomes a service of the machine: the tests start servers of
 # their own, on free ports, in temporary folders.
@@ -72,6 +73,11 @@ want_cross() {
         [ -d /usr/lib/rustlib/src/rust/library ] || missing+=(rust-web-src)
     }
 }
+want_deb() {
+    want_compiler
+    want dpkg-dev dpkg-shlibdeps
+    want xz-utils xz
+}
 # Whether rustup's standard library of all four targets is installed.
 has_rustup_targets() {
     local triple
@@ -85,9 +91,10 @@ case "${1:-tests}" in
     compiler) want_compiler ;;
     demo) want_demo ;;
     cross) want_cross ;;
+    deb) want_deb ;;
     package) want_package ;;
     tests) want_tests ;;
-    *) say "unknown set '$1'; there are: compiler, demo, package, cross, tests"; exit 2 ;;
+    *) say "unknown set '$1'; there are: compiler, demo, package, cross, deb, tests"; exit 2 ;;
 esac
 
 as_root=()
