@@ -8,7 +8,7 @@
 pub fn migration() -> Option<&'static str> {
     let wanted = std::env::var("CU_AGENT_TRIAL_MIGRATION");
     match wanted.as_deref().unwrap_or_else(|_| trial()) {
-        "ok" => Some("CREATE TABLE trial (id INTEGER PRIMARY KEY) STRICT;"),
+        "ok" | "ok then crashes" => Some("CREATE TABLE trial (id INTEGER PRIMARY KEY) STRICT;"),
         "fails" => Some("INSERT INTO no_such_table VALUES (1);"),
         _ => None,
     }
@@ -34,6 +34,14 @@ fn trial() -> &'static str {
 pub fn crash_if_asked() {
     #[cfg(feature = "crash-points")]
     if trial() == "crashes" {
+        std::process::abort();
+    }
+}
+
+/// The same, with the buffer open and migrated.
+pub fn crash_later_if_asked() {
+    #[cfg(feature = "crash-points")]
+    if trial() == "ok then crashes" {
         std::process::abort();
     }
 }

@@ -15,6 +15,7 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
     crate::trial::crash_if_asked();
     let config = configured(config, LogTo::Stderr)?;
     let agent = Agent::open(config, "run", stop_on_signals()?)?;
+    crate::trial::crash_later_if_asked();
     agent.run()?;
     Ok(Exit::Done)
 }

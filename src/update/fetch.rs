@@ -39,8 +39,9 @@ const READ_BYTES: usize = 64 << 10;
 pub enum FetchError {
     #[error("cannot read `update.ca_file` {path}; give the authority's certificate in PEM form")]
     ReadCaFile { path: PathBuf, source: io::Error },
-    #[error("cannot fetch {url}: {}", reason(.source))]
-    Request { url: String, source: Box<ureq::Error> },
+    /// Its words are those of [`reason`], which the cause would only repeat.
+    #[error("cannot fetch {url}: {}", reason(.error))]
+    Request { url: String, error: Box<ureq::Error> },
     #[error(
         "cannot fetch {url}: the server answers {status}; check `update.manifest_url` and what is published"
     )]
@@ -120,7 +121,7 @@ impl Fetcher {
 
     /// A whole small file.
     pub fn small(&self, url: &str, limit_bytes: u64) -> Result<Vec<u8>, FetchError> {
-        let failed = |source| FetchError::Request { url: url.to_owned(), source: Box::new(source) };
+        let failed = |error| FetchError::Request { url: url.to_owned(), error: Box::new(error) };
         let request = self.agent.get(url).config().timeout_global(Some(SMALL_WITHIN)).build();
         let mut response = request.call().map_err(failed)?;
         if response.status() != StatusCode::OK {
@@ -185,7 +186,7 @@ impl Fetcher {
             }
             let reason = match self.stretch(url, package, part, progress) {
                 Ok(()) => "the server ended early".to_owned(),
-                Err(FetchError::Request { source, .. }) => reason(&source),
+                Err(FetchError::Request { error, .. }) => reason(&error),
                 Err(other) => return Err(other),
             };
             let got_bytes = length(part);
@@ -205,7 +206,7 @@ impl Fetcher {
         part: &Path,
         progress: &dyn Fn(u64, u64),
     ) -> Result<(), FetchError> {
-        let failed = |source| FetchError::Request { url: url.to_owned(), source: Box::new(source) };
+        let failed = |error| FetchError::Request { url: url.to_owned(), error: Box::new(error) };
         let write = |source| FetchError::Write { path: part.to_owned(), source };
         let begun_bytes = length(part);
         let mut request = self.agent.get(url);
