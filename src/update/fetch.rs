@@ -4,7 +4,7 @@
 //! place whose size or hash is not the signed manifest's.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
@@ -220,7 +220,7 @@ impl Fetcher {
             status => return Err(FetchError::Status { url: url.to_owned(), status }),
         };
         let mut file = durably(Step::KeepDownload, || {
-            OpenOptions::new().create(true).truncate(false).write(true).open(part)
+            File::options().create(true).truncate(false).write(true).open(part)
         })
         .map_err(write)?;
         file.set_len(got_bytes).map_err(write)?;

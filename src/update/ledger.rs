@@ -5,7 +5,7 @@
 //! user may write, whose links root would follow.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -120,7 +120,7 @@ impl Ledger {
             return Err(LedgerError::Open { path });
         }
         let file = durably(Step::LockUpdates, || {
-            OpenOptions::new()
+            File::options()
                 .create(true)
                 .truncate(false)
                 .write(true)
@@ -137,7 +137,7 @@ impl Ledger {
         let failed = |source| LedgerError::Write { path: path.clone(), source };
         let new = path.with_extension("new");
         let mut file = durably(step, || {
-            OpenOptions::new().create(true).truncate(true).write(true).mode(0o644).open(&new)
+            File::options().create(true).truncate(true).write(true).mode(0o644).open(&new)
         })
         .map_err(failed)?;
         file.write_all(format!("{value:#}\n").as_bytes()).map_err(failed)?;

@@ -184,7 +184,7 @@ impl Gateway {
 /// This build under another version, in the publisher's folder.
 fn pack(publisher: &Publisher, build: Build, version: &str) -> PathBuf {
     let mut program = fs::read(env!("CARGO_BIN_EXE_cu-agent")).unwrap();
-    let at: Vec<usize> = memchr_all(&program, MARK);
+    let at: Vec<usize> = memchr::memmem::find_iter(&program, MARK).collect();
     assert_eq!(at.len(), 1, "the mark of a build with crash-points");
     let word = format!("{:<16}", build.word());
     program[at[0] + 16..at[0] + 32].copy_from_slice(word.as_bytes());
@@ -197,12 +197,6 @@ fn pack(publisher: &Publisher, build: Build, version: &str) -> PathBuf {
         .args(["amd64", version])
         .arg(publisher.folder()));
     publisher.file(&format!("cu-agent_{version}_amd64.deb"))
-}
-
-fn memchr_all(text: &[u8], word: &[u8]) -> Vec<usize> {
-    (0..text.len().saturating_sub(word.len()))
-        .filter(|at| text[*at] == word[0] && text[*at..].starts_with(word))
-        .collect()
 }
 
 fn config(publisher: &Publisher) -> String {
