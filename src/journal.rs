@@ -225,6 +225,14 @@ pub fn buffer_set_aside(reason: &dyn Error, kept_as: &Path) {
     );
 }
 
+/// An older version was put back: what was read since the schema changed is read again.
+pub fn buffer_went_back(kept_as: &Path) {
+    log::error!(
+        "the buffer was written by a newer cu-agent; it is kept as {}, and the copy made before goes on: what was read since is read again",
+        kept_as.display()
+    );
+}
+
 pub fn buffer_works_again() {
     log::info!("the buffer works again");
 }
@@ -252,4 +260,13 @@ pub fn day_kept<'n>(day: Day, files: impl Iterator<Item = &'n String>) {
         "{day}: kept as it is, its older raw bytes made room and cannot be joined with {}",
         files.join(", ")
     );
+}
+
+pub fn update_step(what: &str) {
+    log::info!("update: {what}");
+}
+
+/// The power was cut, or the updater killed, while an update was under way.
+pub fn update_taken_up(version: &str, phase: &str) {
+    log::warn!("update: the one to {version} was interrupted while {phase}; it is taken up again");
 }

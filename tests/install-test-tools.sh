@@ -58,6 +58,9 @@ want_package() {
     want systemd-container systemd-nspawn
     want qemu-user-static qemu-aarch64-static
     want lintian lintian
+    # A publisher of field updates.
+    want nginx-light nginx
+    want minisign minisign
 }
 want_cross() {
     want_compiler
@@ -155,7 +158,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
     release_services
     if [ -d /run/systemd/system ]; then
-        for service in vsftpd postgresql pgbouncer; do
+        for service in vsftpd postgresql pgbouncer nginx; do
             case " ${missing[*]} " in
                 *" $service "*) "${as_root[@]}" systemctl disable --now "$service" >/dev/null 2>&1 || true ;;
             esac

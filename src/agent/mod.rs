@@ -45,7 +45,7 @@ pub struct Agent {
     pub settings: Settings,
     /// Signs of life of the loops.
     pub heart: Heart,
-    _lock: StateLock,
+    lock: Arc<StateLock>,
 }
 
 /// Takes the state directory for `command` and opens the buffer in it.
@@ -59,8 +59,12 @@ pub fn open_buffer(state_dir: &Path, command: &str) -> Result<(StateLock, Buffer
 fn sound_buffer(state_dir: &Path) -> Result<Buffer, BufferError> {
     let now = wall().format("%Y-%m-%d %H:%M:%S").to_string();
     let (buffer, aside) = Buffer::open_or_rebuild(state_dir, &clock::random_id(), &now)?;
-    if let Some(SetAside { kept_as, reason }) = aside {
-        journal::buffer_set_aside(&reason, &kept_as);
+    match aside {
+        Some(SetAside { kept_as, goes_on_from_copy: true, .. }) => {
+            journal::buffer_went_back(&kept_as);
+        }
+        Some(SetAside { kept_as, reason, .. }) => journal::buffer_set_aside(&reason, &kept_as),
+        None => {}
     }
     Ok(buffer)
 }
@@ -82,7 +86,15 @@ impl Agent {
             log::warn!("{fault}");
         }
         let heart = Heart::new(manager::patience(&config));
-        Ok(Self { config, clock: Clock::start(), stop, buffer, settings, heart, _lock: lock })
+        Ok(Self {
+            config,
+            clock: Clock::start(),
+            stop,
+            buffer,
+            settings,
+            heart,
+            lock: Arc::new(lock),
+        })
     }
 
     fn courier(&self) -> Option<Courier> {

@@ -16,6 +16,7 @@ use super::{
     reader::{Document, Mistake, Section},
     secrets::{PasswordPlaces, Secrets},
     units::{parse_bytes, parse_duration, parse_time_of_day},
+    update::update,
 };
 use crate::model::Machine;
 
@@ -70,13 +71,14 @@ pub fn parse(
     let central = loader.central(root.section("central"));
     let analysis = analysis(root.section("analysis"));
     let status = status(root.section("status"));
+    let update = update(root.section("update"), &loader.base);
     root.finish();
 
     let mistakes = document.take_mistakes();
     let warnings = loader.secrets.warnings;
     match (agent, mistakes.is_empty()) {
         (Some(agent), true) => Ok(Loaded {
-            config: Config { agent, schedule, sources, central, analysis, status },
+            config: Config { agent, schedule, sources, central, analysis, status, update },
             warnings,
         }),
         _ => Err(ConfigError::Mistakes(mistakes)),

@@ -14,9 +14,11 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 mod units;
+mod update;
 
 pub use load::{ConfigError, Loaded, load, parse};
 pub use reader::Mistake;
+pub use update::{UpdateConfig, Window};
 
 /// A password. It has no `Display`, and its `Debug` prints stars.
 #[derive(Clone, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub struct Config {
     pub central: Option<CentralConfig>,
     pub analysis: Analysis,
     pub status: Status,
+    /// `None`: no field updates.
+    pub update: Option<UpdateConfig>,
 }
 
 #[derive(Clone, Debug)]
