@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod anomalies;
 mod bad_input;
 mod central_histories;
 mod central_link;
