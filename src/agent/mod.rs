@@ -88,7 +88,14 @@ impl Agent {
         let central = self.config.central.clone()?;
         let id = &self.config.agent.id;
         let pulse = self.heart.pulse("deliver");
-        Some(Courier::new(central, id, self.buffer.buffer_id(), self.clock.clone(), pulse))
+        Some(Courier::new(
+            central,
+            self.config.agent.language,
+            id,
+            self.buffer.buffer_id(),
+            self.clock.clone(),
+            pulse,
+        ))
     }
 
     /// Collects everything and delivers everything, the second beginning while the first goes on.
@@ -157,6 +164,8 @@ pub fn settings(config: &Config) -> Settings {
                 crate::config::WaitStamp::End => crate::analyse::WaitStamp::End,
             },
         },
+        limits: config.anomalies,
+        nominals: config.sources.iter().flat_map(|source| source.nominals.clone()).collect(),
         file_quiet: config.schedule.file_quiet,
         has_central: config.central.is_some(),
         batch_bytes: 4 << 20,

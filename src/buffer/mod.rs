@@ -21,6 +21,7 @@ mod damage;
 mod details;
 mod error;
 mod files;
+mod judged;
 mod link;
 mod lock;
 mod outbox;
@@ -32,6 +33,7 @@ mod sessions;
 pub use damage::SetAside;
 pub use error::BufferError;
 pub use files::{FileProgress, FileState, FileTally, HeldFile, QuietMark};
+pub use judged::{Judged, StoredDay};
 pub use link::{CENTRAL, LinkState};
 pub use lock::StateLock;
 pub use outbox::Pending;
@@ -44,7 +46,10 @@ use crate::durable::{Step, durably};
 use error::During;
 
 /// Every released schema; a migration that stands here is never edited again.
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../migrations/sqlite/0001_buffer.sql"))];
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("../../migrations/sqlite/0001_buffer.sql")),
+    M::up(include_str!("../../migrations/sqlite/0002_findings.sql")),
+];
 
 /// The buffer's file name inside the state directory.
 pub const FILE_NAME: &str = "buffer.db";

@@ -6,6 +6,7 @@
 mod support;
 
 mod anomalies;
+mod anomalies_chain;
 mod bad_input;
 mod central_histories;
 mod central_link;

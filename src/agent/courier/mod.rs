@@ -15,7 +15,7 @@ use crate::{
     config::CentralConfig,
     durable::{self, durably},
     journal,
-    model::{Day, Machine},
+    model::{Day, Language, Machine},
     sync::{
         plan::{Identity, Step, plan},
         postgres::{Central, CentralError, Claimed, Claims, Retry, SchemaState, States},
@@ -91,6 +91,7 @@ pub enum DrainError {
 
 pub struct Courier {
     config: CentralConfig,
+    language: Language,
     application_name: String,
     claims: Claims,
     clock: Clock,
@@ -119,6 +120,7 @@ pub struct Courier {
 impl Courier {
     pub fn new(
         config: CentralConfig,
+        language: Language,
         agent_id: &str,
         buffer_id: &str,
         clock: Clock,
@@ -129,6 +131,7 @@ impl Courier {
             application_name: format!("cu-agent {agent_id}"),
             claims: Claims::new(identity, super::clock::random_id(), super::clock::host_name()),
             config,
+            language,
             clock,
             pulse,
             central: None,
@@ -324,7 +327,8 @@ impl Courier {
                     refused.push((pending, refusal.to_string()));
                 }
                 Step::Deliver { since_revision, .. } => {
-                    let delivery = buffer.delivery(pending.id, since_revision)?;
+                    let mut delivery = buffer.delivery(pending.id, since_revision)?;
+                    delivery.language = self.language;
                     let whole = since_revision == 0;
                     deliveries.push(Parcel { pending, held, delivery, whole });
                 }
