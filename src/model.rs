@@ -5,6 +5,16 @@ use std::fmt;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta};
 
+mod digest;
+mod finding;
+mod limits;
+mod wording;
+
+pub use digest::DayDigest;
+pub use finding::{Finding, FindingCode, Gravity, Language, Unit};
+pub use limits::Limits;
+pub use wording::{clock, figure};
+
 /// Production day of a machine.
 pub type Day = NaiveDate;
 
