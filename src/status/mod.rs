@@ -1,0 +1,5 @@
+//! The gateway's own page, its metrics and its health, for whoever stands beside the machines or
+//! watches many gateways. Everything shown is read from the buffer, or handed over by the stages.
+//!
+//! What must never happen here: a client, however many or slow, keeping the agent from collecting or
+//! delivering; anything changed by a request; a secret in an answer.
