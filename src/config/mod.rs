@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use chrono::TimeDelta;
 
-use crate::model::Machine;
+use crate::model::{Language, Machine};
 
 mod load;
 mod reader;
@@ -192,4 +192,8 @@ impl Default for EventNames {
 pub struct Status {
     /// `None`: no page.
     pub listen: Option<std::net::SocketAddr>,
+    /// `None`: as the browser asks, French where it asks for neither.
+    pub language: Option<Language>,
+    /// Names that the page may be asked by besides addresses and the computer's own name.
+    pub names: Vec<String>,
 }
