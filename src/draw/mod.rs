@@ -31,11 +31,12 @@ pub fn span(ms: i64) -> String {
     }
 }
 
-/// The hatchings that time lines are filled with: once on each page, before the first of them.
-pub fn hatchings() -> Markup {
+/// The shapes that time lines are drawn with: once on each page, before the first of them.
+pub fn shapes() -> Markup {
     html! {
         svg.defs width="0" height="0" aria-hidden="true" {
             defs {
+                path #arrow d="M0 0l4 8h-8z" {}
                 pattern id="hatch" width="40" height="5" patternUnits="userSpaceOnUse" {
                     path.mesh d="M0 5L40 0" {}
                 }
@@ -84,8 +85,7 @@ mod tests {
 
     #[test]
     fn no_drawing_carries_a_style_attribute_a_script_or_an_address() {
-        let drawn =
-            format!("{}{}", hatchings().into_string(), legend(Language::French).into_string());
+        let drawn = format!("{}{}", shapes().into_string(), legend(Language::French).into_string());
         for banned in ["style=", "<script", "http", "onclick"] {
             assert!(!drawn.contains(banned), "{banned}");
         }

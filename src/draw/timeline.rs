@@ -70,17 +70,17 @@ impl TimeLine<'_> {
             }
             path
         };
-        let waiting = path(State::Waiting, 25, 11);
-        let stopped = path(State::Stopped, 36, 13);
+        let waiting = path(State::Waiting, 30, 16);
+        let stopped = path(State::Stopped, 46, 16);
         html! {
             svg.timeline role="img" aria-labelledby={ (id) "-t" } aria-describedby={ (id) "-d" } {
                 title id={ (id) "-t" } { (self.title()) }
                 desc id={ (id) "-d" } { (describe(self.session, self.language)) }
-                svg.band y="0" width="100%" height="60" viewBox={ "0 0 " (columns) " 60" }
+                svg.band y="0" width="100%" height="64" viewBox={ "0 0 " (columns) " 64" }
                     preserveAspectRatio="none" {
                     path.grid d=(self.grid()) {}
-                    path.base d={ "M0 36h" (columns) } {}
-                    path.producing d=(path(State::Producing, 13, 23)) {}
+                    path.base d={ "M0 46h" (columns) } {}
+                    path.producing d=(path(State::Producing, 14, 32)) {}
                     path.waiting d=(waiting) {}
                     path.hatched d=(waiting) {}
                     path.stopped d=(stopped) {}
@@ -90,11 +90,11 @@ impl TimeLine<'_> {
                 }
                 (self.arrows())
                 @for (at, hour) in axis.labels() {
-                    text.hour x={ (percent(axis.place_e2(at))) } y="73" { (hour) }
+                    text.hour x={ (percent(axis.place_e2(at))) } y="88" { (hour) }
                 }
                 @if let Some(now) = self.now.filter(|now| axis.holds(*now)) {
                     @let x = percent(axis.place_e2(now));
-                    line.now x1=(x) x2=(x) y1="0" y2="60" {}
+                    line.now x1=(x) x2=(x) y1="0" y2="64" {}
                 }
             }
         }
@@ -144,7 +144,7 @@ impl TimeLine<'_> {
     fn grid(&self) -> String {
         let mut path = String::new();
         for (at, _) in self.axis.labels() {
-            write!(path, "M{} 0v60", self.axis.column(at)).expect("a string grows");
+            write!(path, "M{} 0v64", self.axis.column(at)).expect("a string grows");
         }
         path
     }
@@ -172,7 +172,7 @@ impl TimeLine<'_> {
         html! {
             @for stop in &self.session.stops {
                 @let (from, to) = (axis.column(stop.start), axis.column(stop.end));
-                rect.pointed x=(from) y="36" width=((to - from).max(1)) height="13" {
+                rect.pointed x=(from) y="46" width=((to - from).max(1)) height="16" {
                     title {
                         (super::words::STOP.in_(self.language)) " "
                         (clock(stop.start)) "–" (clock(stop.end)) ", "
@@ -185,36 +185,38 @@ impl TimeLine<'_> {
 
     /// Arrows keep their shape, however wide the page is: each stands at a percentage.
     fn arrows(&self) -> Markup {
-        let changes = changes(self.session);
         let place = |job: &Job| percent(self.axis.place_e2(job.at));
+        let mut changes = changes(self.session);
+        // Two that would lie on one another are one.
+        if self.detail != Detail::Full {
+            changes.dedup_by_key(|job| self.axis.place_e2(job.at) / 60);
+        }
         match self.detail {
             Detail::Full => html! {
                 @for job in changes {
-                    svg x=(place(job)) y="50" overflow="visible" {
-                        path.change d="M0 1l4 8h-8z" {
+                    svg x=(place(job)) y="65" overflow="visible" {
+                        path.change d="M0 0l4 8h-8z" {
                             title { (clock(job.at)) " " (job.reference) "/" (job.colour) }
                         }
                     }
                 }
             },
-            Detail::Card | Detail::Small => {
-                let columns = self.axis.columns();
-                let mut path = String::new();
-                let mut last = usize::MAX;
-                for job in changes {
-                    // Two arrows that would lie on one another are one.
-                    let column = self.axis.column(job.at) / 30 * 30;
-                    if column != last {
-                        write!(path, "M{column} 51l14 8h-28z").expect("a string grows");
-                    }
-                    last = column;
-                }
-                html! {
-                    svg y="0" width="100%" height="60" viewBox={ "0 0 " (columns) " 60" }
-                        preserveAspectRatio="none" { path.change d=(path) {} }
-                }
-            }
+            Detail::Card => html! {
+                @for job in changes { use.change href="#arrow" x=(place(job)) y="65" {} }
+            },
+            Detail::Small => html! {
+                svg y="65" width="100%" height="8" viewBox={ "0 0 " (self.axis.columns()) " 8" }
+                    preserveAspectRatio="none" { path.change d=(self.small_arrows(&changes)) {} }
+            },
         }
+    }
+
+    fn small_arrows(&self, changes: &[&Job]) -> String {
+        let mut path = String::new();
+        for job in changes {
+            write!(path, "M{} 0l14 8h-28z", self.axis.column(job.at)).expect("a string grows");
+        }
+        path
     }
 }
 

@@ -10,13 +10,19 @@ use super::{
 };
 use crate::{
     draw::{Axis, Chart, Detail, TimeLine, span},
-    model::{Day, Figures, Gravity, Stamp, clock, figure, rate_e2},
+    model::{Day, Figures, Gravity, Stamp, clock, rate_e2},
 };
 
 /// Pieces an hour of effective production, in hundredths.
 pub fn rhythm_e2(figures: &Figures) -> Option<i64> {
     let ms = figures.effective_ms;
     (ms > 0).then(|| (i64::from(figures.total_pieces) * 360_000_000 + ms / 2) / ms)
+}
+
+/// Hundredths with one decimal, rounded half up.
+pub fn one_decimal(value_e2: i64, reader: Reader) -> String {
+    let tenths = (value_e2 + 5) / 10;
+    format!("{}{}{}", tenths / 10, reader.say(",", "."), tenths % 10)
 }
 
 fn occupation_e2(figures: &Figures) -> i64 {
@@ -109,8 +115,7 @@ impl Card<'_> {
         let Self { machine, reader, .. } = self;
         let say = |french, english| reader.say(french, english);
         let figures = &machine.session.figures;
-        let number = |e2| figure(e2, reader.language);
-        let of_window = |ms| number((rate_e2(ms, figures.window_ms) + 5) / 10 * 10);
+        let of_window = |ms| one_decimal(rate_e2(ms, figures.window_ms), *reader);
         html! {
             dl.figures {
                 div { dt { (say("Pièces", "Pieces")) } dd data-figure="pieces" { (figures.total_pieces) } }
@@ -123,7 +128,7 @@ impl Card<'_> {
                 div {
                     dt { (say("Cadence", "Rhythm")) }
                     dd data-figure="rhythm" {
-                        (rhythm_e2(figures).map_or_else(|| "–".to_owned(), |e2| number((e2 + 5) / 10 * 10)))
+                        (rhythm_e2(figures).map_or_else(|| "–".to_owned(), |e2| one_decimal(e2, *reader)))
                         small { (say(" p/h", " p/h")) }
                     }
                 }

@@ -61,7 +61,7 @@ fn lines(board: &Board, reader: Reader) -> Vec<Line> {
     for (name, state, last) in &health.sources {
         let (is_up, mut text) = link(state.as_ref(), reader);
         if let Some(last) = last {
-            text += &format!(" ; {} {last}", reader.say("dernière lecture", "last reading"));
+            text += &format!("{} {last}", reader.say(" ; dernière lecture", "; last reading"));
         }
         let name = format!("{} {name}", reader.say("Source", "Source"));
         lines.push(Line { name, is_good: is_up, text });
@@ -138,7 +138,7 @@ fn disk(health: &Health, reader: Reader) -> Line {
         mib(health.max_buffer_bytes)
     );
     if let Some(free) = health.free_bytes {
-        text += &format!(" ; {} {}", mib(free), reader.say("libres", "free"));
+        text += &format!("{}{}", reader.say(" ; libres : ", "; free: "), mib(free));
     }
     let is_good = health.free_bytes.is_none_or(|free| free >= LITTLE_ROOM_BYTES)
         && health.buffer_bytes < health.max_buffer_bytes;
@@ -154,12 +154,14 @@ fn clock(board: &Board, reader: Reader) -> Line {
             "ne peut pas être juste ; le dernier jour lu est affiché (timedatectl)",
             "cannot be right; the newest day read is shown (timedatectl)",
         );
-        return Line { name, is_good: false, text: format!("{time} : {text}") };
+        return Line { name, is_good: false, text: format!("{time}, {text}") };
     }
     match &board.health.ahead {
         Some((nom, ahead)) => {
-            let text = say("avance de", "is ahead of it by");
-            Line { name, is_good: false, text: format!("{time} ; {nom} {text} {}", span(*ahead)) }
+            let (and, text) =
+                (say(" ; l'horloge de", "; the clock of"), say("avance de", "is ahead of it by"));
+            let text = format!("{time}{and} {nom} {text} {}", span(*ahead));
+            Line { name, is_good: false, text }
         }
         None => Line { name, is_good: true, text: time.to_string() },
     }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     board::{Board, MachineBoard, Standing, begin_of},
-    card::{Card, rhythm_e2},
+    card::{Card, one_decimal, rhythm_e2},
     gateway,
     notes::{self, Note},
     shell::Reader,
@@ -45,7 +45,7 @@ pub fn day(board: &Board, config: &Config, reader: Reader) -> Markup {
         @if board.machines.is_empty() {
             p.empty { (reader.say("Aucune machine n'est configurée.", "No machine is configured.")) }
         } @else {
-            (draw::hatchings())
+            (draw::shapes())
             (draw::legend(reader.language))
             div.many[is_many] {
                 @for (number, machine) in board.machines.iter().enumerate() {
@@ -83,7 +83,7 @@ pub fn machine(
     html! {
         (head(board, &reader.date(board.day), reader))
         (gateway::troubles(board, reader))
-        (draw::hatchings())
+        (draw::shapes())
         (draw::legend(reader.language))
         (Card {
             machine,
@@ -206,7 +206,7 @@ fn month(machine: &MachineBoard, reader: Reader) -> Markup {
                         }
                         tbody {
                             @for (day, figures) in days {
-                                @let number = |e2| figure(e2, reader.language);
+                                @let number = |e2| one_decimal(e2, reader);
                                 @let rate = |ms| number(rate_e2(ms, figures.window_ms));
                                 @let at = |at: Option<Stamp>| at.map(clock).unwrap_or_default();
                                 tr {
