@@ -211,4 +211,8 @@ impl Default for EventNames {
 pub struct Status {
     /// `None`: no page.
     pub listen: Option<std::net::SocketAddr>,
+    /// `None`: as the browser asks, French where it asks for neither.
+    pub language: Option<Language>,
+    /// Names that the page may be asked by besides addresses and the computer's own name.
+    pub names: Vec<String>,
 }
