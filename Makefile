@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-central test torture soak fuzz bench bench-e2e cross lint
+.PHONY: help demo demo-central test test-package torture soak fuzz bench bench-e2e cross lint
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -21,6 +21,11 @@ test: ## everything, against real FTP servers and a real PostgreSQL
 	@tests/install-test-tools.sh
 	$(CARGO) test --locked
 	$(CARGO) test --locked --features crash-points --test crash_points
+
+test-package: ## the Debian package in real Debian systems; as root
+	@tests/install-test-tools.sh
+	@tests/install-test-tools.sh package
+	$(CARGO) test --locked --test package
 
 torture: ## machines that write and faults of all kinds at random, ten minutes; SECONDS= SEED=
 	@tests/install-test-tools.sh

@@ -5,6 +5,7 @@
 #   tests/install-test-tools.sh            everything the tests need
 #   tests/install-test-tools.sh compiler   a C compiler (bundled SQLite, ring)
 #   tests/install-test-tools.sh demo       vsftpd and PostgreSQL
+#   tests/install-test-tools.sh package    what the tests of the Debian package need besides
 #   tests/install-test-tools.sh cross      what cross/ needs to build and to try a gateway's binary
 #
 # What this script installs never becomes a service of the machine: the tests start servers of
@@ -50,6 +51,13 @@ want_tests() {
     want nftables nft
     want systemd systemd-analyze
 }
+want_package() {
+    want_tests
+    want debootstrap debootstrap
+    want systemd-container systemd-nspawn
+    want qemu-user-static qemu-aarch64-static
+    want lintian lintian
+}
 want_cross() {
     want_compiler
     want python3 python3
@@ -77,8 +85,9 @@ case "${1:-tests}" in
     compiler) want_compiler ;;
     demo) want_demo ;;
     cross) want_cross ;;
+    package) want_package ;;
     tests) want_tests ;;
-    *) say "unknown set '$1'; there are: compiler, demo, cross, tests"; exit 2 ;;
+    *) say "unknown set '$1'; there are: compiler, demo, package, cross, tests"; exit 2 ;;
 esac
 
 as_root=()

@@ -6,6 +6,7 @@ pub mod central;
 pub mod certificate;
 pub mod clock;
 pub mod damage;
+pub mod debian;
 pub mod folder;
 pub mod ftp;
 pub mod golden;
