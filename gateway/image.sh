@@ -36,7 +36,8 @@ binfmt=/proc/sys/fs/binfmt_misc
 [ -e "$binfmt/$emulator" ] || cat "/usr/lib/binfmt.d/$emulator.conf" >"$binfmt/register"
 
 begun=$SECONDS
-rm -rf "$target_dir"/image-*
+# Of other lists, and of builds that were broken off.
+rm -rf "$target_dir"/image-* "$target_dir"/build.*
 work=$(mktemp -d "$target_dir/build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 root=$work/root

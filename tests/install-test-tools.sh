@@ -6,6 +6,7 @@
 #   tests/install-test-tools.sh compiler   a C compiler (bundled SQLite, ring)
 #   tests/install-test-tools.sh demo       vsftpd and PostgreSQL
 #   tests/install-test-tools.sh package    what the tests of the Debian package need besides
+#   tests/install-test-tools.sh gateway    what the emulated gateway needs besides
 #   tests/install-test-tools.sh cross      what cross/ needs to build and to try a gateway's binary
 #
 # What this script installs never becomes a service of the machine: the tests start servers of
@@ -58,6 +59,13 @@ want_package() {
     want qemu-user-static qemu-aarch64-static
     want lintian lintian
 }
+want_gateway() {
+    want_tests
+    want debootstrap debootstrap
+    want qemu-user-static qemu-aarch64-static
+    want qemu-system-arm qemu-system-aarch64
+    want e2fsprogs mke2fs e2fsck debugfs
+}
 want_cross() {
     want_compiler
     want python3 python3
@@ -86,8 +94,9 @@ case "${1:-tests}" in
     demo) want_demo ;;
     cross) want_cross ;;
     package) want_package ;;
+    gateway) want_gateway ;;
     tests) want_tests ;;
-    *) say "unknown set '$1'; there are: compiler, demo, package, cross, tests"; exit 2 ;;
+    *) say "unknown set '$1'; there are: compiler, demo, package, gateway, cross, tests"; exit 2 ;;
 esac
 
 as_root=()

@@ -27,10 +27,10 @@ use crate::{
 };
 
 /// From switching on to the root shell, on a machine that does much else.
-const BOOT: Duration = Duration::from_secs(300);
+const BOOT: Duration = Duration::from_secs(600);
 
 /// Of a script in the root shell.
-const SCRIPT: Duration = Duration::from_secs(180);
+const SCRIPT: Duration = Duration::from_secs(600);
 
 pub struct Board {
     dir: TempDir,

@@ -40,11 +40,8 @@ pub fn serve(socket: &Path, disk: Arc<Mutex<Disk>>) -> JoinHandle<()> {
         let (stream, _) = listener.accept().unwrap();
         // An emulator that is killed ends in the middle of anything.
         if let Err(error) = talk(stream, &disk) {
-            let is_end = [
-                ErrorKind::UnexpectedEof,
-                ErrorKind::BrokenPipe,
-                ErrorKind::ConnectionReset,
-            ];
+            let is_end =
+                [ErrorKind::UnexpectedEof, ErrorKind::BrokenPipe, ErrorKind::ConnectionReset];
             assert!(is_end.contains(&error.kind()), "the disk's server: {error}");
         }
     })

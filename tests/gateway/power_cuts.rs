@@ -94,7 +94,9 @@ fn after_every_power_cut_the_gateway_goes_on_by_itself_and_every_row_is_right() 
     assert!(!files.contains("damaged"), "a buffer was set aside:\n{files}");
     field.board.shut_down();
     field.check_card();
-    println!("SEED={seed}: {cuts} power cuts, {rows} rows compared in central and in the buffer, all right");
+    println!(
+        "SEED={seed}: {cuts} power cuts, {rows} rows compared in central and in the buffer, all right"
+    );
 }
 
 /// Machines write all the time.
