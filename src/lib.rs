@@ -21,3 +21,5 @@ pub mod parse;
 pub mod retry;
 pub mod source;
 pub mod sync;
+pub mod trial;
+pub mod update;

@@ -186,9 +186,10 @@ fn only_the_manager_names_sd_notify() {
 }
 
 /// Room, and the rooms of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 17] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("durable", &[]),
+    ("trial", &[]),
     ("retry", &["model"]),
     ("parse", &["model"]),
     ("analyse", &["model", "parse"]),
@@ -196,7 +197,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("config", &["model"]),
     ("journal", &["model", "config"]),
     ("source", &["model", "config"]),
-    ("buffer", &["model", "config", "durable", "parse", "analyse"]),
+    ("buffer", &["model", "config", "durable", "trial", "parse", "analyse"]),
     ("sync", &["model", "config", "retry", "journal", "durable"]),
     (
         "collect",
@@ -207,7 +208,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ),
     ("status", &["model", "config", "journal", "buffer"]),
     ("notify", &["model", "config", "retry", "journal", "status"]),
-    ("update", &["model", "config", "retry", "journal"]),
+    ("update", &["model", "config", "retry", "journal", "durable"]),
     (
         "agent",
         &[
@@ -220,6 +221,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
         &[
             "model", "config", "retry", "journal", "durable", "source", "parse", "analyse",
             "buffer", "sync", "collect", "status", "notify", "update", "agent", "generate",
+            "trial",
         ],
     ),
 ];
