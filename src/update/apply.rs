@@ -78,8 +78,11 @@ impl<'u> Updater<'u> {
             }
             return self.go_on(&mut journal, pending);
         }
-        self.ledger.drop_updater()?;
         let outcome = self.begin(&mut journal, at_once);
+        if journal.pending.is_none() {
+            // One that an earlier run was killed right after keeping. Not before: it may be what runs.
+            self.ledger.drop_updater()?;
+        }
         match &outcome {
             Err(error) => self.note(None, None, "failed", journal::chain(error))?,
             // How it came to be given up is the news, not that it still is.
