@@ -50,6 +50,8 @@ pub enum Step {
     SetAside,
     /// A link went up or down.
     NoteLink,
+    /// The gateway's own row in central.
+    ShowEdge,
     /// The updater's directory is made and its lock file.
     LockUpdates,
     /// A fetched file that is not the right one is removed.
@@ -76,7 +78,7 @@ pub enum Step {
 
 impl Step {
     /// Those of the agent.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::MigrateBuffer,
         Self::CopyBuffer,
         Self::KeepNewerBuffer,
@@ -98,6 +100,7 @@ impl Step {
         Self::Unconfirm,
         Self::SetAside,
         Self::NoteLink,
+        Self::ShowEdge,
     ];
 
     /// Those of the updater, a process of its own: tests/update goes through them.
@@ -149,6 +152,7 @@ impl Step {
             Self::NoteUpdateResult => "note-update-result",
             Self::DropUpdater => "drop-updater",
             Self::PruneUpdates => "prune-updates",
+            Self::ShowEdge => "show-edge",
         }
     }
 }

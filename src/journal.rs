@@ -172,6 +172,18 @@ pub fn schema_migrated(pending: &[i32], applied: &[i32]) {
     log::info!("central: migrations {applied:?} of {pending:?} applied");
 }
 
+/// The gateway's own row in central: sessions go on without it. Told once.
+pub fn edge_not_shown(error: &dyn Error) {
+    log::warn!(
+        "central: this gateway does not stand in agent_edge for now, sessions are delivered all the same: {}",
+        chain(error)
+    );
+}
+
+pub fn edge_shown_again() {
+    log::info!("central: this gateway stands in agent_edge again");
+}
+
 /// Central was restored from an older backup, or rows were changed by hand.
 pub fn central_lost(sessions: usize) {
     log::warn!("central: {sessions} sessions are not what was delivered; they are sent again");

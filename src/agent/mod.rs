@@ -18,11 +18,12 @@ mod manager;
 mod service;
 mod sources;
 mod stop;
+mod update_result;
 
 use service::{END_WITHIN, EndAll};
 
 pub use clock::{Clock, wall, wall_clock_fault};
-pub use courier::{Courier, DrainError, DrainReport};
+pub use courier::{Courier, DrainError, DrainReport, Gateway};
 pub use heart::{Heart, Pulse};
 pub use manager::waits_for;
 pub use sources::{CollectReport, Collector, Progress};
@@ -100,7 +101,9 @@ impl Agent {
         let central = self.config.central.clone()?;
         let id = &self.config.agent.id;
         let pulse = self.heart.pulse("deliver");
-        Some(Courier::new(central, id, self.buffer.buffer_id(), self.clock.clone(), pulse))
+        let gateway = Gateway::of(&self.config);
+        let buffer_id = self.buffer.buffer_id();
+        Some(Courier::new(central, id, buffer_id, gateway, self.clock.clone(), pulse))
     }
 
     /// Collects everything and delivers everything, the second beginning while the first goes on.

@@ -275,10 +275,16 @@ fn said_of_failure(error: &DrainError) -> &'static str {
 fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop) {
     let mut failures = 0;
     let mut told = Told::default();
+    let mut was_idle = false;
     while !stop.is_set() {
         let heard = stop.knocks();
         let result = match courier.has_work(&outbox) {
-            Ok(false) => Ok(DrainReport::default()),
+            Ok(false) => {
+                if was_idle {
+                    courier.release();
+                }
+                Ok(DrainReport::default())
+            }
             Ok(true) => courier.drain(&mut outbox, stop),
             Err(error) => Err(error.into()),
         };
@@ -305,8 +311,6 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop) 
         };
         courier.pulse().rest(wait);
         stop.wait_for_knock(wait, heard);
-        if stop.knocks() == heard {
-            courier.release();
-        }
+        was_idle = stop.knocks() == heard;
     }
 }

@@ -34,7 +34,7 @@ pub use error::BufferError;
 pub use files::{FileProgress, FileState, FileTally, HeldFile, QuietMark};
 pub use link::{CENTRAL, LinkState};
 pub use lock::StateLock;
-pub use outbox::Pending;
+pub use outbox::{Pending, Waiting};
 pub use raw::{Chunk, TAIL_BYTES, tail_hash};
 pub use report::{AsideReport, FileReport, MachineReport, SessionFilter, StoredSession, Totals};
 pub use room::Spared;

@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     agent,
@@ -93,6 +93,11 @@ enum Command {
     /// Field updates of this gateway: signed packages, proven or put back.
     #[command(subcommand)]
     Update(update::Command),
+}
+
+/// What the command line takes; the manual and the shell's completion are made of it.
+pub fn command_line() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the command that the process was started with.

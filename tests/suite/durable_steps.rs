@@ -8,13 +8,14 @@ use cu_agent::durable::Step;
 /// What makes something last, and the places that may call it outside [`durably`] with the reason.
 ///
 /// [`durably`]: cu_agent::durable::durably
-const ACTIONS: [(&str, &[(&str, &str)]); 15] = [
+const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
     (".commit()", &[]),
     (".to_latest(", &[]),
     ("connection.execute(", &[]),
     (".execute_batch(", &[]),
     ("central.deliver(", &[]),
     ("central.ensure_centres(", &[]),
+    ("central.show_edge(", &[]),
     ("source.delete(", &[]),
     (
         "COMMIT",
@@ -32,10 +33,10 @@ const ACTIONS: [(&str, &[(&str, &str)]); 15] = [
     ),
 ];
 
-/// The only rooms that may hold SQL which changes central; all of it is reached through the two calls
+/// The only rooms that may hold SQL which changes central; all of it is reached through the three calls
 /// above and the migrations.
-const CENTRAL_WRITERS: [&str; 5] =
-    ["claim.rs", "deliver.rs", "details.rs", "schema.rs", "states.rs"];
+const CENTRAL_WRITERS: [&str; 6] =
+    ["claim.rs", "deliver.rs", "details.rs", "edge.rs", "schema.rs", "states.rs"];
 
 struct Source {
     path: String,
