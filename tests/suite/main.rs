@@ -5,7 +5,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod anomalies;
+mod anomalies_chain;
 mod bad_input;
+mod central_fleet;
 mod central_histories;
 mod central_link;
 mod central_roles;
