@@ -55,6 +55,10 @@ want_tests() {
 }
 want_package() {
     want_tests
+    want_cross
+    want_deb
+    # A signed repository.
+    want gnupg gpg
     want debootstrap debootstrap
     want systemd-container systemd-nspawn
     want qemu-user-static qemu-aarch64-static
