@@ -237,6 +237,22 @@ pub fn buffer_works_again() {
     log::info!("the buffer works again");
 }
 
+pub fn page_listens(at: std::net::SocketAddr) {
+    log::info!("the page is at http://{at}/");
+}
+
+/// Said once; it is tried again for as long as the service runs.
+pub fn page_cannot_listen(at: std::net::SocketAddr, error: &dyn Error) {
+    log::warn!(
+        "status.listen = \"{at}\": no page yet, tried again: {}; collecting goes on",
+        chain(error)
+    );
+}
+
+pub fn page_failed(target: &str) {
+    log::error!("the page {target:?} has a fault; collecting goes on");
+}
+
 pub fn made_room(files: u64, sessions: u64) {
     log::info!(
         "the buffer was at its cap: raw bytes of {files} files and {sessions} sessions, all in central, made room"

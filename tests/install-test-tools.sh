@@ -6,6 +6,7 @@
 #   tests/install-test-tools.sh compiler   a C compiler (bundled SQLite, ring)
 #   tests/install-test-tools.sh demo       vsftpd and PostgreSQL
 #   tests/install-test-tools.sh package    what the tests of the Debian package need besides
+#   tests/install-test-tools.sh gateway    what the emulated gateway needs besides
 #   tests/install-test-tools.sh cross      what cross/ needs to build and to try a gateway's binary
 #   tests/install-test-tools.sh deb        what packaging/ needs to wrap a binary
 #
@@ -62,6 +63,15 @@ want_package() {
     want nginx-light nginx
     want minisign minisign
 }
+want_gateway() {
+    want_tests
+    want debootstrap debootstrap
+    want qemu-user-static qemu-aarch64-static
+    want qemu-system-arm qemu-system-aarch64
+    want e2fsprogs mke2fs e2fsck debugfs
+    want nginx-light nginx
+    want minisign minisign
+}
 want_cross() {
     want_compiler
     want python3 python3
@@ -96,8 +106,9 @@ case "${1:-tests}" in
     cross) want_cross ;;
     deb) want_deb ;;
     package) want_package ;;
+    gateway) want_gateway ;;
     tests) want_tests ;;
-    *) say "unknown set '$1'; there are: compiler, demo, package, cross, deb, tests"; exit 2 ;;
+    *) say "unknown set '$1'; there are: compiler, demo, package, gateway, cross, deb, tests"; exit 2 ;;
 esac
 
 as_root=()

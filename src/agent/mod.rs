@@ -103,7 +103,8 @@ impl Agent {
         let pulse = self.heart.pulse("deliver");
         let gateway = Gateway::of(&self.config);
         let buffer_id = self.buffer.buffer_id();
-        Some(Courier::new(central, id, buffer_id, gateway, self.clock.clone(), pulse))
+        let language = self.config.agent.language;
+        Some(Courier::new(central, language, id, buffer_id, gateway, self.clock.clone(), pulse))
     }
 
     /// Collects everything and delivers everything, the second beginning while the first goes on.
@@ -172,6 +173,8 @@ pub fn settings(config: &Config) -> Settings {
                 crate::config::WaitStamp::End => crate::analyse::WaitStamp::End,
             },
         },
+        limits: config.anomalies,
+        nominals: config.sources.iter().flat_map(|source| source.nominals.clone()).collect(),
         file_quiet: config.schedule.file_quiet,
         has_central: config.central.is_some(),
         batch_bytes: 4 << 20,

@@ -13,14 +13,15 @@ use std::{
 use serde_json::json;
 
 use super::{
-    Agent, Clock, CollectReport, Collector, Courier, DrainError, DrainReport, Pulse, Stop,
-    courier::IDLE_AFTER, manager, sound_buffer,
+    Agent, Clock, CollectReport, Collector, Courier, DrainError, DrainReport, Pulse, Stop, clock,
+    courier::IDLE_AFTER, manager, sound_buffer, wall, wall_clock_fault,
 };
 use crate::{
     buffer::{Buffer, BufferError, StateLock},
     collect::{self, Settings},
     config::Config,
     journal, retry,
+    status::{self, Hosts, Moment, Site},
 };
 
 /// A service manager's patience: SIGTERM is followed by the end within this time.
@@ -43,6 +44,7 @@ impl Agent {
     pub fn run(mut self) -> Result<(), BufferError> {
         journal::started(&self.config, self.buffer.path());
         manager::attend(&self.heart, &self.stop);
+        self.show_page();
         loop {
             self.replay_outdated()?;
             let threads = self.start()?;
@@ -66,6 +68,20 @@ impl Agent {
             let kept_as = self.buffer.put_away()?;
             journal::buffer_set_aside(&damage, &kept_as);
             self.buffer = sound_buffer(&self.config.agent.state_dir)?;
+        }
+    }
+
+    /// The page lives as long as the process and reads the buffer for itself: it is neither waited for
+    /// nor started anew with a new buffer.
+    fn show_page(&self) {
+        let Some(listen) = self.config.status.listen else { return };
+        let site = Site {
+            hosts: Hosts::new(&clock::host_name(), &self.config.status.names),
+            config: Arc::new(self.config.clone()),
+            now: Box::new(|| Moment { wall: wall().naive_local(), fault: wall_clock_fault() }),
+        };
+        if let Err(error) = status::serve(site, listen) {
+            journal::page_cannot_listen(listen, &error);
         }
     }
 

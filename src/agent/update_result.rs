@@ -35,7 +35,7 @@ fn read(json: &Value) -> Option<LastUpdate> {
     let is_known = ["installed", "refused", "rolled-back", "failed"].contains(&result.as_str());
     is_known.then_some(())?;
     Some(LastUpdate {
-        version: text("version")?,
+        version: text("version"),
         from: text("from"),
         at: text("at").and_then(|at| DateTime::parse_from_rfc3339(&at).ok()),
         result,
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn a_result_is_read_as_the_updater_wrote_it() {
         let update = of(GOOD.as_bytes()).unwrap();
-        assert_eq!(update.version, "0.2.0");
+        assert_eq!(update.version.as_deref(), Some("0.2.0"));
         assert_eq!(update.from.as_deref(), Some("0.1.0"));
         assert_eq!(update.result, "rolled-back");
         assert_eq!(update.at.unwrap().timestamp(), 1_795_552_267);
@@ -73,8 +73,7 @@ mod tests {
         assert_eq!(last_update(Path::new("/")), None);
         let huge = [GOOD.as_bytes(), &vec![b' '; MOST_BYTES as usize]].concat();
         assert_eq!(of(&huge), None);
-        let bad =
-            ["", "{", "[]", "null", r#"{"result":"installed"}"#, r#"{"version":"1","result":3}"#];
+        let bad = ["", "{", "[]", "null", r#"{"version":"1"}"#, r#"{"version":"1","result":3}"#];
         for text in bad {
             assert_eq!(of(text.as_bytes()), None, "{text}");
         }
@@ -83,8 +82,16 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_before_the_version_was_known_is_read_too() {
+        let update = of(br#"{"version":null,"from":"0.1.0","at":null,"result":"refused",
+            "detail":"the manifest is not signed by update.public_key"}"#);
+        let update = update.unwrap();
+        assert_eq!((update.version, update.result.as_str()), (None, "refused"));
+    }
+
+    #[test]
     fn a_wrong_moment_costs_the_moment_only() {
         let update = of(GOOD.replace("2026-11-24T", "gestern ").as_bytes()).unwrap();
-        assert_eq!((update.version.as_str(), update.at), ("0.2.0", None));
+        assert_eq!((update.version.as_deref(), update.at), (Some("0.2.0"), None));
     }
 }

@@ -28,6 +28,26 @@ pub(super) fn measure(spans: &mut [Span]) -> i64 {
     total
 }
 
+/// The union as spans that neither touch nor overlap, in order; sorts `spans`.
+pub(super) fn merged(spans: &mut [Span]) -> Vec<Span> {
+    spans.sort_by_key(|span| span.start);
+    let mut union: Vec<Span> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match union.last_mut() {
+            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
+            _ => union.push(*span),
+        }
+    }
+    union
+}
+
+/// How much of `window` a [`merged`] union covers.
+pub(super) fn covered(union: &[Span], window: Span) -> i64 {
+    let first = union.partition_point(|span| span.end <= window.start);
+    let inside = union[first..].iter().map_while(|span| span.inside(window));
+    inside.map(|span| span.end - span.start).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +63,17 @@ mod tests {
         assert_eq!(measure(&mut [span(0, 5), span(3, 9), span(4, 6)]), 9);
         assert_eq!(measure(&mut [span(0, 5), span(5, 9)]), 9);
         assert_eq!(measure(&mut [span(0, 0), span(-3, -1)]), 2);
+    }
+
+    #[test]
+    fn a_merged_union_covers_what_it_measures() {
+        let mut spans = [span(3, 9), span(0, 5), span(12, 15), span(9, 10)];
+        let union = merged(&mut spans);
+        assert_eq!(union, [span(0, 10), span(12, 15)]);
+        assert_eq!(covered(&union, span(-5, 50)), measure(&mut spans));
+        assert_eq!(covered(&union, span(8, 13)), 3);
+        assert_eq!(covered(&union, span(10, 12)), 0);
+        assert_eq!(covered(&union, span(20, 30)), 0);
     }
 
     #[test]

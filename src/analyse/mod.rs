@@ -4,19 +4,30 @@
 //! in order, and one sweep over them makes the [`Session`]. What must never happen here: a session
 //! that depends on file names, arrival or the number of readings; a moment counted twice; a float.
 
+mod advice;
+mod anomalies;
 mod day;
+mod digest;
 mod intervals;
 mod merge;
+mod patterns;
+mod remnants;
+mod robust;
 mod session;
 
 use chrono::TimeDelta;
 
+pub use advice::{Advice, AdviceCode, advice};
+pub use anomalies::{Evidence, findings};
 pub use day::{Part, days_touched, part_of_day, parts_by_day};
+pub use digest::digest;
+pub use patterns::{Changes, Hour, OfProfile, Patterns, Profile, StopClass, Stops, patterns};
+pub use remnants::{Remnants, debris_by_day, remnants};
 pub use session::{session, session_of_day, sessions};
 
 /// Grows whenever the same bytes would give a different session, so that days still held are
 /// computed anew.
-pub const ANALYSIS_VERSION: i64 = 1;
+pub const ANALYSIS_VERSION: i64 = 2;
 
 /// What of the configuration a session depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -6,9 +6,9 @@ use super::{
     Buffer, BufferError, QuietMark,
     details::all,
     error::During,
-    sessions::{FIGURES, read_figures},
+    sessions::{FIGURES, read_figures, with_rows},
 };
-use crate::model::{Day, Session};
+use crate::model::{Day, Finding, Session, Trs};
 
 /// Figures of the buffer as a whole.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -76,6 +76,16 @@ pub struct StoredSession {
     pub refusal: Option<String>,
     pub log_sources: String,
     pub session: Session,
+    pub findings: Vec<Finding>,
+    /// What the TRS is measured by; `None`: it has none.
+    pub nominal_per_hour: Option<u32>,
+    pub rejects: u32,
+}
+
+impl StoredSession {
+    pub fn trs(&self) -> Option<Trs> {
+        Trs::of(&self.session.figures, self.nominal_per_hour?, self.rejects)
+    }
 }
 
 impl Buffer {
@@ -253,8 +263,9 @@ impl Buffer {
         let mut stored = view
             .prepare_cached(&format!(
                 "SELECT m.nom, s.day, s.revision, s.synced_revision, s.refusal, s.log_sources,
-                     {FIGURES}
-                 FROM session s JOIN machine m ON m.id = s.machine_id WHERE s.id = ?1"
+                     d.nominal_per_hour, coalesce(d.rejects, 0), {FIGURES}
+                 FROM session s JOIN machine m ON m.id = s.machine_id
+                 LEFT JOIN day_digest d ON d.session_id = s.id WHERE s.id = ?1"
             ))?
             .query_row([id], |row| {
                 Ok(StoredSession {
@@ -264,14 +275,14 @@ impl Buffer {
                     synced_revision: row.get(3)?,
                     refusal: row.get(4)?,
                     log_sources: row.get(5)?,
-                    session: Session { figures: read_figures(row, 6)?, ..Session::default() },
+                    nominal_per_hour: row.get(6)?,
+                    rejects: row.get(7)?,
+                    findings: Vec::new(),
+                    session: Session { figures: read_figures(row, 8)?, ..Session::default() },
                 })
             })?;
-        stored.session.pieces = all(&view, id)?;
-        stored.session.waits = all(&view, id)?;
-        stored.session.stops = all(&view, id)?;
-        stored.session.jobs = all(&view, id)?;
-        stored.session.anomalies = all(&view, id)?;
+        stored.session = with_rows(&view, id, stored.session.figures)?;
+        stored.findings = all(&view, id)?;
         Ok(stored)
     }
 }

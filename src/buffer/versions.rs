@@ -24,7 +24,10 @@ use crate::{
 };
 
 /// Every released schema; a migration that stands here is never edited again.
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../migrations/sqlite/0001_buffer.sql"))];
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("../../migrations/sqlite/0001_buffer.sql")),
+    M::up(include_str!("../../migrations/sqlite/0002_findings.sql")),
+];
 
 /// Room beside the copy and the migrated buffer for everything else that is going on.
 const SPARE_BYTES: u64 = 8 << 20;

@@ -6,8 +6,9 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use chrono::TimeDelta;
 
-use crate::model::Machine;
+use crate::model::{Language, Limits, Machine};
 
+mod anomalies;
 mod load;
 mod reader;
 mod secrets;
@@ -50,6 +51,7 @@ pub struct Config {
     /// `None`: collect and buffer only.
     pub central: Option<CentralConfig>,
     pub analysis: Analysis,
+    pub anomalies: Limits,
     pub status: Status,
     /// `None`: no field updates.
     pub update: Option<UpdateConfig>,
@@ -60,6 +62,8 @@ pub struct Agent {
     pub id: String,
     pub state_dir: PathBuf,
     pub log_level: log::LevelFilter,
+    /// Of the sentences that people read.
+    pub language: Language,
     /// Most bytes the buffer may take on disk; at the cap reading stops and syncing goes on.
     pub max_buffer_bytes: u64,
 }
@@ -78,6 +82,17 @@ pub struct SourceConfig {
     pub max_file_bytes: u64,
     /// Folder name on the source -> machine.
     pub folders: BTreeMap<String, Machine>,
+    /// Machine (`nom`) -> what its TRS is measured by, where it is set.
+    pub nominals: BTreeMap<String, Nominal>,
+}
+
+/// What a machine's TRS is measured by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Nominal {
+    /// Pieces an hour that the machine can make.
+    pub per_hour: u32,
+    /// The event that tells of a rejected piece; without it quality is 1.
+    pub reject_event: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -196,4 +211,8 @@ impl Default for EventNames {
 pub struct Status {
     /// `None`: no page.
     pub listen: Option<std::net::SocketAddr>,
+    /// `None`: as the browser asks, French where it asks for neither.
+    pub language: Option<Language>,
+    /// Names that the page may be asked by besides addresses and the computer's own name.
+    pub names: Vec<String>,
 }

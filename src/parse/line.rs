@@ -2,7 +2,9 @@
 //! spec for all others. Both must give the same; a test runs every line through both.
 
 use crate::parse::{
-    Event, Kind, Parsed, Reject, Tally, Words, is_blank, job,
+    Debris, Event, Kind, Parsed, Reject, Tally, Words,
+    debris::{DEBRIS_LIMIT, is_beginning},
+    is_blank, job,
     time::{Clock, NoStamp},
     trim, trim_end, trim_start, wait,
 };
@@ -23,6 +25,7 @@ pub(super) fn parse_lines<'t>(text: &'t [u8], words: &Words) -> Parsed<'t> {
         clock: Clock::default(),
         // Ordinary lines are 45 bytes; a guess too low costs one copy.
         events: Vec::with_capacity(text.len() / 40 + 1),
+        debris: Vec::new(),
         tally: Tally::default(),
         last_seconds: i64::MIN,
     };
@@ -36,13 +39,14 @@ pub(super) fn parse_lines<'t>(text: &'t [u8], words: &Words) -> Parsed<'t> {
         rest = &rest[taken..];
     }
     reader.tally.events = reader.events.len() as u64;
-    Parsed { events: reader.events, tally: reader.tally }
+    Parsed { events: reader.events, debris: reader.debris, tally: reader.tally }
 }
 
 struct Reader<'t, 'w> {
     words: &'w Words,
     clock: Clock,
     events: Vec<Event<'t>>,
+    debris: Vec<Debris<'t>>,
     tally: Tally,
     last_seconds: i64,
 }
@@ -91,6 +95,7 @@ impl<'t> Reader<'t, '_> {
             self.tally.blank += 1;
         } else if let Err(reject) = self.event_line(line) {
             self.tally.reject(reject, line);
+            self.keep_debris(is_beginning(line), line);
         }
         (end + 1).min(rest.len())
     }
@@ -116,9 +121,20 @@ impl<'t> Reader<'t, '_> {
         if kind == Kind::Other {
             self.tally.unknown_name(name);
         }
+        let before = trim_end(&line[..marker]);
+        if before.len() > STAMP_LEN {
+            self.keep_debris(true, &before[..before.len() - STAMP_LEN]);
+        }
         let text = if details.is_empty() { name } else { behind };
         self.take(seconds, kind, text, name.len(), text.len() - details.len());
         Ok(())
+    }
+
+    #[cold]
+    fn keep_debris(&mut self, torn: bool, bytes: &'t [u8]) {
+        if self.debris.len() < DEBRIS_LIMIT {
+            self.debris.push(Debris { events_before: self.events.len(), torn, bytes });
+        }
     }
 
     #[inline]
@@ -378,6 +394,7 @@ mod tests {
             words,
             clock: Clock::default(),
             events: Vec::new(),
+            debris: Vec::new(),
             tally: Tally::default(),
             last_seconds: i64::MIN,
         };

@@ -6,6 +6,7 @@
 //!
 //! "Blanks" are the ASCII ones (space, tab, LF, VT, FF, CR). The bytes 0x85 and 0xA0 are text.
 
+mod debris;
 mod event;
 mod job;
 mod line;
@@ -17,6 +18,7 @@ mod words;
 
 use std::borrow::Cow;
 
+pub use debris::{DEBRIS_LIMIT, Debris};
 pub use event::{Event, Kind};
 pub use job::JobProfile;
 pub use line::LINE_LIMIT_BYTES;
@@ -54,6 +56,8 @@ impl<'a> Text<'a> {
 pub struct Parsed<'t> {
     /// In the order of the lines.
     pub events: Vec<Event<'t>>,
+    /// In the order of the lines, at most [`DEBRIS_LIMIT`].
+    pub debris: Vec<Debris<'t>>,
     pub tally: Tally,
 }
 

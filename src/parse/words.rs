@@ -58,6 +58,11 @@ impl Words {
         Ok(Self { all, short })
     }
 
+    /// Whether `name` is one of the words without its end, as a torn line leaves it.
+    pub fn begins_a_word(&self, name: &[u8]) -> bool {
+        self.all.iter().any(|(_, word)| word.len() > name.len() && word.starts_with(name))
+    }
+
     pub(super) fn kind_of(&self, name: &[u8]) -> Kind {
         self.all.iter().find(|(_, word)| word == name).map_or(Kind::Other, |(kind, _)| *kind)
     }

@@ -61,7 +61,7 @@ fn each_agent_has_one_row_that_says_what_it_said_last() {
     second.sources[0].up = false;
     second.sources[0].error = Some(format!("no\0 route\n{}", "x".repeat(10_000)));
     second.update = Some(LastUpdate {
-        version: "0.9.0".into(),
+        version: Some("0.9.0".into()),
         from: Some("0.8.0".into()),
         at: DateTime::parse_from_rfc3339("2026-11-24T21:31:07+01:00").ok(),
         result: "rolled-back".into(),

@@ -5,6 +5,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod anomalies;
+mod anomalies_chain;
 mod bad_input;
 mod central_fleet;
 mod central_histories;

@@ -15,7 +15,7 @@ use crate::{
     config::CentralConfig,
     durable::{self, durably},
     journal,
-    model::{Day, Machine},
+    model::{Day, Language, Machine},
     sync::{
         plan::{Identity, Step, plan},
         postgres::{
@@ -97,6 +97,7 @@ pub enum DrainError {
 
 pub struct Courier {
     config: CentralConfig,
+    language: Language,
     application_name: String,
     claims: Claims,
     gateway: Gateway,
@@ -127,6 +128,7 @@ pub struct Courier {
 impl Courier {
     pub fn new(
         config: CentralConfig,
+        language: Language,
         agent_id: &str,
         buffer_id: &str,
         gateway: Gateway,
@@ -140,6 +142,7 @@ impl Courier {
             config,
             gateway,
             showing: Showing::default(),
+            language,
             clock,
             pulse,
             central: None,
@@ -349,7 +352,8 @@ impl Courier {
                     refused.push((pending, refusal.to_string()));
                 }
                 Step::Deliver { since_revision, .. } => {
-                    let delivery = buffer.delivery(pending.id, since_revision)?;
+                    let mut delivery = buffer.delivery(pending.id, since_revision)?;
+                    delivery.language = self.language;
                     let whole = since_revision == 0;
                     deliveries.push(Parcel { pending, held, delivery, whole });
                 }

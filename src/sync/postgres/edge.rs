@@ -45,7 +45,8 @@ pub struct SourceLink {
 /// What became of the last field update.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LastUpdate {
-    pub version: String,
+    /// `None` where it was refused before its version was known.
+    pub version: Option<String>,
     pub from: Option<String>,
     pub at: Option<DateTime<FixedOffset>>,
     /// `installed`, `refused`, `rolled-back` or `failed`.
@@ -111,7 +112,7 @@ impl Central {
         params.push(clamped(edge.max_buffer_bytes), Type::INT8);
         params.push(edge.free_bytes.map(clamped), Type::INT8);
         let update = edge.update.as_ref();
-        params.push(update.map(|update| short(&update.version)), Type::TEXT);
+        params.push(update.and_then(|update| update.version.as_deref().map(short)), Type::TEXT);
         params.push(update.and_then(|update| update.from.as_deref().map(short)), Type::TEXT);
         params.push(update.and_then(|update| update.at), Type::TIMESTAMPTZ);
         params.push(update.map(|update| short(&update.result)), Type::TEXT);

@@ -1,0 +1,360 @@
+//! What would win the most minutes, said with its figures and how they were computed. At most three a
+//! day. What must never happen here: advice from too little data, or minutes that no figure backs.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    analyse::{
+        anomalies::comparable,
+        patterns::{Patterns, Profile, StopClass},
+        robust,
+    },
+    model::{Day, DayDigest, Language, Limits, ShortText, figure},
+};
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum AdviceCode {
+    /// Machine a profile's pieces in one go.
+    GroupProfile,
+    /// A profile waits more than the others do.
+    WaitsOfProfile,
+    MicroStops,
+    ShortStops,
+    LongStops,
+    StartOfShift,
+    EndOfShift,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Advice {
+    pub code: AdviceCode,
+    /// What is to be won.
+    pub won_ms: i64,
+    /// What it cost today.
+    pub cost_ms: i64,
+    /// What it costs on the machine's better days, or costs the others.
+    pub usual_ms: i64,
+    /// Changes, waits or stops; 0 where nothing is counted.
+    pub count: u32,
+    /// Changes that grouping saves.
+    pub saved: u32,
+    /// The profile, where it is about one.
+    pub subject: ShortText,
+}
+
+const MOST: usize = 3;
+/// A day with less says nothing about how to produce better.
+const LEAST_WINDOW_MS: i64 = 2 * 3_600_000;
+const LEAST_PIECES: u64 = 50;
+const LEAST_CHANGES: u32 = 4;
+const LEAST_SAVED: u32 = 2;
+const LEAST_WAITS: u32 = 5;
+const LEAST_OF_PROFILE_MS: i64 = 30 * 60_000;
+const LEAST_OF_OTHERS_MS: i64 = 60 * 60_000;
+
+/// Advice for one day, the most minutes first. `today` holds that day only; `history` is any days of
+/// the machine, in any order.
+pub fn advice(day: Day, today: &Patterns, history: &[DayDigest], limits: &Limits) -> Vec<Advice> {
+    if today.window_ms < LEAST_WINDOW_MS || today.pieces < LEAST_PIECES {
+        return Vec::new();
+    }
+    let mut all: Vec<Advice> = Vec::new();
+    all.extend(group_profile(today));
+    all.extend(waits_of_profile(today));
+    if let Some(days) = comparable(history, day, limits) {
+        all.extend(better_days(today, &days));
+    }
+    let least_ms = i64::from(limits.advice_minutes) * 60_000;
+    all.retain(|one| one.won_ms >= least_ms.max(1));
+    all.sort_by(|a, b| b.won_ms.cmp(&a.won_ms).then(a.code.cmp(&b.code)));
+    all.truncate(MOST);
+    all
+}
+
+/// The profile whose grouping saves the most changes, at what a change cost on average.
+fn group_profile(today: &Patterns) -> Option<Advice> {
+    let changes = today.changes;
+    if changes.count < LEAST_CHANGES {
+        return None;
+    }
+    let sequence = today.sequences.first()?;
+    let before = changes_in(sequence.iter());
+    let profiles: BTreeSet<&Profile> = sequence.iter().collect();
+    let saved_by = |profile: &Profile| {
+        let mut seen = false;
+        // Its later runs move to the first one.
+        let grouped =
+            sequence.iter().filter(|run| *run != profile || !std::mem::replace(&mut seen, true));
+        before.saturating_sub(changes_in(grouped))
+    };
+    // Of equals the first by name.
+    let (saved, profile) = profiles
+        .into_iter()
+        .map(|profile| (saved_by(profile), profile))
+        .reduce(|best, next| if next.0 > best.0 { next } else { best })?;
+    if saved < LEAST_SAVED {
+        return None;
+    }
+    Some(Advice {
+        code: AdviceCode::GroupProfile,
+        won_ms: changes.cost_ms * i64::from(saved) / i64::from(changes.count),
+        cost_ms: changes.cost_ms,
+        usual_ms: 0,
+        count: changes.count,
+        saved,
+        subject: profile.to_string().into(),
+    })
+}
+
+fn changes_in<'p>(mut runs: impl Iterator<Item = &'p Profile>) -> u32 {
+    let Some(mut before) = runs.next() else { return 0 };
+    let mut changes = 0;
+    for run in runs {
+        changes += u32::from(run != before);
+        before = run;
+    }
+    changes
+}
+
+/// The profile that waits the most beyond what the others wait in as much time of production.
+fn waits_of_profile(today: &Patterns) -> Option<Advice> {
+    let named = || today.profiles.iter().filter_map(|(key, of)| Some((key.as_ref()?, of)));
+    let effective: i64 = named().map(|(_, of)| of.effective_ms).sum();
+    let waiting: i64 = named().map(|(_, of)| of.wait_ms).sum();
+    named()
+        .filter_map(|(profile, of)| {
+            let others_ms = effective - of.effective_ms;
+            if of.waits < LEAST_WAITS
+                || of.effective_ms < LEAST_OF_PROFILE_MS
+                || others_ms < LEAST_OF_OTHERS_MS
+            {
+                return None;
+            }
+            let usual = i128::from(waiting - of.wait_ms) * i128::from(of.effective_ms)
+                / i128::from(others_ms);
+            let usual_ms = i64::try_from(usual).ok()?;
+            // A little more than the others is chance.
+            (of.wait_ms * 2 > usual_ms * 3).then(|| Advice {
+                code: AdviceCode::WaitsOfProfile,
+                won_ms: of.wait_ms - usual_ms,
+                cost_ms: of.wait_ms,
+                usual_ms,
+                count: of.waits,
+                saved: 0,
+                subject: profile.to_string().into(),
+            })
+        })
+        .reduce(|best, next| if next.won_ms > best.won_ms { next } else { best })
+}
+
+/// What today cost beyond the better quarter of the machine's own days.
+fn better_days(today: &Patterns, days: &[&DayDigest]) -> Vec<Advice> {
+    let of_class = |class: StopClass| {
+        let stops = today.stops[class as usize];
+        (stops.ms, stops.count)
+    };
+    let (micro, short, long) =
+        (of_class(StopClass::Micro), of_class(StopClass::Short), of_class(StopClass::Long));
+    type Of = fn(&DayDigest) -> i64;
+    let measures: [(AdviceCode, (i64, u32), Of); 5] = [
+        (AdviceCode::MicroStops, micro, |day| day.micro_stops_ms),
+        (AdviceCode::ShortStops, short, |day| day.short_stops_ms),
+        (AdviceCode::LongStops, long, |day| day.long_stops_ms),
+        (AdviceCode::StartOfShift, (today.start_loss_ms, 0), |day| day.start_loss_ms),
+        (AdviceCode::EndOfShift, (today.end_loss_ms, 0), |day| day.end_loss_ms),
+    ];
+    let mut all = Vec::new();
+    for (code, (cost_ms, count), of) in measures {
+        let mut values: Vec<i64> = days.iter().map(|day| of(day)).collect();
+        let Some(usual_ms) = robust::lower_quartile(&mut values) else { continue };
+        let subject = "".into();
+        all.push(Advice {
+            code,
+            won_ms: cost_ms - usual_ms,
+            cost_ms,
+            usual_ms,
+            count,
+            saved: 0,
+            subject,
+        });
+    }
+    all
+}
+
+impl Advice {
+    /// What it is, what it wins, and how that was computed.
+    pub fn text(&self, language: Language) -> String {
+        let minutes = |ms: i64| figure((ms + 30_000) / 60_000 * 100, language);
+        let (cost, won, usual) =
+            (minutes(self.cost_ms), minutes(self.won_ms), minutes(self.usual_ms));
+        let Self { count, saved, subject, .. } = self;
+        match language {
+            Language::French => match self.code {
+                AdviceCode::GroupProfile => format!(
+                    "{count} changements de profil ont coûté {cost} min ; regrouper {subject} en éviterait {saved}, soit environ {won} min \
+                     (de la dernière pièce d'un profil à la première du suivant, moins les arrêts et un cycle médian ; {cost} min / {count} × {saved})"
+                ),
+                AdviceCode::WaitsOfProfile => format!(
+                    "{count} attentes sur {subject} : {cost} min ; au taux des autres profils ce serait {usual} min, à gagner environ {won} min \
+                     (attente par heure de production effective, ce profil contre les autres)"
+                ),
+                AdviceCode::MicroStops => format!(
+                    "{count} micro-arrêts (moins d'une minute) : {cost} min ; les meilleurs jours {usual} min, à gagner environ {won} min \
+                     (premier quartile des derniers jours comparables)"
+                ),
+                AdviceCode::ShortStops => format!(
+                    "{count} arrêts courts (1 à 15 min) : {cost} min ; les meilleurs jours {usual} min, à gagner environ {won} min \
+                     (premier quartile des derniers jours comparables)"
+                ),
+                AdviceCode::LongStops => format!(
+                    "{count} arrêts longs (15 min et plus) : {cost} min ; les meilleurs jours {usual} min, à gagner environ {won} min \
+                     (premier quartile des derniers jours comparables)"
+                ),
+                AdviceCode::StartOfShift => format!(
+                    "Début de poste : {cost} min du démarrage à la première pièce ; les meilleurs jours {usual} min, à gagner environ {won} min \
+                     (premier quartile des derniers jours comparables)"
+                ),
+                AdviceCode::EndOfShift => format!(
+                    "Fin de poste : {cost} min de la dernière pièce à l'arrêt ; les meilleurs jours {usual} min, à gagner environ {won} min \
+                     (premier quartile des derniers jours comparables)"
+                ),
+            },
+            Language::English => match self.code {
+                AdviceCode::GroupProfile => format!(
+                    "{count} profile changes cost {cost} min; grouping {subject} would save {saved} of them, about {won} min \
+                     (last piece of one profile to first of the next, less stops and one median cycle; {cost} min / {count} × {saved})"
+                ),
+                AdviceCode::WaitsOfProfile => format!(
+                    "{count} waits on {subject}: {cost} min; at the other profiles' rate it would be {usual} min, about {won} min to be won \
+                     (waiting per hour of effective production, this profile against the others)"
+                ),
+                AdviceCode::MicroStops => format!(
+                    "{count} micro stops (below a minute): {cost} min; {usual} min on better days, about {won} min to be won \
+                     (lower quartile of the last comparable days)"
+                ),
+                AdviceCode::ShortStops => format!(
+                    "{count} short stops (1 to 15 min): {cost} min; {usual} min on better days, about {won} min to be won \
+                     (lower quartile of the last comparable days)"
+                ),
+                AdviceCode::LongStops => format!(
+                    "{count} long stops (15 min and more): {cost} min; {usual} min on better days, about {won} min to be won \
+                     (lower quartile of the last comparable days)"
+                ),
+                AdviceCode::StartOfShift => format!(
+                    "Start of shift: {cost} min from start to first piece; {usual} min on better days, about {won} min to be won \
+                     (lower quartile of the last comparable days)"
+                ),
+                AdviceCode::EndOfShift => format!(
+                    "End of shift: {cost} min from last piece to stop; {usual} min on better days, about {won} min to be won \
+                     (lower quartile of the last comparable days)"
+                ),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analyse::{
+        Remnants, digest, patterns,
+        patterns::tests::{day, session_of},
+    };
+
+    /// Four hours in which A and B alternate every ten minutes with five lost at each change.
+    fn alternating() -> Vec<String> {
+        let mut lines = Vec::new();
+        for ten in 0..24 {
+            let reference = if ten % 2 == 0 { "A" } else { "B" };
+            let (h, m) = (5 + ten / 6, ten % 6 * 10);
+            lines.push(format!("{h:02}:{m:02}:00 job {reference}"));
+            for minute in 5..10 {
+                lines.push(format!("{h:02}:{:02}:00 piece", m + minute));
+            }
+        }
+        lines
+    }
+
+    fn session(lines: &[String]) -> crate::model::Session {
+        session_of(&lines.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn grouping_is_advised_with_the_changes_that_it_saves() {
+        let session = session(&alternating());
+        let today = patterns(&[(day(), &session)]);
+        assert_eq!(today.changes.count, 23);
+        // Six minutes between the last piece and the next, less a cycle of one.
+        assert_eq!(today.changes.cost_ms, 23 * 5 * 60_000);
+        let found = advice(day(), &today, &[], &Limits::default());
+        assert_eq!(found.len(), 1);
+        // A B A B … becomes A B: of 23 changes one stays.
+        assert_eq!((found[0].saved, found[0].won_ms), (22, 22 * 5 * 60_000));
+        assert_eq!(found[0].subject, "A/WS");
+        let text = found[0].text(Language::English);
+        assert!(text.contains("23 profile changes cost 115 min"), "{text}");
+    }
+
+    #[test]
+    fn without_enough_data_there_is_no_advice() {
+        let session = session(&alternating()[..40]);
+        let today = patterns(&[(day(), &session)]);
+        assert!(advice(day(), &today, &[], &Limits::default()).is_empty());
+    }
+
+    #[test]
+    fn a_slow_start_is_measured_by_the_better_days_of_the_machine_once_there_are_enough() {
+        let mut lines = vec!["05:00:00 start".to_owned(), "05:00:00 job A".to_owned()];
+        lines.extend((40..300).map(|m| format!("{:02}:{:02}:00 piece", 5 + m / 60, m % 60)));
+        let session = session(&lines);
+        let today = patterns(&[(day(), &session)]);
+        let history = |days: u64| -> Vec<DayDigest> {
+            let own = digest(day(), &session, &Remnants::default());
+            let weekdays = (1..).map(|back| day() - chrono::Days::new(back)).filter(|day| {
+                !matches!(
+                    chrono::Datelike::weekday(day),
+                    chrono::Weekday::Sat | chrono::Weekday::Sun
+                )
+            });
+            weekdays
+                .take(days as usize)
+                .map(|day| DayDigest { day, start_loss_ms: 10 * 60_000, ..own.clone() })
+                .collect()
+        };
+        assert!(advice(day(), &today, &history(7), &Limits::default()).is_empty());
+        let found = advice(day(), &today, &history(8), &Limits::default());
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].code, AdviceCode::StartOfShift);
+        assert_eq!((found[0].cost_ms, found[0].won_ms), (40 * 60_000, 30 * 60_000));
+        let mut turned = history(8);
+        turned.reverse();
+        assert_eq!(advice(day(), &today, &turned, &Limits::default()), found);
+    }
+
+    #[test]
+    fn every_advice_says_what_is_won_in_both_languages() {
+        for code in [
+            AdviceCode::GroupProfile,
+            AdviceCode::WaitsOfProfile,
+            AdviceCode::MicroStops,
+            AdviceCode::ShortStops,
+            AdviceCode::LongStops,
+            AdviceCode::StartOfShift,
+            AdviceCode::EndOfShift,
+        ] {
+            let advice = Advice {
+                code,
+                won_ms: 38 * 60_000,
+                cost_ms: 64 * 60_000,
+                usual_ms: 26 * 60_000,
+                count: 17,
+                saved: 10,
+                subject: "6112/654".into(),
+            };
+            for language in [Language::French, Language::English] {
+                let text = advice.text(language);
+                assert!(text.contains("64 min") && text.contains("38 min"), "{text}");
+            }
+        }
+    }
+}

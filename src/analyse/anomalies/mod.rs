@@ -1,0 +1,117 @@
+//! What a person may want to look at in a day, from three sides: the lines themselves
+//! ([`logged`]), the machine's own comparable days ([`usual`]), and the course of the day
+//! ([`within`]). Pure: the same day, history and limits give the same findings, in whatever order the
+//! history comes. What must never happen here: a comparison before enough days exist.
+
+mod logged;
+mod usual;
+mod within;
+
+use chrono::{Datelike, Weekday};
+
+use crate::{
+    analyse::Remnants,
+    model::{Day, DayDigest, Finding, FindingCode, Gravity, Limits, Session, Stamp},
+};
+
+/// A day, and what it is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'e> {
+    pub day: Day,
+    pub session: &'e Session,
+    pub remnants: &'e Remnants,
+    /// Any days of the machine, in any order; those that are not before `day` are left out.
+    pub history: &'e [DayDigest],
+    pub limits: &'e Limits,
+}
+
+/// Every anomaly of the day, in the order of code, time and subject.
+pub fn findings(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    logged::find(evidence, &mut findings);
+    usual::find(evidence, &mut findings);
+    within::find(evidence, &mut findings);
+    findings.sort_by(|a, b| {
+        (a.code, a.from, a.subject.as_str()).cmp(&(b.code, b.from, b.subject.as_str()))
+    });
+    findings
+}
+
+impl Evidence<'_> {
+    /// Days before this one, newest first.
+    fn earlier(&self) -> Vec<&DayDigest> {
+        earlier(self.history, self.day)
+    }
+
+    /// The newest days of the same class that had pieces; `None` before there are enough.
+    fn comparable(&self) -> Option<Vec<&DayDigest>> {
+        comparable(self.history, self.day, self.limits)
+    }
+}
+
+fn earlier(history: &[DayDigest], day: Day) -> Vec<&DayDigest> {
+    let mut earlier: Vec<&DayDigest> = history.iter().filter(|digest| digest.day < day).collect();
+    earlier.sort_by_key(|digest| std::cmp::Reverse(digest.day));
+    earlier.dedup_by_key(|digest| digest.day);
+    earlier
+}
+
+/// The newest days before `day` of the same class that had pieces, newest first; `None` before there
+/// are enough.
+pub(super) fn comparable<'h>(
+    history: &'h [DayDigest],
+    day: Day,
+    limits: &Limits,
+) -> Option<Vec<&'h DayDigest>> {
+    let class = Class::of(day);
+    let is_like = |digest: &&DayDigest| {
+        Class::of(digest.day) == class && digest.pieces > 0 && digest.window_ms > 0
+    };
+    let days: Vec<&DayDigest> = earlier(history, day)
+        .into_iter()
+        .filter(is_like)
+        .take(limits.comparable_days as usize)
+        .collect();
+    (days.len() >= limits.least_days as usize).then_some(days)
+}
+
+/// Weekdays are like one another; a Saturday or Sunday shift is like its own kind only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Class {
+    Weekday,
+    Saturday,
+    Sunday,
+}
+
+impl Class {
+    fn of(day: Day) -> Self {
+        match day.weekday() {
+            Weekday::Sat => Self::Saturday,
+            Weekday::Sun => Self::Sunday,
+            _ => Self::Weekday,
+        }
+    }
+}
+
+fn counted(
+    code: FindingCode,
+    gravity: Gravity,
+    count: u32,
+    from: Option<Stamp>,
+    to: Option<Stamp>,
+) -> Finding {
+    Finding {
+        code,
+        gravity,
+        from,
+        to,
+        value_e2: i64::from(count) * 100,
+        expected_e2: None,
+        subject: "".into(),
+    }
+}
+
+/// Milliseconds as hundredths of minutes.
+fn minutes_e2(ms: i64) -> i64 {
+    ms / 600
+}

@@ -1,0 +1,156 @@
+//! What a day's LOG holds beside the session: torn lines, lines that are none, words that nobody
+//! knows. Counted like events are: each line as often as the file that holds it most often holds it,
+//! so that a file read twice, renamed or cut in two changes nothing.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::TimeDelta;
+
+use crate::{
+    analyse::Part,
+    model::{Day, ShortText, Stamp},
+    parse::{Debris, Event, Kind, NAMES_LIMIT, Words, latin1},
+};
+
+/// Characters kept of an unknown name.
+const NAME_CHARS: usize = 80;
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Remnants {
+    pub torn_lines: u32,
+    /// Lines that are no event and not torn, and jobs without reference or length.
+    pub malformed_lines: u32,
+    /// Events by unknown name, at most [`NAMES_LIMIT`] names.
+    pub unknown: BTreeMap<ShortText, u32>,
+}
+
+/// A file's debris by the production day it stands in: that of the event before it, or of the first
+/// one. A file without any event has no day.
+pub fn debris_by_day<'t>(
+    events: &[Event<'_>],
+    debris: &[Debris<'t>],
+    day_start: TimeDelta,
+) -> BTreeMap<Day, Vec<Debris<'t>>> {
+    let mut days: BTreeMap<Day, Vec<Debris<'t>>> = BTreeMap::new();
+    for one in debris {
+        let beside = one.events_before.saturating_sub(1);
+        if let Some(event) = events.get(beside) {
+            let day = Stamp::from_seconds(event.seconds).day(day_start);
+            days.entry(day).or_default().push(*one);
+        }
+    }
+    days
+}
+
+/// The remnants of one day from each file's part of it and each file's debris of it, in any order.
+pub fn remnants(parts: &[Part<'_, '_>], debris: &[&[Debris<'_>]], words: &Words) -> Remnants {
+    let mut remnants = Remnants::default();
+    let lines = debris.iter().map(|of_file| of_file.iter().map(|one| (one.torn, one.bytes)));
+    for ((torn, _), count) in most_often(lines) {
+        let counted = if torn { &mut remnants.torn_lines } else { &mut remnants.malformed_lines };
+        *counted = counted.saturating_add(count);
+    }
+    let odd = parts.iter().map(|part| {
+        let events = part.events().iter();
+        let is_odd = |event: &&Event<'_>| match event.kind {
+            Kind::Other => true,
+            Kind::Job => event.job().is_none(),
+            _ => false,
+        };
+        events.filter(is_odd).map(|event| (event.kind, event.seconds, event.content()))
+    });
+    for ((kind, _, (name, details)), count) in most_often(odd) {
+        let counted = if kind == Kind::Job {
+            &mut remnants.malformed_lines
+        } else if details.is_empty() && words.begins_a_word(name) {
+            &mut remnants.torn_lines
+        } else {
+            let name = shown(name);
+            if !remnants.unknown.contains_key(&name) && remnants.unknown.len() >= NAMES_LIMIT {
+                continue;
+            }
+            remnants.unknown.entry(name).or_default()
+        };
+        *counted = counted.saturating_add(count);
+    }
+    remnants
+}
+
+/// Every line of several files, as often as the file that holds it most often holds it; in order, so
+/// that what a bound leaves out does not depend on the files' order.
+fn most_often<L: Ord + std::hash::Hash>(
+    files: impl Iterator<Item = impl Iterator<Item = L>>,
+) -> BTreeMap<L, u32> {
+    let mut most = BTreeMap::new();
+    for file in files {
+        let mut in_file: HashMap<L, u32> = HashMap::new();
+        for line in file {
+            let count = in_file.entry(line).or_default();
+            *count = count.saturating_add(1);
+        }
+        for (line, count) in in_file {
+            let most: &mut u32 = most.entry(line).or_default();
+            *most = count.max(*most);
+        }
+    }
+    most
+}
+
+fn shown(name: &[u8]) -> ShortText {
+    let dotted = |c: char| if c.is_control() { '·' } else { c };
+    latin1(&name[..name.len().min(NAME_CHARS)]).chars().map(dotted).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        analyse::parts_by_day,
+        parse::{Text, parse},
+    };
+
+    fn remnants_of(files: &[&str]) -> Remnants {
+        let texts: Vec<Text<'_>> = files.iter().map(|file| Text::new(file.as_bytes())).collect();
+        let words = Words::default();
+        let parsed: Vec<_> = texts.iter().map(|text| parse(text, &words)).collect();
+        let (mut parts, mut debris) = (Vec::new(), Vec::new());
+        for one in &parsed {
+            parts.extend(parts_by_day(&one.events, TimeDelta::zero()).into_values());
+            let days = debris_by_day(&one.events, &one.debris, TimeDelta::zero());
+            debris.extend(days.into_values());
+        }
+        let debris: Vec<&[Debris<'_>]> = debris.iter().map(Vec::as_slice).collect();
+        remnants(&parts, &debris, &words)
+    }
+
+    const LINES: [&str; 6] = [
+        "20250603 05:00:00|@StukUitgevoerd: 1\n",
+        "20250603 05:0\n",
+        "20250603 05:00:20|@Stuk\n",
+        "### herstart\n",
+        "20250603 05:00:30|@JobProfiel: L:1\n",
+        "20250603 05:00:40|@Onderhoud: filter\n",
+    ];
+
+    #[test]
+    fn each_kind_of_remnant_is_counted_as_what_it_is() {
+        let found = remnants_of(&[&LINES.concat()]);
+        assert_eq!((found.torn_lines, found.malformed_lines), (2, 2));
+        assert_eq!(found.unknown, BTreeMap::from([("Onderhoud".into(), 1)]));
+    }
+
+    #[test]
+    fn a_file_sent_twice_or_cut_in_two_has_the_same_remnants() {
+        let whole = remnants_of(&[&LINES.concat()]);
+        assert_eq!(remnants_of(&[&LINES.concat(), &LINES.concat()]), whole);
+        assert_eq!(remnants_of(&[&LINES[3..].concat(), &LINES[..3].concat()]), whole);
+        assert_eq!(remnants_of(&[&LINES[..4].concat(), &LINES.concat()]), whole);
+    }
+
+    #[test]
+    fn a_line_that_stands_twice_in_one_file_counts_twice() {
+        let found = remnants_of(&[&(LINES.concat() + LINES[5] + LINES[3])]);
+        assert_eq!(found.unknown.values().sum::<u32>(), 2);
+        assert_eq!(found.malformed_lines, 3);
+    }
+}

@@ -1,0 +1,172 @@
+//! An anomaly as people are shown it: which rule fired, how grave it is, from when to when, the value
+//! found and the one expected. `docs/anomalies.md` says what each code means; a code or a gravity that
+//! was released never changes its word.
+
+use super::{ShortText, Stamp};
+
+/// One anomaly of one session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    pub code: FindingCode,
+    pub gravity: Gravity,
+    /// Where to look; `None` where the lines themselves tell no time.
+    pub from: Option<Stamp>,
+    pub to: Option<Stamp>,
+    /// Hundredths of [`FindingCode::unit`].
+    pub value_e2: i64,
+    /// In the same unit: what the machine usually does. `None` where a single one is one too many.
+    pub expected_e2: Option<i64>,
+    /// What it is about, such as the name of an unknown event; empty for most codes.
+    pub subject: ShortText,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum FindingCode {
+    // From the log itself.
+    StartLineLost,
+    ClockSteppedBack,
+    WaitWithoutDuration,
+    WaitOutsideProduction,
+    Overlap,
+    TornLine,
+    MalformedLines,
+    UnknownEvent,
+    DayWithoutPieces,
+    MissingWorkingDay,
+    // Against the machine's own comparable days.
+    Occupation,
+    Rhythm,
+    WaitingShare,
+    StopCount,
+    StopLength,
+    LongestSilence,
+    // Within the day.
+    RhythmDrop,
+    StopOfTheMonth,
+}
+
+/// What a value counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unit {
+    /// Lines, waits, stops.
+    Count,
+    Days,
+    Percent,
+    PiecesPerHour,
+    Minutes,
+}
+
+impl FindingCode {
+    pub const ALL: [Self; 18] = [
+        Self::StartLineLost,
+        Self::ClockSteppedBack,
+        Self::WaitWithoutDuration,
+        Self::WaitOutsideProduction,
+        Self::Overlap,
+        Self::TornLine,
+        Self::MalformedLines,
+        Self::UnknownEvent,
+        Self::DayWithoutPieces,
+        Self::MissingWorkingDay,
+        Self::Occupation,
+        Self::Rhythm,
+        Self::WaitingShare,
+        Self::StopCount,
+        Self::StopLength,
+        Self::LongestSilence,
+        Self::RhythmDrop,
+        Self::StopOfTheMonth,
+    ];
+
+    /// The word kept in the buffer and in central, and shown to people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StartLineLost => "start_line_lost",
+            Self::ClockSteppedBack => "clock_stepped_back",
+            Self::WaitWithoutDuration => "wait_without_duration",
+            Self::WaitOutsideProduction => "wait_outside_production",
+            Self::Overlap => "overlap",
+            Self::TornLine => "torn_line",
+            Self::MalformedLines => "malformed_lines",
+            Self::UnknownEvent => "unknown_event",
+            Self::DayWithoutPieces => "day_without_pieces",
+            Self::MissingWorkingDay => "missing_working_day",
+            Self::Occupation => "occupation",
+            Self::Rhythm => "rhythm",
+            Self::WaitingShare => "waiting_share",
+            Self::StopCount => "stop_count",
+            Self::StopLength => "stop_length",
+            Self::LongestSilence => "longest_silence",
+            Self::RhythmDrop => "rhythm_drop",
+            Self::StopOfTheMonth => "stop_of_the_month",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == word)
+    }
+
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::StartLineLost
+            | Self::ClockSteppedBack
+            | Self::WaitWithoutDuration
+            | Self::WaitOutsideProduction
+            | Self::Overlap
+            | Self::TornLine
+            | Self::MalformedLines
+            | Self::UnknownEvent
+            | Self::DayWithoutPieces
+            | Self::StopCount => Unit::Count,
+            Self::MissingWorkingDay => Unit::Days,
+            Self::Occupation | Self::WaitingShare => Unit::Percent,
+            Self::Rhythm | Self::RhythmDrop => Unit::PiecesPerHour,
+            Self::StopLength | Self::LongestSilence | Self::StopOfTheMonth => Unit::Minutes,
+        }
+    }
+}
+
+/// How soon someone should look.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Gravity {
+    /// Good to know; the figures are right or nearly so.
+    Low,
+    /// Worth a look this week.
+    Medium,
+    /// Worth a look now.
+    High,
+}
+
+impl Gravity {
+    pub const ALL: [Self; 3] = [Self::Low, Self::Medium, Self::High];
+
+    /// The word kept in the buffer and shown to people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|gravity| gravity.as_str() == word)
+    }
+
+    /// Central's `gravite`.
+    pub fn in_french(self) -> &'static str {
+        match self {
+            Self::Low => "faible",
+            Self::Medium => "moyenne",
+            Self::High => "forte",
+        }
+    }
+}
+
+/// Of the sentences that people read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Language {
+    #[default]
+    French,
+    English,
+}
