@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-central test test-package torture soak fuzz bench bench-e2e cross lint
+.PHONY: help demo demo-central test test-package test-page torture soak fuzz bench bench-e2e cross lint
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -26,6 +26,11 @@ test-package: ## the Debian package in real Debian systems; as root
 	@tests/install-test-tools.sh
 	@tests/install-test-tools.sh package
 	$(CARGO) test --locked --test package
+
+test-page: ## the gateway's page in a headless Chromium; pictures in target/page-screenshots
+	@tests/install-test-tools.sh
+	@tests/install-test-tools.sh page
+	$(CARGO) test --locked --test page
 
 torture: ## machines that write and faults of all kinds at random, ten minutes; SECONDS= SEED=
 	@tests/install-test-tools.sh
