@@ -8,11 +8,13 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta};
 mod digest;
 mod finding;
 mod limits;
+mod trs;
 mod wording;
 
 pub use digest::DayDigest;
 pub use finding::{Finding, FindingCode, Gravity, Language, Unit};
 pub use limits::Limits;
+pub use trs::Trs;
 pub use wording::{clock, figure};
 
 /// Production day of a machine.
@@ -219,6 +221,7 @@ pub struct DetailCounts {
     pub waits: u32,
     pub stops: u32,
     pub jobs: u32,
+    pub findings: u32,
 }
 
 /// One session as the buffer holds it: what the sync compares with central before it sends anything.
@@ -279,6 +282,12 @@ pub struct Delivery {
     pub waits: Vec<Numbered<Wait>>,
     pub stops: Vec<Numbered<Stop>>,
     pub jobs: Vec<Numbered<Job>>,
+    pub findings: Vec<Numbered<Finding>>,
+    /// Of the sentences of the findings.
+    pub language: Language,
+    /// What the TRS is measured by; `None`: it has none.
+    pub nominal_per_hour: Option<u32>,
+    pub rejects: u32,
 }
 
 #[cfg(test)]

@@ -5,7 +5,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod anomalies;
+mod anomalies_chain;
 mod bad_input;
+mod central_fleet;
 mod central_histories;
 mod central_link;
 mod central_roles;
@@ -15,6 +18,7 @@ mod central_tls;
 mod central_wire;
 mod central_writers;
 mod commands;
+mod containers;
 mod deletion;
 mod durable_steps;
 mod example_config;
@@ -44,6 +48,7 @@ mod guarantees;
 mod invariants;
 mod kills;
 mod log_lines;
+mod manual;
 mod readme;
 mod reference;
 mod rooms;
