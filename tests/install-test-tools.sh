@@ -6,6 +6,7 @@
 #   tests/install-test-tools.sh compiler   a C compiler (bundled SQLite, ring)
 #   tests/install-test-tools.sh demo       vsftpd and PostgreSQL
 #   tests/install-test-tools.sh package    what the tests of the Debian package need besides
+#   tests/install-test-tools.sh page       Chromium, and axe-core from npm, for the gateway's page
 #   tests/install-test-tools.sh gateway    what the emulated gateway needs besides
 #   tests/install-test-tools.sh cross      what cross/ needs to build and to try a gateway's binary
 #   tests/install-test-tools.sh deb        what packaging/ needs to wrap a binary
@@ -76,6 +77,13 @@ want_gateway() {
     want nginx-light nginx
     want minisign minisign
 }
+want_page() {
+    want_tests
+    want chromium chromium
+    want chromium-driver chromedriver
+    want nodejs node
+    want npm npm
+}
 want_cross() {
     want_compiler
     want python3 python3
@@ -110,9 +118,10 @@ case "${1:-tests}" in
     cross) want_cross ;;
     deb) want_deb ;;
     package) want_package ;;
+    page) want_page ;;
     gateway) want_gateway ;;
     tests) want_tests ;;
-    *) say "unknown set '$1'; there are: compiler, demo, package, gateway, cross, deb, tests"; exit 2 ;;
+    *) say "unknown set '$1'; there are: compiler, demo, package, page, gateway, cross, deb, tests"; exit 2 ;;
 esac
 
 as_root=()
@@ -178,6 +187,17 @@ if [ ${#missing[@]} -gt 0 ]; then
                 *" $service "*) "${as_root[@]}" systemctl disable --now "$service" >/dev/null 2>&1 || true ;;
             esac
         done
+    fi
+fi
+
+# axe-core: what tests/page/package-lock.json pins by its hash, and no script of any package is run.
+if [ "${1:-tests}" = page ]; then
+    tools=target/page-tools
+    if ! cmp -s tests/page/package-lock.json "$tools/installed.json"; then
+        mkdir -p "$tools"
+        cp tests/page/package.json tests/page/package-lock.json "$tools/"
+        npm ci --prefix "$tools" --ignore-scripts --no-audit --no-fund --silent
+        cp tests/page/package-lock.json "$tools/installed.json"
     fi
 fi
 

@@ -55,4 +55,5 @@ mod rooms;
 mod service;
 mod service_manager;
 mod service_unit;
+mod status_page;
 mod union;
