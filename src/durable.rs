@@ -42,10 +42,14 @@ pub enum Step {
     SetAside,
     /// A link went up or down.
     NoteLink,
+    /// An alarm was raised or cleared.
+    NoteAlarms,
+    /// A message was taken by its receiver.
+    NoteAlarmTold,
 }
 
 impl Step {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::MigrateBuffer,
         Self::NameBuffer,
         Self::SetBufferAside,
@@ -63,6 +67,8 @@ impl Step {
         Self::Unconfirm,
         Self::SetAside,
         Self::NoteLink,
+        Self::NoteAlarms,
+        Self::NoteAlarmTold,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -84,6 +90,8 @@ impl Step {
             Self::Unconfirm => "unconfirm",
             Self::SetAside => "set-aside",
             Self::NoteLink => "note-link",
+            Self::NoteAlarms => "note-alarms",
+            Self::NoteAlarmTold => "note-alarm-told",
         }
     }
 }

@@ -5,11 +5,13 @@ use std::fmt;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta};
 
+mod alarm;
 mod digest;
 mod finding;
 mod limits;
 mod wording;
 
+pub use alarm::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, StandingAlarm};
 pub use digest::DayDigest;
 pub use finding::{Finding, FindingCode, Gravity, Language, Unit};
 pub use limits::Limits;

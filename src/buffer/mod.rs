@@ -17,6 +17,7 @@ use rusqlite::{
 };
 use rusqlite_migration::{M, Migrations};
 
+mod alarms;
 mod damage;
 mod details;
 mod error;
@@ -38,7 +39,7 @@ pub use lock::StateLock;
 pub use outbox::Pending;
 pub use overview::{HeaderFilter, SessionHeader};
 pub use raw::{Chunk, TAIL_BYTES, tail_hash};
-pub use report::{AsideReport, FileReport, MachineReport, SessionFilter, StoredSession, Totals};
+pub use report::{AsideReport, FileReport, LineTotals, MachineReport, SessionFilter, StoredSession, Totals};
 pub use room::Spared;
 pub use sessions::Changed;
 
@@ -46,7 +47,10 @@ use crate::durable::{Step, durably};
 use error::During;
 
 /// Every released schema; a migration that stands here is never edited again.
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../../migrations/sqlite/0001_buffer.sql"))];
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("../../migrations/sqlite/0001_buffer.sql")),
+    M::up(include_str!("../../migrations/sqlite/0002_alarms.sql")),
+];
 
 /// The buffer's file name inside the state directory.
 pub const FILE_NAME: &str = "buffer.db";
@@ -80,6 +84,21 @@ impl Buffer {
             Self { connection, path: self.path.clone(), buffer_id: self.buffer_id.clone() };
         buffer.configure()?;
         Ok(buffer)
+    }
+
+    /// Joins the buffer that another thread of this process opened and keeps; `None` where it is not
+    /// there at the moment.
+    pub fn join(state_dir: &Path) -> Result<Option<Self>, BufferError> {
+        let Some(look) = Self::open_to_look(state_dir)? else { return Ok(None) };
+        if look.check_version()? < MIGRATIONS.len() {
+            return Ok(None);
+        }
+        let Self { path, buffer_id, .. } = look;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&path, flags).during("open it", &path)?;
+        let buffer = Self { connection, path, buffer_id };
+        buffer.configure()?;
+        Ok(Some(buffer))
     }
 
     /// Opens an existing buffer to look only; `None` where there is none yet.

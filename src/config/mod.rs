@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 
 use crate::model::{Language, Machine};
 
+mod alarms;
 mod load;
 mod reader;
 mod secrets;
@@ -15,6 +16,7 @@ mod secrets;
 mod tests;
 mod units;
 
+pub use alarms::{AlarmLimits, Alarms, WorkingHours};
 pub use load::{ConfigError, Loaded, load, parse};
 pub use reader::Mistake;
 
@@ -49,6 +51,8 @@ pub struct Config {
     pub central: Option<CentralConfig>,
     pub analysis: Analysis,
     pub status: Status,
+    /// `None`: nobody is told.
+    pub alarms: Option<Alarms>,
 }
 
 #[derive(Clone, Debug)]
