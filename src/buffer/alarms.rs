@@ -51,15 +51,15 @@ impl Buffer {
             transaction.execute("DELETE FROM alarm", [])?;
             transaction.execute("DELETE FROM alarm_message", [])?;
             for (key, alarm) in &state.standing {
-                transaction.prepare_cached("INSERT INTO alarm VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(
-                    params![
+                transaction
+                    .prepare_cached("INSERT INTO alarm VALUES (?1, ?2, ?3, ?4, ?5)")?
+                    .execute(params![
                         key.kind.as_str(),
                         key.subject,
                         alarm.text,
                         alarm.since,
                         alarm.told_at
-                    ],
-                )?;
+                    ])?;
             }
             for message in &state.waiting {
                 let AlarmMessage { key, event, text, since, at } = message;

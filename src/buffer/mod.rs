@@ -39,7 +39,9 @@ pub use lock::StateLock;
 pub use outbox::Pending;
 pub use overview::{HeaderFilter, SessionHeader};
 pub use raw::{Chunk, TAIL_BYTES, tail_hash};
-pub use report::{AsideReport, FileReport, LineTotals, MachineReport, SessionFilter, StoredSession, Totals};
+pub use report::{
+    AsideReport, FileReport, LineTotals, MachineReport, SessionFilter, StoredSession, Totals,
+};
 pub use room::Spared;
 pub use sessions::Changed;
 

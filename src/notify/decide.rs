@@ -11,9 +11,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 use super::wording;
 use crate::{
     config::AlarmLimits,
-    model::{
-        AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, Language, StandingAlarm,
-    },
+    model::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, Language, StandingAlarm},
 };
 
 /// An alarm that stands is told again after this long.

@@ -87,12 +87,7 @@ pub(super) fn update(language: Language, detail: &str) -> String {
 }
 
 /// One line that names the gateway and what it is about.
-pub(super) fn title(
-    language: Language,
-    agent: &str,
-    key: &AlarmKey,
-    event: AlarmEvent,
-) -> String {
+pub(super) fn title(language: Language, agent: &str, key: &AlarmKey, event: AlarmEvent) -> String {
     let (french, english) = match key.kind {
         AlarmKind::MachineSilent => ("machine muette", "machine silent"),
         AlarmKind::SourceUnreachable => ("source injoignable", "source unreachable"),

@@ -158,8 +158,7 @@ fn a_week_without_a_network_leaves_at_most_two_messages_for_one_thing() {
         let now = noon() + hours(hour);
         // It comes and goes every five hours.
         let link = if (hour / 5) % 2 == 0 { down(1) } else { LinkFact::Up };
-        let facts =
-            Facts { sources: vec![("cu".into(), link)], free_bytes: Some(0), ..good() };
+        let facts = Facts { sources: vec![("cu".into(), link)], free_bytes: Some(0), ..good() };
         state = step(&state, &facts, now).0;
         most = most.max(state.waiting.len());
         let of = |kind| state.waiting.iter().filter(|message| message.key.kind == kind).count();
