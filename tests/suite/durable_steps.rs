@@ -23,7 +23,13 @@ const ACTIONS: [(&str, &[(&str, &str)]); 14] = [
     ("fs::rename(", &[]),
     ("fs::copy(", &[]),
     ("fs::write(", &[]),
-    ("fs::remove_file(", &[("source/dir.rs", "is what source.delete is")]),
+    (
+        "fs::remove_file(",
+        &[
+            ("source/dir.rs", "is what source.delete is"),
+            ("agent/vitals.rs", "a socket that nobody listens at holds nothing"),
+        ],
+    ),
     ("File::create(", &[]),
     (
         "OpenOptions::new()",

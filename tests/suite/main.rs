@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alarms;
 mod bad_input;
 mod central_histories;
 mod central_link;
@@ -41,6 +42,7 @@ mod fuzz_corpus;
 mod golden_chain;
 mod golden_pure;
 mod guarantees;
+mod health;
 mod invariants;
 mod kills;
 mod log_lines;

@@ -80,7 +80,7 @@ fn each_alarm_is_raised_once_repeated_after_a_day_and_cleared() {
             (noon() + hours(24), bad.clone()),
             (noon() + hours(25), bad.clone()),
             (noon() + hours(26), over.clone()),
-            (noon() + hours(27), over),
+            (noon() + hours(26) + TimeDelta::minutes(30), over),
         ];
         let events = [AlarmEvent::Raised, AlarmEvent::Repeated, AlarmEvent::Cleared];
         assert_eq!(told(&history), events.map(|event| (kind, event)), "{kind:?}");
