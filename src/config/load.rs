@@ -16,7 +16,7 @@ use super::{
     anomalies::anomalies,
     reader::{Document, Mistake, Section},
     secrets::{PasswordPlaces, Secrets},
-    units::{parse_bytes, parse_duration, parse_time_of_day},
+    units::{parse_bytes, parse_duration, parse_fingerprint, parse_time_of_day},
     update::update,
 };
 use crate::model::{Language, Machine};
@@ -489,16 +489,4 @@ fn host_names(text: &str) -> Option<Vec<String>> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let names = text.split_whitespace().map(str::to_ascii_lowercase);
     names.map(|name| name.chars().all(is_name).then_some(name)).collect()
-}
-
-fn parse_fingerprint(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b':' | b' ')).collect();
-    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }
