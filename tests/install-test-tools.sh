@@ -6,7 +6,9 @@
 #   tests/install-test-tools.sh compiler   a C compiler (bundled SQLite, ring)
 #   tests/install-test-tools.sh demo       vsftpd and PostgreSQL
 #   tests/install-test-tools.sh package    what the tests of the Debian package need besides
+#   tests/install-test-tools.sh gateway    what the emulated gateway needs besides
 #   tests/install-test-tools.sh cross      what cross/ needs to build and to try a gateway's binary
+#   tests/install-test-tools.sh deb        what packaging/ needs to wrap a binary
 #
 # What this script installs never becomes a service of the machine: the tests start servers of
 # their own, on free ports, in temporary folders.
@@ -57,6 +59,18 @@ want_package() {
     want systemd-container systemd-nspawn
     want qemu-user-static qemu-aarch64-static
     want lintian lintian
+    # A publisher of field updates.
+    want nginx-light nginx
+    want minisign minisign
+}
+want_gateway() {
+    want_tests
+    want debootstrap debootstrap
+    want qemu-user-static qemu-aarch64-static
+    want qemu-system-arm qemu-system-aarch64
+    want e2fsprogs mke2fs e2fsck debugfs
+    want nginx-light nginx
+    want minisign minisign
 }
 want_cross() {
     want_compiler
@@ -72,6 +86,11 @@ want_cross() {
         [ -d /usr/lib/rustlib/src/rust/library ] || missing+=(rust-web-src)
     }
 }
+want_deb() {
+    want_compiler
+    want dpkg-dev dpkg-shlibdeps
+    want xz-utils xz
+}
 # Whether rustup's standard library of all four targets is installed.
 has_rustup_targets() {
     local triple
@@ -85,9 +104,11 @@ case "${1:-tests}" in
     compiler) want_compiler ;;
     demo) want_demo ;;
     cross) want_cross ;;
+    deb) want_deb ;;
     package) want_package ;;
+    gateway) want_gateway ;;
     tests) want_tests ;;
-    *) say "unknown set '$1'; there are: compiler, demo, package, cross, tests"; exit 2 ;;
+    *) say "unknown set '$1'; there are: compiler, demo, package, gateway, cross, deb, tests"; exit 2 ;;
 esac
 
 as_root=()
@@ -148,7 +169,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
     release_services
     if [ -d /run/systemd/system ]; then
-        for service in vsftpd postgresql pgbouncer; do
+        for service in vsftpd postgresql pgbouncer nginx; do
             case " ${missing[*]} " in
                 *" $service "*) "${as_root[@]}" systemctl disable --now "$service" >/dev/null 2>&1 || true ;;
             esac

@@ -18,11 +18,12 @@ mod manager;
 mod service;
 mod sources;
 mod stop;
+mod update_result;
 
 use service::{END_WITHIN, EndAll};
 
 pub use clock::{Clock, wall, wall_clock_fault};
-pub use courier::{Courier, DrainError, DrainReport};
+pub use courier::{Courier, DrainError, DrainReport, Gateway};
 pub use heart::{Heart, Pulse};
 pub use manager::waits_for;
 pub use sources::{CollectReport, Collector, Progress};
@@ -44,7 +45,7 @@ pub struct Agent {
     pub settings: Settings,
     /// Signs of life of the loops.
     pub heart: Heart,
-    _lock: StateLock,
+    lock: Arc<StateLock>,
 }
 
 /// Takes the state directory for `command` and opens the buffer in it.
@@ -58,8 +59,12 @@ pub fn open_buffer(state_dir: &Path, command: &str) -> Result<(StateLock, Buffer
 fn sound_buffer(state_dir: &Path) -> Result<Buffer, BufferError> {
     let now = wall().format("%Y-%m-%d %H:%M:%S").to_string();
     let (buffer, aside) = Buffer::open_or_rebuild(state_dir, &clock::random_id(), &now)?;
-    if let Some(SetAside { kept_as, reason }) = aside {
-        journal::buffer_set_aside(&reason, &kept_as);
+    match aside {
+        Some(SetAside { kept_as, goes_on_from_copy: true, .. }) => {
+            journal::buffer_went_back(&kept_as);
+        }
+        Some(SetAside { kept_as, reason, .. }) => journal::buffer_set_aside(&reason, &kept_as),
+        None => {}
     }
     Ok(buffer)
 }
@@ -81,21 +86,25 @@ impl Agent {
             log::warn!("{fault}");
         }
         let heart = Heart::new(manager::patience(&config));
-        Ok(Self { config, clock: Clock::start(), stop, buffer, settings, heart, _lock: lock })
+        Ok(Self {
+            config,
+            clock: Clock::start(),
+            stop,
+            buffer,
+            settings,
+            heart,
+            lock: Arc::new(lock),
+        })
     }
 
     fn courier(&self) -> Option<Courier> {
         let central = self.config.central.clone()?;
         let id = &self.config.agent.id;
         let pulse = self.heart.pulse("deliver");
-        Some(Courier::new(
-            central,
-            self.config.agent.language,
-            id,
-            self.buffer.buffer_id(),
-            self.clock.clone(),
-            pulse,
-        ))
+        let gateway = Gateway::of(&self.config);
+        let buffer_id = self.buffer.buffer_id();
+        let language = self.config.agent.language;
+        Some(Courier::new(central, language, id, buffer_id, gateway, self.clock.clone(), pulse))
     }
 
     /// Collects everything and delivers everything, the second beginning while the first goes on.

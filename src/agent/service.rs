@@ -10,15 +10,18 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
+
 use super::{
-    Agent, Clock, CollectReport, Collector, Courier, DrainError, DrainReport, Pulse, Stop,
-    courier::IDLE_AFTER, manager, sound_buffer,
+    Agent, Clock, CollectReport, Collector, Courier, DrainError, DrainReport, Pulse, Stop, clock,
+    courier::IDLE_AFTER, manager, sound_buffer, wall, wall_clock_fault,
 };
 use crate::{
-    buffer::{Buffer, BufferError},
+    buffer::{Buffer, BufferError, StateLock},
     collect::{self, Settings},
     config::Config,
     journal, retry,
+    status::{self, Hosts, Moment, Site},
 };
 
 /// A service manager's patience: SIGTERM is followed by the end within this time.
@@ -32,6 +35,7 @@ struct CollectRoom {
     stop: Stop,
     buffer: Buffer,
     pulse: Arc<Pulse>,
+    lock: Arc<StateLock>,
 }
 
 impl Agent {
@@ -40,6 +44,7 @@ impl Agent {
     pub fn run(mut self) -> Result<(), BufferError> {
         journal::started(&self.config, self.buffer.path());
         manager::attend(&self.heart, &self.stop);
+        self.show_page();
         loop {
             self.replay_outdated()?;
             let threads = self.start()?;
@@ -66,6 +71,20 @@ impl Agent {
         }
     }
 
+    /// The page lives as long as the process and reads the buffer for itself: it is neither waited for
+    /// nor started anew with a new buffer.
+    fn show_page(&self) {
+        let Some(listen) = self.config.status.listen else { return };
+        let site = Site {
+            hosts: Hosts::new(&clock::host_name(), &self.config.status.names),
+            config: Arc::new(self.config.clone()),
+            now: Box::new(|| Moment { wall: wall().naive_local(), fault: wall_clock_fault() }),
+        };
+        if let Err(error) = status::serve(site, listen) {
+            journal::page_cannot_listen(listen, &error);
+        }
+    }
+
     /// With a pulse of its own: years of raw bytes may take minutes.
     fn replay_outdated(&mut self) -> Result<(), BufferError> {
         let pulse = self.heart.pulse("replay");
@@ -87,6 +106,7 @@ impl Agent {
             stop: self.stop.clone(),
             buffer: self.buffer.reopen()?,
             pulse: Arc::new(self.heart.pulse("collect")),
+            lock: Arc::clone(&self.lock),
         };
         threads.start(running.clone(), &self.stop, move || room.collect_until_stopped());
         if let Some(courier) = self.courier() {
@@ -200,16 +220,22 @@ fn recovered(buffer: Buffer, error: BufferError, told: &mut Told, stop: &Stop) -
 
 impl CollectRoom {
     fn collect_until_stopped(self) {
-        let Self { config, settings, clock, stop, mut buffer, pulse } = self;
+        let Self { config, settings, clock, stop, mut buffer, pulse, lock } = self;
         let mut collector = Collector::new(&config, &settings, &clock, &stop, &pulse);
         pulse.say("the first collection is under way");
         let mut failures = 0;
         let mut told = Told::default();
+        let mut noted = None;
         while !stop.is_set() {
             let wait = match collector.cycle(&mut buffer, &|_, _, _| {}) {
                 Ok(report) => {
                     told.worked();
                     pulse.say(said_of(&report));
+                    // A field update waits for it.
+                    if !stop.is_set() && noted.as_ref() != Some(&report.failed_sources) {
+                        lock.note(&noted_of(&report));
+                        noted = Some(report.failed_sources.clone());
+                    }
                     if report.failed_sources.is_empty() {
                         failures = 0;
                         config.schedule.poll
@@ -237,6 +263,12 @@ impl CollectRoom {
     }
 }
 
+/// For whoever looks at the lock: the version that has collected, and what did not answer.
+fn noted_of(report: &CollectReport) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    json!({ "version": version, "failed_sources": report.failed_sources }).to_string()
+}
+
 /// For the status line: what an operator wants to know first.
 fn said_of(report: &CollectReport) -> String {
     if report.at_cap {
@@ -259,10 +291,16 @@ fn said_of_failure(error: &DrainError) -> &'static str {
 fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop) {
     let mut failures = 0;
     let mut told = Told::default();
+    let mut was_idle = false;
     while !stop.is_set() {
         let heard = stop.knocks();
         let result = match courier.has_work(&outbox) {
-            Ok(false) => Ok(DrainReport::default()),
+            Ok(false) => {
+                if was_idle {
+                    courier.release();
+                }
+                Ok(DrainReport::default())
+            }
             Ok(true) => courier.drain(&mut outbox, stop),
             Err(error) => Err(error.into()),
         };
@@ -289,8 +327,6 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop) 
         };
         courier.pulse().rest(wait);
         stop.wait_for_knock(wait, heard);
-        if stop.knocks() == heard {
-            courier.release();
-        }
+        was_idle = stop.knocks() == heard;
     }
 }

@@ -10,7 +10,7 @@ use super::{
     sessions::{FIGURES, read_figures},
 };
 use crate::durable::Step;
-use crate::model::{Delivery, DetailCounts, Language, LocalSession, Machine};
+use crate::model::{Day, Delivery, DetailCounts, Language, LocalSession, Machine};
 
 /// A session that waits for central, or that is compared with it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,6 +19,13 @@ pub struct Pending {
     pub session: LocalSession,
     /// Why central's copy was not made equal the last time.
     pub refusal: Option<String>,
+}
+
+/// What waits for central, in two figures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Waiting {
+    pub sessions: u64,
+    pub oldest_day: Option<Day>,
 }
 
 const COLUMNS: &str = "s.id, m.nom, m.type_cu, s.day, s.revision, s.synced_revision, s.events,
@@ -46,6 +53,19 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
 }
 
 impl Buffer {
+    pub fn waiting(&self) -> Result<Waiting, BufferError> {
+        self.connection
+            .prepare_cached(
+                "SELECT count(*), min(day) FROM session WHERE revision > synced_revision",
+            )
+            .and_then(|mut select| {
+                select.query_row([], |row| {
+                    Ok(Waiting { sessions: row.get(0)?, oldest_day: row.get(1)? })
+                })
+            })
+            .during("count what waits", &self.path)
+    }
+
     /// At most `most` of the sessions that wait for central and for which `wanted` holds: the newest
     /// day of each machine first (people look at today), then oldest first. After weeks without
     /// central thousands wait; no more than one batch of them is ever in memory.

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{
-    Buffer, BufferError,
+    Buffer, BufferError, QuietMark,
     details::all,
     error::During,
     sessions::{FIGURES, read_figures, with_rows},
@@ -140,6 +140,26 @@ impl Buffer {
                     .collect()
             })
             .during("look at its machines", &self.path)
+    }
+
+    /// Machines with a file that may still grow, and since when it does not.
+    pub fn growing(&self) -> Result<Vec<(String, Option<QuietMark>)>, BufferError> {
+        self.connection
+            .prepare(
+                "SELECT m.nom, f.quiet_boot, f.quiet_since_s
+                 FROM log_file f JOIN machine m ON m.id = f.machine_id WHERE f.state = 'growing'",
+            )
+            .and_then(|mut select| {
+                select
+                    .query_map([], |row| {
+                        let (boot, since_s): (Option<String>, _) = (row.get(1)?, row.get(2)?);
+                        let mark = boot.zip(since_s);
+                        let mark = mark.map(|(boot, since_s)| QuietMark { boot, since_s });
+                        Ok((row.get(0)?, mark))
+                    })?
+                    .collect()
+            })
+            .during("look at what grows", &self.path)
     }
 
     /// What is set aside, and why, at most `most` reasons.

@@ -17,6 +17,7 @@ use super::{
     reader::{Document, Mistake, Section},
     secrets::{PasswordPlaces, Secrets},
     units::{parse_bytes, parse_duration, parse_time_of_day},
+    update::update,
 };
 use crate::model::{Language, Machine};
 
@@ -72,13 +73,23 @@ pub fn parse(
     let analysis = analysis(root.section("analysis"));
     let anomalies = anomalies(root.section("anomalies"));
     let status = status(root.section("status"));
+    let update = update(root.section("update"), &loader.base);
     root.finish();
 
     let mistakes = document.take_mistakes();
     let warnings = loader.secrets.warnings;
     match (agent, mistakes.is_empty()) {
         (Some(agent), true) => Ok(Loaded {
-            config: Config { agent, schedule, sources, central, analysis, anomalies, status },
+            config: Config {
+                agent,
+                schedule,
+                sources,
+                central,
+                analysis,
+                anomalies,
+                status,
+                update,
+            },
             warnings,
         }),
         _ => Err(ConfigError::Mistakes(mistakes)),
@@ -449,17 +460,33 @@ fn event_name(text: &str) -> Option<String> {
 }
 
 fn status(section: Option<Section<'_>>) -> Status {
-    let default = Some(([127, 0, 0, 1], 9780).into());
-    let Some(mut section) = section else { return Status { listen: default } };
+    let listen = Some(([127, 0, 0, 1], 9780).into());
+    let Some(mut section) = section else {
+        return Status { listen, language: None, names: Vec::new() };
+    };
     let accepted = r#"an address and port such as "127.0.0.1:9780", or "" for none"#;
     let listen = section
         .parsed("listen", accepted, |text| match text {
             "" => Some(None),
             _ => text.parse().ok().map(Some),
         })
-        .unwrap_or(default);
+        .unwrap_or(listen);
+    let language = section
+        .choice(
+            "language",
+            &[("auto", None), ("fr", Some(Language::French)), ("en", Some(Language::English))],
+        )
+        .flatten();
+    let accepted = "names of this computer with blanks between, without a port";
+    let names = section.parsed("names", accepted, host_names).unwrap_or_default();
     section.finish();
-    Status { listen }
+    Status { listen, language, names }
+}
+
+fn host_names(text: &str) -> Option<Vec<String>> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let names = text.split_whitespace().map(str::to_ascii_lowercase);
+    names.map(|name| name.chars().all(is_name).then_some(name)).collect()
 }
 
 fn parse_fingerprint(text: &str) -> Option<[u8; 32]> {

@@ -15,9 +15,11 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 mod units;
+mod update;
 
 pub use load::{ConfigError, Loaded, load, parse};
 pub use reader::Mistake;
+pub use update::{UpdateConfig, Window};
 
 /// A password. It has no `Display`, and its `Debug` prints stars.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,6 +53,8 @@ pub struct Config {
     pub analysis: Analysis,
     pub anomalies: Limits,
     pub status: Status,
+    /// `None`: no field updates.
+    pub update: Option<UpdateConfig>,
 }
 
 #[derive(Clone, Debug)]
@@ -207,4 +211,8 @@ impl Default for EventNames {
 pub struct Status {
     /// `None`: no page.
     pub listen: Option<std::net::SocketAddr>,
+    /// `None`: as the browser asks, French where it asks for neither.
+    pub language: Option<Language>,
+    /// Names that the page may be asked by besides addresses and the computer's own name.
+    pub names: Vec<String>,
 }

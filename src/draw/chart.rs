@@ -1,0 +1,136 @@
+//! Small charts of a month: one bar a day, the highest as high as there is room.
+
+use std::fmt::Write;
+
+use maud::{Markup, html};
+
+use crate::model::{Day, Language, figure};
+
+/// One figure of a machine over some days.
+#[derive(Clone, Copy, Debug)]
+pub struct Chart<'d> {
+    /// What is counted, with its unit: `Pièces`, `Occupation, %`.
+    pub name: &'d str,
+    /// Day after day without a gap, in hundredths; `None` where there is no session.
+    pub days: &'d [(Day, Option<i64>)],
+    /// The day that is looked at; its bar stands out.
+    pub day: Day,
+    pub language: Language,
+}
+
+/// Room for one day, and how much of it its bar takes.
+const STEP: usize = 10;
+const BAR: usize = 7;
+const HEIGHT: i64 = 40;
+
+/// Median of what is there, the lower of two in the middle.
+fn median(values: &[i64]) -> Option<i64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    sorted.get(sorted.len().saturating_sub(1) / 2).copied()
+}
+
+/// `28/05` or `05-28`.
+pub fn short_day(day: Day, language: Language) -> String {
+    let shape = match language {
+        Language::French => "%d/%m",
+        Language::English => "%m-%d",
+    };
+    day.format(shape).to_string()
+}
+
+impl Chart<'_> {
+    pub fn draw(&self) -> Markup {
+        let values: Vec<i64> = self.days.iter().filter_map(|(_, value)| *value).collect();
+        let most = values.iter().copied().max().unwrap_or(0).max(1);
+        let height = |value: i64| (value.max(0) * HEIGHT / most).max(1);
+        let (mut bars, mut chosen) = (String::new(), String::new());
+        for (at, (day, value)) in self.days.iter().enumerate() {
+            let Some(value) = value else { continue };
+            let into = if *day == self.day { &mut chosen } else { &mut bars };
+            let (x, high) = (at * STEP, height(*value));
+            write!(into, "M{x} {}h{BAR}v{high}h-{BAR}z", HEIGHT + 1 - high)
+                .expect("a string grows");
+        }
+        let width = self.days.len() * STEP;
+        let shown =
+            self.days.iter().find(|(day, _)| *day == self.day).and_then(|(_, value)| *value);
+        html! {
+            figure.chart {
+                figcaption {
+                    span.name { (self.name) } " "
+                    strong { (shown.map_or_else(|| "–".to_owned(), |value| figure(value, self.language))) }
+                }
+                svg role="img" aria-label=(self.sentence(&values)) viewBox={ "0 0 " (width) " 42" }
+                    preserveAspectRatio="none" {
+                    path.base d={ "M0 41.5h" (width) } {}
+                    path.bars d=(bars) {}
+                    path.chosen d=(chosen) {}
+                    @if let Some(median) = median(&values) {
+                        path.median d={ "M0 " (HEIGHT + 1 - height(median)) "h" (width) } {}
+                    }
+                }
+                @if let (Some((first, _)), Some((last, _))) = (self.days.first(), self.days.last()) {
+                    p.ends {
+                        span { (short_day(*first, self.language)) }
+                        span { (match self.language { Language::French => "max ", Language::English => "max " }) (figure(most, self.language)) }
+                        span { (short_day(*last, self.language)) }
+                    }
+                }
+            }
+        }
+    }
+
+    fn sentence(&self, values: &[i64]) -> String {
+        let Self { name, language, .. } = self;
+        let (Some(least), Some(most), Some(median)) =
+            (values.iter().min(), values.iter().max(), median(values))
+        else {
+            return match language {
+                Language::French => format!("{name} : rien sur {} jours", self.days.len()),
+                Language::English => format!("{name}: nothing in {} days", self.days.len()),
+            };
+        };
+        let say = |value: &i64| figure(*value, *language);
+        let (least, median, most) = (say(least), say(&median), say(most));
+        let (days, of) = (values.len(), self.days.len());
+        match language {
+            Language::French => format!(
+                "{name}, {days} jours de production sur {of} : de {least} à {most}, médiane {median}"
+            ),
+            Language::English => format!(
+                "{name}, {days} days of production out of {of}: {least} to {most}, median {median}"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(number: u32) -> Day {
+        Day::from_ymd_opt(2025, 5, number).unwrap()
+    }
+
+    #[test]
+    fn the_highest_day_fills_the_room_and_a_day_without_session_is_a_gap() {
+        let days = [(day(1), Some(200)), (day(2), None), (day(3), Some(400))];
+        let chart = Chart { name: "Pièces", days: &days, day: day(3), language: Language::French };
+        let drawn = chart.draw().into_string();
+        assert!(drawn.contains("M0 21h7v20h-7z"), "{drawn}");
+        assert!(drawn.contains(r#"class="chosen" d="M20 1h7v40h-7z""#), "{drawn}");
+        assert!(!drawn.contains("M10 "), "{drawn}");
+        assert!(
+            drawn.contains("Pièces, 2 jours de production sur 3 : de 2 à 4, médiane 2"),
+            "{drawn}"
+        );
+    }
+
+    #[test]
+    fn a_month_of_nothing_is_drawn_too() {
+        let days = [(day(1), None)];
+        let chart = Chart { name: "Pieces", days: &days, day: day(1), language: Language::English };
+        assert!(chart.draw().into_string().contains("Pieces: nothing in 1 days"));
+    }
+}

@@ -1,0 +1,93 @@
+//! What people see of a day and of a month, as parts of a page: strings of HTML and SVG from the
+//! model. The gateway's page and the reports draw with the same hand.
+//!
+//! Pure. What must never happen here: a meaning that only a colour carries; a text of a LOG file that
+//! reaches the page unescaped; a script, a style attribute or an address of another place.
+
+use maud::{Markup, html};
+
+mod axis;
+mod chart;
+mod timeline;
+mod words;
+
+pub use axis::Axis;
+pub use chart::{Chart, short_day};
+pub use timeline::{Detail, TimeLine, changes, describe, open_stop};
+pub use words::Text;
+
+use crate::model::Language;
+
+/// What the drawings look like, light and dark; a page that shows them holds it.
+pub const STYLE: &str = include_str!("style.css");
+
+/// A length of time as people say it: `45 s`, `14 min`, `1 h 05`. Seconds are cut off.
+pub fn span(ms: i64) -> String {
+    let seconds = ms.max(0) / 1000;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        _ => format!("{} h {:02}", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// The shapes that time lines are drawn with: once on each page, before the first of them.
+pub fn shapes() -> Markup {
+    html! {
+        svg.defs width="0" height="0" aria-hidden="true" {
+            defs {
+                path #arrow d="M0 0l4 8h-8z" {}
+                pattern id="hatch" width="40" height="5" patternUnits="userSpaceOnUse" {
+                    path.mesh d="M0 5L40 0" {}
+                }
+                pattern id="cross" width="40" height="6" patternUnits="userSpaceOnUse" {
+                    path.mesh d="M0 6L40 0M0 0L40 6" {}
+                }
+            }
+        }
+    }
+}
+
+/// What the shapes mean.
+pub fn legend(language: Language) -> Markup {
+    let shape = |class: &str, over: Option<&str>, d: &str, text: Text| {
+        html! {
+            li {
+                svg viewBox="0 0 24 16" width="24" height="16" aria-hidden="true" {
+                    path class=(class) d=(d) {}
+                    @if let Some(over) = over { path class=(over) d=(d) {} }
+                }
+                " " (text.in_(language))
+            }
+        }
+    };
+    html! {
+        ul.legend aria-label=(words::LEGEND.in_(language)) {
+            (shape("producing", None, "M2 1h20v14h-20z", words::PRODUCING))
+            (shape("waiting", Some("hatched"), "M2 7h20v8h-20z", words::WAITING))
+            (shape("stopped", Some("crossed"), "M2 7h20v8h-20z", words::STOP))
+            (shape("pieces", None, "M4 3v10M9 3v10M12 3v10M18 3v10", words::PIECE))
+            (shape("change", None, "M12 3l6 11h-12z", words::CHANGE))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_said_in_the_unit_that_fits() {
+        let said: Vec<String> =
+            [-5, 45_999, 60_000, 3_599_000, 3_900_000, 90_000_000].map(span).into();
+        assert_eq!(said, ["0 s", "45 s", "1 min", "59 min", "1 h 05", "25 h 00"]);
+    }
+
+    #[test]
+    fn no_drawing_carries_a_style_attribute_a_script_or_an_address() {
+        let drawn = format!("{}{}", shapes().into_string(), legend(Language::French).into_string());
+        for banned in ["style=", "<script", "http", "onclick"] {
+            assert!(!drawn.contains(banned), "{banned}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! What the page knows: read from the buffer in one go, and nothing decided by how it is shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{NaiveDateTime, TimeDelta};
+
+use super::state::{State, last_sign, state};
+use crate::{
+    buffer::{
+        Buffer, BufferError, CENTRAL, HeaderFilter, LinkState, MachineReport, SessionFilter,
+        SessionHeader, Totals,
+    },
+    config::Config,
+    model::{Day, Figures, Session, Stamp},
+};
+
+/// The gateway's clock, as whoever may read it hands it over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Moment {
+    pub wall: NaiveDateTime,
+    /// Why it cannot be right.
+    pub fault: Option<String>,
+}
+
+/// Days of the small charts.
+pub const MONTH_DAYS: i64 = 30;
+/// A LOG that says nothing for this long, and for one more poll, is silent.
+const QUIET_MS: i64 = 15 * 60_000;
+/// Machines shown; the configuration of a gateway has a handful.
+const MOST_MACHINES: usize = 200;
+/// A machine's clock this much ahead of the gateway's is worth a word.
+const AHEAD_MS: i64 = 10 * 60_000;
+
+/// Everything about one day, and how the gateway is.
+#[derive(Clone, Debug)]
+pub struct Board {
+    pub now: Moment,
+    pub day: Day,
+    /// The day that is under way by the gateway's clock.
+    pub today: Day,
+    pub before: Option<Day>,
+    pub after: Option<Day>,
+    pub machines: Vec<MachineBoard>,
+    pub health: Health,
+}
+
+/// One machine on the day that is shown.
+#[derive(Clone, Debug)]
+pub struct MachineBoard {
+    pub nom: String,
+    /// Only of the day that is under way.
+    pub state: Option<State>,
+    pub session: Session,
+    /// Where the session stands towards central; `None`: there is none.
+    pub standing: Option<Standing>,
+    pub last_read_at: Option<String>,
+    /// Day after day up to the one shown, each with its figures where it has a session.
+    pub month: Vec<(Day, Option<Figures>)>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Standing {
+    InCentral,
+    Waiting,
+    SetAside(String),
+    /// There is no central.
+    Local,
+}
+
+/// The agent's own health.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// `None`: nothing was collected yet.
+    pub totals: Option<Totals>,
+    pub has_central: bool,
+    pub central: Option<LinkState>,
+    /// Name, link, and the newest reading of one of its machines.
+    pub sources: Vec<(String, Option<LinkState>, Option<String>)>,
+    pub buffer_bytes: u64,
+    pub max_buffer_bytes: u64,
+    pub free_bytes: Option<u64>,
+    /// The machine whose LOG is ahead of the gateway's clock, and by how much.
+    pub ahead: Option<(String, i64)>,
+}
+
+/// Which part of the board is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Wish<'w> {
+    /// `None`: the day that is under way.
+    pub day: Option<Day>,
+    pub machine: Option<&'w str>,
+}
+
+/// When production day `day` begins.
+pub fn begin_of(day: Day, day_start: TimeDelta) -> Stamp {
+    Stamp::from_naive(day.and_time(chrono::NaiveTime::MIN)).plus_ms(day_start.num_milliseconds())
+}
+
+impl Board {
+    /// Looks once; a buffer that is not there yet is an empty board. `Ok(None)`: the wanted machine is
+    /// unknown.
+    pub fn look(config: &Config, now: Moment, wish: Wish<'_>) -> Result<Option<Self>, BufferError> {
+        let buffer = Buffer::open_to_look(&config.agent.state_dir)?;
+        let stamp = Stamp::from_naive(now.wall);
+        let reports = buffer.as_ref().map_or_else(|| Ok(Vec::new()), Buffer::machines)?;
+        let today = match now.fault {
+            None => stamp.day(config.analysis.day_start),
+            // A clock that cannot be right does not know the day: the newest one is shown.
+            Some(_) => reports
+                .iter()
+                .filter_map(|report| report.last_day)
+                .max()
+                .unwrap_or_else(|| stamp.day(config.analysis.day_start)),
+        };
+        let day = wish.day.unwrap_or(today);
+        let mut names = machine_names(config, &reports);
+        if let Some(wanted) = wish.machine {
+            names.retain(|nom| nom == wanted);
+            if names.is_empty() {
+                return Ok(None);
+            }
+        }
+        let mut board = Self {
+            day,
+            today,
+            before: None,
+            after: None,
+            machines: Vec::new(),
+            health: health(config, buffer.as_ref(), &reports)?,
+            now,
+        };
+        let Some(buffer) = buffer else {
+            board.machines = names.into_iter().map(|nom| empty_machine(nom, day)).collect();
+            return Ok(Some(board));
+        };
+        (board.before, board.after) = buffer.neighbours(day)?;
+        let month = month_of(&buffer, wish.machine, day)?;
+        let quiet_ms = QUIET_MS + i64::try_from(config.schedule.poll.as_millis()).unwrap_or(0);
+        let mut sessions = sessions_of(&buffer, wish.machine, day)?;
+        for nom in names {
+            let mut machine = empty_machine(nom, day);
+            let headers = month.get(&machine.nom);
+            for (day, figures) in &mut machine.month {
+                *figures = headers.and_then(|headers| headers.get(day)).map(|h| h.figures.clone());
+            }
+            let report = reports.iter().find(|report| report.nom == machine.nom);
+            machine.last_read_at = report.and_then(|report| report.last_read_at.clone());
+            machine.standing = headers
+                .and_then(|headers| headers.get(&day))
+                .map(|header| standing(header, config.central.is_some()));
+            machine.session = sessions.remove(&machine.nom).unwrap_or_default();
+            if day == today {
+                let earlier = headers.and_then(|headers| headers.range(..day).next_back());
+                let before = earlier.and_then(|(_, header)| {
+                    header.figures.last_piece.max(header.figures.last_stop)
+                });
+                machine.state = Some(state(Some(&machine.session), before, stamp, quiet_ms));
+                let ahead = last_sign(&machine.session).map_or(0, |last| last.0 - stamp.0);
+                let most = board.health.ahead.as_ref().map_or(AHEAD_MS, |(_, most)| *most);
+                if ahead > most && board.now.fault.is_none() {
+                    board.health.ahead = Some((machine.nom.clone(), ahead));
+                }
+            }
+            board.machines.push(machine);
+        }
+        Ok(Some(board))
+    }
+
+    pub fn is_today(&self) -> bool {
+        self.day == self.today
+    }
+}
+
+fn empty_machine(nom: String, day: Day) -> MachineBoard {
+    let days = (0..MONTH_DAYS)
+        .rev()
+        .filter_map(|back| day.checked_sub_signed(TimeDelta::days(back)).map(|day| (day, None)));
+    MachineBoard {
+        nom,
+        state: None,
+        session: Session::default(),
+        standing: None,
+        last_read_at: None,
+        month: days.collect(),
+    }
+}
+
+/// Those of the configuration, and those that the buffer still knows.
+fn machine_names(config: &Config, reports: &[MachineReport]) -> Vec<String> {
+    let mapped = config.sources.iter().flat_map(|source| source.folders.values());
+    let names: BTreeSet<String> = mapped
+        .map(|machine| machine.nom.clone())
+        .chain(reports.iter().map(|report| report.nom.clone()))
+        .collect();
+    names.into_iter().take(MOST_MACHINES).collect()
+}
+
+type Month = BTreeMap<String, BTreeMap<Day, SessionHeader>>;
+
+fn month_of(buffer: &Buffer, machine: Option<&str>, day: Day) -> Result<Month, BufferError> {
+    let from = day.checked_sub_signed(TimeDelta::days(MONTH_DAYS - 1)).unwrap_or(day);
+    let most = MOST_MACHINES * MONTH_DAYS as usize;
+    let filter = HeaderFilter { from, to: day, machine, most };
+    let mut month = Month::new();
+    for header in buffer.session_headers(&filter)? {
+        month.entry(header.nom.clone()).or_default().insert(header.day, header);
+    }
+    Ok(month)
+}
+
+fn sessions_of(
+    buffer: &Buffer,
+    machine: Option<&str>,
+    day: Day,
+) -> Result<BTreeMap<String, Session>, BufferError> {
+    let filter = SessionFilter { machine: machine.map(str::to_owned), day: Some(day) };
+    let mut sessions = BTreeMap::new();
+    buffer
+        .each_session(&filter, |stored| {
+            sessions.insert(stored.nom, stored.session);
+            Ok::<_, std::convert::Infallible>(())
+        })?
+        .unwrap_or_else(|never| match never {});
+    Ok(sessions)
+}
+
+pub fn standing(header: &SessionHeader, has_central: bool) -> Standing {
+    match &header.refusal {
+        _ if !has_central => Standing::Local,
+        _ if header.revision == header.synced_revision => Standing::InCentral,
+        Some(reason) => Standing::SetAside(reason.clone()),
+        None => Standing::Waiting,
+    }
+}
+
+fn health(
+    config: &Config,
+    buffer: Option<&Buffer>,
+    reports: &[MachineReport],
+) -> Result<Health, BufferError> {
+    let links = buffer.map_or_else(|| Ok(Vec::new()), Buffer::links)?;
+    let link = |name: &str| links.iter().find(|link| link.name == name).cloned();
+    let read_at = |nom: &str| {
+        reports.iter().find(|report| report.nom == nom).and_then(|r| r.last_read_at.clone())
+    };
+    Ok(Health {
+        totals: buffer.map(Buffer::totals).transpose()?,
+        has_central: config.central.is_some(),
+        central: config.central.as_ref().and_then(|_| link(CENTRAL)),
+        sources: config
+            .sources
+            .iter()
+            .map(|source| {
+                let newest = source.folders.values().filter_map(|m| read_at(&m.nom)).max();
+                (source.name.clone(), link(&format!("source:{}", source.name)), newest)
+            })
+            .collect(),
+        buffer_bytes: buffer.map_or(0, Buffer::size_bytes),
+        max_buffer_bytes: config.agent.max_buffer_bytes,
+        free_bytes: rustix::fs::statvfs(&config.agent.state_dir)
+            .ok()
+            .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+        ahead: None,
+    })
+}

@@ -1,0 +1,231 @@
+//! A machine's card: what it does now, its figures, its time line, its month, what is to be noted.
+
+use maud::{Markup, html};
+
+use super::{
+    board::{MachineBoard, Moment},
+    notes::{Note, NoteKind},
+    shell::Reader,
+    state::{Activity, State},
+};
+use crate::{
+    draw::{Axis, Chart, Detail, TimeLine, span},
+    model::{Day, Figures, Gravity, Stamp, clock, rate_e2},
+};
+
+/// Pieces an hour of effective production, in hundredths.
+pub fn rhythm_e2(figures: &Figures) -> Option<i64> {
+    let ms = figures.effective_ms;
+    (ms > 0).then(|| (i64::from(figures.total_pieces) * 360_000_000 + ms / 2) / ms)
+}
+
+/// Hundredths with one decimal, rounded half up.
+pub fn one_decimal(value_e2: i64, reader: Reader) -> String {
+    let tenths = (value_e2 + 5) / 10;
+    format!("{}{}{}", tenths / 10, reader.say(",", "."), tenths % 10)
+}
+
+fn occupation_e2(figures: &Figures) -> i64 {
+    rate_e2(figures.effective_ms, figures.window_ms)
+}
+
+/// A card on a page about `day`.
+pub struct Card<'c> {
+    pub machine: &'c MachineBoard,
+    /// Unique on the page.
+    pub id: String,
+    pub day: Day,
+    pub now: &'c Moment,
+    pub is_today: bool,
+    pub axis: Axis,
+    pub detail: Detail,
+    pub notes: Vec<Note>,
+    pub reader: Reader,
+    /// `false` on the machine's own page.
+    pub has_link: bool,
+}
+
+impl Card<'_> {
+    pub fn draw(&self) -> Markup {
+        let Self { machine, id, reader, .. } = self;
+        let say = |french, english| reader.say(french, english);
+        let has_session = machine.standing.is_some();
+        html! {
+            section.card aria-labelledby={ (id) "-h" } data-nom=(machine.nom)
+                data-state=[machine.state.map(|state| activity(state.activity))] {
+                div.top {
+                    h2 id={ (id) "-h" } { (machine.nom) }
+                    @if let Some(state) = machine.state { (self.state(state)) }
+                    @if self.has_link {
+                        a.more href=(reader.to_machine(&machine.nom, (!self.is_today).then_some(self.day))) {
+                            (say("Détails", "Details")) span.hidden { " " (machine.nom) }
+                        }
+                    }
+                }
+                @if has_session {
+                    (self.figures())
+                    (self.time_line())
+                } @else {
+                    p.empty { (say("Rien dans le journal de la machine pour ce jour.", "Nothing in the machine's log for this day.")) }
+                }
+                @if !self.notes.is_empty() { (notes(&self.notes, *reader)) }
+                @if machine.month.iter().any(|(_, figures)| figures.is_some()) { (self.months()) }
+            }
+        }
+    }
+
+    fn state(&self, state: State) -> Markup {
+        let reader = self.reader;
+        let (word, shape) = match state.activity {
+            Activity::Producing => (reader.say("En production", "Producing"), "M3 1l12 7-12 7z"),
+            Activity::Waiting => {
+                (reader.say("En attente", "Waiting"), "M2 1h4v14H2zM10 1h4v14h-4z")
+            }
+            Activity::Stopped => (reader.say("À l'arrêt", "Stopped"), "M1 1h14v14H1z"),
+            Activity::Silent => (reader.say("Silencieuse", "Silent"), "M8 2a6 6 0 1 0 .01 0z"),
+        };
+        let class = match state.activity {
+            Activity::Producing => "is-producing",
+            Activity::Waiting => "is-waiting",
+            Activity::Stopped => "is-stopped",
+            Activity::Silent => "is-silent",
+        };
+        html! {
+            p class={ "state " (class) } {
+                svg viewBox="0 0 16 16" aria-hidden="true" { path d=(shape) {} }
+                (word)
+                @if let Some(since) = state.since {
+                    span.since { " " (reader.say("depuis", "since")) " " (self.since(since)) }
+                }
+            }
+        }
+    }
+
+    /// The time, with the day where it is another one.
+    fn since(&self, at: Stamp) -> String {
+        let naive = at.to_naive();
+        if naive.date() == self.now.wall.date() {
+            clock(at)
+        } else {
+            format!("{} {}", crate::draw::short_day(naive.date(), self.reader.language), clock(at))
+        }
+    }
+
+    fn figures(&self) -> Markup {
+        let Self { machine, reader, .. } = self;
+        let say = |french, english| reader.say(french, english);
+        let figures = &machine.session.figures;
+        let of_window = |ms| one_decimal(rate_e2(ms, figures.window_ms), *reader);
+        html! {
+            dl.figures {
+                div { dt { (say("Pièces", "Pieces")) } dd data-figure="pieces" { (figures.total_pieces) } }
+                @if self.is_today {
+                    div {
+                        dt { (say("Dernière heure", "Last hour")) }
+                        dd data-figure="last-hour" { (self.last_hour()) }
+                    }
+                }
+                div {
+                    dt { (say("Cadence", "Rhythm")) }
+                    dd data-figure="rhythm" {
+                        (rhythm_e2(figures).map_or_else(|| "–".to_owned(), |e2| one_decimal(e2, *reader)))
+                        small { (say(" p/h", " p/h")) }
+                    }
+                }
+                div {
+                    dt { (say("Occupation", "Occupation")) }
+                    dd data-figure="occupation" { (of_window(figures.effective_ms)) small { " %" } }
+                }
+                div {
+                    dt { (say("Attente", "Waiting")) }
+                    dd data-figure="waiting" { (of_window(figures.wait_ms)) small { " % · " (span(figures.wait_ms)) } }
+                }
+                div {
+                    dt { (say("Arrêts", "Stops")) }
+                    dd data-figure="stops" { (machine.session.stops.len()) small { " · " (span(figures.stop_ms)) } }
+                }
+                @if let (Some(first), Some(last)) = (figures.first_piece, figures.last_piece) {
+                    div {
+                        dt { (say("De – à", "From – to")) }
+                        dd data-figure="window" { (clock(first)) "–" (clock(last)) }
+                    }
+                }
+            }
+        }
+    }
+
+    fn last_hour(&self) -> usize {
+        let now = Stamp::from_naive(self.now.wall);
+        let from = now.plus_ms(-3_600_000);
+        self.machine
+            .session
+            .pieces
+            .iter()
+            .filter(|piece| piece.at > from && piece.at <= now)
+            .count()
+    }
+
+    fn time_line(&self) -> Markup {
+        TimeLine {
+            id: &self.id,
+            machine: &self.machine.nom,
+            session: &self.machine.session,
+            axis: self.axis,
+            now: self.is_today.then(|| Stamp::from_naive(self.now.wall)),
+            detail: self.detail,
+            language: self.reader.language,
+        }
+        .draw()
+    }
+
+    fn months(&self) -> Markup {
+        type Value = fn(&Figures) -> Option<i64>;
+        let reader = self.reader;
+        let charts: [(&str, Value); 3] = [
+            (reader.say("Pièces", "Pieces"), |figures| {
+                Some(i64::from(figures.total_pieces) * 100)
+            }),
+            (reader.say("Occupation, %", "Occupation, %"), |figures| {
+                Some((occupation_e2(figures) + 50) / 100 * 100)
+            }),
+            (reader.say("Cadence, p/h", "Rhythm, p/h"), |figures| {
+                rhythm_e2(figures).map(|e2| (e2 + 50) / 100 * 100)
+            }),
+        ];
+        html! {
+            div.months {
+                @for (name, value) in charts {
+                    @let days: Vec<(Day, Option<i64>)> = self.machine.month.iter()
+                        .map(|(day, figures)| (*day, figures.as_ref().and_then(value)))
+                        .collect();
+                    (Chart { name, days: &days, day: self.day, language: reader.language }.draw())
+                }
+            }
+        }
+    }
+}
+
+fn activity(activity: Activity) -> &'static str {
+    match activity {
+        Activity::Producing => "producing",
+        Activity::Waiting => "waiting",
+        Activity::Stopped => "stopped",
+        Activity::Silent => "silent",
+    }
+}
+
+fn notes(notes: &[Note], reader: Reader) -> Markup {
+    html! {
+        ul.notes aria-label=(reader.say("À noter", "To be noted")) {
+            @for Note { kind, text } in notes {
+                @let (class, word) = match kind {
+                    NoteKind::Anomaly(Gravity::High) => ("high", reader.say("Anomalie grave.", "Grave anomaly.")),
+                    NoteKind::Anomaly(Gravity::Medium) => ("medium", reader.say("Anomalie.", "Anomaly.")),
+                    NoteKind::Anomaly(Gravity::Low) => ("low", reader.say("Remarque.", "Remark.")),
+                    NoteKind::Advice => ("advice", reader.say("Conseil.", "Advice.")),
+                };
+                li class=(class) { b { (word) } (text) "." }
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The gateway's own page, its metrics and its health, for whoever stands beside the machines or
+//! watches many gateways. Everything shown is read from the buffer, or handed over by the stages.
+//!
+//! What must never happen here: a client, however many or slow, keeping the agent from collecting or
+//! delivering; anything changed by a request; a secret in an answer.
+
+mod answer;
+mod board;
+mod card;
+mod csv;
+mod gateway;
+mod host;
+mod notes;
+mod pages;
+mod server;
+mod shell;
+mod state;
+
+pub use answer::{Answer, Question, Site};
+pub use board::Moment;
+pub use host::Hosts;
+pub use server::serve;
+pub use state::{Activity, State, state};

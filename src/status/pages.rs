@@ -1,0 +1,229 @@
+//! The pages themselves: all machines on a day, one machine on a day with its tables and its month.
+
+use maud::{Markup, html};
+
+use super::{
+    board::{Board, MachineBoard, Standing, begin_of},
+    card::{Card, one_decimal, rhythm_e2},
+    gateway,
+    notes::{self, Note},
+    shell::Reader,
+};
+use crate::{
+    config::Config,
+    draw::{self, Axis, Detail, changes, span},
+    model::{Stamp, clock, figure, rate_e2},
+};
+
+/// With more machines than this, each is drawn small: a page is to stay below 100 kB.
+const MOST_LARGE: usize = 4;
+
+fn axis(board: &Board, config: &Config) -> Axis {
+    let sessions = board.machines.iter().map(|machine| &machine.session);
+    let now = board.is_today().then(|| Stamp::from_naive(board.now.wall));
+    Axis::around(sessions, now, begin_of(board.day, config.analysis.day_start))
+}
+
+fn head(board: &Board, title: &str, reader: Reader) -> Markup {
+    html! {
+        div.head {
+            h1 { (title) }
+            @if board.is_today() {
+                p { (reader.say("à", "at")) " " time { (board.now.wall.format("%H:%M")) } }
+            }
+        }
+    }
+}
+
+/// All machines on one day.
+pub fn day(board: &Board, config: &Config, reader: Reader) -> Markup {
+    let axis = axis(board, config);
+    let is_many = board.machines.len() > MOST_LARGE;
+    html! {
+        (head(board, &reader.date(board.day), reader))
+        (gateway::troubles(board, reader))
+        @if board.machines.is_empty() {
+            p.empty { (reader.say("Aucune machine n'est configurée.", "No machine is configured.")) }
+        } @else {
+            (draw::shapes())
+            (draw::legend(reader.language))
+            div.many[is_many] {
+                @for (number, machine) in board.machines.iter().enumerate() {
+                    (Card {
+                        machine,
+                        id: format!("m{number}"),
+                        day: board.day,
+                        now: &board.now,
+                        is_today: board.is_today(),
+                        axis,
+                        detail: if is_many { Detail::Small } else { Detail::Card },
+                        notes: notes::of_log(&machine.session, reader.language),
+                        reader,
+                        has_link: true,
+                    }.draw())
+                }
+            }
+        }
+        ul.links {
+            li { a href=(csv(board, None, reader)) { (reader.say("Sessions des 30 derniers jours (CSV)", "Sessions of the last 30 days (CSV)")) } }
+        }
+        (gateway::section(board, &config.agent.id, reader))
+    }
+}
+
+/// One machine on one day.
+pub fn machine(
+    board: &Board,
+    machine: &MachineBoard,
+    notes: Vec<Note>,
+    config: &Config,
+    reader: Reader,
+) -> Markup {
+    let say = |french, english| reader.say(french, english);
+    html! {
+        (head(board, &reader.date(board.day), reader))
+        (gateway::troubles(board, reader))
+        (draw::shapes())
+        (draw::legend(reader.language))
+        (Card {
+            machine,
+            id: "m".to_owned(),
+            day: board.day,
+            now: &board.now,
+            is_today: board.is_today(),
+            axis: axis(board, config),
+            detail: Detail::Full,
+            notes,
+            reader,
+            has_link: false,
+        }.draw())
+        @if let Some(standing) = &machine.standing { (self::standing(standing, reader)) }
+        @if machine.standing.is_some() { (stops(machine, reader)) (profiles(machine, reader)) }
+        (month(machine, reader))
+        ul.links {
+            li { a href=(csv(board, Some(&machine.nom), reader)) { (say("Ces sessions (CSV)", "These sessions (CSV)")) } }
+            li { a href=(reader.to_day(board.day)) { (say("Toutes les machines ce jour", "All machines on this day")) } }
+        }
+    }
+}
+
+fn csv(board: &Board, machine: Option<&str>, reader: Reader) -> String {
+    let from = board.machines.first().and_then(|machine| machine.month.first());
+    let from = from.map_or(board.day, |(day, _)| *day);
+    let mut path = format!("/sessions.csv?from={from}&to={}", board.day);
+    if let Some(nom) = machine {
+        let nom = percent_encoding::utf8_percent_encode(nom, percent_encoding::NON_ALPHANUMERIC);
+        path += &format!("&machine={nom}");
+    }
+    // What a French spreadsheet opens as a table without asking.
+    path += reader.say("&for=tableur", "");
+    path
+}
+
+fn standing(standing: &Standing, reader: Reader) -> Markup {
+    html! {
+        p {
+            @match standing {
+                Standing::InCentral => (reader.say("Ce jour est en base centrale.", "This day is in central.")),
+                Standing::Waiting => (reader.say("Ce jour attend d'être transmis à la base centrale.", "This day waits to be sent to central.")),
+                Standing::SetAside(reason) => {
+                    (reader.say("Refusé par la base centrale : ", "Refused by central: ")) (reason)
+                }
+                Standing::Local => (reader.say("Ce jour est sur la passerelle seulement.", "This day is on the gateway only.")),
+            }
+        }
+    }
+}
+
+/// Most rows of a table about one day.
+const MOST_ROWS: usize = 200;
+
+fn stops(machine: &MachineBoard, reader: Reader) -> Markup {
+    let say = |french, english| reader.say(french, english);
+    let mut longest: Vec<_> = machine.session.stops.iter().collect();
+    longest.sort_by_key(|stop| std::cmp::Reverse(stop.end.0 - stop.start.0));
+    html! {
+        details.card #stops {
+            summary { (say("Arrêts, du plus long au plus court", "Stops, longest first")) " (" (longest.len()) ")" }
+            div.scroll tabindex="0" role="region" aria-label=(say("Arrêts", "Stops")) {
+                table {
+                    thead { tr { th scope="col" { (say("De", "From")) } th scope="col" { (say("À", "To")) } th scope="col" { (say("Durée", "Length")) } } }
+                    tbody {
+                        @for stop in longest.into_iter().take(MOST_ROWS) {
+                            tr { td { (clock(stop.start)) } td { (clock(stop.end)) } td { (span(stop.end.0 - stop.start.0)) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn profiles(machine: &MachineBoard, reader: Reader) -> Markup {
+    let say = |french, english| reader.say(french, english);
+    let changes = changes(&machine.session);
+    html! {
+        details.card #profiles {
+            summary { (say("Changements de profil", "Profile changes")) " (" (changes.len()) ")" }
+            div.scroll tabindex="0" role="region" aria-label=(say("Changements de profil", "Profile changes")) {
+                table {
+                    thead { tr { th scope="col" { (say("À", "At")) } th.word scope="col" { (say("Référence", "Reference")) } th.word scope="col" { (say("Couleur", "Colour")) } th scope="col" { (say("Longueur, mm", "Length, mm")) } } }
+                    tbody {
+                        @for job in changes.into_iter().take(MOST_ROWS) {
+                            tr {
+                                td { (clock(job.at)) } td.word { (job.reference) } td.word { (job.colour) }
+                                td { (figure(job.length_e2, reader.language)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn month(machine: &MachineBoard, reader: Reader) -> Markup {
+    let say = |french, english| reader.say(french, english);
+    let days: Vec<_> =
+        machine.month.iter().rev().filter_map(|(day, f)| Some((*day, f.as_ref()?))).collect();
+    html! {
+        @if !days.is_empty() {
+            section.card {
+                div.scroll tabindex="0" role="region" aria-label=(say("30 derniers jours", "Last 30 days")) {
+                    table {
+                        caption { (say("30 derniers jours", "Last 30 days")) }
+                        thead {
+                            tr {
+                                th scope="col" { (say("Jour", "Day")) }
+                                th scope="col" { (say("Pièces", "Pieces")) }
+                                th scope="col" { (say("De", "From")) }
+                                th scope="col" { (say("À", "To")) }
+                                th scope="col" { (say("Cadence, p/h", "Rhythm, p/h")) }
+                                th scope="col" { (say("Occupation, %", "Occupation, %")) }
+                                th scope="col" { (say("Attente, %", "Waiting, %")) }
+                                th scope="col" { (say("Arrêt, %", "Stopped, %")) }
+                            }
+                        }
+                        tbody {
+                            @for (day, figures) in days {
+                                @let number = |e2| one_decimal(e2, reader);
+                                @let rate = |ms| number(rate_e2(ms, figures.window_ms));
+                                @let at = |at: Option<Stamp>| at.map(clock).unwrap_or_default();
+                                tr {
+                                    th scope="row" { a href=(reader.to_machine(&machine.nom, Some(day))) { (reader.date(day)) } }
+                                    td { (figures.total_pieces) }
+                                    td { (at(figures.first_piece)) }
+                                    td { (at(figures.last_piece)) }
+                                    td { (rhythm_e2(figures).map(number).unwrap_or_default()) }
+                                    td { (rate(figures.effective_ms)) }
+                                    td { (rate(figures.wait_ms)) }
+                                    td { (rate(figures.stop_ms)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The HTTP server of the page: one thread of its own with a small runtime, far from the loops that
+//! collect and deliver.
+//!
+//! Everything a client can make it spend is bounded: connections (the oldest gives way), time for a
+//! request to arrive, life of a connection, bytes of a request, and the share of a processor that
+//! pages take ([`Pace`]). What must never happen here: a failure that ends the service.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use http_body_util::Full;
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{self, HeaderMap, HeaderName, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{net::TcpListener, task::AbortHandle, time::Instant};
+
+use super::{
+    answer::{Answer, Question, Site},
+    shell::POLICY,
+};
+use crate::journal;
+
+/// More open connections than browsers of a plant have at once.
+const MOST_CONNECTIONS: usize = 32;
+/// A request that takes longer to arrive is none.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+/// The life of a connection, an answer's way to a slow client included.
+const LIFE: Duration = Duration::from_secs(60);
+const MOST_HEAD_BYTES: usize = 16 * 1024;
+const MOST_HEADERS: usize = 64;
+/// After a page the server rests for this many times as long as the page took.
+const REST: u32 = 2;
+/// The same page asked for again within this time is the same page.
+const SAME_WITHIN: Duration = Duration::from_secs(1);
+const MOST_KEPT: usize = 8;
+/// A port that is taken, or an address that is not there yet, is tried again.
+const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// Serves for as long as the process lives. It starts a thread and returns.
+pub fn serve(site: Site, listen: SocketAddr) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("page".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            let desk = Arc::new(Desk { site, kept: Mutex::default(), pace: Pace::default() });
+            let listener = listener(listen).await;
+            accept(listener, desk).await;
+        });
+    })?;
+    Ok(())
+}
+
+async fn listener(listen: SocketAddr) -> TcpListener {
+    let mut is_told = false;
+    loop {
+        match TcpListener::bind(listen).await {
+            Ok(listener) => {
+                journal::page_listens(listener.local_addr().unwrap_or(listen));
+                return listener;
+            }
+            Err(error) if !is_told => {
+                is_told = true;
+                journal::page_cannot_listen(listen, &error);
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(LISTEN_AGAIN_AFTER).await;
+    }
+}
+
+async fn accept(listener: TcpListener, desk: Arc<Desk>) {
+    let mut open: VecDeque<AbortHandle> = VecDeque::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors, say: others need them more.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            continue;
+        };
+        open.retain(|connection| !connection.is_finished());
+        if open.len() >= MOST_CONNECTIONS
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.abort();
+        }
+        let desk = Arc::clone(&desk);
+        let connection = tokio::spawn(async move {
+            let service = service_fn(|request| {
+                let desk = Arc::clone(&desk);
+                async move { Ok::<_, Infallible>(desk.serve(&request).await) }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_WITHIN)
+                .max_buf_size(MOST_HEAD_BYTES)
+                .max_headers(MOST_HEADERS)
+                .serve_connection(TokioIo::new(stream), service);
+            // A client that goes away, or is too slow, is its own affair.
+            let _ = tokio::time::timeout(LIFE, connection).await;
+        });
+        open.push_back(connection.abort_handle());
+    }
+}
+
+/// Where requests are taken and answered, one at a time.
+struct Desk {
+    site: Site,
+    kept: Mutex<VecDeque<Kept>>,
+    pace: Pace,
+}
+
+/// An answer that was given a moment ago.
+struct Kept {
+    key: String,
+    at: Instant,
+    answer: Answer,
+}
+
+impl Desk {
+    async fn serve(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let text = |name: HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());
+        let question = Question {
+            method: request.method().as_str(),
+            host: one_host(request.headers()),
+            target: request.uri().path_and_query().map_or("", |target| target.as_str()),
+            accept_language: text(header::ACCEPT_LANGUAGE),
+        };
+        if let Some(refusal) = self.site.refusal(&question) {
+            return response(refusal);
+        }
+        let key = format!("{}\n{}", question.target, question.accept_language.unwrap_or_default());
+        if let Some(answer) = self.kept(&key) {
+            return response(answer);
+        }
+        self.pace.turn().await;
+        // Whoever waited for a turn may find that somebody else asked for the same.
+        if let Some(answer) = self.kept(&key) {
+            return response(answer);
+        }
+        let begun = Instant::now();
+        let answer = catch_unwind(AssertUnwindSafe(|| self.site.answer(&question)));
+        self.pace.took(begun.elapsed());
+        let answer = answer.unwrap_or_else(|_| {
+            journal::page_failed(question.target);
+            Answer::plain(500, "This page has a fault; collecting goes on.\n")
+        });
+        self.keep(key, &answer);
+        response(answer)
+    }
+
+    fn kept(&self, key: &str) -> Option<Answer> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.iter().find(|kept| kept.key == key && kept.at.elapsed() < SAME_WITHIN)?;
+        Some(found.answer.clone())
+    }
+
+    fn keep(&self, key: String, answer: &Answer) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|kept| kept.key != key && kept.at.elapsed() < SAME_WITHIN);
+        if kept.len() >= MOST_KEPT {
+            kept.pop_front();
+        }
+        kept.push_back(Kept { key, at: Instant::now(), answer: answer.clone() });
+    }
+}
+
+/// The one `Host` header; two of them are a trick.
+fn one_host(headers: &HeaderMap) -> Option<&str> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = hosts.next()?.to_str().ok()?;
+    hosts.next().is_none().then_some(host)
+}
+
+/// However many ask, pages take at most a third of one processor's time: after each the next waits
+/// for twice as long as it took.
+#[derive(Default)]
+struct Pace {
+    free_from: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    /// Waits for the next turn. Between this and [`Pace::took`] nothing waits, so nobody else comes.
+    async fn turn(&self) {
+        loop {
+            let free_from = *self.free_from.lock().unwrap_or_else(PoisonError::into_inner);
+            match free_from {
+                Some(at) if at > Instant::now() => tokio::time::sleep_until(at).await,
+                _ => return,
+            }
+        }
+    }
+
+    fn took(&self, time: Duration) {
+        let at = Instant::now() + time * REST;
+        *self.free_from.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+}
+
+/// Said with every answer: nothing of it is for other places, and nothing of other places is in it.
+const ALWAYS: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+fn response(answer: Answer) -> Response<Full<Bytes>> {
+    let Answer { status, content_type, body, file_name } = answer;
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    for (name, value) in ALWAYS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(policy) = HeaderValue::from_str(&POLICY) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    if status == 405 {
+        headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    if let Some(name) = file_name
+        && let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""))
+    {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}

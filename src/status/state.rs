@@ -1,0 +1,148 @@
+//! What a machine is doing now, as far as its LOG tells. Pure: the session and the moment are handed
+//! in.
+//!
+//! What must never happen here: a machine called producing because nothing is known of it.
+
+use crate::{
+    draw::open_stop,
+    model::{Session, Stamp},
+};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Activity {
+    Producing,
+    Waiting,
+    /// A stop line that no start line followed.
+    Stopped,
+    /// The LOG says nothing for longer than its reading explains.
+    Silent,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct State {
+    pub activity: Activity,
+    /// `None`: nothing was ever read of it.
+    pub since: Option<Stamp>,
+}
+
+/// The latest moment that a session tells of. A wait counts by its begin: its end is computed.
+pub fn last_sign(session: &Session) -> Option<Stamp> {
+    let waits = session.waits.iter().map(|wait| wait.start).max();
+    let stops = session.stops.last().map(|stop| stop.end);
+    let jobs = session.jobs.last().map(|job| job.at);
+    let figures = &session.figures;
+    [waits, stops, jobs, figures.last_piece, figures.last_stop, figures.first_start]
+        .into_iter()
+        .flatten()
+        .max()
+}
+
+/// `today` is the session of the day of `now`; `before` the last sign of earlier days. A machine whose
+/// last sign is more than `quiet_ms` old is silent, unless it said that it stops.
+pub fn state(today: Option<&Session>, before: Option<Stamp>, now: Stamp, quiet_ms: i64) -> State {
+    let Some((session, last)) = today.and_then(|session| Some((session, last_sign(session)?)))
+    else {
+        return State { activity: Activity::Silent, since: before };
+    };
+    if let Some(stop) = open_stop(session) {
+        return State { activity: Activity::Stopped, since: Some(stop) };
+    }
+    let last_wait = session.waits.iter().max_by_key(|wait| wait.start);
+    let behind_last_piece = |at: Stamp| session.figures.last_piece.is_none_or(|piece| piece < at);
+    let waits = last_wait.filter(|wait| wait.end >= last && behind_last_piece(wait.end));
+    // A logged wait explains the silence of its own length.
+    let heard = waits.map_or(last, |wait| wait.end.min(now));
+    if now.0 - heard.0 > quiet_ms {
+        return State { activity: Activity::Silent, since: Some(last) };
+    }
+    match waits {
+        Some(wait) => State { activity: Activity::Waiting, since: Some(wait.start) },
+        None => State { activity: Activity::Producing, since: producing_since(session, last) },
+    }
+}
+
+/// The end of the last wait or stop before the last sign, or the first piece.
+fn producing_since(session: &Session, last: Stamp) -> Option<Stamp> {
+    let waits = session.waits.iter().map(|wait| wait.end);
+    let stops = session.stops.iter().map(|stop| stop.end);
+    let begun = waits.chain(stops).filter(|end| *end <= last).max();
+    begun.max(session.figures.first_piece).or(session.figures.first_start).or(Some(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Figures, Piece, Stop, Wait};
+
+    const QUIET_MS: i64 = 20 * 60_000;
+
+    fn at(hour: i64, minute: i64) -> Stamp {
+        Stamp::from_seconds(1_748_390_400 + hour * 3600 + minute * 60)
+    }
+
+    fn session(pieces: &[Stamp], waits: &[(Stamp, Stamp)], stops: &[(Stamp, Stamp)]) -> Session {
+        Session {
+            figures: Figures {
+                first_piece: pieces.first().copied(),
+                last_piece: pieces.last().copied(),
+                last_stop: stops.last().map(|(start, _)| *start),
+                total_pieces: pieces.len() as u32,
+                ..Figures::default()
+            },
+            pieces: pieces.iter().map(|at| Piece { at: *at, details: "".into() }).collect(),
+            waits: waits.iter().map(|(start, end)| Wait { start: *start, end: *end }).collect(),
+            stops: stops.iter().map(|(start, end)| Stop { start: *start, end: *end }).collect(),
+            ..Session::default()
+        }
+    }
+
+    fn of(session: &Session, now: Stamp) -> (Activity, Option<Stamp>) {
+        let State { activity, since } = state(Some(session), None, now, QUIET_MS);
+        (activity, since)
+    }
+
+    #[test]
+    fn pieces_come_so_it_produces_since_its_last_break_ended() {
+        let day =
+            session(&[at(6, 0), at(9, 58)], &[(at(7, 0), at(7, 10))], &[(at(9, 0), at(9, 30))]);
+        assert_eq!(of(&day, at(10, 0)), (Activity::Producing, Some(at(9, 30))));
+        let without_breaks = session(&[at(6, 0), at(9, 58)], &[], &[]);
+        assert_eq!(of(&without_breaks, at(10, 0)), (Activity::Producing, Some(at(6, 0))));
+    }
+
+    #[test]
+    fn a_wait_that_no_piece_followed_lasts_and_explains_its_own_silence() {
+        let day = session(&[at(6, 0), at(9, 0)], &[(at(9, 1), at(9, 40))], &[]);
+        assert_eq!(of(&day, at(9, 55)), (Activity::Waiting, Some(at(9, 1))));
+        assert_eq!(of(&day, at(10, 5)), (Activity::Silent, Some(at(9, 1))));
+        let over = session(&[at(6, 0), at(9, 41)], &[(at(9, 1), at(9, 40))], &[]);
+        assert_eq!(of(&over, at(9, 45)), (Activity::Producing, Some(at(9, 40))));
+    }
+
+    #[test]
+    fn a_machine_that_said_it_stops_is_stopped_and_not_silent_however_long() {
+        let mut day = session(&[at(6, 0), at(9, 0)], &[], &[]);
+        day.figures.last_stop = Some(at(9, 5));
+        assert_eq!(of(&day, at(9, 6)), (Activity::Stopped, Some(at(9, 5))));
+        assert_eq!(of(&day, at(23, 0)), (Activity::Stopped, Some(at(9, 5))));
+        // Started again, and nothing after it.
+        day.stops = vec![Stop { start: at(9, 5), end: at(9, 30) }];
+        assert_eq!(of(&day, at(9, 40)), (Activity::Producing, Some(at(9, 30))));
+        assert_eq!(of(&day, at(11, 0)), (Activity::Silent, Some(at(9, 30))));
+    }
+
+    #[test]
+    fn without_a_sign_today_it_is_silent_since_the_last_one_there_was() {
+        let before = Some(at(-8, 0));
+        let silent = State { activity: Activity::Silent, since: before };
+        assert_eq!(state(None, before, at(10, 0), QUIET_MS), silent);
+        assert_eq!(state(Some(&Session::default()), before, at(10, 0), QUIET_MS), silent);
+        assert_eq!(state(None, None, at(10, 0), QUIET_MS).since, None);
+    }
+
+    #[test]
+    fn a_machine_whose_clock_runs_ahead_is_not_silent() {
+        let day = session(&[at(6, 0), at(12, 0)], &[], &[]);
+        assert_eq!(of(&day, at(10, 0)).0, Activity::Producing);
+    }
+}
