@@ -19,6 +19,7 @@ pub mod generate;
 pub mod journal;
 pub mod model;
 pub mod parse;
+pub mod report;
 pub mod retry;
 pub mod source;
 pub mod status;

@@ -8,7 +8,7 @@ use cu_agent::durable::Step;
 /// What makes something last, and the places that may call it outside [`durably`] with the reason.
 ///
 /// [`durably`]: cu_agent::durable::durably
-const ACTIONS: [(&str, &[(&str, &str)]); 15] = [
+const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
     (".commit()", &[]),
     (".to_latest(", &[]),
     ("connection.execute(", &[]),

@@ -186,7 +186,7 @@ fn only_the_manager_names_sd_notify() {
 }
 
 /// Room, and the rooms of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 18] = [
+const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("model", &[]),
     ("durable", &[]),
     ("trial", &[]),
@@ -207,6 +207,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
         ],
     ),
     ("draw", &["model"]),
+    ("report", &["model", "analyse", "draw"]),
     ("status", &["model", "config", "journal", "buffer", "analyse", "draw"]),
     ("notify", &["model", "config", "retry", "journal", "status"]),
     ("update", &["model", "config", "retry", "journal", "durable"]),
@@ -222,7 +223,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
         &[
             "model", "config", "retry", "journal", "durable", "source", "parse", "analyse",
             "buffer", "sync", "collect", "status", "notify", "update", "agent", "generate",
-            "trial", "draw",
+            "trial", "draw", "report",
         ],
     ),
 ];
