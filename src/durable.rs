@@ -141,7 +141,6 @@ impl Step {
             Self::Unconfirm => "unconfirm",
             Self::SetAside => "set-aside",
             Self::NoteLink => "note-link",
-            Self::ShowEdge => "show-edge",
             Self::LockUpdates => "lock-updates",
             Self::DropDownload => "drop-download",
             Self::KeepDownload => "keep-download",
@@ -153,6 +152,7 @@ impl Step {
             Self::NoteUpdateResult => "note-update-result",
             Self::DropUpdater => "drop-updater",
             Self::PruneUpdates => "prune-updates",
+            Self::ShowEdge => "show-edge",
         }
     }
 }

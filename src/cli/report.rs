@@ -16,7 +16,6 @@ use crate::{
     analyse::{self, Patterns},
     buffer::{Buffer, HeaderFilter, SessionFilter, SessionHeader, StoredSession},
     config::Config,
-    durable::{Step, durably},
     model::{Day, Language},
     report::{DayReport, MachineReport, Report, page},
     status::{Dialect, csv_table},
@@ -84,14 +83,16 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
             let language = config.agent.language;
             let list: Vec<Value> =
                 machines.iter().map(|(machine, days)| object(machine, days, language)).collect();
-            format!("{:#}\n", json!({ "from": from, "to": to, "machines": list }))
+            format!(
+                "{:#}\n",
+                json!({ "from": from.to_string(), "to": to.to_string(), "machines": list })
+            )
         }
     };
     match &arguments.output {
         None => print(&text)?,
         Some(path) => {
-            durably(Step::WriteReport, || fs::write(path, &text))
-                .with_context(|| format!("cannot write {}", path.display()))?;
+            fs::write(path, &text).with_context(|| format!("cannot write {}", path.display()))?;
             print(&format!("{} sessions reported in {}\n", headers.len(), path.display()))?;
         }
     }

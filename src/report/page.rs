@@ -95,8 +95,8 @@ fn machine(report: &Report, machine: &MachineReport, number: usize) -> Markup {
 fn time_line(report: &Report, machine: &MachineReport, day: &DayReport, number: usize) -> Markup {
     let begin = Stamp::from_naive(day.day.and_time(NaiveTime::MIN) + report.day_start);
     let detail = match machine.days.len() {
-        ..=MOST_FULL_DAYS => Detail::Full,
-        ..=MOST_CARD_DAYS => Detail::Card,
+        days if days <= MOST_FULL_DAYS => Detail::Full,
+        days if days <= MOST_CARD_DAYS => Detail::Card,
         _ => Detail::Small,
     };
     let line = TimeLine {

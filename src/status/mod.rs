@@ -18,6 +18,7 @@ mod state;
 
 pub use answer::{Answer, Question, Site};
 pub use board::Moment;
+pub use csv::{Dialect, table as csv_table};
 pub use host::Hosts;
 pub use server::serve;
 pub use state::{Activity, State, state};

@@ -120,7 +120,7 @@ fn subcommands(page: &mut String, of: &clap::Command, name: &str) {
                 format!("{open}{argument}{close}")
             })
             .collect();
-        write!(page, ".SS {}\n", escaped(&format!("{name}{arguments}"))).unwrap();
+        writeln!(page, ".SS {}", escaped(&format!("{name}{arguments}"))).unwrap();
         let about = own.get_long_about().or(own.get_about()).unwrap().to_string();
         writeln!(page, "{}", escaped(&about)).unwrap();
         let man = Man::new(own);
