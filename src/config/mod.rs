@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use crate::model::{Language, Limits, Machine};
 
 mod anomalies;
+mod folders;
 mod load;
 mod reader;
 mod secrets;

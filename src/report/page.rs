@@ -5,7 +5,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{DayReport, MachineReport, Report, tables};
 use crate::{
-    draw::{self, Axis, Detail, TimeLine},
+    draw,
+    draw::{Axis, Detail, TimeLine},
     model::{Day, Gravity, Language, Stamp},
 };
 
