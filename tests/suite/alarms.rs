@@ -108,9 +108,11 @@ fn a_receiver_that_hangs_never_holds_up_reading_or_the_end() {
     agent.set("alarms.disk_free", "1000000GiB");
     agent.set("alarms.heartbeat_url", webhook.url("/heartbeat"));
     let running = agent.run();
+    cycles(&running, 1);
     wait::until("the agent waits for an answer", wait::PATIENCE, || webhook.connections() > 0);
     let begun = Instant::now();
     for minute in 1..=5 {
+        // Each line in a cycle of its own.
         let line = format!("20250603 05:0{minute}:00|@StukUitgevoerd: 1 A\n");
         let seen = running.log().matches("20250603.LOG: 1 events").count();
         folder.append("DEM12 (PVC)/20250603.LOG", line.as_bytes());
