@@ -36,8 +36,9 @@ pub(super) struct Watchman {
     stop: Stop,
     /// `None`: not read from the buffer yet.
     state: Option<AlarmState>,
-    /// As it stands in the buffer.
+    /// As it stands in the buffer of this name.
     saved: AlarmState,
+    saved_in: String,
     failures: u32,
     /// Running time before which nothing is sent.
     wait_until: Duration,
@@ -73,6 +74,7 @@ impl Watchman {
             stop: stop.clone(),
             state: None,
             saved: AlarmState::default(),
+            saved_in: String::new(),
             failures: 0,
             wait_until: Duration::ZERO,
             beaten: 0,
@@ -85,7 +87,8 @@ impl Watchman {
         thread::spawn(move || {
             while !self.stop.is_wished() {
                 let seen = self.vitals.figures.snapshot().cycles;
-                self.turn();
+                let is_well = self.vitals.verdict().is_well();
+                self.turn(is_well);
                 let now = self.vitals.clock.now().uptime;
                 let until_next_try = self.wait_until.saturating_sub(now);
                 let wait = if until_next_try.is_zero() { LOOK_EVERY } else { until_next_try };
@@ -95,8 +98,10 @@ impl Watchman {
     }
 
     /// One look, and what is to be told of it.
-    pub(super) fn turn(&mut self) {
-        self.beat();
+    pub(super) fn turn(&mut self, is_well: bool) {
+        if is_well {
+            self.beat();
+        }
         if !self.poster.takes_alarms() {
             return;
         }
@@ -118,7 +123,7 @@ impl Watchman {
     /// made up for.
     fn beat(&mut self) {
         let good_cycles = self.vitals.figures.snapshot().good_cycles;
-        if good_cycles == self.beaten || !self.vitals.verdict().is_well() {
+        if good_cycles == self.beaten {
             return;
         }
         self.beaten = good_cycles;
@@ -134,13 +139,12 @@ impl Watchman {
 
     fn look(&mut self) -> Result<(), BufferError> {
         let Some(mut buffer) = Buffer::join(&self.config.agent.state_dir)? else { return Ok(()) };
-        let state = match self.state.take() {
-            Some(state) => state,
-            None => {
-                self.saved = buffer.alarms()?;
-                self.saved.clone()
-            }
-        };
+        if self.saved_in != buffer.buffer_id() {
+            // The first look, or a buffer that was begun anew: what is known goes into it.
+            self.saved = buffer.alarms()?;
+            buffer.buffer_id().clone_into(&mut self.saved_in);
+        }
+        let state = self.state.take().unwrap_or_else(|| self.saved.clone());
         let facts = self.facts(&buffer);
         // Whatever fails below, it is known what was told before.
         self.state = Some(state.clone());
