@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-central test test-package torture soak fuzz bench bench-e2e cross lint
+.PHONY: help demo demo-central test test-package test-page test-update torture soak fuzz bench bench-e2e cross deb gateway powercut lint
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -25,7 +25,18 @@ test: ## everything, against real FTP servers and a real PostgreSQL
 test-package: ## the Debian package in real Debian systems; as root
 	@tests/install-test-tools.sh
 	@tests/install-test-tools.sh package
+	cross/build.sh aarch64
 	$(CARGO) test --locked --test package
+
+test-page: ## the gateway's page in a headless Chromium; pictures in target/page-screenshots
+	@tests/install-test-tools.sh
+	@tests/install-test-tools.sh page
+	$(CARGO) test --locked --test page
+
+test-update: ## field updates, in real Debian systems too; as root
+	@tests/install-test-tools.sh
+	@tests/install-test-tools.sh package
+	$(CARGO) test --locked --features crash-points --test update
 
 torture: ## machines that write and faults of all kinds at random, ten minutes; SECONDS= SEED=
 	@tests/install-test-tools.sh
@@ -51,6 +62,26 @@ cross: ## static binaries for gateways; TARGETS=aarch64 for one of aarch64 armv7
 	@tests/install-test-tools.sh cross
 	cross/build.sh $(TARGETS)
 	cross/check.sh $(TARGETS)
+
+deb: TARGETS = arm64 armhf amd64
+deb: ## Debian packages of them; TARGETS=arm64 for one of arm64 armhf amd64, DEB_VERSION=
+	@tests/install-test-tools.sh cross
+	@tests/install-test-tools.sh deb
+	packaging/build.sh $(TARGETS)
+
+# On an emulated board; DEB= names an arm64 package instead of the one that is built from here.
+on_board = deb=$(DEB); \
+    [ -n "$$deb" ] || { $(MAKE) --no-print-directory deb TARGETS=arm64 && \
+        deb=$$(ls -t "$${CARGO_TARGET_DIR:-$$PWD/target}"/deb/cu-agent_*_arm64.deb | head -n 1); } && \
+    DEB=$$deb N=$(N) SEED=$(SEED) $(CARGO) test --locked --test gateway -- --nocapture --test-threads 1
+
+gateway: ## the package on an emulated Debian for ARM: installed, confined, watched, rebooted, upgraded; as root
+	@tests/install-test-tools.sh gateway
+	@$(on_board) life::
+
+powercut: ## power cuts of that gateway under load, then every row compared; N=20 SEED=; as root
+	@tests/install-test-tools.sh gateway
+	@$(on_board) disk:: power_cuts::
 
 lint: ## formatting, clippy, and the dependency rules where cargo-deny is installed
 	$(CARGO) fmt --check

@@ -34,10 +34,11 @@ if [ ! -e "$tools/complete" ]; then
     rm -rf "$tools"
     python3 -m venv "$tools"
     "$tools/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r cross/tools.txt
-    printf '#!/bin/sh\nexec "%s/bin/python" -m ziglang "$@"\n' "$tools" >"$tools/bin/zig"
-    chmod 755 "$tools/bin/zig"
     touch "$tools/complete"
 fi
+# Written anew each time: the folder may have been moved since.
+printf '#!/bin/sh\nexec "%s/bin/python" -m ziglang "$@"\n' "$tools" >"$tools/bin/zig"
+chmod 755 "$tools/bin/zig"
 export CARGO_ZIGBUILD_ZIG_PATH=$tools/bin/zig
 # zig's own cache of compiled musl; elsewhere it would land in the home directory.
 export ZIG_GLOBAL_CACHE_DIR=$target_dir/cross-tools-zig-cache

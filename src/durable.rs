@@ -3,13 +3,21 @@
 //! that a test can try every one of them; an ordinary build has nothing here but names.
 //!
 //! Whoever adds a durable action gives it a step: the buffer's commits ask for one, and a test goes
-//! through [`Step::ALL`].
+//! through [`Step::ALL`] and another through [`Step::OF_UPDATES`].
 
 /// Something that lasts once it is done: a commit in the buffer or in central, a deleted file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
     /// The buffer's tables are made or brought up to date.
     MigrateBuffer,
+    /// The buffer is copied before its schema changes.
+    CopyBuffer,
+    /// A buffer of a newer version is kept beside its place.
+    KeepNewerBuffer,
+    /// The copy of an older schema becomes the buffer.
+    GoBackToCopy,
+    /// A copy that is not needed any more is removed.
+    DropCopy,
     /// A new buffer gets its name.
     NameBuffer,
     /// A file of a damaged buffer is moved out of the way.
@@ -42,6 +50,30 @@ pub enum Step {
     SetAside,
     /// A link went up or down.
     NoteLink,
+    /// The gateway's own row in central.
+    ShowEdge,
+    /// The updater's directory is made and its lock file.
+    LockUpdates,
+    /// A fetched file that is not the right one is removed.
+    DropDownload,
+    /// Bytes of a package, and the package at its place.
+    KeepDownload,
+    /// The running program is kept to end the update.
+    KeepUpdater,
+    /// How far an update is.
+    NoteUpdate,
+    /// The package manager finishes what was interrupted.
+    ConfigurePackages,
+    /// A package takes the place of another.
+    InstallPackage,
+    /// The service is started anew.
+    RestartService,
+    /// How an update ended.
+    NoteUpdateResult,
+    /// The kept program is removed.
+    DropUpdater,
+    /// A package that nobody goes back to is removed.
+    PruneUpdates,
     /// An alarm was raised or cleared.
     NoteAlarms,
     /// A message was taken by its receiver.
@@ -49,8 +81,13 @@ pub enum Step {
 }
 
 impl Step {
-    pub const ALL: [Self; 19] = [
+    /// Those of the agent.
+    pub const ALL: [Self; 24] = [
         Self::MigrateBuffer,
+        Self::CopyBuffer,
+        Self::KeepNewerBuffer,
+        Self::GoBackToCopy,
+        Self::DropCopy,
         Self::NameBuffer,
         Self::SetBufferAside,
         Self::Keep,
@@ -67,13 +104,33 @@ impl Step {
         Self::Unconfirm,
         Self::SetAside,
         Self::NoteLink,
+        Self::ShowEdge,
         Self::NoteAlarms,
         Self::NoteAlarmTold,
+    ];
+
+    /// Those of the updater, a process of its own: tests/update goes through them.
+    pub const OF_UPDATES: [Self; 11] = [
+        Self::LockUpdates,
+        Self::DropDownload,
+        Self::KeepDownload,
+        Self::KeepUpdater,
+        Self::NoteUpdate,
+        Self::ConfigurePackages,
+        Self::InstallPackage,
+        Self::RestartService,
+        Self::NoteUpdateResult,
+        Self::DropUpdater,
+        Self::PruneUpdates,
     ];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MigrateBuffer => "migrate-buffer",
+            Self::CopyBuffer => "copy-buffer",
+            Self::KeepNewerBuffer => "keep-newer-buffer",
+            Self::GoBackToCopy => "go-back-to-copy",
+            Self::DropCopy => "drop-copy",
             Self::NameBuffer => "name-buffer",
             Self::SetBufferAside => "set-buffer-aside",
             Self::Keep => "keep",
@@ -90,6 +147,18 @@ impl Step {
             Self::Unconfirm => "unconfirm",
             Self::SetAside => "set-aside",
             Self::NoteLink => "note-link",
+            Self::LockUpdates => "lock-updates",
+            Self::DropDownload => "drop-download",
+            Self::KeepDownload => "keep-download",
+            Self::KeepUpdater => "keep-updater",
+            Self::NoteUpdate => "note-update",
+            Self::ConfigurePackages => "configure-packages",
+            Self::InstallPackage => "install-package",
+            Self::RestartService => "restart-service",
+            Self::NoteUpdateResult => "note-update-result",
+            Self::DropUpdater => "drop-updater",
+            Self::PruneUpdates => "prune-updates",
+            Self::ShowEdge => "show-edge",
             Self::NoteAlarms => "note-alarms",
             Self::NoteAlarmTold => "note-alarm-told",
         }

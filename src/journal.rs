@@ -172,6 +172,18 @@ pub fn schema_migrated(pending: &[i32], applied: &[i32]) {
     log::info!("central: migrations {applied:?} of {pending:?} applied");
 }
 
+/// The gateway's own row in central: sessions go on without it. Told once.
+pub fn edge_not_shown(error: &dyn Error) {
+    log::warn!(
+        "central: this gateway does not stand in agent_edge for now, sessions are delivered all the same: {}",
+        chain(error)
+    );
+}
+
+pub fn edge_shown_again() {
+    log::info!("central: this gateway stands in agent_edge again");
+}
+
 /// Central was restored from an older backup, or rows were changed by hand.
 pub fn central_lost(sessions: usize) {
     log::warn!("central: {sessions} sessions are not what was delivered; they are sent again");
@@ -243,6 +255,14 @@ pub fn buffer_set_aside(reason: &dyn Error, kept_as: &Path) {
     );
 }
 
+/// An older version was put back: what was read since the schema changed is read again.
+pub fn buffer_went_back(kept_as: &Path) {
+    log::error!(
+        "the buffer was written by a newer cu-agent; it is kept as {}, and the copy made before goes on: what was read since is read again",
+        kept_as.display()
+    );
+}
+
 pub fn buffer_works_again() {
     log::info!("the buffer works again");
 }
@@ -286,4 +306,13 @@ pub fn day_kept<'n>(day: Day, files: impl Iterator<Item = &'n String>) {
         "{day}: kept as it is, its older raw bytes made room and cannot be joined with {}",
         files.join(", ")
     );
+}
+
+pub fn update_step(what: &str) {
+    log::info!("update: {what}");
+}
+
+/// The power was cut, or the updater killed, while an update was under way.
+pub fn update_taken_up(version: &str, phase: &str) {
+    log::warn!("update: the one to {version} was interrupted while {phase}; it is taken up again");
 }

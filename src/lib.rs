@@ -24,3 +24,5 @@ pub mod retry;
 pub mod source;
 pub mod status;
 pub mod sync;
+pub mod trial;
+pub mod update;

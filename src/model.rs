@@ -9,12 +9,14 @@ mod alarm;
 mod digest;
 mod finding;
 mod limits;
+mod trs;
 mod wording;
 
 pub use alarm::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, StandingAlarm};
 pub use digest::DayDigest;
 pub use finding::{Finding, FindingCode, Gravity, Language, Unit};
 pub use limits::Limits;
+pub use trs::Trs;
 pub use wording::{clock, figure};
 
 /// Production day of a machine.
@@ -221,6 +223,7 @@ pub struct DetailCounts {
     pub waits: u32,
     pub stops: u32,
     pub jobs: u32,
+    pub findings: u32,
 }
 
 /// One session as the buffer holds it: what the sync compares with central before it sends anything.
@@ -281,6 +284,12 @@ pub struct Delivery {
     pub waits: Vec<Numbered<Wait>>,
     pub stops: Vec<Numbered<Stop>>,
     pub jobs: Vec<Numbered<Job>>,
+    pub findings: Vec<Numbered<Finding>>,
+    /// Of the sentences of the findings.
+    pub language: Language,
+    /// What the TRS is measured by; `None`: it has none.
+    pub nominal_per_hour: Option<u32>,
+    pub rejects: u32,
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@
 #   tests/install-test-tools.sh compiler   a C compiler (bundled SQLite, ring)
 #   tests/install-test-tools.sh demo       vsftpd and PostgreSQL
 #   tests/install-test-tools.sh package    what the tests of the Debian package need besides
+#   tests/install-test-tools.sh page       Chromium, and axe-core from npm, for the gateway's page
+#   tests/install-test-tools.sh gateway    what the emulated gateway needs besides
 #   tests/install-test-tools.sh cross      what cross/ needs to build and to try a gateway's binary
+#   tests/install-test-tools.sh deb        what packaging/ needs to wrap a binary
 #
 # What this script installs never becomes a service of the machine: the tests start servers of
 # their own, on free ports, in temporary folders.
@@ -56,10 +59,33 @@ want_tests() {
 }
 want_package() {
     want_tests
+    want_cross
+    want_deb
+    # A signed repository.
+    want gnupg gpg
     want debootstrap debootstrap
     want systemd-container systemd-nspawn
     want qemu-user-static qemu-aarch64-static
     want lintian lintian
+    # A publisher of field updates.
+    want nginx-light nginx
+    want minisign minisign
+}
+want_gateway() {
+    want_tests
+    want debootstrap debootstrap
+    want qemu-user-static qemu-aarch64-static
+    want qemu-system-arm qemu-system-aarch64
+    want e2fsprogs mke2fs e2fsck debugfs
+    want nginx-light nginx
+    want minisign minisign
+}
+want_page() {
+    want_tests
+    want chromium chromium
+    want chromium-driver chromedriver
+    want nodejs node
+    want npm npm
 }
 want_cross() {
     want_compiler
@@ -75,6 +101,11 @@ want_cross() {
         [ -d /usr/lib/rustlib/src/rust/library ] || missing+=(rust-web-src)
     }
 }
+want_deb() {
+    want_compiler
+    want dpkg-dev dpkg-shlibdeps
+    want xz-utils xz
+}
 # Whether rustup's standard library of all four targets is installed.
 has_rustup_targets() {
     local triple
@@ -88,9 +119,12 @@ case "${1:-tests}" in
     compiler) want_compiler ;;
     demo) want_demo ;;
     cross) want_cross ;;
+    deb) want_deb ;;
     package) want_package ;;
+    page) want_page ;;
+    gateway) want_gateway ;;
     tests) want_tests ;;
-    *) say "unknown set '$1'; there are: compiler, demo, package, cross, tests"; exit 2 ;;
+    *) say "unknown set '$1'; there are: compiler, demo, package, page, gateway, cross, deb, tests"; exit 2 ;;
 esac
 
 as_root=()
@@ -151,11 +185,22 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
     release_services
     if [ -d /run/systemd/system ]; then
-        for service in vsftpd postgresql pgbouncer; do
+        for service in vsftpd postgresql pgbouncer nginx; do
             case " ${missing[*]} " in
                 *" $service "*) "${as_root[@]}" systemctl disable --now "$service" >/dev/null 2>&1 || true ;;
             esac
         done
+    fi
+fi
+
+# axe-core: what tests/page/package-lock.json pins by its hash, and no script of any package is run.
+if [ "${1:-tests}" = page ]; then
+    tools=target/page-tools
+    if ! cmp -s tests/page/package-lock.json "$tools/installed.json"; then
+        mkdir -p "$tools"
+        cp tests/page/package.json tests/page/package-lock.json "$tools/"
+        npm ci --prefix "$tools" --ignore-scripts --no-audit --no-fund --silent
+        cp tests/page/package-lock.json "$tools/installed.json"
     fi
 fi
 

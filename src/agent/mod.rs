@@ -18,6 +18,7 @@ mod manager;
 mod service;
 mod sources;
 mod stop;
+mod update_result;
 mod vitals;
 mod watchman;
 
@@ -25,7 +26,7 @@ use service::{END_WITHIN, EndAll};
 use watchman::Watchman;
 
 pub use clock::{Clock, wall, wall_clock_fault};
-pub use courier::{Courier, DrainError, DrainReport};
+pub use courier::{Courier, DrainError, DrainReport, Gateway};
 pub use heart::{Heart, Pulse};
 pub use manager::waits_for;
 pub use sources::{CollectReport, Collector, Progress};
@@ -51,7 +52,7 @@ pub struct Agent {
     pub heart: Heart,
     /// What the loops hand over.
     pub figures: Figures,
-    _lock: StateLock,
+    lock: Arc<StateLock>,
 }
 
 /// Takes the state directory for `command` and opens the buffer in it.
@@ -65,8 +66,12 @@ pub fn open_buffer(state_dir: &Path, command: &str) -> Result<(StateLock, Buffer
 fn sound_buffer(state_dir: &Path) -> Result<Buffer, BufferError> {
     let now = wall().format("%Y-%m-%d %H:%M:%S").to_string();
     let (buffer, aside) = Buffer::open_or_rebuild(state_dir, &clock::random_id(), &now)?;
-    if let Some(SetAside { kept_as, reason }) = aside {
-        journal::buffer_set_aside(&reason, &kept_as);
+    match aside {
+        Some(SetAside { kept_as, goes_on_from_copy: true, .. }) => {
+            journal::buffer_went_back(&kept_as);
+        }
+        Some(SetAside { kept_as, reason, .. }) => journal::buffer_set_aside(&reason, &kept_as),
+        None => {}
     }
     Ok(buffer)
 }
@@ -88,15 +93,18 @@ impl Agent {
             log::warn!("{fault}");
         }
         let heart = Heart::new(manager::patience(&config));
-        let (clock, figures) = (Clock::start(), Figures::default());
-        Ok(Self { config, clock, stop, buffer, settings, heart, figures, _lock: lock })
+        let (clock, figures, lock) = (Clock::start(), Figures::default(), Arc::new(lock));
+        Ok(Self { config, clock, stop, buffer, settings, heart, figures, lock })
     }
 
     fn courier(&self) -> Option<Courier> {
         let central = self.config.central.clone()?;
         let id = &self.config.agent.id;
         let pulse = self.heart.pulse("deliver");
-        Some(Courier::new(central, id, self.buffer.buffer_id(), self.clock.clone(), pulse))
+        let gateway = Gateway::of(&self.config);
+        let buffer_id = self.buffer.buffer_id();
+        let language = self.config.agent.language;
+        Some(Courier::new(central, language, id, buffer_id, gateway, self.clock.clone(), pulse))
     }
 
     /// Collects everything and delivers everything, the second beginning while the first goes on.
@@ -194,6 +202,8 @@ pub fn settings(config: &Config) -> Settings {
                 crate::config::WaitStamp::End => crate::analyse::WaitStamp::End,
             },
         },
+        limits: config.anomalies,
+        nominals: config.sources.iter().flat_map(|source| source.nominals.clone()).collect(),
         file_quiet: config.schedule.file_quiet,
         has_central: config.central.is_some(),
         batch_bytes: 4 << 20,

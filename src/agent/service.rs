@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
+
 use super::{
     Agent, Clock, CollectReport, Collector, Courier, DrainError, DrainReport, Pulse, Stop, clock,
     courier::IDLE_AFTER,
@@ -19,7 +21,7 @@ use super::{
     watchman::{Watchman, central_is_up},
 };
 use crate::{
-    buffer::{Buffer, BufferError},
+    buffer::{Buffer, BufferError, StateLock},
     collect::{self, Settings},
     config::Config,
     journal, retry,
@@ -40,6 +42,7 @@ struct CollectRoom {
     stop: Stop,
     buffer: Buffer,
     pulse: Arc<Pulse>,
+    lock: Arc<StateLock>,
     figures: Figures,
 }
 
@@ -129,6 +132,7 @@ impl Agent {
             stop: self.stop.clone(),
             buffer: self.buffer.reopen()?,
             pulse: Arc::new(self.heart.pulse("collect")),
+            lock: Arc::clone(&self.lock),
             figures: self.figures.clone(),
         };
         threads.start(running.clone(), &self.stop, move || room.collect_until_stopped());
@@ -244,17 +248,23 @@ fn recovered(buffer: Buffer, error: BufferError, told: &mut Told, stop: &Stop) -
 
 impl CollectRoom {
     fn collect_until_stopped(self) {
-        let Self { config, settings, clock, stop, mut buffer, pulse, figures } = self;
+        let Self { config, settings, clock, stop, mut buffer, pulse, figures, lock } = self;
         let mut collector = Collector::new(&config, &settings, &clock, &stop, &pulse, &figures);
         pulse.say("the first collection is under way");
         let mut failures = 0;
         let mut told = Told::default();
+        let mut noted = None;
         while !stop.is_set() {
             let wait = match collector.cycle(&mut buffer, &|_, _, _| {}) {
                 Ok(report) => {
                     told.worked();
                     figures.note(|counts| drop(counts.buffer_failures.remove(COLLECT)));
                     pulse.say(said_of(&report));
+                    // A field update waits for it.
+                    if !stop.is_set() && noted.as_ref() != Some(&report.failed_sources) {
+                        lock.note(&noted_of(&report));
+                        noted = Some(report.failed_sources.clone());
+                    }
                     if report.failed_sources.is_empty() {
                         failures = 0;
                         config.schedule.poll
@@ -282,6 +292,12 @@ impl CollectRoom {
             }
         }
     }
+}
+
+/// For whoever looks at the lock: the version that has collected, and what did not answer.
+fn noted_of(report: &CollectReport) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    json!({ "version": version, "failed_sources": report.failed_sources }).to_string()
 }
 
 /// For the status line: what an operator wants to know first.
@@ -327,10 +343,16 @@ fn note_drain(
 fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, vitals: &Vitals) {
     let mut failures = 0;
     let mut told = Told::default();
+    let mut was_idle = false;
     while !stop.is_set() {
         let heard = stop.knocks();
         let result = match courier.has_work(&outbox) {
-            Ok(false) => Ok(DrainReport::default()),
+            Ok(false) => {
+                if was_idle {
+                    courier.release();
+                }
+                Ok(DrainReport::default())
+            }
             Ok(true) => {
                 let begun = vitals.clock.now().uptime;
                 let result = courier.drain(&mut outbox, stop);
@@ -368,8 +390,6 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
         };
         courier.pulse().rest(wait);
         stop.wait_for_knock(wait, heard);
-        if stop.knocks() == heard {
-            courier.release();
-        }
+        was_idle = stop.knocks() == heard;
     }
 }

@@ -127,6 +127,7 @@ impl<'c> Collector<'c> {
                 }
             }
         }
+        buffer.drop_proven_copies()?;
         if all.at_cap != self.told_at_cap {
             journal::at_cap(all.at_cap, self.settings.max_buffer_bytes);
             self.told_at_cap = all.at_cap;

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, thread, time::Duration};
 
-use chrono::{NaiveDateTime, Timelike};
+use chrono::{NaiveDateTime, TimeDelta, Timelike};
 use serde_json::Value;
 
 use super::{Stop, Vitals, wall, wall_clock_fault};
@@ -24,8 +24,10 @@ use crate::{
 
 /// Without a cycle that ends, a look is taken all the same.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// Where field updates leave how the last one ended.
-const UPDATE_RESULT: &str = "/var/lib/cu-agent-update/result.json";
+/// Where field updates leave how the last one ended, in their directory.
+const UPDATE_RESULT: &str = "result.json";
+/// Anomalies of older days than yesterday are no news, whenever they are read.
+const NEWS_DAYS: TimeDelta = TimeDelta::days(1);
 /// Reasons for setting aside that are looked at.
 const MOST_REASONS: usize = 1000;
 
@@ -255,10 +257,34 @@ impl Watchman {
             free_bytes: disk.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
             is_at_cap: counts.at_cap_since.is_some(),
             set_aside: set_aside(buffer)?,
-            failed_update: failed_update(Path::new(UPDATE_RESULT)),
-            // Anomalies are not kept with their gravity yet: nobody hands any over.
-            grave_anomalies: Vec::new(),
+            failed_update: config
+                .update
+                .as_ref()
+                .and_then(|update| failed_update(&update.directory.join(UPDATE_RESULT))),
+            grave_anomalies: if clock_is_believed { self.grave(buffer)? } else { Vec::new() },
         })
+    }
+}
+
+impl Watchman {
+    /// By machine and day: the first anomaly of high gravity, and how many there are.
+    fn grave(&self, buffer: &Buffer) -> Result<Vec<(String, String)>, BufferError> {
+        let language = self.config.status.language.unwrap_or(Language::French);
+        let today = (now() - self.config.analysis.day_start).date();
+        let from = today.checked_sub_signed(NEWS_DAYS).unwrap_or(today);
+        let mut days: Vec<(String, String, usize)> = Vec::new();
+        for (nom, day, finding) in buffer.grave_findings(from)? {
+            let subject = format!("{nom} {day}");
+            match days.last_mut() {
+                Some((known, _, more)) if *known == subject => *more += 1,
+                _ => days.push((subject, finding.text(language), 0)),
+            }
+        }
+        let all = days.into_iter().map(|(subject, text, more)| match more {
+            0 => (subject, text),
+            more => (subject, format!("{text} (+ {more})")),
+        });
+        Ok(all.collect())
     }
 }
 

@@ -14,7 +14,6 @@ mod patterns;
 mod remnants;
 mod robust;
 mod session;
-mod trs;
 
 use chrono::TimeDelta;
 
@@ -25,11 +24,10 @@ pub use digest::digest;
 pub use patterns::{Changes, Hour, OfProfile, Patterns, Profile, StopClass, Stops, patterns};
 pub use remnants::{Remnants, debris_by_day, remnants};
 pub use session::{session, session_of_day, sessions};
-pub use trs::{Trs, trs};
 
 /// Grows whenever the same bytes would give a different session, so that days still held are
 /// computed anew.
-pub const ANALYSIS_VERSION: i64 = 1;
+pub const ANALYSIS_VERSION: i64 = 2;
 
 /// What of the configuration a session depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

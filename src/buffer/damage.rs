@@ -23,6 +23,9 @@ const DAMAGED_SUFFIX: &str = "damaged";
 pub struct SetAside {
     pub kept_as: PathBuf,
     pub reason: BufferError,
+    /// The buffer is now the copy that a newer version made before it changed the schema; else it is
+    /// a new one.
+    pub goes_on_from_copy: bool,
 }
 
 impl Buffer {
@@ -39,9 +42,12 @@ impl Buffer {
             Err(reason) if reason.is_damage() => {
                 let kept_as = set_aside(&state_dir.join(FILE_NAME))?;
                 let buffer = Self::open(state_dir, new_id, now)?;
-                Ok((buffer, Some(SetAside { kept_as, reason })))
+                Ok((buffer, Some(SetAside { kept_as, reason, goes_on_from_copy: false })))
             }
-            opened => opened.map(|buffer| (buffer, None)),
+            opened => opened.map(|mut buffer| {
+                let went_back = buffer.went_back.take();
+                (buffer, went_back)
+            }),
         }
     }
 
@@ -70,7 +76,7 @@ impl Buffer {
     }
 }
 
-fn check(connection: &Connection, path: &Path) -> Result<(), BufferError> {
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), BufferError> {
     let found: String = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
         .during("check it", path)?;

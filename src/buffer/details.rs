@@ -7,10 +7,12 @@ use rusqlite::{
     types::{Null, ToSqlOutput, Type},
 };
 
-use crate::model::{Anomaly, AnomalyCode, Job, Numbered, Piece, Stamp, Stop, Wait};
+use crate::model::{
+    Anomaly, AnomalyCode, Finding, FindingCode, Gravity, Job, Numbered, Piece, Stamp, Stop, Wait,
+};
 
 /// Most columns a kind of detail has of its own.
-const WIDEST: usize = 4;
+const WIDEST: usize = 7;
 
 /// A kind of detail row: its table, and its columns between `number` and `revision`.
 pub(super) trait Detail: Sized + PartialEq {
@@ -28,6 +30,12 @@ fn nothing<'v>() -> ToSqlOutput<'v> {
     ToSqlOutput::from(Null)
 }
 
+/// `N` values and nothing behind them.
+fn filled<const N: usize>(values: [ToSqlOutput<'_>; N]) -> [ToSqlOutput<'_>; WIDEST] {
+    let mut values = values.into_iter();
+    std::array::from_fn(|_| values.next().unwrap_or_else(nothing))
+}
+
 /// Most texts are short enough to need no memory of their own.
 fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<CompactString> {
     Ok(CompactString::new(row.get_ref(column)?.as_str()?))
@@ -42,7 +50,7 @@ impl Detail for Piece {
     }
 
     fn values(&self) -> [ToSqlOutput<'_>; WIDEST] {
-        [self.at.0.into(), self.details.as_str().into(), nothing(), nothing()]
+        filled([self.at.0.into(), self.details.as_str().into()])
     }
 }
 
@@ -55,7 +63,7 @@ impl Detail for Wait {
     }
 
     fn values(&self) -> [ToSqlOutput<'_>; WIDEST] {
-        [self.start.0.into(), self.end.0.into(), nothing(), nothing()]
+        filled([self.start.0.into(), self.end.0.into()])
     }
 }
 
@@ -68,7 +76,7 @@ impl Detail for Stop {
     }
 
     fn values(&self) -> [ToSqlOutput<'_>; WIDEST] {
-        [self.start.0.into(), self.end.0.into(), nothing(), nothing()]
+        filled([self.start.0.into(), self.end.0.into()])
     }
 }
 
@@ -86,12 +94,12 @@ impl Detail for Job {
     }
 
     fn values(&self) -> [ToSqlOutput<'_>; WIDEST] {
-        [
+        filled([
             self.at.0.into(),
             self.reference.as_str().into(),
             self.length_e2.into(),
             self.colour.as_str().into(),
-        ]
+        ])
     }
 }
 
@@ -110,7 +118,45 @@ impl Detail for Anomaly {
     }
 
     fn values(&self) -> [ToSqlOutput<'_>; WIDEST] {
-        [self.code.as_str().into(), self.at.0.into(), self.count.into(), nothing()]
+        filled([self.code.as_str().into(), self.at.0.into(), self.count.into()])
+    }
+}
+
+impl Detail for Finding {
+    const TABLE: &'static str = "finding";
+    const COLUMNS: &'static [&'static str] =
+        &["code", "gravity", "from_ms", "to_ms", "value_e2", "expected_e2", "subject"];
+
+    fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        let known = |at: usize, what: &str, word: &str| {
+            let reason = format!("{what} {word:?}").into();
+            rusqlite::Error::FromSqlConversionFailure(at, Type::Text, reason)
+        };
+        let (code, gravity) = (text(row, first)?, text(row, first + 1)?);
+        let stamp = |at: usize| row.get::<_, Option<i64>>(at).map(|ms| ms.map(Stamp));
+        Ok(Self {
+            code: FindingCode::from_word(&code).ok_or_else(|| known(first, "code", &code))?,
+            gravity: Gravity::from_word(&gravity)
+                .ok_or_else(|| known(first + 1, "gravity", &gravity))?,
+            from: stamp(first + 2)?,
+            to: stamp(first + 3)?,
+            value_e2: row.get(first + 4)?,
+            expected_e2: row.get(first + 5)?,
+            subject: text(row, first + 6)?,
+        })
+    }
+
+    fn values(&self) -> [ToSqlOutput<'_>; WIDEST] {
+        let or_nothing = |value: Option<i64>| value.map_or_else(nothing, Into::into);
+        [
+            self.code.as_str().into(),
+            self.gravity.as_str().into(),
+            or_nothing(self.from.map(|at| at.0)),
+            or_nothing(self.to.map(|at| at.0)),
+            self.value_e2.into(),
+            or_nothing(self.expected_e2),
+            self.subject.as_str().into(),
+        ]
     }
 }
 

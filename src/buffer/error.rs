@@ -23,6 +23,14 @@ pub enum BufferError {
     Newer { path: PathBuf, version: usize, known: usize },
     #[error("cannot bring {path} to this version's schema")]
     Migrate { path: PathBuf, source: rusqlite_migration::Error },
+    #[error(
+        "{path} cannot be brought to this version's schema: a copy of it is made first, which needs {needed_bytes} bytes, and {free_bytes} are free; make room"
+    )]
+    NoRoomToMigrate { path: PathBuf, needed_bytes: u64, free_bytes: u64 },
+    #[error("cannot copy the buffer {path}; check room and owner of `agent.state_dir`")]
+    Copy { path: PathBuf, source: io::Error },
+    #[error("cannot go on from the copy of {path} that a newer cu-agent made")]
+    GoBack { path: PathBuf, source: io::Error },
     #[error("buffer {path}: cannot {action}")]
     Sqlite { path: PathBuf, action: &'static str, source: rusqlite::Error },
     #[error("buffer {path}: bytes of file {file_id} from {start} cannot be unpacked")]

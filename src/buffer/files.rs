@@ -344,6 +344,15 @@ impl Buffer {
     }
 }
 
+impl Buffer {
+    pub fn machine_ids(&self) -> Result<Vec<i64>, BufferError> {
+        self.connection
+            .prepare("SELECT id FROM machine ORDER BY id")
+            .and_then(|mut select| select.query_map([], |row| row.get(0))?.collect())
+            .during("look up its machines", &self.path)
+    }
+}
+
 impl Batch<'_> {
     /// Every day of which a machine has a session.
     pub fn days_of_machine(&self, machine_id: i64) -> Result<Vec<Day>, BufferError> {

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{Seek, Write},
+    io::{Seek, SeekFrom, Write},
     path::Path,
     thread,
     time::Duration,
@@ -20,7 +20,8 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 /// Held for as long as this value lives.
 #[derive(Debug)]
 pub struct StateLock {
-    _file: File,
+    file: File,
+    who: String,
 }
 
 impl StateLock {
@@ -62,11 +63,36 @@ impl StateLock {
         if let Err(error) = note() {
             log::debug!("cannot note the holder in {}: {error}", path.display());
         }
-        Ok(Self { _file: file })
+        Ok(Self { file, who: who.to_owned() })
     }
 }
 
 impl StateLock {
+    /// Puts a second line behind the first, for whoever only looks; gone with the next taker.
+    pub fn note(&self, line: &str) {
+        let mut file = &self.file;
+        let first = self.who.len() as u64 + 1;
+        let mut note = || -> std::io::Result<()> {
+            file.set_len(first)?;
+            file.seek(SeekFrom::Start(first))?;
+            writeln!(file, "{line}")
+        };
+        if let Err(error) = note() {
+            log::debug!("cannot note what the holder of the lock has done: {error}");
+        }
+    }
+
+    /// Who holds the lock, and what it noted; `None` where nobody does.
+    pub fn holder(state_dir: &Path) -> Option<(String, String)> {
+        match Self::look(state_dir) {
+            Err(BufferError::Held { holder, .. }) => {
+                let text = fs::read_to_string(state_dir.join(FILE_NAME)).unwrap_or_default();
+                Some((holder, text.lines().nth(1).unwrap_or_default().to_owned()))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the lock is free, without taking it for longer than the look.
     pub fn look(state_dir: &Path) -> Result<(), BufferError> {
         let path = state_dir.join(FILE_NAME);
@@ -93,7 +119,7 @@ fn held(state_dir: &Path, path: &Path) -> BufferError {
         // Whoever took the lock a moment ago is about to say so.
         thread::sleep(LOOK_AGAIN_AFTER);
     }
-    let holder = match holder.trim() {
+    let holder = match holder.lines().next().unwrap_or_default().trim() {
         "" => "another process".to_owned(),
         holder => holder.to_owned(),
     };
@@ -110,6 +136,10 @@ mod tests {
         let first = StateLock::take(dir.path(), "cu-agent run, process 17").unwrap();
         let refusal = StateLock::take(dir.path(), "second").unwrap_err().to_string();
         assert!(refusal.contains("in use by cu-agent run, process 17"), "{refusal}");
+        first.note("a long line of what it did");
+        first.note("what it did");
+        let holder = StateLock::holder(dir.path()).unwrap();
+        assert_eq!(holder, ("cu-agent run, process 17".into(), "what it did".into()));
         drop(first);
         StateLock::take(dir.path(), "third").unwrap();
     }

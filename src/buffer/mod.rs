@@ -15,13 +15,13 @@ use std::{
 use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
 };
-use rusqlite_migration::{M, Migrations};
 
 mod alarms;
 mod damage;
 mod details;
 mod error;
 mod files;
+mod judged;
 mod link;
 mod lock;
 mod outbox;
@@ -30,13 +30,15 @@ mod raw;
 mod report;
 mod room;
 mod sessions;
+mod versions;
 
 pub use damage::SetAside;
 pub use error::BufferError;
 pub use files::{FileProgress, FileState, FileTally, HeldFile, QuietMark};
+pub use judged::{Judged, StoredDay};
 pub use link::{CENTRAL, LinkState};
 pub use lock::StateLock;
-pub use outbox::Pending;
+pub use outbox::{Pending, Waiting};
 pub use overview::{HeaderFilter, SessionHeader};
 pub use raw::{Chunk, TAIL_BYTES, tail_hash};
 pub use report::{
@@ -44,15 +46,10 @@ pub use report::{
 };
 pub use room::Spared;
 pub use sessions::Changed;
+pub use versions::known_version;
 
 use crate::durable::{Step, durably};
 use error::During;
-
-/// Every released schema; a migration that stands here is never edited again.
-const MIGRATIONS: &[M<'static>] = &[
-    M::up(include_str!("../../migrations/sqlite/0001_buffer.sql")),
-    M::up(include_str!("../../migrations/sqlite/0002_alarms.sql")),
-];
 
 /// The buffer's file name inside the state directory.
 pub const FILE_NAME: &str = "buffer.db";
@@ -62,6 +59,8 @@ pub struct Buffer {
     connection: Connection,
     path: PathBuf,
     buffer_id: String,
+    /// A newer buffer that made way for the copy of this schema.
+    went_back: Option<SetAside>,
 }
 
 impl Buffer {
@@ -71,10 +70,12 @@ impl Buffer {
         fs::create_dir_all(state_dir)
             .map_err(|source| BufferError::Directory { path: state_dir.to_owned(), source })?;
         let path = state_dir.join(FILE_NAME);
+        let went_back = versions::go_back(&path)?;
         let connection = Connection::open(&path).during("open it", &path)?;
-        let mut buffer = Self { connection, path, buffer_id: String::new() };
+        let mut buffer = Self { connection, path, buffer_id: String::new(), went_back };
+        buffer.check_version()?;
         buffer.configure()?;
-        buffer.migrate()?;
+        versions::migrate(&mut buffer.connection, &buffer.path)?;
         buffer.buffer_id = buffer.identity(new_id, now)?;
         Ok(buffer)
     }
@@ -82,8 +83,12 @@ impl Buffer {
     /// A second connection of the same process, for another thread.
     pub fn reopen(&self) -> Result<Self, BufferError> {
         let connection = Connection::open(&self.path).during("open it", &self.path)?;
-        let buffer =
-            Self { connection, path: self.path.clone(), buffer_id: self.buffer_id.clone() };
+        let buffer = Self {
+            connection,
+            path: self.path.clone(),
+            buffer_id: self.buffer_id.clone(),
+            went_back: None,
+        };
         buffer.configure()?;
         Ok(buffer)
     }
@@ -92,13 +97,13 @@ impl Buffer {
     /// there at the moment.
     pub fn join(state_dir: &Path) -> Result<Option<Self>, BufferError> {
         let Some(look) = Self::open_to_look(state_dir)? else { return Ok(None) };
-        if look.check_version()? < MIGRATIONS.len() {
+        if look.check_version()? < known_version() {
             return Ok(None);
         }
         let Self { path, buffer_id, .. } = look;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags).during("open it", &path)?;
-        let buffer = Self { connection, path, buffer_id };
+        let buffer = Self { connection, path, buffer_id, went_back: None };
         buffer.configure()?;
         Ok(Some(buffer))
     }
@@ -112,7 +117,7 @@ impl Buffer {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags).during("open it", &path)?;
         connection.busy_timeout(BUSY_TIMEOUT).during("open it", &path)?;
-        let mut buffer = Self { connection, path, buffer_id: String::new() };
+        let mut buffer = Self { connection, path, buffer_id: String::new(), went_back: None };
         // A buffer that another process is just making has no tables, or no name, yet.
         if buffer.check_version()? == 0 {
             return Ok(None);
@@ -188,25 +193,13 @@ impl Buffer {
         set().during("configure it", &self.path)
     }
 
-    fn migrate(&mut self) -> Result<(), BufferError> {
-        self.check_version()?;
-        let migrations = Migrations::from_slice(MIGRATIONS);
-        durably(Step::MigrateBuffer, || migrations.to_latest(&mut self.connection))
-            .map_err(|source| BufferError::Migrate { path: self.path.clone(), source })
-    }
-
     /// A buffer written by a newer version is refused, not guessed at.
     fn check_version(&self) -> Result<usize, BufferError> {
-        let version: usize = self
-            .connection
-            .pragma_query_value(None, "user_version", |row| row.get(0))
-            .during("read its version", &self.path)?;
-        if version > MIGRATIONS.len() {
-            return Err(BufferError::Newer {
-                path: self.path.clone(),
-                version,
-                known: MIGRATIONS.len(),
-            });
+        let version =
+            versions::version_of(&self.connection).during("read its version", &self.path)?;
+        let known = known_version();
+        if version > known {
+            return Err(BufferError::Newer { path: self.path.clone(), version, known });
         }
         Ok(version)
     }
@@ -271,11 +264,6 @@ impl Batch<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_migration_applies_to_an_empty_file() {
-        Migrations::from_slice(MIGRATIONS).validate().unwrap();
-    }
 
     #[test]
     fn a_buffer_keeps_its_name_and_a_newer_one_is_refused() {

@@ -10,7 +10,7 @@ use super::{
     sessions::{FIGURES, read_figures},
 };
 use crate::durable::Step;
-use crate::model::{Delivery, DetailCounts, LocalSession, Machine};
+use crate::model::{Day, Delivery, DetailCounts, Language, LocalSession, Machine};
 
 /// A session that waits for central, or that is compared with it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,8 +21,15 @@ pub struct Pending {
     pub refusal: Option<String>,
 }
 
+/// What waits for central, in two figures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Waiting {
+    pub sessions: u64,
+    pub oldest_day: Option<Day>,
+}
+
 const COLUMNS: &str = "s.id, m.nom, m.type_cu, s.day, s.revision, s.synced_revision, s.events,
-    s.total_pieces, s.total_waits, s.total_stops, s.total_jobs, s.refusal";
+    s.total_pieces, s.total_waits, s.total_stops, s.total_jobs, s.total_findings, s.refusal";
 
 fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
     Ok(Pending {
@@ -38,13 +45,27 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
                 waits: row.get(8)?,
                 stops: row.get(9)?,
                 jobs: row.get(10)?,
+                findings: row.get(11)?,
             },
         },
-        refusal: row.get(11)?,
+        refusal: row.get(12)?,
     })
 }
 
 impl Buffer {
+    pub fn waiting(&self) -> Result<Waiting, BufferError> {
+        self.connection
+            .prepare_cached(
+                "SELECT count(*), min(day) FROM session WHERE revision > synced_revision",
+            )
+            .and_then(|mut select| {
+                select.query_row([], |row| {
+                    Ok(Waiting { sessions: row.get(0)?, oldest_day: row.get(1)? })
+                })
+            })
+            .during("count what waits", &self.path)
+    }
+
     /// At most `most` of the sessions that wait for central and for which `wanted` holds: the newest
     /// day of each machine first (people look at today), then oldest first. After weeks without
     /// central thousands wait; no more than one batch of them is ever in memory.
@@ -122,11 +143,13 @@ impl Buffer {
             let mut delivery = view
                 .prepare_cached(&format!(
                     "SELECT m.nom, m.type_cu, s.day, s.revision, s.log_sources, s.total_waits,
-                         s.total_stops, s.total_jobs, {FIGURES}
-                     FROM session s JOIN machine m ON m.id = s.machine_id WHERE s.id = ?1"
+                         s.total_stops, s.total_jobs, s.total_findings, d.nominal_per_hour,
+                         coalesce(d.rejects, 0), {FIGURES}
+                     FROM session s JOIN machine m ON m.id = s.machine_id
+                     LEFT JOIN day_digest d ON d.session_id = s.id WHERE s.id = ?1"
                 ))?
                 .query_row([session_id], |row| {
-                    let figures = read_figures(row, 8)?;
+                    let figures = read_figures(row, 11)?;
                     Ok(Delivery {
                         machine: Machine { nom: row.get(0)?, type_cu: row.get(1)? },
                         day: row.get(2)?,
@@ -137,18 +160,24 @@ impl Buffer {
                             waits: row.get(5)?,
                             stops: row.get(6)?,
                             jobs: row.get(7)?,
+                            findings: row.get(8)?,
                         },
                         figures,
                         pieces: Vec::new(),
                         waits: Vec::new(),
                         stops: Vec::new(),
                         jobs: Vec::new(),
+                        findings: Vec::new(),
+                        language: Language::default(),
+                        nominal_per_hour: row.get(9)?,
+                        rejects: row.get(10)?,
                     })
                 })?;
             delivery.pieces = changed_since(&view, session_id, since_revision)?;
             delivery.waits = changed_since(&view, session_id, since_revision)?;
             delivery.stops = changed_since(&view, session_id, since_revision)?;
             delivery.jobs = changed_since(&view, session_id, since_revision)?;
+            delivery.findings = changed_since(&view, session_id, since_revision)?;
             Ok(delivery)
         };
         read().during("read a session", &self.path)

@@ -42,7 +42,7 @@ impl Buffer {
             .connection
             .prepare(&format!(
                 "SELECT m.nom, s.day, s.total_pieces, s.total_waits, s.total_stops, s.total_jobs,
-                     s.revision, s.synced_revision, s.refusal, s.log_sources, {FIGURES}
+                     s.total_findings, s.revision, s.synced_revision, s.refusal, s.log_sources, {FIGURES}
                  FROM session s JOIN machine m ON m.id = s.machine_id
                  WHERE s.day BETWEEN ?1 AND ?2 AND (?3 IS NULL OR m.nom = ?3)
                  ORDER BY s.day DESC, m.nom DESC LIMIT ?4"
@@ -59,12 +59,13 @@ impl Buffer {
                                 waits: row.get(3)?,
                                 stops: row.get(4)?,
                                 jobs: row.get(5)?,
+                                findings: row.get(6)?,
                             },
-                            revision: row.get(6)?,
-                            synced_revision: row.get(7)?,
-                            refusal: row.get(8)?,
-                            log_sources: row.get(9)?,
-                            figures: read_figures(row, 10)?,
+                            revision: row.get(7)?,
+                            synced_revision: row.get(8)?,
+                            refusal: row.get(9)?,
+                            log_sources: row.get(10)?,
+                            figures: read_figures(row, 11)?,
                         })
                     })?
                     .collect()

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension, params};
 
 use super::{
-    Buffer, BufferError,
+    Buffer, BufferError, QuietMark,
     details::all,
     error::During,
-    sessions::{FIGURES, read_figures},
+    sessions::{FIGURES, read_figures, with_rows},
 };
-use crate::model::{Day, Session};
+use crate::model::{Day, Finding, Session, Trs};
 
 /// Figures of the buffer as a whole.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -87,6 +87,16 @@ pub struct StoredSession {
     pub refusal: Option<String>,
     pub log_sources: String,
     pub session: Session,
+    pub findings: Vec<Finding>,
+    /// What the TRS is measured by; `None`: it has none.
+    pub nominal_per_hour: Option<u32>,
+    pub rejects: u32,
+}
+
+impl StoredSession {
+    pub fn trs(&self) -> Option<Trs> {
+        Trs::of(&self.session.figures, self.nominal_per_hour?, self.rejects)
+    }
 }
 
 impl Buffer {
@@ -158,6 +168,26 @@ impl Buffer {
                     .collect()
             })
             .during("look at its machines", &self.path)
+    }
+
+    /// Machines with a file that may still grow, and since when it does not.
+    pub fn growing(&self) -> Result<Vec<(String, Option<QuietMark>)>, BufferError> {
+        self.connection
+            .prepare(
+                "SELECT m.nom, f.quiet_boot, f.quiet_since_s
+                 FROM log_file f JOIN machine m ON m.id = f.machine_id WHERE f.state = 'growing'",
+            )
+            .and_then(|mut select| {
+                select
+                    .query_map([], |row| {
+                        let (boot, since_s): (Option<String>, _) = (row.get(1)?, row.get(2)?);
+                        let mark = boot.zip(since_s);
+                        let mark = mark.map(|(boot, since_s)| QuietMark { boot, since_s });
+                        Ok((row.get(0)?, mark))
+                    })?
+                    .collect()
+            })
+            .during("look at what grows", &self.path)
     }
 
     /// What is set aside, and why, at most `most` reasons.
@@ -261,8 +291,9 @@ impl Buffer {
         let mut stored = view
             .prepare_cached(&format!(
                 "SELECT m.nom, s.day, s.revision, s.synced_revision, s.refusal, s.log_sources,
-                     {FIGURES}
-                 FROM session s JOIN machine m ON m.id = s.machine_id WHERE s.id = ?1"
+                     d.nominal_per_hour, coalesce(d.rejects, 0), {FIGURES}
+                 FROM session s JOIN machine m ON m.id = s.machine_id
+                 LEFT JOIN day_digest d ON d.session_id = s.id WHERE s.id = ?1"
             ))?
             .query_row([id], |row| {
                 Ok(StoredSession {
@@ -272,14 +303,14 @@ impl Buffer {
                     synced_revision: row.get(3)?,
                     refusal: row.get(4)?,
                     log_sources: row.get(5)?,
-                    session: Session { figures: read_figures(row, 6)?, ..Session::default() },
+                    nominal_per_hour: row.get(6)?,
+                    rejects: row.get(7)?,
+                    findings: Vec::new(),
+                    session: Session { figures: read_figures(row, 8)?, ..Session::default() },
                 })
             })?;
-        stored.session.pieces = all(&view, id)?;
-        stored.session.waits = all(&view, id)?;
-        stored.session.stops = all(&view, id)?;
-        stored.session.jobs = all(&view, id)?;
-        stored.session.anomalies = all(&view, id)?;
+        stored.session = with_rows(&view, id, stored.session.figures)?;
+        stored.findings = all(&view, id)?;
         Ok(stored)
     }
 }

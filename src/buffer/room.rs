@@ -40,7 +40,8 @@ const SESSIONS: &str = "SELECT s.id FROM session s
                 OR EXISTS (SELECT 1 FROM raw_chunk c WHERE c.file_id = f.id)))
     ORDER BY s.day, s.id";
 
-const OF_SESSION: [&str; 6] = ["piece", "wait", "stop", "job", "anomaly", "file_session"];
+const OF_SESSION: [&str; 8] =
+    ["piece", "wait", "stop", "job", "anomaly", "finding", "day_digest", "file_session"];
 
 impl Buffer {
     pub fn used_bytes(&self) -> Result<u64, BufferError> {

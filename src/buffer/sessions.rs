@@ -1,12 +1,13 @@
 //! Sessions as computed: a recomputation writes only what changed, and every changed row carries
 //! the session's revision of that change.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     Batch, BufferError,
     details::{Detail, all, replace},
     error::During,
+    judged::Judged,
 };
 use crate::model::{Day, Figures, Session, Stamp};
 
@@ -37,6 +38,22 @@ pub(super) fn read_figures(row: &Row<'_>, first: usize) -> rusqlite::Result<Figu
         effective_ms: row.get(first + 9)?,
         raw_wait_ms: row.get(first + 10)?,
         raw_stop_ms: row.get(first + 11)?,
+    })
+}
+
+/// All rows of a session whose figures are known.
+pub(super) fn with_rows(
+    connection: &Connection,
+    id: i64,
+    figures: Figures,
+) -> rusqlite::Result<Session> {
+    Ok(Session {
+        figures,
+        pieces: all(connection, id)?,
+        waits: all(connection, id)?,
+        stops: all(connection, id)?,
+        jobs: all(connection, id)?,
+        anomalies: all(connection, id)?,
     })
 }
 
@@ -83,12 +100,13 @@ impl Batch<'_> {
     pub fn put_session(
         &self,
         machine_id: i64,
-        day: Day,
         session: &Session,
+        judged: &Judged,
         file_ids: &[i64],
         log_sources: &str,
         analysis_version: i64,
     ) -> Result<Changed, BufferError> {
+        let day = judged.digest.day;
         let put = || -> rusqlite::Result<Changed> {
             let known = self.known_session(machine_id, day)?;
             let (id, revision, header_same) = match &known {
@@ -121,7 +139,9 @@ impl Batch<'_> {
                 + self.put_details(id, revision, fresh, &session.waits)?
                 + self.put_details(id, revision, fresh, &session.stops)?
                 + self.put_details(id, revision, fresh, &session.jobs)?
-                + self.put_details(id, revision, fresh, &session.anomalies)?;
+                + self.put_details(id, revision, fresh, &session.anomalies)?
+                + self.put_details(id, revision, fresh, &judged.findings)?
+                + self.put_digest(id, judged)?;
             if header_same && rows == 0 {
                 if known.is_some_and(|known| known.analysis_version != analysis_version) {
                     self.transaction.execute(
@@ -131,7 +151,7 @@ impl Batch<'_> {
                 }
                 return Ok(Changed::Same);
             }
-            self.put_header(id, revision, session, log_sources, analysis_version)?;
+            self.put_header(id, revision, session, judged, log_sources, analysis_version)?;
             Ok(if fresh { Changed::New } else { Changed::Updated })
         };
         put().during("keep a session", self.path)
@@ -155,7 +175,7 @@ impl Batch<'_> {
             .optional()
     }
 
-    fn put_details<D: Detail>(
+    pub(super) fn put_details<D: Detail>(
         &self,
         session_id: i64,
         revision: i64,
@@ -171,6 +191,7 @@ impl Batch<'_> {
         id: i64,
         revision: i64,
         session: &Session,
+        judged: &Judged,
         log_sources: &str,
         analysis_version: i64,
     ) -> rusqlite::Result<()> {
@@ -182,7 +203,8 @@ impl Batch<'_> {
                      events = ?5, first_piece_ms = ?6, last_piece_ms = ?7, first_start_ms = ?8,
                      last_stop_ms = ?9, total_pieces = ?10, window_ms = ?11, wait_ms = ?12,
                      stop_ms = ?13, effective_ms = ?14, raw_wait_ms = ?15, raw_stop_ms = ?16,
-                     total_waits = ?17, total_stops = ?18, total_jobs = ?19
+                     total_waits = ?17, total_stops = ?18, total_jobs = ?19,
+                     total_findings = ?20
                  WHERE id = ?1",
             )?
             .execute(params![
@@ -205,6 +227,7 @@ impl Batch<'_> {
                 session.waits.len() as u64,
                 session.stops.len() as u64,
                 session.jobs.len() as u64,
+                judged.findings.len() as u64,
             ])?;
         Ok(())
     }

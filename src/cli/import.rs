@@ -7,7 +7,7 @@ use anyhow::Context;
 use super::{Exit, UsageError, complain, configured, log_of_one_shot, print, progress::Bar};
 use crate::{
     agent::Agent,
-    collect::{ImportReport, import_file},
+    collect::{ImportReport, import_file, judge_stale},
     config::Config,
     journal,
     model::Machine,
@@ -50,6 +50,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
             }
         }
     }
+    all.sessions_changed += judge_stale(&mut agent.buffer, &agent.settings)?;
     bar.finish();
     let ImportReport { files_read, files_failed, files_refused, sessions_changed, .. } = all;
     print(&format!(

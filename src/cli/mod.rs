@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     agent,
@@ -26,6 +26,7 @@ mod run;
 mod sessions;
 mod status;
 mod table;
+mod update;
 
 /// How a command ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,6 +90,14 @@ enum Command {
     /// Central's tables.
     #[command(subcommand)]
     Central(central::Command),
+    /// Field updates of this gateway: signed packages, proven or put back.
+    #[command(subcommand)]
+    Update(update::Command),
+}
+
+/// What the command line takes; the manual and the shell's completion are made of it.
+pub fn command_line() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the command that the process was started with.
@@ -131,6 +140,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<Exit> {
         Command::Replay => replay::run(path),
         Command::Health => health::run(path),
         Command::Central(command) => central::run(path, command),
+        Command::Update(command) => update::run(path, command),
     }
 }
 
@@ -141,7 +151,24 @@ struct UsageError(String);
 
 /// Reads the configuration, starts the log at its level, and says what is odd about it.
 fn configured(path: &Path, log: LogTo) -> Result<Config, ConfigError> {
-    let loaded = config::load(path, &|name| std::env::var(name).ok())?;
+    configured_with(path, log, &|name| std::env::var(name).ok())
+}
+
+/// For who logs in nowhere: passwords that the environment or a credential may hold are not asked for.
+fn configured_without_passwords(path: &Path, log: LogTo) -> Result<Config, ConfigError> {
+    configured_with(path, log, &|name| match name {
+        "FTP_PASS" | "POSTGRES_PASSWORD" => Some(String::new()),
+        "CREDENTIALS_DIRECTORY" => None,
+        _ => std::env::var(name).ok(),
+    })
+}
+
+fn configured_with(
+    path: &Path,
+    log: LogTo,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, ConfigError> {
+    let loaded = config::load(path, env)?;
     let level = loaded.config.agent.log_level;
     journal::start(match log {
         LogTo::Stderr => level,

@@ -17,6 +17,20 @@ impl Bar {
         Self(bar)
     }
 
+    /// Bytes of a download; nothing is shown before the first.
+    pub fn for_bytes() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {elapsed}")
+            .expect("the template names only known fields");
+        bar.set_style(style);
+        Self(bar)
+    }
+
+    pub fn show_bytes(&self, done: u64, of: u64) {
+        self.0.set_length(of);
+        self.0.set_position(done);
+    }
+
     pub fn show(&self, what: &str, done: usize, of: usize) {
         self.0.set_length(of as u64);
         self.0.set_position(done as u64);

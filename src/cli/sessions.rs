@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Exit, LogTo, UsageError, configured, print, table::table};
 use crate::{
     buffer::{Buffer, SessionFilter, StoredSession},
-    model::{Day, Stamp, hours_e4, rate_e2},
+    model::{Day, Finding, Language, Stamp, hours_e4, rate_e2},
 };
 
 #[derive(Debug, clap::Args)]
@@ -19,6 +19,9 @@ pub struct Arguments {
     /// Only this production day.
     #[arg(long, value_name = "YYYY-MM-DD")]
     date: Option<Day>,
+    /// Also each anomaly, in a sentence.
+    #[arg(long, conflicts_with = "json")]
+    anomalies: bool,
     /// One object a session, with all details, under the names of central's columns.
     #[arg(long)]
     json: bool,
@@ -40,24 +43,31 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     };
     let filter = SessionFilter { machine: arguments.machine.clone(), day: arguments.date };
     if arguments.json {
-        as_json(&buffer, &filter)?
+        as_json(&buffer, &filter, config.agent.language)?
     } else {
-        as_table(&buffer, &filter)?
+        as_table(&buffer, &filter, arguments.anomalies.then_some(config.agent.language))?
     }
     Ok(Exit::Done)
 }
 
-fn as_table(buffer: &Buffer, filter: &SessionFilter) -> anyhow::Result<()> {
-    let mut rows = Vec::new();
+fn as_table(
+    buffer: &Buffer,
+    filter: &SessionFilter,
+    sentences: Option<Language>,
+) -> anyhow::Result<()> {
+    let (mut rows, mut told) = (Vec::new(), Vec::new());
+    let mut has_trs = false;
     buffer.each_session(filter, |stored| {
+        has_trs |= stored.nominal_per_hour.is_some();
         rows.push(row(&stored));
+        told.extend(sentences.iter().flat_map(|language| sentences_of(&stored, *language)));
         Ok::<_, std::convert::Infallible>(())
     })??;
     if rows.is_empty() {
         print("no sessions\n")?;
         return Ok(());
     }
-    let heads = [
+    let mut heads = vec![
         "day",
         "machine",
         ">pieces",
@@ -69,10 +79,37 @@ fn as_table(buffer: &Buffer, filter: &SessionFilter) -> anyhow::Result<()> {
         ">waiting %",
         ">stopped %",
         ">stops",
+        ">TRS %",
+        ">anomalies",
         "central",
     ];
+    if !has_trs {
+        // Where no machine has a nominal rhythm, the column would say nothing.
+        heads.remove(TRS_AT);
+        rows.iter_mut().for_each(|row| {
+            row.remove(TRS_AT);
+        });
+    }
     print(&table(&heads, &rows))?;
+    if !told.is_empty() {
+        print(&format!("\n{}", table(&["day", "machine", "gravity", "code", "anomaly"], &told)))?;
+    }
     Ok(())
+}
+
+const TRS_AT: usize = 11;
+
+fn sentences_of(stored: &StoredSession, language: Language) -> Vec<Vec<String>> {
+    let row = |finding: &Finding| {
+        vec![
+            stored.day.to_string(),
+            stored.nom.clone(),
+            finding.gravity.as_str().to_owned(),
+            finding.code.as_str().to_owned(),
+            finding.text(language),
+        ]
+    };
+    stored.findings.iter().map(row).collect()
 }
 
 fn row(stored: &StoredSession) -> Vec<String> {
@@ -93,6 +130,8 @@ fn row(stored: &StoredSession) -> Vec<String> {
         rate(figures.wait_ms),
         rate(figures.stop_ms),
         stored.session.stops.len().to_string(),
+        stored.trs().map_or("-".to_owned(), |trs| decimal(trs.trs_e4, 2)),
+        stored.findings.len().to_string(),
         standing(stored).to_owned(),
     ]
 }
@@ -114,21 +153,21 @@ pub fn decimal(digits: i64, decimals: u32) -> String {
     format!("{sign}{}.{:0width$}", digits / scale, digits % scale, width = decimals as usize)
 }
 
-fn as_json(buffer: &Buffer, filter: &SessionFilter) -> anyhow::Result<()> {
+fn as_json(buffer: &Buffer, filter: &SessionFilter, language: Language) -> anyhow::Result<()> {
     // One session at a time, so that a year of them needs no more memory than a day.
     print("[")?;
     let mut first = true;
     buffer.each_session(filter, |stored| {
         let separator = if std::mem::take(&mut first) { "\n" } else { ",\n" };
-        print(&format!("{separator}{}", object(&stored)))
+        print(&format!("{separator}{}", object(&stored, language)))
     })??;
     print("\n]\n")?;
     Ok(())
 }
 
-fn object(stored: &StoredSession) -> Value {
+pub(super) fn object(stored: &StoredSession, language: Language) -> Value {
     let session = &stored.session;
-    let figures = &session.figures;
+    let (figures, trs) = (&session.figures, stored.trs());
     let at = |at: Stamp| at.to_naive().format("%Y-%m-%d %H:%M:%S%.3f").to_string();
     let hours = |ms| decimal(hours_e4(ms), 4);
     let rate = |ms| decimal(rate_e2(ms, figures.window_ms), 2);
@@ -160,11 +199,25 @@ fn object(stored: &StoredSession) -> Value {
         "jobs": session.jobs.iter()
             .map(|job| json!([at(job.at), job.reference.as_str(), decimal(job.length_e2, 2), job.colour.as_str()]))
             .collect::<Vec<_>>(),
-        "anomalies": session.anomalies.iter()
-            .map(|anomaly| json!({
-                "code": anomaly.code.as_str(), "at": at(anomaly.at), "count": anomaly.count
+        "anomalies": stored.findings.iter()
+            .map(|finding| json!({
+                "code": finding.code.as_str(),
+                "gravite": finding.gravity.in_french(),
+                "timestamp_debut": finding.from.map(at),
+                "timestamp_fin": finding.to.map(at),
+                "valeur": decimal(finding.value_e2, 2),
+                "attendu": finding.expected_e2.map(|expected| decimal(expected, 2)),
+                "texte": finding.text(language),
             }))
             .collect::<Vec<_>>(),
+        "trs": trs.map(|trs| json!({
+            "cadence_nominale": stored.nominal_per_hour,
+            "rebuts": stored.rejects,
+            "taux_disponibilite": decimal(trs.availability_e4, 2),
+            "taux_performance": decimal(trs.performance_e4, 2),
+            "taux_qualite": decimal(trs.quality_e4, 2),
+            "taux_trs": decimal(trs.trs_e4, 2),
+        })),
         "events": figures.events,
         "revision": stored.revision,
         "synced_revision": stored.synced_revision,

@@ -1,13 +1,15 @@
 //! `cu-agent status`: machines, last reading, what waits, what was refused, links and disk.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use serde_json::{Value, json};
 
 use super::{Exit, LogTo, configured, print, table::table};
 use crate::{
+    agent::Clock,
     buffer::{
-        AsideReport, Buffer, BufferError, CENTRAL, FileReport, LinkState, MachineReport, Totals,
+        AsideReport, Buffer, BufferError, CENTRAL, FileReport, LinkState, MachineReport, StateLock,
+        Totals, known_version,
     },
     config::Config,
 };
@@ -33,7 +35,16 @@ struct Shown {
     files: Vec<FileReport>,
     links: Vec<LinkState>,
     buffer_bytes: u64,
+    /// The file's schema; `None` where there is no buffer.
+    schema: Option<usize>,
+    /// Machines whose LOG grew a moment ago.
+    producing: BTreeSet<String>,
+    /// Who works on the buffer, and what it noted.
+    holder: Option<(String, String)>,
 }
+
+/// A machine whose LOG did not grow for this long, and one poll more, does not produce.
+const SILENT_AFTER: Duration = Duration::from_secs(15 * 60);
 
 pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::StderrWarnings)?;
@@ -56,6 +67,9 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             files: Vec::new(),
             links: Vec::new(),
             buffer_bytes: 0,
+            schema: None,
+            producing: BTreeSet::new(),
+            holder: StateLock::holder(&config.agent.state_dir),
         },
         Some(buffer) => Shown {
             totals: buffer.totals()?,
@@ -64,8 +78,31 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             files: buffer.remarkable_files(most_files)?,
             links: buffer.links()?,
             buffer_bytes: buffer.size_bytes(),
+            schema: Some(buffer.schema_version()?),
+            producing: producing(config, &buffer)?,
+            holder: StateLock::holder(&config.agent.state_dir),
         },
     })
+}
+
+/// By the computer's running time. A file that did not grow since it was started belongs to nobody
+/// who produces now.
+fn producing(config: &Config, buffer: &Buffer) -> Result<BTreeSet<String>, BufferError> {
+    let now = Clock::start().now();
+    let silent_after = SILENT_AFTER + config.schedule.poll;
+    let growing = buffer.growing()?.into_iter().filter_map(|(nom, mark)| {
+        let mark = mark.filter(|mark| mark.boot == now.boot)?;
+        (now.quiet_for(Some(&mark)) < silent_after).then_some(nom)
+    });
+    Ok(growing.collect())
+}
+
+/// The process at work, for programs: its number and, once it has collected, its version and the
+/// sources that did not answer.
+fn service(holder: &(String, String)) -> Value {
+    let process = holder.0.rsplit(' ').next().and_then(|number| number.parse::<u32>().ok());
+    let collected = serde_json::from_str(&holder.1).unwrap_or(Value::Null);
+    json!({ "process": process, "collected": collected })
 }
 
 /// Central's state in one word, with since when and why.
@@ -79,7 +116,7 @@ fn central<'l>(config: &Config, links: &'l [LinkState]) -> (&'static str, Option
 }
 
 fn as_json(config: &Config, shown: &Shown) -> Value {
-    let Shown { totals, machines, set_aside, files, links, buffer_bytes } = shown;
+    let Shown { totals, machines, set_aside, files, links, buffer_bytes, .. } = shown;
     let (state, link) = central(config, links);
     json!({
         "agent": config.agent.id,
@@ -93,6 +130,10 @@ fn as_json(config: &Config, shown: &Shown) -> Value {
         "raw_bytes": totals.raw_bytes,
         "buffer_bytes": buffer_bytes,
         "max_buffer_bytes": config.agent.max_buffer_bytes,
+        "schema": shown.schema,
+        "schema_known": known_version(),
+        "producing": shown.producing,
+        "service": shown.holder.as_ref().map(service),
         "central": {
             "state": state,
             "since": link.map(|link| &link.since),
@@ -141,7 +182,7 @@ fn as_json(config: &Config, shown: &Shown) -> Value {
 }
 
 fn as_text(config: &Config, shown: &Shown) -> String {
-    let Shown { totals, machines, set_aside, files, links, buffer_bytes } = shown;
+    let Shown { totals, machines, set_aside, files, links, buffer_bytes, .. } = shown;
     let mut text = format!(
         "agent {} (cu-agent {})\n\nsessions   {} in the buffer, {} waiting for central",
         config.agent.id,

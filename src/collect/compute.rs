@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Settings;
+use super::{Settings, judge::History};
 use crate::{
-    analyse::{ANALYSIS_VERSION, Part, days_touched, parts_by_day, session_of_day},
+    analyse::{
+        ANALYSIS_VERSION, Part, days_touched, debris_by_day, parts_by_day, remnants, session_of_day,
+    },
     buffer::{Batch, BufferError, Changed, Chunk},
     journal,
     model::Day,
-    parse::{Event, Text, parse},
+    parse::{Debris, Parsed, Text, parse},
 };
 
 /// Central's `fichier_log_source` holds 255 characters.
@@ -58,13 +60,18 @@ pub(super) fn recompute(
         };
         texts.insert(file_id, of_file);
     }
-    let events: BTreeMap<i64, Vec<Event<'_>>> =
-        texts.iter().map(|(id, texts)| (*id, events_of(texts, settings))).collect();
-    let mut parts_of_file: BTreeMap<i64, BTreeMap<Day, Part<'_, '_>>> = events
+    let parsed: BTreeMap<i64, Parsed<'_>> =
+        texts.iter().map(|(id, texts)| (*id, parsed_of(texts, settings))).collect();
+    let day_start = settings.options.day_start;
+    let mut parts_of_file: BTreeMap<i64, BTreeMap<Day, Part<'_, '_>>> =
+        parsed.iter().map(|(id, parsed)| (*id, parts_by_day(&parsed.events, day_start))).collect();
+    let mut debris_of_file: BTreeMap<i64, BTreeMap<Day, Vec<Debris<'_>>>> = parsed
         .iter()
-        .map(|(id, events)| (*id, parts_by_day(events, settings.options.day_start)))
+        .map(|(id, parsed)| (*id, debris_by_day(&parsed.events, &parsed.debris, day_start)))
         .collect();
 
+    let (Some(&first), Some(&last)) = (days.first(), days.last()) else { return Ok(0) };
+    let mut history = History::load(batch, machine_id, (first, last), settings)?;
     let mut changed = 0;
     for (day, files) in &files_of_day {
         let parts: Vec<_> = files
@@ -77,12 +84,20 @@ pub(super) fn recompute(
             // Its older bytes made room long ago; what is left of them would only shrink it. The new
             // file feeds no session, so it stays on its source.
             journal::day_kept(*day, files.values());
+            changed += u64::from(history.judge_stored(batch, *day)?);
             continue;
         }
+        let debris: Vec<Vec<Debris<'_>>> = files
+            .keys()
+            .filter_map(|id| debris_of_file.get_mut(id).and_then(|debris| debris.remove(day)))
+            .collect();
+        let debris: Vec<&[Debris<'_>]> = debris.iter().map(Vec::as_slice).collect();
+        let remnants = remnants(&parts, &debris, &settings.words);
+        let judged = history.judge(batch, *day, &session, remnants)?;
         let ids: Vec<i64> = files.keys().copied().collect();
         let sources = log_sources(files.values());
         let change =
-            batch.put_session(machine_id, *day, &session, &ids, &sources, ANALYSIS_VERSION)?;
+            batch.put_session(machine_id, &session, &judged, &ids, &sources, ANALYSIS_VERSION)?;
         changed += u64::from(change != Changed::Same);
     }
     Ok(changed)
@@ -105,18 +120,23 @@ fn wanted_bytes(chunks: Vec<Chunk>, days: &BTreeSet<Day>, settings: &Settings) -
     .collect()
 }
 
-fn events_of<'t>(texts: &'t [Text<'_>], settings: &Settings) -> Vec<Event<'t>> {
-    let mut all: Vec<Event<'t>> = Vec::new();
+fn parsed_of<'t>(texts: &'t [Text<'_>], settings: &Settings) -> Parsed<'t> {
+    let mut all: Parsed<'t> = Parsed::default();
     for text in texts {
-        let mut parsed = parse(text, &settings.words).events;
-        if all.is_empty() {
-            all = parsed;
+        let mut parsed = parse(text, &settings.words);
+        let events_before = all.events.len();
+        all.debris.extend(parsed.debris.into_iter().map(|debris| Debris {
+            events_before: debris.events_before + events_before,
+            ..debris
+        }));
+        if all.events.is_empty() {
+            all.events = parsed.events;
             continue;
         }
-        if let (Some(before), Some(first)) = (all.last(), parsed.first_mut()) {
+        if let (Some(before), Some(first)) = (all.events.last(), parsed.events.first_mut()) {
             first.stepped_back = first.seconds < before.seconds;
         }
-        all.append(&mut parsed);
+        all.events.append(&mut parsed.events);
     }
     all
 }

@@ -75,7 +75,8 @@ impl FolderCycle<'_> {
         listed: &Listed,
         newest_server_time: Option<NaiveDateTime>,
     ) -> Result<(), BufferError> {
-        let may_delete = self.may_delete();
+        // What an older version, put back, would not know of must still be there to be read again.
+        let may_delete = self.may_delete() && !buffer.may_go_back();
         let has_work = listed.known.values().any(|file| match file.state {
             FileState::Growing => true,
             FileState::Closed => may_delete,

@@ -18,9 +18,9 @@ use chrono::NaiveDateTime;
 use crate::{
     analyse,
     buffer::{Buffer, BufferError, FileProgress},
-    config::SourceConfig,
+    config::{Nominal, SourceConfig},
     journal,
-    model::Machine,
+    model::{Limits, Machine},
     parse::Words,
     source::{Entry, Source, SourceError},
 };
@@ -30,6 +30,7 @@ mod decide;
 mod departure;
 mod import;
 mod intake;
+mod judge;
 mod keep;
 mod reading;
 mod replay;
@@ -37,6 +38,7 @@ mod room;
 
 pub use decide::Moment;
 pub use import::{ImportError, ImportReport, import_file};
+pub use judge::judge_stale;
 pub use replay::{ReplayReport, replay, replay_outdated};
 
 use decide::{Look, is_log, look};
@@ -49,6 +51,10 @@ use room::{Room, make_room};
 pub struct Settings {
     pub words: Words,
     pub options: analyse::Options,
+    /// From when on something is an anomaly.
+    pub limits: Limits,
+    /// Machine (`nom`) -> what its TRS is measured by.
+    pub nominals: BTreeMap<String, Nominal>,
     pub file_quiet: Duration,
     /// Whether there is a central that could confirm anything: without one nothing is deleted.
     pub has_central: bool,
@@ -133,9 +139,17 @@ pub fn collect(
             FolderCycle { config, settings, watch, folder, machine, report: &mut report };
         match cycle.read_new(buffer, source)? {
             Some(listed) => listings.push((folder, machine, listed)),
-            None if report.error.is_some() => return Ok(report),
+            None if report.error.is_some() => break,
             None => {}
         }
+    }
+    let judged = judge_stale(buffer, settings)?;
+    if judged > 0 {
+        report.sessions_changed += judged;
+        watch.kept();
+    }
+    if report.error.is_some() {
+        return Ok(report);
     }
     for (folder, machine, listed) in &mut listings {
         let mut cycle =

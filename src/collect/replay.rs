@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::{
     Settings,
     compute::{AtHand, Touched, recompute},
+    judge::judge_stale,
 };
 use crate::{
     analyse::{ANALYSIS_VERSION, days_touched},
@@ -28,7 +29,8 @@ pub fn replay(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<ReplayReport, BufferError> {
     let files = buffer.held_files()?;
-    let machines: BTreeSet<i64> = files.iter().map(|file| file.machine_id).collect();
+    // Also those whose raw bytes made room: their days are judged by their rows.
+    let machines: BTreeSet<i64> = buffer.machine_ids()?.into_iter().collect();
     let mut report = ReplayReport::default();
     for machine_id in machines {
         let of_machine: Vec<&HeldFile> =
@@ -63,6 +65,7 @@ pub fn replay(
         }
         batch.commit(Step::Replay)?;
     }
+    report.sessions_changed += judge_stale(buffer, settings)?;
     Ok(report)
 }
 

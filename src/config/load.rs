@@ -12,10 +12,12 @@ use chrono::TimeDelta;
 
 use super::{
     Agent, Analysis, CentralConfig, CentralTls, Config, DeletePolicy, EventNames, FtpConfig,
-    FtpMode, FtpTls, NameEncoding, Schedule, SourceConfig, SourceKind, Status, WaitStamp,
+    FtpMode, FtpTls, NameEncoding, Nominal, Schedule, SourceConfig, SourceKind, Status, WaitStamp,
+    anomalies::anomalies,
     reader::{Document, Mistake, Section},
     secrets::{PasswordPlaces, Secrets},
     units::{parse_bytes, parse_duration, parse_time_of_day},
+    update::update,
 };
 use crate::model::{Language, Machine};
 
@@ -69,7 +71,9 @@ pub fn parse(
     loader.one_folder_a_machine(&sources);
     let central = loader.central(root.section("central"));
     let analysis = analysis(root.section("analysis"));
+    let anomalies = anomalies(root.section("anomalies"));
     let status = status(root.section("status"));
+    let update = update(root.section("update"), &loader.base);
     let alarms = loader.alarms(root.section("alarms"));
     root.finish();
 
@@ -77,7 +81,17 @@ pub fn parse(
     let warnings = loader.secrets.warnings;
     match (agent, mistakes.is_empty()) {
         (Some(agent), true) => Ok(Loaded {
-            config: Config { agent, schedule, sources, central, analysis, status, alarms },
+            config: Config {
+                agent,
+                schedule,
+                sources,
+                central,
+                analysis,
+                anomalies,
+                status,
+                alarms,
+                update,
+            },
             warnings,
         }),
         _ => Err(ConfigError::Mistakes(mistakes)),
@@ -142,13 +156,16 @@ impl Loader<'_, '_> {
                 ],
             )
             .unwrap_or(log::LevelFilter::Info);
+        let language = section
+            .choice("language", &[("fr", Language::French), ("en", Language::English)])
+            .unwrap_or_default();
         let max_buffer_bytes = section
             .bytes("max_buffer_size", r#"a size of at least "1MiB""#, |text| {
                 parse_bytes(text).filter(|bytes| *bytes >= 1 << 20)
             })
             .unwrap_or(2 << 30);
         section.finish();
-        Some(Agent { id: id?, state_dir, log_level, max_buffer_bytes })
+        Some(Agent { id: id?, state_dir, log_level, language, max_buffer_bytes })
     }
 
     fn source(&mut self, mut section: Section<'_>, first_ftp: &mut bool) -> Option<SourceConfig> {
@@ -177,9 +194,10 @@ impl Loader<'_, '_> {
             }
             None => return None,
         };
-        let folders = machines(section.section("folders"), &section);
+        let (folders, nominals) = machines(section.section("folders"), &section);
         section.finish();
-        Some(SourceConfig { name: name?, kind: kind?, delete, max_file_bytes, folders })
+        let (name, kind) = (name?, kind?);
+        Some(SourceConfig { name, kind, delete, max_file_bytes, folders, nominals })
     }
 
     fn ftp(&mut self, section: &mut Section<'_>, is_first: bool) -> Option<FtpConfig> {
@@ -347,8 +365,12 @@ fn overridden(
     }
 }
 
-fn machines(section: Option<Section<'_>>, source: &Section<'_>) -> BTreeMap<String, Machine> {
-    let mut folders = BTreeMap::new();
+/// The machine of each folder, and by machine what its TRS is measured by.
+fn machines(
+    section: Option<Section<'_>>,
+    source: &Section<'_>,
+) -> (BTreeMap<String, Machine>, BTreeMap<String, Nominal>) {
+    let (mut folders, mut nominals) = (BTreeMap::new(), BTreeMap::new());
     let entries = section.map(|mut section| section.named_sections()).unwrap_or_default();
     if entries.is_empty() {
         source.missing("folders", r#""FOLDER" = { nom = "…", type_cu = "…" }"#);
@@ -364,13 +386,22 @@ fn machines(section: Option<Section<'_>>, source: &Section<'_>) -> BTreeMap<Stri
         let accepted = "the machine's name in central, 1 to 100 characters";
         let nom = entry.required("nom", accepted, |text| limited(text, 100));
         let type_cu = entry.parsed("type_cu", "1 to 50 characters", |text| limited(text, 50));
+        let per_hour = entry.number("nominal_per_hour", 1..=1_000_000);
+        let accepted = "a word of latin-1 characters without a colon";
+        let reject_event = entry.parsed("reject_event", accepted, event_name);
+        if per_hour.is_none() && reject_event.is_some() {
+            entry.missing("nominal_per_hour", "it where reject_event stands");
+        }
         entry.finish();
         if let Some(nom) = nom {
+            if let Some(per_hour) = per_hour {
+                nominals.insert(nom.clone(), Nominal { per_hour, reject_event });
+            }
             let type_cu = type_cu.unwrap_or_else(|| nom.chars().take(50).collect());
             folders.insert(folder, Machine { nom, type_cu });
         }
     }
-    folders
+    (folders, nominals)
 }
 
 fn schedule(section: Option<Section<'_>>) -> Schedule {

@@ -6,19 +6,22 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use chrono::TimeDelta;
 
-use crate::model::{Language, Machine};
+use crate::model::{Language, Limits, Machine};
 
 mod alarms;
+mod anomalies;
 mod load;
 mod reader;
 mod secrets;
 #[cfg(test)]
 mod tests;
 mod units;
+mod update;
 
 pub use alarms::{AlarmLimits, Alarms, WorkingHours};
 pub use load::{ConfigError, Loaded, load, parse};
 pub use reader::Mistake;
+pub use update::{UpdateConfig, Window};
 
 /// A password. It has no `Display`, and its `Debug` prints stars.
 #[derive(Clone, PartialEq, Eq)]
@@ -50,7 +53,10 @@ pub struct Config {
     /// `None`: collect and buffer only.
     pub central: Option<CentralConfig>,
     pub analysis: Analysis,
+    pub anomalies: Limits,
     pub status: Status,
+    /// `None`: no field updates.
+    pub update: Option<UpdateConfig>,
     /// `None`: nobody is told.
     pub alarms: Option<Alarms>,
 }
@@ -60,6 +66,8 @@ pub struct Agent {
     pub id: String,
     pub state_dir: PathBuf,
     pub log_level: log::LevelFilter,
+    /// Of the sentences that people read.
+    pub language: Language,
     /// Most bytes the buffer may take on disk; at the cap reading stops and syncing goes on.
     pub max_buffer_bytes: u64,
 }
@@ -78,6 +86,17 @@ pub struct SourceConfig {
     pub max_file_bytes: u64,
     /// Folder name on the source -> machine.
     pub folders: BTreeMap<String, Machine>,
+    /// Machine (`nom`) -> what its TRS is measured by, where it is set.
+    pub nominals: BTreeMap<String, Nominal>,
+}
+
+/// What a machine's TRS is measured by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Nominal {
+    /// Pieces an hour that the machine can make.
+    pub per_hour: u32,
+    /// The event that tells of a rejected piece; without it quality is 1.
+    pub reject_event: Option<String>,
 }
 
 #[derive(Clone, Debug)]

@@ -1,7 +1,13 @@
 //! Reads a TOML document key by key and remembers every mistake with its line, so that one start
 //! reports them all. A key that nobody asked for is a mistake too, named with the accepted ones.
 
-use std::{cell::RefCell, fmt, ops::Range, path::PathBuf, rc::Rc};
+use std::{
+    cell::RefCell,
+    fmt,
+    ops::{Range, RangeInclusive},
+    path::PathBuf,
+    rc::Rc,
+};
 
 use toml::{
     Spanned,
@@ -239,6 +245,23 @@ impl<'t> Section<'t> {
                 None
             }
         }
+    }
+
+    /// A whole number without sign.
+    pub fn number(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
+        let entry = self.take(key)?;
+        let span = entry.value.span();
+        let value = entry.value.into_inner();
+        let number = match &value {
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str().parse().ok(),
+            _ => None,
+        };
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let accepted = format!("a whole number from {} to {}", range.start(), range.end());
+            self.refuse(key, &span, &shown(&value), &accepted);
+        }
+        number
     }
 
     /// A sub-table, `None` where absent.

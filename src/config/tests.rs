@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path};
 
 use super::{CentralTls, ConfigError, Loaded, SourceKind, parse};
+use crate::model::{Language, Limits};
 
 const MINIMAL: &str = r#"
 [agent]
@@ -165,4 +166,38 @@ fn an_empty_systemd_credential_is_a_password_that_is_not_given() {
     let refusal = parse_with(&text, &env).expect_err("no password").to_string();
     assert!(refusal.contains("central.password_file"), "{refusal}");
     assert!(refusal.contains("central-password"), "{refusal}");
+}
+
+#[test]
+fn thresholds_of_anomalies_are_defaults_until_they_are_set_and_are_checked() {
+    assert_eq!(parse_with(MINIMAL, &[]).unwrap().config.anomalies, Limits::default());
+    let text = format!("{MINIMAL}\n[anomalies]\ntorn_lines = 7\n");
+    let limits = parse_with(&text, &[]).unwrap().config.anomalies;
+    assert_eq!(limits, Limits { torn_lines: 7, ..Limits::default() });
+    let text = format!("{MINIMAL}\n[anomalies]\ndeviations = 0\nleast_days = 30\n");
+    let message = refusal(&text);
+    assert!(message.contains("anomalies.deviations: 0"), "{message}");
+    assert!(message.contains("a whole number from 1 to 100"), "{message}");
+    assert!(message.contains("least_days 30 is more than comparable_days 20"), "{message}");
+}
+
+#[test]
+fn a_nominal_rhythm_belongs_to_its_machine_and_rejects_need_one() {
+    let with = |keys: &str| MINIMAL.replace("type_cu = \"DEM12\"", keys);
+    let config = parse_with(&with("nominal_per_hour = 90, reject_event = \"Af\""), &[]).unwrap();
+    let nominal = &config.config.sources[0].nominals["DEM12"];
+    assert_eq!((nominal.per_hour, nominal.reject_event.as_deref()), (90, Some("Af")));
+    assert!(parse_with(MINIMAL, &[]).unwrap().config.sources[0].nominals.is_empty());
+    let message = refusal(&with("reject_event = \"Af\""));
+    assert!(message.contains("nominal_per_hour: is missing"), "{message}");
+    let message = refusal(&with("nominal_per_hour = \"90\""));
+    assert!(message.contains("a whole number from 1"), "{message}");
+}
+
+#[test]
+fn sentences_are_french_unless_english_is_asked_for() {
+    let language = |text: &str| parse_with(text, &[]).unwrap().config.agent.language;
+    assert_eq!(language(MINIMAL), Language::French);
+    let english = MINIMAL.replace("[agent]", "[agent]\nlanguage = \"en\"");
+    assert_eq!(language(&english), Language::English);
 }

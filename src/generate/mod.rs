@@ -5,11 +5,13 @@
 //! day tuned to what the parser likes.
 
 mod dirt;
+mod flaw;
 mod random;
 
 use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta, Weekday};
 
-use self::random::Random;
+pub use self::flaw::Flaw;
+use self::{flaw::Shape, random::Random};
 
 /// A machining centre and what its month looks like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,13 +84,20 @@ pub fn file_name(day: NaiveDate) -> String {
 /// The LOG of one machine and day.
 pub fn log_of_day(centre: &Centre, day: NaiveDate, seed: u64, dirt: Dirt) -> Vec<u8> {
     let mut random = Random::new(seed, centre.nom, i64::from(day.num_days_from_ce()));
-    let lines = lines_of_day(centre, day, &mut random);
+    let lines = lines_of_day(centre, day, &Shape::ORDINARY, &mut random);
     match dirt {
         Dirt::None => {
             lines.iter().flat_map(|line| format!("{}\n", line.text()).into_bytes()).collect()
         }
         Dirt::Some => dirt::soiled(lines, &mut random),
     }
+}
+
+/// The same day with exactly one thing wrong.
+pub fn flawed_log_of_day(centre: &Centre, day: NaiveDate, seed: u64, flaw: Flaw) -> Vec<u8> {
+    let mut random = Random::new(seed, centre.nom, i64::from(day.num_days_from_ce()));
+    let lines = lines_of_day(centre, day, &Shape::of(flaw), &mut random);
+    flaw::written(lines, flaw, &mut random)
 }
 
 /// One line, before it is written.
@@ -120,7 +129,7 @@ enum Happening {
 /// First to last piece of a day, on average: 12.4 h.
 const MEAN_WINDOW_SECONDS: u64 = 44_500;
 
-fn lines_of_day(centre: &Centre, day: NaiveDate, random: &mut Random) -> Vec<Line> {
+fn lines_of_day(centre: &Centre, day: NaiveDate, shape: &Shape, random: &mut Random) -> Vec<Line> {
     let first_second = 5 * 3600 + random.between(180, 900);
     // Two draws: most days end in the afternoon, few at noon or late at night.
     let last_second =
@@ -129,16 +138,21 @@ fn lines_of_day(centre: &Centre, day: NaiveDate, random: &mut Random) -> Vec<Lin
 
     // 1.4 to 2.3 h of waiting, more on long days.
     let longest = 17 * 3600;
-    let wait = (5_040 + 3_240 * window / longest) * random.between(90, 110) / 100;
+    let wait =
+        (5_040 + 3_240 * window / longest) * random.between(90, 110) / 100 * shape.wait / 100;
     let idle = window * (1000 - centre.occupation_per_mille) / 1000 * random.between(90, 110) / 100;
     let stop_count = random.between(centre.stops.0, centre.stops.1);
-    let stop = idle.saturating_sub(wait).clamp(stop_count * 270, stop_count * 930);
+    let stop = idle.saturating_sub(wait * 100 / shape.wait);
+    let stop = stop.clamp(stop_count * 270, stop_count * 930) * shape.stop / 100;
+    let stop_count = stop_count * shape.stop_count / 100;
     let effective = window.saturating_sub(wait + stop).max(1);
 
     // Longer days make more pieces, but a busy day is also a fast one.
     let pieces = centre.pieces_of_20_days * (window + MEAN_WINDOW_SECONDS)
         / (20 * 2 * MEAN_WINDOW_SECONDS)
         * random.between(90, 110)
+        / 100
+        * shape.pieces
         / 100;
     let mut happenings =
         vec![(0, Happening::Job), (0, Happening::Piece), (effective, Happening::Piece)];

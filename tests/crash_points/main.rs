@@ -55,7 +55,7 @@ impl Scene<'_> {
 }
 
 /// Each returns the command to run then.
-const HISTORY: [(&str, Act); 14] = [
+const HISTORY: [(&str, Act); 18] = [
     ("the first files", |scene| {
         (0..60).for_each(|_| scene.plant.write());
         "once"
@@ -112,6 +112,24 @@ const HISTORY: [(&str, Act); 14] = [
     }),
     ("computed anew", |_| "replay"),
     ("and sent", |_| "once"),
+    ("a version with a newer schema", |scene| {
+        scene.agent.set_environment("CU_AGENT_TRIAL_MIGRATION", "ok");
+        "once"
+    }),
+    ("the older one again, which reads the rest again", |scene| {
+        (0..30).for_each(|_| scene.plant.write());
+        scene.agent.set_environment("CU_AGENT_TRIAL_MIGRATION", "");
+        "once"
+    }),
+    ("the newer schema for good", |scene| {
+        scene.agent.set_environment("CU_AGENT_TRIAL_MIGRATION", "ok");
+        "once"
+    }),
+    ("and a day later", |scene| {
+        scene.plant.next_day();
+        (0..30).for_each(|_| scene.plant.write());
+        "once"
+    }),
     ("the buffer is damaged", |scene| {
         // Nothing that left the server is in it alone.
         fs::write(scene.agent.buffer(), b"bonjour, bonjour, bonjour").unwrap();

@@ -104,7 +104,7 @@ fn odd_text_and_the_ends_of_the_calendar_arrive_as_they_are() {
                 end: at(d, i64::from(i32::MAX)).plus_ms(-1_001),
             },
         }];
-        s.counts = DetailCounts { pieces: 8, waits: 1, stops: 0, jobs: 0 };
+        s.counts = DetailCounts { pieces: 8, waits: 1, ..DetailCounts::default() };
         s.figures.total_pieces = 8;
         s.figures.first_piece = Some(at(d, 86_399));
         s

@@ -400,9 +400,13 @@ fn a_migration_that_fails_leaves_the_database_as_it_was() {
     let mut central = Central::connect(&db.config(), "cu-agent tests").unwrap();
     let error = central.migrate().unwrap_err();
     assert!(error.to_string().contains("cannot apply migration 5 (views)"), "{error}");
-    assert_eq!(central.schema_state().unwrap(), SchemaState::Behind { pending: vec![5] });
+    let from_views: Vec<i32> = MIGRATIONS.iter().map(|m| m.version).filter(|v| *v >= 5).collect();
+    assert_eq!(
+        central.schema_state().unwrap(),
+        SchemaState::Behind { pending: from_views.clone() }
+    );
     db.psql("DROP TABLE v_profil");
-    assert_eq!(central.migrate().unwrap(), [5]);
+    assert_eq!(central.migrate().unwrap(), from_views);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use cu_agent::config;
+use cu_agent::{config, model::Limits};
 
 const EXAMPLE: &str = "config.toml.example";
 
@@ -41,8 +41,9 @@ fn the_example_configuration_with_its_optional_keys_switched_on_is_accepted() {
             format!("{}\n", option.unwrap_or(line))
         })
         .collect();
-    config::parse(Path::new(EXAMPLE), &switched_on, &environment)
+    let loaded = config::parse(Path::new(EXAMPLE), &switched_on, &environment)
         .unwrap_or_else(|error| panic!("{error}\n{switched_on}"));
+    assert_eq!(loaded.config.anomalies, Limits::default(), "the example shows the defaults");
 }
 
 /// The agent itself is asked which keys it knows: an unknown one is refused with the list.
@@ -67,7 +68,11 @@ fn known_keys() -> BTreeSet<String> {
         unknown = 1
           [analysis.events]
           unknown = 1
+        [anomalies]
+        unknown = 1
         [status]
+        unknown = 1
+        [update]
         unknown = 1
         [alarms]
         unknown = 1

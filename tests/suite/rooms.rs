@@ -186,9 +186,10 @@ fn only_the_manager_names_sd_notify() {
 }
 
 /// Room, and the rooms of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 18] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("model", &[]),
     ("durable", &[]),
+    ("trial", &[]),
     ("retry", &["model"]),
     ("parse", &["model"]),
     ("analyse", &["model", "parse"]),
@@ -196,7 +197,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("config", &["model"]),
     ("journal", &["model", "config"]),
     ("source", &["model", "config"]),
-    ("buffer", &["model", "config", "durable", "parse", "analyse"]),
+    ("buffer", &["model", "config", "durable", "trial", "parse", "analyse"]),
     ("sync", &["model", "config", "retry", "journal", "durable"]),
     (
         "collect",
@@ -208,7 +209,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("draw", &["model"]),
     ("status", &["model", "config", "journal", "buffer", "analyse", "draw"]),
     ("notify", &["model", "config", "retry", "journal", "status"]),
-    ("update", &["model", "config", "retry", "journal"]),
+    ("update", &["model", "config", "retry", "journal", "durable"]),
     (
         "agent",
         &[
@@ -220,7 +221,8 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
         "cli",
         &[
             "model", "config", "retry", "journal", "durable", "source", "parse", "analyse",
-            "buffer", "sync", "collect", "status", "notify", "update", "agent", "generate", "draw",
+            "buffer", "sync", "collect", "status", "notify", "update", "agent", "generate",
+            "trial", "draw",
         ],
     ),
 ];

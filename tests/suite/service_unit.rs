@@ -5,6 +5,7 @@ use std::{fs, path::PathBuf, process::Command};
 const UNIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/cu-agent.service");
 /// What `systemd-analyze security` may say at most: 10 is a service that may do anything.
 const MOST_EXPOSURE: f64 = 1.0;
+const MOST_EXPOSURE_OF_UPDATES: f64 = 4.5;
 
 fn unit() -> String {
     fs::read_to_string(UNIT).unwrap()
@@ -42,6 +43,28 @@ fn the_unit_has_no_mistake_that_systemd_knows() {
     assert!(done, "{text}");
     let about_it: Vec<_> = text.lines().filter(|line| line.contains("cu-agent")).collect();
     assert_eq!(about_it, Vec::<&str>::new());
+}
+
+#[test]
+fn the_units_of_field_updates_have_no_mistake_and_take_away_what_installing_does_not_need() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["cu-agent-update.service", "cu-agent-update.timer"] {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/");
+        fs::copy(format!("{folder}{name}"), dir.path().join(name)).unwrap();
+    }
+    let timer = dir.path().join("cu-agent-update.timer");
+    let (done, text) = analyze(&["verify", "--man=no", timer.to_str().unwrap()]);
+    assert!(done, "{text}");
+    let about_it: Vec<_> = text.lines().filter(|line| line.contains("cu-agent")).collect();
+    assert_eq!(about_it, Vec::<&str>::new());
+    let service = dir.path().join("cu-agent-update.service");
+    let question = ["security", "--offline=true", "--no-pager", service.to_str().unwrap()];
+    let (done, text) = analyze(&question);
+    assert!(done, "{text}");
+    let overall = text.lines().find(|line| line.contains("Overall exposure level")).unwrap();
+    let level = overall.split(": ").nth(1).unwrap().split(' ').next().unwrap();
+    // Root that writes everywhere is 9.6 before anything is taken away.
+    assert!(level.parse::<f64>().unwrap() <= MOST_EXPOSURE_OF_UPDATES, "{text}");
 }
 
 #[test]

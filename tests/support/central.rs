@@ -7,8 +7,8 @@ use chrono::NaiveDate;
 use cu_agent::{
     config::CentralConfig,
     model::{
-        Day, Delivery, DetailCounts, Figures, Job, LocalSession, Machine, Numbered, Piece, Stamp,
-        Stop, Wait,
+        Day, Delivery, DetailCounts, Figures, Job, Language, LocalSession, Machine, Numbered,
+        Piece, Stamp, Stop, Wait,
     },
     sync::{
         plan::{Identity, Step, plan},
@@ -85,11 +85,16 @@ pub fn session(nom: &str, date: &str, pieces: u32) -> Delivery {
             waits: waits.len() as u32,
             stops: stops.len() as u32,
             jobs: jobs.len() as u32,
+            findings: 0,
         },
         pieces: numbered(list),
         waits: numbered(waits),
         stops: numbered(stops),
         jobs: numbered(jobs),
+        findings: Vec::new(),
+        language: Language::French,
+        nominal_per_hour: None,
+        rejects: 0,
     }
 }
 

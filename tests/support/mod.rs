@@ -10,6 +10,7 @@ pub mod debian;
 pub mod folder;
 pub mod ftp;
 pub mod golden;
+pub mod http;
 pub mod manager;
 pub mod namespace;
 pub mod net;

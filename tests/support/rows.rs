@@ -66,7 +66,7 @@ pub fn buffer_sessions(agent: &Agent) -> Vec<Expected> {
             for number in ["revision", "synced_revision", "events"] {
                 assert!(session.remove(number).is_some_and(|n| n.is_i64()), "no number {number:?}");
             }
-            for beside in ["type_cu", "anomalies", "fichier_log_source", "refusal"] {
+            for beside in ["type_cu", "anomalies", "trs", "fichier_log_source", "refusal"] {
                 session.remove(beside);
             }
             serde_json::from_value(Value::Object(session))

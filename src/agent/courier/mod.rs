@@ -15,17 +15,23 @@ use crate::{
     config::CentralConfig,
     durable::{self, durably},
     journal,
-    model::{Day, Machine},
+    model::{Day, Language, Machine},
     sync::{
         plan::{Identity, Step, plan},
-        postgres::{Central, CentralError, Claimed, Claims, Retry, SchemaState, States},
+        postgres::{
+            Central, CentralError, Claimed, Claims, Retry, SchemaState, States,
+            sessions_pass_without,
+        },
     },
 };
 
 mod audit;
+mod edge;
 mod parcel;
 
 use audit::Audits;
+pub use edge::Gateway;
+use edge::{Occasion, Showing};
 use parcel::{Parcel, Size};
 
 /// Sessions compared, and at most delivered, in one exchange; no more are in memory.
@@ -91,8 +97,11 @@ pub enum DrainError {
 
 pub struct Courier {
     config: CentralConfig,
+    language: Language,
     application_name: String,
     claims: Claims,
+    gateway: Gateway,
+    showing: Showing,
     clock: Clock,
     pulse: Pulse,
     central: Option<Central>,
@@ -119,8 +128,10 @@ pub struct Courier {
 impl Courier {
     pub fn new(
         config: CentralConfig,
+        language: Language,
         agent_id: &str,
         buffer_id: &str,
+        gateway: Gateway,
         clock: Clock,
         pulse: Pulse,
     ) -> Self {
@@ -129,6 +140,9 @@ impl Courier {
             application_name: format!("cu-agent {agent_id}"),
             claims: Claims::new(identity, super::clock::random_id(), super::clock::host_name()),
             config,
+            gateway,
+            showing: Showing::default(),
+            language,
             clock,
             pulse,
             central: None,
@@ -157,7 +171,7 @@ impl Courier {
 
     /// Whether there is anything that could be done now.
     pub fn has_work(&self, buffer: &Buffer) -> Result<bool, BufferError> {
-        Ok(self.audit_is_due() || !self.due(buffer, 1)?.is_empty())
+        Ok(self.audit_is_due() || !self.due(buffer, 1)?.is_empty() || self.edge_is_due(buffer)?)
     }
 
     /// Whether the last drain made central hold more, though it may have failed in the end.
@@ -174,6 +188,10 @@ impl Courier {
     pub fn drain(&mut self, buffer: &mut Buffer, stop: &Stop) -> Result<DrainReport, DrainError> {
         self.report = DrainReport::default();
         let result = self.drain_connected(buffer, stop);
+        if !matches!(result, Err(DrainError::Buffer(_))) && !stop.is_set() {
+            // Also where the sessions do not pass: then somebody should see it.
+            self.show_edge(buffer, Occasion::AtEnd)?;
+        }
         self.passed_over.clear();
         let report = self.report;
         if result.is_ok() {
@@ -216,6 +234,11 @@ impl Courier {
     fn drain_connected(&mut self, buffer: &mut Buffer, stop: &Stop) -> Result<(), DrainError> {
         self.connect()?;
         while !stop.is_set() {
+            self.show_edge(buffer, Occasion::UnderWay)?;
+            if self.central.is_none() {
+                // The row took the connection along.
+                self.connect()?;
+            }
             if self.audit_is_due() {
                 self.audit(buffer, stop)?;
             }
@@ -245,8 +268,13 @@ impl Courier {
                 SchemaState::Newer { version } => journal::schema_newer(version),
                 SchemaState::Behind { pending } => {
                     self.pulse.rest(MIGRATING);
-                    let applied = central.migrate()?;
-                    journal::schema_migrated(&pending, &applied);
+                    match central.migrate() {
+                        Ok(applied) => journal::schema_migrated(&pending, &applied),
+                        Err(error) if sessions_pass_without(&pending) && !central.is_closed() => {
+                            self.showing.failed(self.clock.now().uptime, &error);
+                        }
+                        Err(error) => return Err(error),
+                    }
                 }
             }
             self.schema_ready = true;
@@ -329,7 +357,8 @@ impl Courier {
                     refused.push((pending, refusal.to_string()));
                 }
                 Step::Deliver { since_revision, .. } => {
-                    let delivery = buffer.delivery(pending.id, since_revision)?;
+                    let mut delivery = buffer.delivery(pending.id, since_revision)?;
+                    delivery.language = self.language;
                     let whole = since_revision == 0;
                     deliveries.push(Parcel { pending, held, delivery, whole });
                 }

@@ -77,8 +77,8 @@ impl Parcel<'_> {
     }
 
     fn rows(&self) -> usize {
-        let Delivery { pieces, waits, stops, jobs, .. } = &self.delivery;
-        pieces.len() + waits.len() + stops.len() + jobs.len()
+        let Delivery { pieces, waits, stops, jobs, findings, .. } = &self.delivery;
+        pieces.len() + waits.len() + stops.len() + jobs.len() + findings.len()
     }
 }
 

@@ -1,11 +1,12 @@
-//! The day against the machine's own comparable days: far from the median, measured in robust
-//! standard deviations, and far enough to matter.
+//! The day against the machine's own comparable days: worse than the median by several robust standard
+//! deviations, or beyond all of them, and by enough to matter.
 
 use super::{Evidence, minutes_e2};
 use crate::{
     analyse::{
         digest::{digest, longest_silence},
         robust,
+        robust::Side,
     },
     model::{DayDigest, Finding, FindingCode, Gravity, Stamp, rate_e2},
 };
@@ -17,14 +18,6 @@ struct Measure {
     of: fn(&DayDigest) -> Option<i64>,
     least: Least,
     worse: Side,
-    /// Whether the better side is told, too.
-    both_sides: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Above,
-    Below,
 }
 
 /// The least distance from the median.
@@ -39,9 +32,9 @@ pub(super) fn find(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
     let Some(days) = evidence.comparable() else { return };
     let today = digest(evidence.day, evidence.session, evidence.remnants);
     // Of a day that has just begun, shares say nothing yet.
-    let windows: Vec<i64> = days.iter().map(|day| day.window_ms).collect();
-    let Some(usual_window) = robust::usual(&windows) else { return };
-    let part = i128::from(usual_window.median) * i128::from(evidence.limits.day_part_percent);
+    let mut windows: Vec<i64> = days.iter().map(|day| day.window_ms).collect();
+    let Some(usual_window_ms) = robust::median(&mut windows) else { return };
+    let part = i128::from(usual_window_ms) * i128::from(evidence.limits.day_part_percent);
     if today.pieces == 0 || i128::from(today.window_ms) * 100 < part {
         return;
     }
@@ -58,28 +51,24 @@ fn measures(evidence: &Evidence<'_>) -> [Measure; 6] {
             of: |day| Some(rate_e2(day.effective_ms, day.window_ms)),
             least: Least::Points(limits.occupation_points),
             worse: Side::Below,
-            both_sides: true,
         },
         Measure {
             code: FindingCode::Rhythm,
             of: |day| rhythm_e2(i64::from(day.pieces), day.effective_ms),
             least: Least::Percent(limits.rhythm_percent),
             worse: Side::Below,
-            both_sides: true,
         },
         Measure {
             code: FindingCode::WaitingShare,
             of: |day| Some(rate_e2(day.wait_ms, day.window_ms)),
             least: Least::Points(limits.waiting_points),
             worse: Side::Above,
-            both_sides: false,
         },
         Measure {
             code: FindingCode::StopCount,
             of: |day| Some(i64::from(day.stops) * 100),
             least: Least::Percent(limits.stop_count_percent),
             worse: Side::Above,
-            both_sides: false,
         },
         Measure {
             code: FindingCode::StopLength,
@@ -89,14 +78,12 @@ fn measures(evidence: &Evidence<'_>) -> [Measure; 6] {
             },
             least: Least::Percent(limits.stop_length_percent),
             worse: Side::Above,
-            both_sides: false,
         },
         Measure {
             code: FindingCode::LongestSilence,
             of: |day| Some(minutes_e2(day.longest_silence_ms)),
             least: Least::PercentAndMinutes(limits.silence_percent, limits.silence_minutes),
             worse: Side::Above,
-            both_sides: false,
         },
     ]
 }
@@ -117,9 +104,9 @@ fn compare(
     if values.len() < evidence.limits.least_days as usize {
         return None;
     }
-    let usual = robust::usual(&values)?;
+    let usual = robust::usual(&values, measure.worse)?;
     let side = if value < usual.median { Side::Below } else { Side::Above };
-    if side != measure.worse && !measure.both_sides {
+    if side != measure.worse {
         return None;
     }
     let distance = (value - usual.median).abs();
@@ -131,13 +118,17 @@ fn compare(
             of_median(percent).max(i64::from(minutes) * 100 - usual.median)
         }
     };
+    // Beyond everything that was seen is far, too, however much the days differ.
+    let farthest = match side {
+        Side::Above => values.iter().max()?.saturating_sub(usual.median),
+        Side::Below => usual.median.saturating_sub(*values.iter().min()?),
+    };
     let far = usual.deviation.saturating_mul(i64::from(evidence.limits.deviations));
+    let far = far.min(farthest.saturating_add(least));
     if distance == 0 || distance < least || distance < far {
         return None;
     }
-    let gravity = if side != measure.worse {
-        Gravity::Low
-    } else if distance >= 2 * least && distance >= far.saturating_mul(2) {
+    let gravity = if distance >= 2 * least && distance >= far.saturating_mul(2) {
         Gravity::High
     } else {
         Gravity::Medium

@@ -19,10 +19,10 @@ const HOUR_MS: i64 = 3_600_000;
 /// Hours are looked at from quarter to quarter of the clock.
 const STEP_MS: i64 = 15 * 60_000;
 /// An hour in which the machine produced for less says nothing about its rhythm.
-const LEAST_EFFECTIVE_MS: i64 = 30 * 60_000;
+const LEAST_EFFECTIVE_MS: i64 = 20 * 60_000;
 /// Pieces do not come evenly: a drop is one when chance, whose standard deviation is about the square
 /// root of the number, would make it less often than once in thousands of hours. In tenths.
-const CHANCE_E1: i64 = 35;
+const CHANCE_E1: i64 = 30;
 
 /// The hour with the lowest rhythm, where that is far below the day's. An hour without any piece is a
 /// silence, and told as such.

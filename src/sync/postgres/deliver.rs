@@ -11,7 +11,7 @@ use super::{
     params::Params,
     runs::write_line,
 };
-use crate::model::{CentralSession, Delivery, hours_e4, rate_e2};
+use crate::model::{CentralSession, Delivery, Trs, hours_e4, rate_e2};
 
 /// A session to write, and what central held when that was decided.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,11 @@ const COLUMNS: &[&str] = &[
     "temps_attente_brut",
     "temps_arret_brut",
     "fichier_log_source",
+    "cadence_nominale",
+    "rebuts",
+    "taux_performance",
+    "taux_qualite",
+    "taux_trs",
 ];
 
 /// Central's column is shorter than what the names may add up to.
@@ -107,6 +112,7 @@ fn holds_every_row(delivery: &Delivery) -> bool {
         (delivery.counts.waits, delivery.waits.len()),
         (delivery.counts.stops, delivery.stops.len()),
         (delivery.counts.jobs, delivery.jobs.len()),
+        (delivery.counts.findings, delivery.findings.len()),
     ];
     rows.iter().all(|(count, sent)| u32::try_from(*sent) == Ok(*count))
 }
@@ -159,7 +165,7 @@ creee AS (
     RETURNING id, centre_usinage_id, date_production
 ),
 ecrite AS MATERIALIZED (
-    SELECT w.id, e.rang, e.jour, e.n_pieces, e.n_attentes, e.n_arrets, e.n_jobs, w.neuve
+    SELECT w.id, e.rang, e.jour, e.n_pieces, e.n_attentes, e.n_arrets, e.n_jobs, e.n_anomalies, w.neuve
     FROM (SELECT m.id, m.rang, FALSE AS neuve FROM modifiee m
           UNION ALL
           SELECT c.id, e.rang, TRUE FROM creee c
@@ -200,6 +206,7 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
         column!(o => i64::from(o.delivery.counts.waits), INT8_ARRAY),
         column!(o => i64::from(o.delivery.counts.stops), INT8_ARRAY),
         column!(o => i64::from(o.delivery.counts.jobs), INT8_ARRAY),
+        column!(o => i64::from(o.delivery.counts.findings), INT8_ARRAY),
     ]
     .join(", ");
     let figures = [
@@ -220,6 +227,11 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
         column!(o => hours_e4(o.delivery.figures.raw_wait_ms), INT8_ARRAY),
         column!(o => hours_e4(o.delivery.figures.raw_stop_ms), INT8_ARRAY),
         column!(o => line(&o.delivery.log_sources, MAX_LOG_SOURCES), TEXT_ARRAY),
+        column!(o => o.delivery.nominal_per_hour.map(i64::from), INT8_ARRAY),
+        column!(o => o.delivery.nominal_per_hour.map(|_| i64::from(o.delivery.rejects)), INT8_ARRAY),
+        column!(o => trs(o).map(|trs| trs.performance_e4.min(MOST_PERCENT_E2)), INT8_ARRAY),
+        column!(o => trs(o).map(|trs| trs.quality_e4), INT8_ARRAY),
+        column!(o => trs(o).map(|trs| trs.trs_e4.min(MOST_PERCENT_E2)), INT8_ARRAY),
     ]
     .join(", ");
     let computed = COLUMNS
@@ -239,10 +251,10 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
         "entree AS MATERIALIZED (
     SELECT h.rang, c.id AS centre_id, h.jour, h.tenu,
            h.attendu_id, h.attendu_revision, h.attendu_agent, h.attendu_tampon,
-           h.n_pieces, h.n_attentes, h.n_arrets, h.n_jobs, {computed}
+           h.n_pieces, h.n_attentes, h.n_arrets, h.n_jobs, h.n_anomalies, {computed}
     FROM unnest({seen}, {figures}) WITH ORDINALITY AS h (
         nom, jour, tenu, attendu_id, attendu_revision, attendu_agent, attendu_tampon,
-        n_pieces, n_attentes, n_arrets, n_jobs, {columns}, rang)
+        n_pieces, n_attentes, n_arrets, n_jobs, n_anomalies, {columns}, rang)
     LEFT JOIN centre_usinage c ON c.nom = h.nom
 )",
         columns = COLUMNS.join(", ")
@@ -251,6 +263,14 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
 
 fn rate(order: &Order<'_>, part_ms: i64) -> i64 {
     rate_e2(part_ms, order.delivery.figures.window_ms)
+}
+
+/// What central's columns for performance and TRS hold; a nominal rhythm that is far too low shows.
+const MOST_PERCENT_E2: i64 = 999_999_999;
+
+fn trs(order: &Order<'_>) -> Option<Trs> {
+    let Delivery { figures, nominal_per_hour, rejects, .. } = order.delivery;
+    Trs::of(figures, (*nominal_per_hour)?, *rejects)
 }
 
 fn line(text: &str, max_chars: usize) -> String {

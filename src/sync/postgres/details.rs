@@ -1,4 +1,4 @@
-//! The part of a delivery's statement that writes pieces, waits, stops and jobs: takes the runs
+//! The part of a delivery's statement that writes pieces, waits, stops, jobs and anomalies: takes the runs
 //! apart, writes the rows that differ, and removes those that the session no longer has.
 
 use super::{
@@ -6,7 +6,7 @@ use super::{
     params::Params,
     runs::{Runs, write_line, write_seconds},
 };
-use crate::model::Wait;
+use crate::model::{Delivery, Finding, Language, Numbered, Stamp, Wait};
 
 /// The parts of the statement that write details.
 #[derive(Default)]
@@ -43,6 +43,7 @@ pub fn push_details(params: &mut Params, orders: &[Order<'_>], all_new: bool) ->
     let mut waits = Runs::new(2);
     let mut stops = Runs::new(2);
     let mut jobs = Runs::new(4);
+    let mut findings = Runs::new(7);
     for (place, order) in (1..).zip(orders) {
         let delivery = order.delivery;
         pieces.pack(
@@ -81,6 +82,24 @@ pub fn push_details(params: &mut Params, orders: &[Order<'_>], all_new: bool) ->
                 (',', |out, job, _| out.push_str(&job.length_e2.to_string())),
                 ('\n', |out, job, _| write_line(out, &job.reference, MAX_WORD)),
                 ('\n', |out, job, _| write_line(out, &job.colour, MAX_WORD)),
+            ],
+        );
+        findings.pack(
+            place,
+            delivery.day,
+            &told(delivery),
+            &[
+                (',', |out, told, _| out.push_str(told.finding.code.as_str())),
+                (',', |out, told, _| out.push_str(told.finding.gravity.in_french())),
+                (',', |out, told, midnight| write_moment(out, told.finding.from, midnight)),
+                (',', |out, told, midnight| write_moment(out, told.finding.to, midnight)),
+                (',', |out, told, _| out.push_str(&told.finding.value_e2.to_string())),
+                (',', |out, told, _| {
+                    out.extend(told.finding.expected_e2.map(|expected| expected.to_string()));
+                }),
+                ('\n', |out, told, _| {
+                    write_line(out, &told.finding.text(told.language), usize::MAX);
+                }),
             ],
         );
     }
@@ -129,12 +148,52 @@ pub fn push_details(params: &mut Params, orders: &[Order<'_>], all_new: bool) ->
                 ("couleur", "coalesce(x.c4, '')"),
             ],
         },
+        Table {
+            name: "anomalie",
+            number: "numero",
+            rows: "n_anomalies",
+            places: findings.into_params(params),
+            separators: &[COMMA, COMMA, COMMA, COMMA, COMMA, COMMA, LINE],
+            // A moment or a figure that there is not is an empty text.
+            values: &[
+                ("code", "x.c1"),
+                ("gravite", "x.c2"),
+                ("timestamp_debut", "r.jour + nullif(x.c3, '')::float8 * interval '1 second'"),
+                ("timestamp_fin", "r.jour + nullif(x.c4, '')::float8 * interval '1 second'"),
+                ("valeur", "(x.c5::numeric / 100)::numeric(18,2)"),
+                ("attendu", "(nullif(x.c6, '')::numeric / 100)::numeric(18,2)"),
+                ("texte", "x.c7"),
+            ],
+        },
     ];
     let mut details = Details::default();
     for table in &tables {
         table.write(&mut details, all_new);
     }
     details
+}
+
+/// A finding and the language of its sentence.
+struct Told<'d> {
+    finding: &'d Finding,
+    language: Language,
+}
+
+fn told(delivery: &Delivery) -> Vec<Numbered<Told<'_>>> {
+    let language = delivery.language;
+    let findings = delivery.findings.iter();
+    findings
+        .map(|Numbered { number, row }| Numbered {
+            number: *number,
+            row: Told { finding: row, language },
+        })
+        .collect()
+}
+
+fn write_moment(out: &mut String, at: Option<Stamp>, midnight: Stamp) {
+    if let Some(at) = at {
+        write_seconds(out, at.0 - midnight.0);
+    }
 }
 
 impl Table<'_> {

@@ -2,13 +2,15 @@
 //! schema, and knows neither buffer nor source.
 //!
 //! Works through PgBouncer in transaction mode: statements are unnamed, nothing is set for longer
-//! than a transaction, and each exchange (`states`, `ensure_centres`, `deliver`) is one statement,
+//! than a transaction, and each exchange (`states`, `ensure_centres`, `deliver`,
+//! `show_edge`) is one statement,
 //! one round trip and one transaction. Every wait is bounded on this side, whatever the server does.
 
 mod bounded;
 mod claim;
 mod deliver;
 mod details;
+mod edge;
 mod error;
 mod params;
 mod runs;
@@ -30,8 +32,9 @@ use self::{bounded::Deadline, params::Params, tls::Connector};
 pub use self::{
     claim::{Claimed, Claims},
     deliver::{Order, Outcome},
+    edge::{Edge, LastUpdate, SourceLink},
     error::{CentralError, Place, Retry},
-    schema::{MIGRATIONS, Migration, SchemaState, migration_script},
+    schema::{MIGRATIONS, Migration, SchemaState, migration_script, sessions_pass_without},
     states::States,
 };
 use crate::config::CentralConfig;

@@ -43,7 +43,18 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(3, "merge", "0003_merge.sql"),
     migration!(4, "keys", "0004_keys.sql"),
     migration!(5, "views", "0005_views.sql"),
+    migration!(6, "fleet", "0006_fleet.sql"),
+    migration!(7, "anomalies", "0007_anomalies.sql"),
 ];
+
+/// Migrations without which sessions are delivered all the same: an agent that was updated before an
+/// administrator ran them goes on.
+const SESSIONS_DO_WITHOUT: &[i32] = &[6];
+
+/// Whether nothing that sessions need is among `pending`.
+pub fn sessions_pass_without(pending: &[i32]) -> bool {
+    pending.iter().all(|version| SESSIONS_DO_WITHOUT.contains(version))
+}
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SchemaState {
@@ -214,7 +225,8 @@ pub fn migration_script(role: &str) -> String {
          \x20       RETURN;\n    END IF;\n\
          \x20   EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), role);\n\
          \x20   FOREACH t IN ARRAY ARRAY['centre_usinage', 'session_production', 'job_profil',\n\
-         \x20       'periode_attente', 'periode_arret', 'piece_production', 'cu_agent_machine'] LOOP\n\
+         \x20       'periode_attente', 'periode_arret', 'piece_production', 'anomalie',\n\
+         \x20       'cu_agent_machine', 'agent_edge'] LOOP\n\
          \x20       EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO %I', t, role);\n\
          \x20       IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = t::regclass AND attname = 'id') THEN\n\
          \x20           s := pg_get_serial_sequence(quote_ident(t), 'id');\n\
@@ -222,7 +234,7 @@ pub fn migration_script(role: &str) -> String {
          \x20               EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', s, role);\n\
          \x20           END IF;\n        END IF;\n    END LOOP;\n\
          \x20   EXECUTE format('GRANT SELECT ON cu_agent_migration, cu_agent_fusion, v_session_formule_origine,\n\
-         \x20       v_production_horaire, v_production_jour, v_profil TO %I', role);\nEND\n$grants$;\n"
+         \x20       v_production_horaire, v_production_jour, v_profil, v_parc, v_anomalie TO %I', role);\nEND\n$grants$;\n"
     ));
     script
 }

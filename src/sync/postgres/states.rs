@@ -58,8 +58,8 @@ impl Central {
 SELECT e.centre_id IS NOT NULL AS centre, {HELD}, {HOLDER},
        s.id::bigint AS id, s.revision, s.agent_id, s.tampon_id, s.evenements,
        s.total_pieces::bigint AS total_pieces,
-       p.n AS pieces, a.n AS waits, o.n AS stops, j.n AS jobs,
-       p.broken OR a.broken OR o.broken OR j.broken AS broken,
+       p.n AS pieces, a.n AS waits, o.n AS stops, j.n AS jobs, r.n AS findings,
+       p.broken OR a.broken OR o.broken OR j.broken OR r.broken AS broken,
        CASE WHEN s.id IS NOT NULL AND s.revision IS NULL THEN (
            SELECT count(*) FROM (SELECT DISTINCT timestamp_production, details
                                  FROM piece_production WHERE session_id = s.id) x)
@@ -69,11 +69,12 @@ LEFT JOIN tenue t ON t.centre_usinage_id = e.centre_id
 LEFT JOIN cu_agent_machine m ON m.centre_usinage_id = e.centre_id
 LEFT JOIN session_production s
        ON s.centre_usinage_id = e.centre_id AND s.date_production = e.jour
-{}{}{}{}ORDER BY e.rang",
+{}{}{}{}{}ORDER BY e.rang",
             counted("p", "piece_production", "numero_piece"),
             counted("a", "periode_attente", "numero"),
             counted("o", "periode_arret", "numero"),
             counted("j", "job_profil", "numero"),
+            counted("r", "anomalie", "numero"),
         );
         let rows = self.ask(&sql, &params)?;
         let mut states = States::default();
@@ -137,6 +138,7 @@ fn read(
             waits: rows("waits")?,
             stops: rows("stops")?,
             jobs: rows("jobs")?,
+            findings: rows("findings")?,
         },
         total_pieces: row.try_get::<_, Option<i64>>("total_pieces")?.map(clamped),
         distinct_pieces: rows("distinct_pieces")?,

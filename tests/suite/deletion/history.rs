@@ -316,6 +316,7 @@ fn config(root: &std::path::Path) -> SourceConfig {
         delete: DeletePolicy::AfterSync,
         max_file_bytes: 1 << 20,
         folders: MACHINES.iter().map(|(folder, nom)| ((*folder).into(), machine(nom))).collect(),
+        nominals: std::collections::BTreeMap::new(),
     }
 }
 
@@ -323,6 +324,8 @@ fn settings() -> Settings {
     Settings {
         words: words(&EventNames::default()).unwrap(),
         options: Options { day_start: TimeDelta::zero(), wait_stamp: WaitStamp::Start },
+        limits: cu_agent::model::Limits::default(),
+        nominals: std::collections::BTreeMap::new(),
         file_quiet: FILE_QUIET,
         has_central: true,
         batch_bytes: 4 << 20,

@@ -10,8 +10,8 @@ use std::{
 
 /// What a gateway's Debian has besides the essential packages.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,udev,iproute2,netbase,procps";
-/// Without a boot nothing of that is needed.
-const PACKAGES_WITHOUT_BOOT: &str = "netbase";
+/// Without a boot nothing of that is needed; the package asks for one of the ways to make its user.
+const PACKAGES_WITHOUT_BOOT: &str = "netbase,systemd-standalone-sysusers";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Architecture {

@@ -4,7 +4,7 @@
 //! it; the planned run time of a piece is one hour by the machine's nominal rhythm. What comes out
 //! above 1 shows that the nominal rhythm is set too low, and is not cut.
 
-use crate::model::Figures;
+use super::Figures;
 
 /// In ten-thousandths.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,21 +19,23 @@ pub struct Trs {
     pub trs_e4: i64,
 }
 
-/// `None` where nothing was produced or no rhythm is set.
-pub fn trs(figures: &Figures, nominal_per_hour: u32, rejects: u32) -> Option<Trs> {
-    let pieces = figures.total_pieces;
-    if nominal_per_hour == 0 || pieces == 0 || figures.effective_ms <= 0 {
-        return None;
+impl Trs {
+    /// `None` where nothing was produced or no rhythm is set.
+    pub fn of(figures: &Figures, nominal_per_hour: u32, rejects: u32) -> Option<Self> {
+        let pieces = figures.total_pieces;
+        if nominal_per_hour == 0 || pieces == 0 || figures.effective_ms <= 0 {
+            return None;
+        }
+        let good = i128::from(pieces.saturating_sub(rejects));
+        let (pieces, nominal) = (i128::from(pieces), i128::from(nominal_per_hour));
+        let (window, effective) = (i128::from(figures.window_ms), i128::from(figures.effective_ms));
+        Some(Self {
+            availability_e4: part_e4(effective, window),
+            performance_e4: part_e4(pieces * 3_600_000, nominal * effective),
+            quality_e4: part_e4(good, pieces),
+            trs_e4: part_e4(good * 3_600_000, nominal * window),
+        })
     }
-    let good = i128::from(pieces.saturating_sub(rejects));
-    let (pieces, nominal) = (i128::from(pieces), i128::from(nominal_per_hour));
-    let (window, effective) = (i128::from(figures.window_ms), i128::from(figures.effective_ms));
-    Some(Trs {
-        availability_e4: part_e4(effective, window),
-        performance_e4: part_e4(pieces * 3_600_000, nominal * effective),
-        quality_e4: part_e4(good, pieces),
-        trs_e4: part_e4(good * 3_600_000, nominal * window),
-    })
 }
 
 /// Rounded half up.
@@ -57,7 +59,7 @@ mod tests {
     #[test]
     fn the_trs_is_the_product_of_its_three_parts() {
         // 8 h, 6 of them productive, 270 pieces where 360 were nominal, 27 rejected.
-        let found = trs(&figures(270, 8, 6), 60, 27).unwrap();
+        let found = Trs::of(&figures(270, 8, 6), 60, 27).unwrap();
         assert_eq!(
             (found.availability_e4, found.performance_e4, found.quality_e4),
             (7_500, 7_500, 9_000)
@@ -67,14 +69,14 @@ mod tests {
 
     #[test]
     fn without_rejects_quality_is_one_and_without_pieces_there_is_no_trs() {
-        assert_eq!(trs(&figures(100, 2, 1), 100, 0).unwrap().quality_e4, 10_000);
-        assert_eq!(trs(&figures(0, 0, 0), 100, 0), None);
-        assert_eq!(trs(&figures(100, 2, 1), 0, 0), None);
-        assert_eq!(trs(&figures(1, 0, 0), 100, 0), None);
+        assert_eq!(Trs::of(&figures(100, 2, 1), 100, 0).unwrap().quality_e4, 10_000);
+        assert_eq!(Trs::of(&figures(0, 0, 0), 100, 0), None);
+        assert_eq!(Trs::of(&figures(100, 2, 1), 0, 0), None);
+        assert_eq!(Trs::of(&figures(1, 0, 0), 100, 0), None);
     }
 
     #[test]
     fn a_nominal_rhythm_that_is_too_low_shows() {
-        assert_eq!(trs(&figures(300, 2, 2), 100, 0).unwrap().performance_e4, 15_000);
+        assert_eq!(Trs::of(&figures(300, 2, 2), 100, 0).unwrap().performance_e4, 15_000);
     }
 }

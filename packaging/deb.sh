@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Wraps a binary into a Debian package.
+#
+#   packaging/deb.sh BINARY ARCH VERSION OUTDIR
+#
+#   BINARY   the program: a static one of target/cross/, or any build that a test wants to install
+#   ARCH     arm64, armhf or amd64: what BINARY runs on
+#   VERSION  of the package, as Debian compares it: 0.1.0, 0.0.9, 0.2.0~rc1
+#   OUTDIR   receives cu-agent_VERSION_ARCH.deb; made if it is missing
+#
+# Prints the path of the package on standard output and nothing else. A binary that needs shared
+# libraries gets them as dependencies; one with symbols is stripped where this machine's strip can.
+# DEB_FAST=1 packs quickly and larger, for tests.
+#
+# What is in the package stands in Cargo.toml under [package.metadata.deb]. cargo-deb is built into
+# target/ when it is missing, by its version and the versions it was released with.
+set -euo pipefail
+here=$(cd "$(dirname "$0")/.." && pwd)
+
+# Released 2026; MIT. Its own Cargo.lock pins what it is made of.
+cargo_deb_version=3.8.0
+
+say() { printf 'deb: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+[ $# -eq 4 ] || { say "usage: packaging/deb.sh BINARY ARCH VERSION OUTDIR"; exit 2; }
+binary=$(realpath -e "$1") || fail "$1 is not there; for a gateway's binary: make cross"
+arch=$2 version=$3
+mkdir -p "$4"
+out=$(realpath "$4")
+cd "$here"
+
+declare -A triples=(
+    [arm64]=aarch64-unknown-linux-musl
+    # Debian means ARMv7 by armhf, Raspberry Pi OS ARMv6: one package for every Pi.
+    [armhf]=arm-unknown-linux-musleabihf
+    [amd64]=x86_64-unknown-linux-musl
+)
+triple=${triples[$arch]:-}
+[ -n "$triple" ] || { say "unknown architecture '$arch'; there are: ${!triples[*]}"; exit 2; }
+
+# A package for the wrong processor installs and then does not start.
+machine=$(readelf --file-header "$binary" | sed -n 's/^ *Machine: *//p')
+case "$arch/$machine" in
+    arm64/AArch64 | armhf/ARM | "amd64/Advanced Micro Devices X86-64") ;;
+    *) fail "$binary is for '$machine', not for $arch" ;;
+esac
+
+target_dir=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+tools=$target_dir/deb-tools-$cargo_deb_version
+# Tests may call this at the same time.
+mkdir -p "$target_dir"
+exec 9>"$target_dir/.deb-tools.lock"
+flock 9
+if [ ! -x "$tools/bin/cargo-deb" ]; then
+    say "building cargo-deb $cargo_deb_version"
+    # Without lzma: xz of the machine packs, so that no C library is compiled for it.
+    CARGO_TARGET_DIR=$tools/build cargo install --quiet --locked --no-default-features \
+        --version "=$cargo_deb_version" --root "$tools" cargo-deb >&2
+    rm -rf "$tools/build"
+fi
+flock -u 9
+exec 9>&-
+
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
+# cargo-deb looks for what was built in the target folder: it is given one of its own.
+built=$stage/$triple/release
+mkdir -p "$built/packaged/units"
+if [ "$arch" = "$(dpkg --print-architecture)" ]; then
+    strip -o "$built/cu-agent" "$binary"
+else
+    cp "$binary" "$built/cu-agent"
+fi
+chmod 755 "$built/cu-agent"
+
+# The configuration of a fresh installation: the example, but what only the plant knows is empty, so
+# that the agent waits until it was filled in.
+packaging/config.sh <config.toml.example >"$built/packaged/config.toml"
+: >"$built/packaged/empty"
+for unit in systemd/*.service systemd/*.timer; do
+    [ ! -e "$unit" ] || cp "$unit" "$built/packaged/units/"
+done
+# The newest entry of the changelog carries the version that is packed.
+sed "1s/(.*)/($version)/" packaging/changelog >"$built/packaged/changelog"
+for page in packaging/man/*.[15]; do
+    gzip -9n <"$page" >"$built/packaged/$(basename "$page").gz"
+done
+gzip -9n <"$built/packaged/changelog" >"$built/packaged/changelog.gz"
+
+# The same source gives the same package.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)}
+export SOURCE_DATE_EPOCH
+pack=(deb --no-build --no-strip --quiet --offline --target "$triple" --deb-version "$version" --output "$stage/out/")
+if [ -n "${DEB_FAST:-}" ]; then
+    pack+=(--fast)
+fi
+mkdir "$stage/out"
+CARGO_TARGET_DIR=$stage "$tools/bin/cargo-deb" "${pack[@]}" >/dev/null
+
+package=cu-agent_${version}_$arch.deb
+[ -e "$stage/out/$package" ] || fail "cargo-deb made $(ls "$stage/out"), not $package"
+mv "$stage/out/$package" "$out/$package"
+printf '%s\n' "$out/$package"

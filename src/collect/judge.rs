@@ -1,0 +1,117 @@
+//! What is remarkable about a day, by its own lines and by the machine's earlier days. A day that was
+//! judged before an earlier one changed is judged again at the end of the cycle.
+
+use std::collections::BTreeMap;
+
+use chrono::Days;
+
+use super::Settings;
+use crate::{
+    analyse::{ANALYSIS_VERSION, Evidence, Remnants, digest, findings},
+    buffer::{Batch, Buffer, BufferError, Judged},
+    durable::Step,
+    model::{Day, DayDigest, Session},
+};
+
+/// A day is judged by what happened in so many days before it: twenty Saturdays and a summer break.
+const HISTORY_DAYS: Days = Days::new(200);
+
+/// A machine's digests, brought up to date while its days are computed in order.
+pub(super) struct History<'s> {
+    machine_id: i64,
+    nom: String,
+    settings: &'s Settings,
+    digests: BTreeMap<Day, DayDigest>,
+}
+
+impl<'s> History<'s> {
+    /// What the days from `first` to `last` may be judged by.
+    pub fn load(
+        batch: &Batch<'_>,
+        machine_id: i64,
+        (first, last): (Day, Day),
+        settings: &'s Settings,
+    ) -> Result<Self, BufferError> {
+        let digests = batch.digests(machine_id, earliest(first), last)?;
+        Ok(Self {
+            machine_id,
+            nom: batch.machine_nom(machine_id)?,
+            settings,
+            digests: digests.into_iter().map(|digest| (digest.day, digest)).collect(),
+        })
+    }
+
+    /// Judges a day; where it changes what later days are compared with, they are marked.
+    pub fn judge(
+        &mut self,
+        batch: &Batch<'_>,
+        day: Day,
+        session: &Session,
+        remnants: Remnants,
+    ) -> Result<Judged, BufferError> {
+        let before = self.digests.range(earliest(day)..day);
+        let history: Vec<DayDigest> = before.map(|(_, digest)| digest.clone()).collect();
+        let nominal = self.settings.nominals.get(&self.nom);
+        let mut known = remnants.clone();
+        let rejects = nominal
+            .and_then(|nominal| known.unknown.remove(nominal.reject_event.as_deref()?))
+            .unwrap_or(0);
+        let evidence = Evidence {
+            day,
+            session,
+            remnants: &known,
+            history: &history,
+            limits: &self.settings.limits,
+        };
+        let judged = Judged {
+            findings: findings(&evidence),
+            digest: digest(day, session, &remnants),
+            nominal_per_hour: nominal.map(|nominal| nominal.per_hour),
+            rejects,
+            remnants,
+        };
+        let digest = judged.digest.clone();
+        if self.digests.get(&day) != Some(&digest) {
+            let last = day.checked_add_days(HISTORY_DAYS).unwrap_or(Day::MAX);
+            batch.mark_stale(self.machine_id, day, last)?;
+            self.digests.insert(day, digest);
+        }
+        Ok(judged)
+    }
+
+    /// Judges a day by the rows that are stored of it; whether its session changed by that.
+    pub fn judge_stored(&mut self, batch: &Batch<'_>, day: Day) -> Result<bool, BufferError> {
+        let Some(stored) = batch.stored_day(self.machine_id, day)? else { return Ok(false) };
+        let judged = self.judge(batch, day, &stored.session, stored.remnants)?;
+        batch.put_judged(self.machine_id, &judged, ANALYSIS_VERSION)
+    }
+}
+
+fn earliest(day: Day) -> Day {
+    day.checked_sub_days(HISTORY_DAYS).unwrap_or(Day::MIN)
+}
+
+/// Days of one machine that are judged in one transaction.
+const DAYS_AT_ONCE: usize = 20;
+
+/// Judges again what is stale; how many sessions changed by that.
+pub fn judge_stale(buffer: &mut Buffer, settings: &Settings) -> Result<u64, BufferError> {
+    let mut changed = 0;
+    while buffer.has_stale_days()? {
+        let batch = buffer.batch()?;
+        let stale = batch.stale_days(DAYS_AT_ONCE)?;
+        let mut of_machines: BTreeMap<i64, Vec<Day>> = BTreeMap::new();
+        for (machine_id, day) in stale {
+            of_machines.entry(machine_id).or_default().push(day);
+        }
+        for (machine_id, days) in of_machines {
+            let (Some(&first), Some(&last)) = (days.first(), days.last()) else { continue };
+            let mut history = History::load(&batch, machine_id, (first, last), settings)?;
+            for day in days {
+                changed += u64::from(history.judge_stored(&batch, day)?);
+            }
+        }
+        batch.commit(Step::Replay)?;
+    }
+    Ok(changed)
+}

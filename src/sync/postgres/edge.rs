@@ -1,0 +1,153 @@
+//! How a gateway shows itself in central's `agent_edge`: one row an agent, one statement, one round
+//! trip. Central's clock stamps the contact; the gateway's is only compared with it.
+//!
+//! What must never happen here: a text from outside (an error, a file of the updater) that makes
+//! central refuse the row.
+
+use chrono::{DateTime, FixedOffset, Local};
+use postgres::types::Type;
+use serde_json::{Value, json};
+
+use super::{Central, CentralError, Claims, params::Params};
+use crate::model::Day;
+
+/// Longest text of a row that comes from outside, in characters.
+const MOST_CHARS: usize = 300;
+
+/// A gateway at one moment.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Edge {
+    pub version: &'static str,
+    /// As Debian names it.
+    pub architecture: &'static str,
+    /// It shows itself at least this often, in seconds.
+    pub interval_s: i32,
+    pub waiting_sessions: u64,
+    pub oldest_waiting_day: Option<Day>,
+    pub sources: Vec<SourceLink>,
+    pub buffer_bytes: u64,
+    pub max_buffer_bytes: u64,
+    /// Of the state directory's file system; `None` where it cannot be asked.
+    pub free_bytes: Option<u64>,
+    pub update: Option<LastUpdate>,
+}
+
+/// The link to one source.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SourceLink {
+    pub name: String,
+    pub up: bool,
+    /// By the gateway's clock.
+    pub since: String,
+    pub error: Option<String>,
+}
+
+/// What became of the last field update.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LastUpdate {
+    /// `None` where it was refused before its version was known.
+    pub version: Option<String>,
+    pub from: Option<String>,
+    pub at: Option<DateTime<FixedOffset>>,
+    /// `installed`, `refused`, `rolled-back` or `failed`.
+    pub result: String,
+    pub detail: Option<String>,
+}
+
+impl Edge {
+    /// Whether somebody who looks at the fleet learns something new. What changes all the time (disk)
+    /// is no news.
+    pub fn is_news_after(&self, shown: &Self) -> bool {
+        let Self { waiting_sessions, oldest_waiting_day, sources, update, .. } = self;
+        *waiting_sessions != shown.waiting_sessions
+            || *oldest_waiting_day != shown.oldest_waiting_day
+            || *sources != shown.sources
+            || *update != shown.update
+    }
+
+    fn links(&self) -> Value {
+        let link = |link: &SourceLink| {
+            json!({
+                "nom": short(&link.name),
+                "etat": if link.up { "haut" } else { "bas" },
+                "depuis": short(&link.since),
+                "erreur": link.error.as_deref().map(short),
+            })
+        };
+        self.sources.iter().map(link).collect()
+    }
+}
+
+/// One line that PostgreSQL takes: no NUL, no control characters, not too long.
+fn short(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_CHARS).collect()
+}
+
+fn clamped(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+impl Central {
+    /// Writes the agent's row; `wall` is the gateway's clock.
+    pub fn show_edge(
+        &mut self,
+        claims: &Claims,
+        edge: &Edge,
+        wall: DateTime<Local>,
+    ) -> Result<(), CentralError> {
+        let mut params = Params::default();
+        params.push(short(&claims.identity.agent_id), Type::TEXT);
+        params.push(short(&claims.identity.buffer_id), Type::TEXT);
+        params.push(short(&claims.instance_id), Type::TEXT);
+        params.push(short(&claims.host), Type::TEXT);
+        params.push(edge.version, Type::TEXT);
+        params.push(edge.architecture, Type::TEXT);
+        params.push(edge.interval_s, Type::INT4);
+        // As µs, because no clock is too wrong for a number.
+        params.push(wall.timestamp_micros(), Type::INT8);
+        params.push(clamped(edge.waiting_sessions), Type::INT8);
+        params.push(edge.oldest_waiting_day, Type::DATE);
+        params.push(edge.links().to_string(), Type::TEXT);
+        params.push(clamped(edge.buffer_bytes), Type::INT8);
+        params.push(clamped(edge.max_buffer_bytes), Type::INT8);
+        params.push(edge.free_bytes.map(clamped), Type::INT8);
+        let update = edge.update.as_ref();
+        params.push(update.and_then(|update| update.version.as_deref().map(short)), Type::TEXT);
+        params.push(update.and_then(|update| update.from.as_deref().map(short)), Type::TEXT);
+        params.push(update.and_then(|update| update.at), Type::TIMESTAMPTZ);
+        params.push(update.map(|update| short(&update.result)), Type::TEXT);
+        params.push(update.and_then(|update| update.detail.as_deref().map(short)), Type::TEXT);
+        self.ask(SHOW, &params)?;
+        Ok(())
+    }
+}
+
+const SHOW: &str = "
+INSERT INTO agent_edge AS e
+    (agent_id, tampon_id, instance_id, hote, version, architecture, intervalle_s,
+     ecart_horloge_s, sessions_en_attente, plus_ancien_jour, liens,
+     tampon_octets, tampon_max_octets, disque_libre_octets,
+     mise_a_jour_version, mise_a_jour_depuis, mise_a_jour_le, mise_a_jour_resultat,
+     mise_a_jour_detail, attente_depuis, attente_initiale)
+VALUES ($1, $2, $3, $4, $5, $6, $7,
+     round($8::numeric / 1000000 - extract(epoch FROM clock_timestamp())::numeric, 1),
+     $9, $10, $11::jsonb, $12, $13, $14, $15, $16, $17, $18, $19,
+     CASE WHEN $9 > 0 THEN clock_timestamp() END, CASE WHEN $9 > 0 THEN $9 END)
+ON CONFLICT (agent_id) DO UPDATE
+SET tampon_id = excluded.tampon_id, instance_id = excluded.instance_id, hote = excluded.hote,
+    version = excluded.version, architecture = excluded.architecture,
+    dernier_contact = clock_timestamp(), intervalle_s = excluded.intervalle_s,
+    ecart_horloge_s = excluded.ecart_horloge_s,
+    sessions_en_attente = excluded.sessions_en_attente,
+    plus_ancien_jour = excluded.plus_ancien_jour, liens = excluded.liens,
+    tampon_octets = excluded.tampon_octets, tampon_max_octets = excluded.tampon_max_octets,
+    disque_libre_octets = excluded.disque_libre_octets,
+    mise_a_jour_version = excluded.mise_a_jour_version,
+    mise_a_jour_depuis = excluded.mise_a_jour_depuis,
+    mise_a_jour_le = excluded.mise_a_jour_le,
+    mise_a_jour_resultat = excluded.mise_a_jour_resultat,
+    mise_a_jour_detail = excluded.mise_a_jour_detail,
+    attente_depuis = CASE WHEN excluded.sessions_en_attente > 0
+        THEN coalesce(e.attente_depuis, excluded.attente_depuis) END,
+    attente_initiale = CASE WHEN excluded.sessions_en_attente > 0
+        THEN coalesce(e.attente_initiale, excluded.attente_initiale) END";

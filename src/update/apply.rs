@@ -1,0 +1,381 @@
+//! The steps of an update, from the question to the publisher to the proof or the way back. Each can be
+//! the last before a power cut: [`Updater::apply`] begins by finishing what an earlier run began.
+
+use std::{
+    cell::RefCell,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use chrono::SecondsFormat;
+
+use super::{
+    Asked, Decision, Delay, Journal, Ledger, Now, Obstacle, Outcome, Phase, Refusal, UpdateError,
+    ask, beside,
+    decide::decide,
+    fetch::{Fetcher, hash_of},
+    ledger::{Pending, UNKNOWN, UpdateResult},
+    manifest::Package,
+    package::{self, PackageError},
+    prove, service,
+    version::Version,
+};
+use crate::{config::Config, config::UpdateConfig, journal};
+
+/// Room that an update leaves to everybody else.
+const SPARE_BYTES: u64 = 16 << 20;
+/// A package unpacks to about twice its size, beside what it replaces.
+const UNPACKED_TO_PACKED: u64 = 4;
+/// The updater is cut off so often in one phase before the former version is put back.
+const MOST_ATTEMPTS: u64 = 3;
+
+pub struct Updater<'u> {
+    update: &'u UpdateConfig,
+    config: &'u Config,
+    config_path: &'u Path,
+    ledger: Ledger,
+    now: Now,
+    /// Of a download: bytes so far, of all.
+    progress: &'u dyn Fn(u64, u64),
+    /// What the believed manifest of this run offers.
+    offered: RefCell<Option<Version>>,
+}
+
+impl<'u> Updater<'u> {
+    pub fn new(
+        update: &'u UpdateConfig,
+        config: &'u Config,
+        config_path: &'u Path,
+        now: Now,
+        progress: &'u dyn Fn(u64, u64),
+    ) -> Self {
+        let ledger = Ledger::at(&update.directory);
+        let offered = RefCell::default();
+        Self { update, config, config_path, ledger, now, progress, offered }
+    }
+
+    /// What [`Updater::apply`] would do at this moment. Changes nothing.
+    pub fn check(&self) -> Result<Outcome, UpdateError> {
+        let asked = match ask(self.update, &self.config.agent.id, &self.ledger, &self.now)? {
+            Ok(asked) => asked,
+            Err(obstacle) => return Ok(Outcome::Refused(obstacle)),
+        };
+        match decide(&asked.manifest, &asked.facts) {
+            Decision::Install { .. } => {}
+            other => return Ok(told(other, &asked)),
+        }
+        let version = asked.manifest.newest.version.to_string();
+        if let Some(delay) = self.delay(&version) {
+            return Ok(Outcome::NotYet(delay));
+        }
+        Ok(Outcome::WouldInstall { version, from: asked.facts.installed.to_string() })
+    }
+
+    /// Finishes what an earlier run began; else asks, and installs where that is to be done.
+    /// `at_once` waits for no window and no machine.
+    pub fn apply(&self, at_once: bool) -> Result<Outcome, UpdateError> {
+        let _lock = self.ledger.lock()?;
+        let mut journal = self.ledger.journal()?;
+        if let Some(pending) = journal.pending.clone() {
+            journal::update_taken_up(pending.to.as_str(), pending.phase.as_str());
+            // What it cannot finish is this package's own affair, and seen to below.
+            if let Err(error) = package::configure_all() {
+                journal::update_step(&journal::chain(&error));
+            }
+            return self.go_on(&mut journal, pending);
+        }
+        let outcome = self.begin(&mut journal, at_once);
+        if journal.pending.is_none() {
+            // One that an earlier run was killed right after keeping. Not before: it may be what runs.
+            self.ledger.drop_updater()?;
+        }
+        match &outcome {
+            Err(error) => self.note(None, None, "failed", journal::chain(error))?,
+            // How it came to be given up is the news, not that it still is.
+            Ok(Outcome::Refused(Obstacle::Decided(Refusal::GivenUp(_)))) => {}
+            Ok(Outcome::Refused(obstacle)) => {
+                self.note(None, None, "refused", obstacle.to_string())?;
+            }
+            Ok(Outcome::UpToDate { version }) => self.note_that_all_is_well(version)?,
+            Ok(_) => {}
+        }
+        outcome
+    }
+
+    fn begin(&self, journal: &mut Journal, at_once: bool) -> Result<Outcome, UpdateError> {
+        if package::installed()?.is_some_and(|installed| !installed.is_whole) {
+            package::configure_all()?;
+        }
+        let asked = match ask(self.update, &self.config.agent.id, &self.ledger, &self.now)? {
+            Ok(asked) => asked,
+            Err(obstacle) => return Ok(Outcome::Refused(obstacle)),
+        };
+        *self.offered.borrow_mut() = Some(asked.manifest.newest.version.clone());
+        let decision = decide(&asked.manifest, &asked.facts);
+        let Decision::Install { package, fetch_before } = decision else {
+            return Ok(told(decision, &asked));
+        };
+        let to = &asked.manifest.newest.version;
+        let (from, architecture) = (&asked.facts.installed, asked.facts.architecture.as_str());
+        self.ledger.prune(&[from, to], architecture)?;
+        let fetched =
+            fetch_before.into_iter().map(|before| (from, before)).chain([(to, package)]).map(
+                |(version, package)| self.fetch(&asked.fetcher, version, architecture, package),
+            );
+        for fetched in fetched {
+            if let Err(obstacle) = fetched? {
+                return Ok(Outcome::Refused(obstacle));
+            }
+        }
+        if !at_once && let Some(delay) = self.delay(to.as_str()) {
+            return Ok(Outcome::NotYet(delay));
+        }
+        if let Err(obstacle) = self.room_to_install(package) {
+            return Ok(Outcome::Refused(obstacle));
+        }
+        let before = service::unit().unwrap_or_default();
+        let silent = self.ask_agent().map(|status| service::silent_sources(&status));
+        let pending = Pending {
+            phase: Phase::Installing,
+            from: from.clone(),
+            to: to.clone(),
+            architecture: architecture.to_owned(),
+            attempts: 0,
+            reason: String::new(),
+            invocation: before.invocation,
+            was_active: before.is_active,
+            // Where the agent did not answer, none of its sources is held against the new version.
+            silent: silent.unwrap_or_else(|| {
+                self.config.sources.iter().map(|source| source.name.clone()).collect()
+            }),
+        };
+        let own = std::env::current_exe().map_err(|source| UpdateError::ReadPackage {
+            path: PathBuf::from("/proc/self/exe"),
+            source,
+        })?;
+        self.ledger.keep_updater(&own)?;
+        self.go_on(journal, pending)
+    }
+
+    /// Brings a package into the cache, whole and checked.
+    fn fetch(
+        &self,
+        fetcher: &Fetcher,
+        version: &Version,
+        architecture: &str,
+        package: &Package,
+    ) -> Result<Result<(), Obstacle>, UpdateError> {
+        let place = self.ledger.package(version, architecture);
+        let url = beside(&self.update.manifest_url, &package.url);
+        let is_held = place.exists() && hash_of(&place).is_ok_and(|found| found == package.sha256);
+        if !is_held {
+            let directory = self.ledger.directory();
+            if let Err(obstacle) = room(directory, package.size_bytes + SPARE_BYTES) {
+                return Ok(Err(obstacle));
+            }
+            journal::update_step(&format!("fetching {url}"));
+            match fetcher.package(&url, package, &place, self.progress) {
+                Err(error) if error.is_refusal() => return Ok(Err(Obstacle::Fetched(error))),
+                fetched => fetched?,
+            }
+        }
+        let wanted = (package::NAME.to_owned(), version.to_string(), architecture.to_owned());
+        let found = package::described(&place)?;
+        if found != wanted {
+            let in_words = |(name, version, architecture): (String, String, String)| {
+                format!("{name} {version} for {architecture}")
+            };
+            let (found, wanted) = (in_words(found), in_words(wanted));
+            return Ok(Err(Obstacle::OtherPackage { url, found, wanted }));
+        }
+        Ok(Ok(()))
+    }
+
+    /// Why it is not the moment to replace a package.
+    fn delay(&self, version: &str) -> Option<Delay> {
+        let version = version.to_owned();
+        let window = self.update.window;
+        if !window.contains(self.now.time.time()) {
+            return Some(Delay::Window { version, window });
+        }
+        // An agent that does not answer cannot say that a machine produces, and needs an update most.
+        let machines = service::names(&self.ask_agent()?["producing"]);
+        (!machines.is_empty()).then_some(Delay::Producing { version, machines })
+    }
+
+    fn ask_agent(&self) -> Option<serde_json::Value> {
+        let own = std::env::current_exe().ok()?;
+        service::ask(&own, self.config_path, &self.config.agent.state_dir)
+    }
+
+    fn room_to_install(&self, package: &Package) -> Result<(), Obstacle> {
+        let unpacked_bytes = package.size_bytes * UNPACKED_TO_PACKED + SPARE_BYTES;
+        room(Path::new("/usr"), unpacked_bytes)?;
+        // A new version may migrate the buffer, and makes a copy before.
+        let state_dir = &self.config.agent.state_dir;
+        match fs::metadata(state_dir.join(crate::update::BUFFER_FILE)) {
+            Ok(buffer) => room(state_dir, buffer.len() * 2 + SPARE_BYTES),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Goes through the phases from where `pending` stands to the end.
+    fn go_on(&self, journal: &mut Journal, mut pending: Pending) -> Result<Outcome, UpdateError> {
+        loop {
+            pending.attempts += 1;
+            let is_stuck = pending.attempts > MOST_ATTEMPTS && pending.phase != Phase::PuttingBack;
+            if is_stuck {
+                let phase = pending.phase.as_str();
+                let reason = format!("it was cut off {MOST_ATTEMPTS} times while {phase}");
+                put_back(journal, &mut pending, reason);
+            }
+            journal.pending = Some(pending.clone());
+            self.ledger.note(journal)?;
+            journal::update_step(&format!("{} {}", pending.phase.as_str(), pending.to));
+            match pending.phase {
+                Phase::Installing => match self.install(&pending, &pending.to) {
+                    Ok(()) => next(&mut pending, Phase::Proving),
+                    Err(UpdateError::Package(PackageError::Busy)) => {
+                        // Nothing was begun.
+                        journal.pending = None;
+                        self.ledger.note(journal)?;
+                        self.ledger.drop_updater()?;
+                        let busy = UpdateError::Package(PackageError::Busy);
+                        self.note(
+                            Some(&pending.to),
+                            Some(&pending.from),
+                            "failed",
+                            busy.to_string(),
+                        )?;
+                        return Err(busy);
+                    }
+                    Err(error) => {
+                        let reason =
+                            format!("it could not be installed: {}", journal::chain(&error));
+                        put_back(journal, &mut pending, reason);
+                    }
+                },
+                Phase::Proving => {
+                    let limit = self.update.prove_timeout;
+                    let state_dir = &self.config.agent.state_dir;
+                    match prove::wait(&pending, self.config_path, state_dir, limit) {
+                        Ok(()) => return self.installed(journal, &pending),
+                        Err(reason) => put_back(journal, &mut pending, reason),
+                    }
+                }
+                Phase::PuttingBack => return self.put_back(journal, pending),
+            }
+        }
+    }
+
+    /// Puts the cached package of `version` in place and starts the service anew.
+    fn install(&self, pending: &Pending, version: &Version) -> Result<(), UpdateError> {
+        let file = self.ledger.package(version, &pending.architecture);
+        fs::metadata(&file)
+            .map_err(|source| UpdateError::ReadPackage { path: file.clone(), source })?;
+        let before = service::unit();
+        package::install(&file)?;
+        // The package's own script has done it, unless it may not (policy-rc.d).
+        if pending.was_active && service::unit() == before {
+            service::restart().map_err(|source| UpdateError::Restart { source })?;
+        }
+        Ok(())
+    }
+
+    fn installed(&self, journal: &mut Journal, pending: &Pending) -> Result<Outcome, UpdateError> {
+        let Pending { from, to, .. } = pending;
+        self.note(Some(to), Some(from), "installed", format!("{to} took the place of {from}"))?;
+        self.ended(journal, to, pending)?;
+        Ok(Outcome::Installed { version: to.to_string(), from: from.to_string() })
+    }
+
+    fn put_back(&self, journal: &mut Journal, pending: Pending) -> Result<Outcome, UpdateError> {
+        let Pending { from, to, reason, .. } = pending.clone();
+        if let Err(error) = self.install(&pending, &from) {
+            let problem = journal::chain(&error);
+            let error =
+                UpdateError::NotPutBack { from: from.clone(), to: to.clone(), reason, problem };
+            // It stays in the journal: the next run tries again, and again.
+            self.note(Some(&to), Some(&from), "failed", error.to_string())?;
+            return Err(error);
+        }
+        self.note(Some(&to), Some(&from), "rolled-back", reason.clone())?;
+        self.ended(journal, &from, &pending)?;
+        Ok(Outcome::RolledBack { version: to.to_string(), from: from.to_string(), reason })
+    }
+
+    /// Nothing is under way any more; of the packages the installed one's is kept, to go back to.
+    fn ended(
+        &self,
+        journal: &mut Journal,
+        installed: &Version,
+        pending: &Pending,
+    ) -> Result<(), UpdateError> {
+        journal.pending = None;
+        self.ledger.note(journal)?;
+        self.ledger.drop_updater()?;
+        self.ledger.prune(&[installed], &pending.architecture)?;
+        Ok(())
+    }
+
+    fn note(
+        &self,
+        version: Option<&Version>,
+        from: Option<&Version>,
+        result: &'static str,
+        detail: String,
+    ) -> Result<(), UpdateError> {
+        let at = self.now.time.to_rfc3339_opts(SecondsFormat::Secs, false);
+        let offered = self.offered.borrow();
+        let version = version.or(offered.as_ref());
+        let version = version.map_or_else(|| UNKNOWN.to_owned(), ToString::to_string);
+        let from = from.cloned();
+        self.ledger.note_result(&UpdateResult { version, from, at, result, detail })?;
+        Ok(())
+    }
+
+    /// What was refused or failed before is over.
+    fn note_that_all_is_well(&self, version: &str) -> Result<(), UpdateError> {
+        let last = self.ledger.result()?;
+        let is_over =
+            last.is_some_and(|last| last["result"] == "refused" || last["result"] == "failed");
+        if is_over {
+            let version = Version::parse(version);
+            self.note(version.as_ref(), None, "installed", "up to date".into())?;
+        }
+        Ok(())
+    }
+}
+
+fn next(pending: &mut Pending, phase: Phase) {
+    pending.phase = phase;
+    pending.attempts = 0;
+}
+
+fn put_back(journal: &mut Journal, pending: &mut Pending, reason: String) {
+    journal.give_up(&pending.to);
+    pending.reason = reason;
+    next(pending, Phase::PuttingBack);
+}
+
+fn told(decision: Decision<'_>, asked: &Asked) -> Outcome {
+    match decision {
+        Decision::UpToDate => Outcome::UpToDate { version: asked.facts.installed.to_string() },
+        Decision::Refused(refusal) => Outcome::Refused(refusal.into()),
+        Decision::NotYet(wait) => Outcome::NotYet(wait.into()),
+        Decision::Install { .. } => Outcome::WouldInstall {
+            version: asked.manifest.newest.version.to_string(),
+            from: asked.facts.installed.to_string(),
+        },
+    }
+}
+
+/// Whether so much is free where `path` is; what cannot be told is no obstacle.
+fn room(path: &Path, needed_bytes: u64) -> Result<(), Obstacle> {
+    let Ok(figures) = rustix::fs::statvfs(path) else { return Ok(()) };
+    let free_bytes = figures.f_bavail * figures.f_frsize;
+    if free_bytes < needed_bytes {
+        return Err(Obstacle::NoRoom { path: path.to_owned(), needed_bytes, free_bytes });
+    }
+    Ok(())
+}

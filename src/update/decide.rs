@@ -1,0 +1,247 @@
+//! What a manifest means for this gateway. Pure: facts in, decision out.
+
+use std::cmp::Ordering;
+
+use chrono::{DateTime, FixedOffset};
+use sha2::{Digest, Sha256};
+
+use super::{
+    manifest::{Manifest, Package},
+    version::{Version, order},
+};
+
+/// What is known of this gateway.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    pub agent_id: String,
+    pub installed: Version,
+    /// Debian's name of the installed package's architecture.
+    pub architecture: String,
+    /// Versions that did not prove themselves here.
+    pub given_up: Vec<Version>,
+    /// Whether the installed version's package is in the cache.
+    pub holds_installed: bool,
+    pub now: DateTime<FixedOffset>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Decision<'m> {
+    UpToDate,
+    /// Nothing will be done until somebody mends it.
+    Refused(Refusal),
+    /// Nothing is wrong; it is not this gateway's turn.
+    NotYet(Wait),
+    Install {
+        package: &'m Package,
+        /// The installed version's package, where it must be fetched before.
+        fetch_before: Option<&'m Package>,
+    },
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error(
+        "the manifest's version {offered} is older than the installed {installed}: publish a newer one, or go back by hand with dpkg -i"
+    )]
+    Older { offered: Version, installed: Version },
+    #[error(
+        "version {offered} wants at least {minimum} installed, here is {installed}: install {minimum} by hand with dpkg -i first"
+    )]
+    BelowMinimum { offered: Version, minimum: Version, installed: Version },
+    #[error(
+        "version {offered} has no package for {architecture} (it has {}): publish one",
+        .available.join(", ")
+    )]
+    NoPackage { offered: Version, architecture: String, available: Vec<String> },
+    #[error(
+        "version {0} did not prove itself here and was put back: it is not tried again, publish a newer one"
+    )]
+    GivenUp(Version),
+    #[error(
+        "the installed version {0} is neither in the cache nor in the manifest's list `previous`, so that the update could not be undone: add it to the manifest"
+    )]
+    NoWayBack(Version),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Wait {
+    #[error("version {version} may be installed from {not_before} on")]
+    NotBefore { version: Version, not_before: DateTime<FixedOffset> },
+    #[error(
+        "version {version} goes to {percent} % of the gateways so far, and this one is number {place} of 100"
+    )]
+    Rollout { version: Version, percent: u8, place: u8 },
+}
+
+pub fn decide<'m>(manifest: &'m Manifest, facts: &Facts) -> Decision<'m> {
+    let offered = &manifest.newest.version;
+    match order(offered, &facts.installed) {
+        Ordering::Equal => return Decision::UpToDate,
+        Ordering::Less => {
+            return Decision::Refused(Refusal::Older {
+                offered: offered.clone(),
+                installed: facts.installed.clone(),
+            });
+        }
+        Ordering::Greater => {}
+    }
+    if facts.given_up.iter().any(|version| order(version, offered) == Ordering::Equal) {
+        return Decision::Refused(Refusal::GivenUp(offered.clone()));
+    }
+    if let Some(minimum) = &manifest.minimum_version
+        && order(&facts.installed, minimum) == Ordering::Less
+    {
+        return Decision::Refused(Refusal::BelowMinimum {
+            offered: offered.clone(),
+            minimum: minimum.clone(),
+            installed: facts.installed.clone(),
+        });
+    }
+    let Some(package) = manifest.newest.packages.get(&facts.architecture) else {
+        return Decision::Refused(Refusal::NoPackage {
+            offered: offered.clone(),
+            architecture: facts.architecture.clone(),
+            available: manifest.newest.packages.keys().cloned().collect(),
+        });
+    };
+    let fetch_before = if facts.holds_installed {
+        None
+    } else {
+        let installed = manifest
+            .previous
+            .iter()
+            .filter(|release| order(&release.version, &facts.installed) == Ordering::Equal)
+            .find_map(|release| release.packages.get(&facts.architecture));
+        let Some(installed) = installed else {
+            return Decision::Refused(Refusal::NoWayBack(facts.installed.clone()));
+        };
+        Some(installed)
+    };
+    if let Some(not_before) = manifest.not_before.filter(|time| facts.now < *time) {
+        return Decision::NotYet(Wait::NotBefore { version: offered.clone(), not_before });
+    }
+    let place = place(&facts.agent_id, offered);
+    if place >= manifest.rollout_percent {
+        return Decision::NotYet(Wait::Rollout {
+            version: offered.clone(),
+            percent: manifest.rollout_percent,
+            place,
+        });
+    }
+    Decision::Install { package, fetch_before }
+}
+
+/// A gateway's place from 0 to 99 in the rollout of a version: the same at every look, and another for
+/// another version, so that it is not always the same ones that go first.
+fn place(agent_id: &str, version: &Version) -> u8 {
+    let digest = Sha256::new().chain_update(agent_id).chain_update(version.as_str()).finalize();
+    let rest = digest.iter().fold(0, |rest: u32, byte| (rest * 256 + u32::from(*byte)) % 100);
+    u8::try_from(rest).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::update::manifest::Release;
+
+    fn version(text: &str) -> Version {
+        Version::parse(text).unwrap()
+    }
+
+    fn release(text: &str, architectures: &[&str]) -> Release {
+        let package = Package { url: "x".into(), size_bytes: 1, sha256: "0".repeat(64) };
+        let packages: BTreeMap<_, _> =
+            architectures.iter().map(|name| ((*name).to_owned(), package.clone())).collect();
+        Release { version: version(text), packages }
+    }
+
+    fn manifest() -> Manifest {
+        Manifest {
+            newest: release("0.3.0", &["arm64", "armhf"]),
+            minimum_version: Some(version("0.2.0")),
+            not_before: Some(DateTime::parse_from_rfc3339("2026-12-01T20:00:00+01:00").unwrap()),
+            rollout_percent: 100,
+            previous: vec![release("0.2.0", &["arm64"])],
+        }
+    }
+
+    fn facts() -> Facts {
+        Facts {
+            agent_id: "ligne-1".into(),
+            installed: version("0.2.0"),
+            architecture: "arm64".into(),
+            given_up: vec![version("0.2.9")],
+            holds_installed: false,
+            now: DateTime::parse_from_rfc3339("2026-12-01T19:00:00+00:00").unwrap(),
+        }
+    }
+
+    #[test]
+    fn each_fact_that_is_in_the_way_is_told() {
+        let manifest = manifest();
+        let said = |change: &dyn Fn(&mut Facts, &mut Manifest)| {
+            let (mut facts, mut manifest) = (facts(), manifest.clone());
+            change(&mut facts, &mut manifest);
+            match decide(&manifest, &facts) {
+                Decision::UpToDate => "up to date".to_owned(),
+                Decision::Refused(refusal) => format!("refused: {refusal}"),
+                Decision::NotYet(wait) => format!("not yet: {wait}"),
+                Decision::Install { fetch_before, .. } => {
+                    format!("install, {} packages", 1 + usize::from(fetch_before.is_some()))
+                }
+            }
+        };
+        type Change = fn(&mut Facts, &mut Manifest);
+        let cases: [(Change, &str); 11] = [
+            (|_, _| {}, "install, 2 packages"),
+            (|facts, _| facts.holds_installed = true, "install, 1 packages"),
+            (|facts, _| facts.installed = version("0.3.0"), "up to date"),
+            (
+                |facts, _| facts.installed = version("0.10.0"),
+                "refused: the manifest's version 0.3.0 is older",
+            ),
+            (
+                |facts, _| facts.installed = version("0.1.9"),
+                "refused: version 0.3.0 wants at least 0.2.0",
+            ),
+            (
+                |facts, _| facts.architecture = "amd64".into(),
+                "refused: version 0.3.0 has no package for amd64 (it has arm64, armhf)",
+            ),
+            (
+                |facts, _| facts.given_up.push(version("0.3.0")),
+                "refused: version 0.3.0 did not prove itself",
+            ),
+            (
+                |_, manifest| manifest.previous.clear(),
+                "refused: the installed version 0.2.0 is neither",
+            ),
+            (
+                |facts, _| facts.architecture = "armhf".into(),
+                "refused: the installed version 0.2.0 is neither",
+            ),
+            (
+                |facts, _| facts.now -= chrono::TimeDelta::seconds(1),
+                "not yet: version 0.3.0 may be installed from 2026-12-01 20:00:00 +01:00 on",
+            ),
+            (|_, manifest| manifest.rollout_percent = 0, "not yet: version 0.3.0 goes to 0 %"),
+        ];
+        for (change, expected) in cases {
+            let said = said(&change);
+            assert!(said.starts_with(expected), "{said:?}, expected {expected:?}");
+        }
+    }
+
+    #[test]
+    fn a_rollout_reaches_about_its_share_of_the_gateways_and_others_for_another_version() {
+        let (first, second) = (version("0.3.0"), version("0.3.1"));
+        let reached = |version: &Version| -> Vec<u32> {
+            (0..1000).filter(|n| place(&format!("ligne-{n}"), version) < 25).collect()
+        };
+        let (first, second) = (reached(&first), reached(&second));
+        assert!((200..300).contains(&first.len()), "{}", first.len());
+        assert_ne!(first, second);
+    }
+}

@@ -1,0 +1,193 @@
+//! Field updates: a signed manifest over HTTPS, a package whose hash stands in it, and a new version
+//! that has to prove itself or is put back. One of the two rooms that name ureq.
+//!
+//! The order of what lasts: the package and the one to go back to are in the cache, whole and checked;
+//! then the journal says that an update is under way; then dpkg works; then the journal says how it
+//! ended. Whatever moment the power is cut at, the next run finds in the journal what to finish.
+//!
+//! What must never happen here: something installed whose hash is not in a manifest with the right
+//! signature; an update that could not be undone; a version tried again that did not prove itself.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, FixedOffset};
+use minisign_verify::{PublicKey, Signature};
+
+mod apply;
+mod decide;
+mod fetch;
+mod ledger;
+mod manifest;
+mod package;
+mod prove;
+mod service;
+mod version;
+
+pub use apply::Updater;
+pub use decide::{Refusal, Wait};
+pub use ledger::{Journal, Ledger, LedgerError, Phase};
+
+use decide::{Decision, Facts};
+use fetch::{FetchError, Fetcher, beside};
+use manifest::{Manifest, ManifestError};
+use package::PackageError;
+use version::Version;
+
+use crate::config::{UpdateConfig, Window};
+
+/// A manifest is a page of text.
+const MAX_MANIFEST_BYTES: u64 = 256 << 10;
+const MAX_SIGNATURE_BYTES: u64 = 4 << 10;
+/// Its size tells how much room a migration needs; the room that owns it is not imported here.
+const BUFFER_FILE: &str = "buffer.db";
+
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    #[error("cannot read the package {path}")]
+    ReadPackage { path: PathBuf, source: std::io::Error },
+    #[error("cannot start the service anew; systemctl restart cu-agent")]
+    Restart { source: std::io::Error },
+    #[error(
+        "version {to} was installed over {from} and then failed ({reason}), and {from} could not be put back: {problem}; the next run tries again"
+    )]
+    NotPutBack { from: Version, to: Version, reason: String, problem: String },
+}
+
+/// Why nothing is done until somebody mends it.
+#[derive(Debug, thiserror::Error)]
+pub enum Obstacle {
+    #[error(transparent)]
+    Decided(#[from] Refusal),
+    #[error("{0}")]
+    Clock(String),
+    #[error(
+        "the signature of {url} is not that of `update.public_key` ({problem}): nothing of it is believed"
+    )]
+    Signature { url: String, problem: String },
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Fetched(FetchError),
+    #[error(
+        "the file at {url} is {found}, and the manifest means {wanted}: publish the right file"
+    )]
+    OtherPackage { url: String, found: String, wanted: String },
+    #[error("{free_bytes} bytes are free in {path} and the update needs {needed_bytes}: make room")]
+    NoRoom { path: PathBuf, needed_bytes: u64, free_bytes: u64 },
+    #[error(
+        "cu-agent is not installed as a Debian package here, and field updates replace packages: install the package"
+    )]
+    NotAPackage,
+}
+
+/// Why it is not the moment.
+#[derive(Debug, thiserror::Error)]
+pub enum Delay {
+    #[error(transparent)]
+    Decided(#[from] Wait),
+    #[error(
+        "version {version} waits for the window {window} (`update.window`; --now does not wait)"
+    )]
+    Window { version: String, window: Window },
+    #[error("version {version} waits while {} produces (--now does not wait)", .machines.join(", "))]
+    Producing { version: String, machines: Vec<String> },
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Outcome {
+    UpToDate {
+        version: String,
+    },
+    Refused(Obstacle),
+    NotYet(Delay),
+    /// What `check` says of a version that nothing stands in the way of.
+    WouldInstall {
+        version: String,
+        from: String,
+    },
+    Installed {
+        version: String,
+        from: String,
+    },
+    RolledBack {
+        version: String,
+        from: String,
+        reason: String,
+    },
+}
+
+/// The moment of a run, read by the caller.
+#[derive(Clone, Debug)]
+pub struct Now {
+    /// With the offset of the gateway's local time.
+    pub time: DateTime<FixedOffset>,
+    /// Why the clock cannot be right, if it cannot.
+    pub clock_fault: Option<String>,
+}
+
+/// Everything known after asking the publisher; what to do is [`decide::decide`]'s.
+struct Asked {
+    manifest: Manifest,
+    facts: Facts,
+    fetcher: Fetcher,
+}
+
+/// Fetches the manifest and its signature, and believes it only where they fit.
+fn ask(
+    config: &UpdateConfig,
+    agent_id: &str,
+    ledger: &Ledger,
+    now: &Now,
+) -> Result<Result<Asked, Obstacle>, UpdateError> {
+    if let Some(fault) = &now.clock_fault {
+        return Ok(Err(Obstacle::Clock(format!(
+            "{fault}; no update is installed by such a clock"
+        ))));
+    }
+    let Some(installed) = package::installed()? else { return Ok(Err(Obstacle::NotAPackage)) };
+    let fetcher = Fetcher::new(config.ca_file.as_deref())?;
+    let small = |url: &str, limit| match fetcher.small(url, limit) {
+        Err(error) if error.is_refusal() => Ok(Err(Obstacle::Fetched(error))),
+        Err(error) => Err(error),
+        Ok(bytes) => Ok(Ok(bytes)),
+    };
+    let url = &config.manifest_url;
+    let bytes = match small(url, MAX_MANIFEST_BYTES)? {
+        Ok(bytes) => bytes,
+        Err(obstacle) => return Ok(Err(obstacle)),
+    };
+    let signature = match small(&format!("{url}.minisig"), MAX_SIGNATURE_BYTES)? {
+        Ok(bytes) => bytes,
+        Err(obstacle) => return Ok(Err(obstacle)),
+    };
+    if let Err(problem) = check_signature(&config.public_key, &bytes, &signature) {
+        return Ok(Err(Obstacle::Signature { url: url.clone(), problem }));
+    }
+    let manifest = match manifest::parse(&bytes) {
+        Ok(manifest) => manifest,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    let held = ledger.package(&installed.version, &installed.architecture);
+    let facts = Facts {
+        agent_id: agent_id.to_owned(),
+        holds_installed: held.exists(),
+        installed: installed.version,
+        architecture: installed.architecture,
+        given_up: ledger.journal()?.given_up,
+        now: now.time,
+    };
+    Ok(Ok(Asked { manifest, facts, fetcher }))
+}
+
+fn check_signature(key: &PublicKey, bytes: &[u8], signature: &[u8]) -> Result<(), String> {
+    let text = std::str::from_utf8(signature).map_err(|error| error.to_string())?;
+    let signature = Signature::decode(text).map_err(|error| error.to_string())?;
+    key.verify(bytes, &signature, false).map_err(|error| error.to_string())
+}

@@ -1,0 +1,230 @@
+//! A gateway in its plant: the board with the package, machines that write on an FTP server, and a central
+//! behind a line that may break. Servers are this machine's, which the gateway sees as 10.0.2.2.
+
+use std::{
+    fmt::Write,
+    path::Path,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    board::Board,
+    support::{
+        agent::{Agent, FOLDERS},
+        folder::Folder,
+        ftp::{Options, Vsftpd},
+        golden::Expected,
+        net::Proxy,
+        plant::Plant,
+        postgres::{Database, PASSWORD},
+        process::Output,
+        rows::{assert_same, buffer_sessions, central_sessions},
+        truth, wait,
+    },
+};
+
+/// Of what the service does by itself: an emulated processor is slow, and so is this machine at times.
+pub const PATIENCE: Duration = Duration::from_secs(400);
+
+/// The host's loopback, as qemu's user network shows it.
+const HOST: &str = "10.0.2.2";
+
+pub const STATE: &str = "/var/lib/cu-agent";
+
+pub struct Field {
+    pub board: Board,
+    pub plant: Mutex<Plant>,
+    pub database: Database<'static>,
+    /// Between the gateway and central.
+    pub line: Proxy,
+    pub server: Vsftpd,
+}
+
+impl Field {
+    /// Switched off, nothing installed.
+    pub fn new(seed: u64) -> Self {
+        let database = Database::fresh();
+        let line = Proxy::to(database.cluster.port);
+        let server = Vsftpd::start(Options::default());
+        let folder = Folder::served_by(&server);
+        folder.make_three_machines();
+        let plant = Mutex::new(Plant::new(folder.path(), seed));
+        Self { board: Board::new(), plant, database, line, server }
+    }
+
+    pub fn config(&self, host_of_central: &str) -> String {
+        let central = self.database.config();
+        let mut text = format!(
+            "[agent]\nid = \"emulated\"\n\
+             [schedule]\npoll = \"1s\"\nfile_quiet = \"2s\"\n\
+             [[source]]\nname = \"cu\"\nkind = \"ftp\"\nhost = \"{HOST}\"\nport = {}\nuser = \"{}\"\n\
+             delete = \"after-sync\"\nread_timeout = \"10s\"\n[source.folders]\n",
+            self.server.port(),
+            self.server.user(),
+        );
+        for (folder, nom, type_cu) in FOLDERS {
+            writeln!(text, "\"{folder}\" = {{ nom = \"{nom}\", type_cu = \"{type_cu}\" }}")
+                .unwrap();
+        }
+        write!(
+            text,
+            "[central]\nhost = \"{host_of_central}\"\nport = {}\ndatabase = \"{}\"\nuser = \"{}\"\n\
+             tls = \"disable\"\nconnect_timeout = \"5s\"\nstatement_timeout = \"10s\"\n",
+            self.line.port, central.database, central.user,
+        )
+        .unwrap();
+        text
+    }
+
+    pub fn configure(&self, host_of_central: &str) {
+        let config = self.config(host_of_central);
+        self.board
+            .sh(&format!("cat >/etc/cu-agent/config.toml <<'CONFIG'\n{config}CONFIG"))
+            .succeeded();
+    }
+
+    /// Installs the package from the stick and fills in its configuration, as `docs/install.md` tells.
+    pub fn install(&self, package: &Path) {
+        let name = package.file_name().unwrap().to_str().unwrap();
+        self.board.sh(&format!("dpkg --install /run/stick/{name}")).succeeded();
+        self.configure(HOST);
+        let passwords = [("ftp", self.server.password()), ("central", PASSWORD)];
+        for (of, password) in passwords {
+            let to = format!("/etc/cu-agent/{of}.password");
+            self.board.sh(&format!("cat >{to} <<'PASSWORD'\n{password}\nPASSWORD")).succeeded();
+        }
+        self.restart();
+    }
+
+    pub fn restart(&self) {
+        self.board.sh("systemctl restart cu-agent").succeeded();
+    }
+
+    /// A drop-in of the service, and what it needs to count.
+    pub fn drop_in(&self, name: &str, lines: &str) {
+        let file = format!("/etc/systemd/system/cu-agent.service.d/{name}.conf");
+        self.board
+            .sh(&format!(
+                "mkdir -p $(dirname {file}) && cat >{file} <<'UNIT'\n[Service]\n{lines}\nUNIT\n\
+                 systemctl daemon-reload"
+            ))
+            .succeeded();
+    }
+
+    pub fn take_drop_in_away(&self, name: &str) {
+        self.board
+            .sh(&format!(
+                "rm /etc/systemd/system/cu-agent.service.d/{name}.conf && systemctl daemon-reload"
+            ))
+            .succeeded();
+    }
+
+    pub fn is_active(&self) -> bool {
+        self.board.property("cu-agent", "ActiveState") == "active"
+    }
+
+    pub fn wait_until_active(&self) {
+        self.wait("the service is active", || self.is_active());
+    }
+
+    /// Like [`wait::until`]; what the service says in vain is shown.
+    pub fn wait(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds() {
+            if Instant::now() > deadline {
+                let status = self.board.sh("systemctl --no-pager --full status cu-agent");
+                let journal = self.journal("--lines=60");
+                panic!("not within {PATIENCE:?}: {what}\n{status}\n{journal}");
+            }
+            wait::any_moment(Duration::from_millis(200));
+        }
+    }
+
+    pub fn process(&self) -> String {
+        self.board.property("cu-agent", "MainPID")
+    }
+
+    pub fn journal(&self, arguments: &str) -> Output {
+        self.board.sh(&format!("journalctl --no-pager --quiet -u cu-agent {arguments}"))
+    }
+
+    /// A command of the agent's, as the service's user.
+    pub fn agent(&self, arguments: &str) -> Output {
+        let password = |of| format!("cp /etc/cu-agent/{of}.password $d/{of}-password");
+        self.board.sh(&format!(
+            "d=$(mktemp -d) && {} && {} && chown -R cu-agent $d && \
+             CREDENTIALS_DIRECTORY=$d runuser -u cu-agent -- cu-agent {arguments}; \
+             code=$?; rm -r $d; exit $code",
+            password("ftp"),
+            password("central")
+        ))
+    }
+
+    pub fn status(&self) -> Value {
+        let output = self.agent("status --json");
+        serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("no JSON: {e}\n{output}"))
+    }
+
+    /// The machines write for a day and go home.
+    pub fn day(&self) {
+        let mut plant = self.plant.lock().unwrap();
+        for _ in 0..60 {
+            plant.write();
+        }
+        plant.next_day();
+    }
+
+    /// Central refuses the gateway, or takes it again.
+    pub fn central_answers(&self, yes: bool) {
+        self.line.refuse(!yes);
+        self.line.cut();
+    }
+
+    /// Waits until central has everything, and compares every row with what the machines wrote; how many
+    /// rows that is.
+    #[track_caller]
+    pub fn assert_becomes_equal(&self) -> usize {
+        let truth = self.finished();
+        let pieces: usize = truth.iter().map(|session| session.pieces.len()).sum();
+        self.wait("central has as many pieces as the machines made, and nothing waits", || {
+            self.database.try_psql("SELECT count(*) FROM piece_production")
+                == Ok(pieces.to_string())
+                && self.status()["pending_sessions"] == 0
+        });
+        assert_same("in central", &central_sessions(&self.database), &truth);
+        truth::rows(&truth)
+    }
+
+    /// The machines complete what they were writing.
+    fn finished(&self) -> Vec<Expected> {
+        let mut plant = self.plant.lock().unwrap();
+        plant.finish();
+        let truth = plant.truth();
+        assert!(truth::rows(&truth) > 0, "the machines wrote nothing");
+        truth
+    }
+
+    /// The card of a board that is off: its file system, the buffer's pages, and every row in it.
+    pub fn check_card(&self) {
+        self.board.check_file_system();
+        let mut agent = Agent::new();
+        let dir = TempDir::new().unwrap();
+        agent.set("agent.state_dir", dir.path().to_str().unwrap());
+        for name in ["buffer.db", "buffer.db-wal"] {
+            self.board.take_from_card(&format!("{STATE}/{name}"), &dir.path().join(name));
+        }
+        let buffer = rusqlite::Connection::open(dir.path().join("buffer.db")).unwrap();
+        let found: String =
+            buffer.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(found, "ok", "the buffer's integrity");
+        drop(buffer);
+        // A source is needed; it is not read.
+        agent.add_ftp("cu", &self.server.config());
+        let truth = self.plant.lock().unwrap().truth();
+        assert_same("in the buffer", &buffer_sessions(&agent), &truth);
+    }
+}

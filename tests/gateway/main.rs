@@ -1,0 +1,18 @@
+//! The gateway itself, emulated: a real Debian 12 for arm64 with systemd under qemu, the package
+//! installed as a technician does, FTP server and PostgreSQL on this machine.
+//!
+//! `make gateway` and `make powercut` run it, `gateway/README.md` tells what it needs. `N=` and `SEED=`
+//! set how many power cuts and which ones.
+#![allow(clippy::unwrap_used, reason = "a panic in a test is the test's way of failing")]
+#![allow(clippy::print_stdout, reason = "figures and seeds are what these long tests are run for")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod board;
+mod disk;
+mod field;
+mod life;
+mod nbd;
+mod package;
+mod power_cuts;

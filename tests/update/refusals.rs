@@ -1,0 +1,394 @@
+//! What an update is refused for, or waits for: one clear line, an exit code, and nothing changed.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+};
+
+use serde_json::Value;
+
+use crate::{
+    publisher::{Publisher, architecture, run},
+    support::{
+        agent::Agent,
+        clock::{Wrong, WrongClock, YEAR},
+        folder::Folder,
+        net::Proxy,
+        process::Output,
+        wait,
+    },
+};
+
+/// A gateway as far as it takes to refuse: an agent, and a package database that knows of version
+/// 0.2.0. The machine's own package manager is not asked.
+struct Gateway {
+    agent: Agent,
+    _logs: Folder,
+}
+
+impl Gateway {
+    fn of(publisher: &Publisher) -> Self {
+        let logs = Folder::of_three_machines();
+        let mut agent = Agent::on_directory(logs.path());
+        let dpkg = agent.dir().join("dpkg");
+        fs::create_dir_all(dpkg.join("info")).unwrap();
+        fs::create_dir_all(dpkg.join("updates")).unwrap();
+        let status = format!(
+            "Package: cu-agent\nStatus: install ok installed\nVersion: 0.2.0\nArchitecture: {}\n\
+             Maintainer: a test <test@example.org>\nDescription: a test\n",
+            architecture()
+        );
+        fs::write(dpkg.join("status"), status).unwrap();
+        fs::write(dpkg.join("available"), "").unwrap();
+        agent.set_environment("DPKG_ADMINDIR", dpkg.to_str().unwrap());
+        agent.set("update.manifest_url", publisher.url());
+        agent.set("update.public_key", publisher.public_key());
+        agent.set("update.ca_file", publisher.ca_file.to_str().unwrap());
+        agent.set("update.window", "any");
+        let directory = agent.dir().join("updates");
+        agent.set("update.directory", directory.to_str().unwrap());
+        Self { agent, _logs: logs }
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.agent.dir().join("updates")
+    }
+
+    fn cached(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.directory().join("cache")) else { return Vec::new() };
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    }
+
+    fn status(&self) -> Value {
+        let output = self.agent.command(&["update", "status", "--json"]).succeeded();
+        serde_json::from_str(&output.stdout).unwrap()
+    }
+
+    fn check(&self) -> Output {
+        self.agent.command(&["update", "check"])
+    }
+
+    /// `check` and `apply` say the same, in one line, and nothing was installed.
+    #[track_caller]
+    fn refuses(&self, exit: i32, words: &[&str]) {
+        for command in [&["update", "check"][..], &["update", "apply"]] {
+            let output = self.agent.command(command).exited(exit);
+            for word in words {
+                assert!(
+                    output.stdout.contains(word),
+                    "{command:?} does not say {word:?}\n{output}"
+                );
+            }
+            assert_eq!(output.stdout.lines().count(), 1, "one line\n{output}");
+        }
+        self.is_as_it_was();
+    }
+
+    #[track_caller]
+    fn is_as_it_was(&self) {
+        let dpkg = fs::read_to_string(self.agent.dir().join("dpkg/status")).unwrap();
+        assert!(dpkg.contains("Status: install ok installed\nVersion: 0.2.0\n"), "{dpkg}");
+        assert_eq!(self.status()["pending"], Value::Null);
+    }
+}
+
+/// 0.2.0 is installed and to go back to, 0.3.0 is offered.
+fn offered() -> (Publisher, Gateway) {
+    let publisher = Publisher::new();
+    publisher.pack("0.2.0", 1000);
+    publisher.pack("0.3.0", 50_000);
+    publisher.publish("0.3.0", &[]);
+    let gateway = Gateway::of(&publisher);
+    (publisher, gateway)
+}
+
+#[test]
+fn an_update_that_nothing_stands_in_the_way_of_is_announced_by_check() {
+    let (_publisher, gateway) = offered();
+    gateway.check().succeeded().says("version 0.3.0 would be installed in the place of 0.2.0");
+    assert_eq!(gateway.cached(), Vec::<String>::new(), "check fetches no package");
+}
+
+#[test]
+fn the_installed_version_is_up_to_date() {
+    let (publisher, gateway) = offered();
+    publisher.publish("0.2.0", &[]);
+    gateway.refuses(0, &["up to date", "0.2.0"]);
+}
+
+#[test]
+fn a_manifest_that_somebody_else_signed_or_changed_is_not_believed() {
+    let (publisher, gateway) = offered();
+    publisher.publish_by_a_stranger("0.3.0");
+    gateway.refuses(3, &["refused", "signature", "update.public_key"]);
+    publisher.publish("0.3.0", &[]);
+    let manifest = publisher.file("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, text.replace("\"0.3.0\"", "\"0.4.0\"")).unwrap();
+    gateway.refuses(3, &["refused", "signature"]);
+    fs::write(publisher.file("manifest.json.minisig"), "no signature").unwrap();
+    gateway.refuses(3, &["refused", "signature"]);
+    assert_eq!(gateway.status()["last"]["result"], "refused");
+}
+
+#[test]
+fn an_older_version_is_refused() {
+    let (publisher, gateway) = offered();
+    publisher.pack("0.1.9", 1000);
+    publisher.publish("0.1.9", &[]);
+    gateway.refuses(3, &["refused", "0.1.9 is older than the installed 0.2.0"]);
+}
+
+#[test]
+fn a_version_without_a_package_for_this_processor_is_refused() {
+    let publisher = Publisher::new();
+    publisher.pack("0.2.0", 1000);
+    publisher.pack_for("riscv64", "0.3.0", 1000);
+    publisher.publish("0.3.0", &[]);
+    let gateway = Gateway::of(&publisher);
+    gateway.refuses(3, &["refused", "no package for", "riscv64"]);
+}
+
+#[test]
+fn a_package_that_is_another_than_the_manifest_means_is_refused() {
+    let (publisher, gateway) = offered();
+    let manifest = publisher.file("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, text.replace("\"0.3.0\"", "\"0.3.1\"")).unwrap();
+    publisher.sign();
+    let output = gateway.agent.command(&["update", "apply"]).exited(3);
+    output.says("refused").says("is cu-agent 0.3.0").says("means cu-agent 0.3.1");
+    gateway.is_as_it_was();
+}
+
+#[test]
+fn a_package_with_another_hash_or_more_bytes_is_refused_and_thrown_away() {
+    let (publisher, gateway) = offered();
+    let package = publisher.file(&format!("cu-agent_0.3.0_{}.deb", architecture()));
+    let whole = fs::read(&package).unwrap();
+    let mut changed = whole.clone();
+    changed[20_000] ^= 1;
+    for (bytes, word) in [(changed, "SHA-256"), ([&whole[..], b"more"].concat(), "more than")] {
+        fs::write(&package, bytes).unwrap();
+        gateway.agent.command(&["update", "apply"]).exited(3).says("refused").says(word);
+        gateway.is_as_it_was();
+        let old = format!("cu-agent_0.2.0_{}.deb", architecture());
+        assert_eq!(gateway.cached(), [old], "only the one to go back to is kept");
+    }
+    assert_eq!(gateway.status()["last"]["result"], "refused");
+}
+
+#[test]
+fn a_download_that_is_cut_off_goes_on_from_there() {
+    let publisher = Publisher::new();
+    publisher.pack("0.2.0", 1000);
+    publisher.pack("0.3.0", 3_000_000);
+    publisher.publish("0.3.0", &[]);
+    let mut gateway = Gateway::of(&publisher);
+    let proxy = Proxy::to(publisher.port);
+    gateway.agent.set("update.manifest_url", publisher.url_on(proxy.port));
+    // So that nothing is installed when it is whole.
+    gateway.agent.set("update.window", shut_window());
+    proxy.limit(400_000);
+    let part = thread::scope(|scope| {
+        let applied = scope.spawn(|| gateway.agent.command(&["update", "apply"]));
+        let cache = gateway.directory().join("cache");
+        let part = wait_for_part(&cache, 500_000);
+        proxy.refuse(true);
+        proxy.cut();
+        let output = applied.join().unwrap().exited(1);
+        assert!(output.stderr.contains("the next run goes on from there"), "{output}");
+        part
+    });
+    let got = fs::metadata(&part).unwrap().len();
+    assert!((500_000..3_000_000).contains(&got), "{got}");
+    assert_eq!(gateway.status()["last"]["result"], "failed");
+    proxy.refuse(false);
+    proxy.limit(0);
+    gateway.agent.command(&["update", "apply"]).exited(3).says("not yet").says("window");
+    assert!(!part.exists());
+    assert_eq!(gateway.cached().len(), 2, "both packages are there and whole");
+    wait::until("nginx has written its log", wait::PATIENCE, || {
+        publisher.requests().contains(&format!("bytes={got}-"))
+    });
+    assert!(publisher.requests().lines().any(|line| line.starts_with("206 ")));
+}
+
+/// The part of a download, once it has so many bytes.
+fn wait_for_part(cache: &Path, bytes: u64) -> PathBuf {
+    let mut found = PathBuf::new();
+    wait::until("some of the package has come", wait::PATIENCE, || {
+        let Ok(entries) = fs::read_dir(cache) else { return false };
+        let mut parts = entries.flatten().map(|entry| entry.path()).filter(|path| {
+            let is_part = path.extension().is_some_and(|end| end == "part");
+            is_part && fs::metadata(path).is_ok_and(|file| file.len() >= bytes)
+        });
+        parts.next().inspect(|path| found.clone_from(path)).is_some()
+    });
+    found
+}
+
+#[test]
+fn a_part_of_another_file_is_thrown_away_and_the_package_fetched_whole() {
+    let (_publisher, mut gateway) = offered();
+    gateway.agent.set("update.window", shut_window());
+    gateway.agent.command(&["update", "apply"]).exited(3);
+    let cache = gateway.directory().join("cache");
+    let whole = cache.join(format!("cu-agent_0.3.0_{}.deb", architecture()));
+    let hash = {
+        let output = Command::new("sha256sum").arg(&whole).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()[..16].to_owned()
+    };
+    let bytes = fs::read(&whole).unwrap();
+    fs::write(whole.with_extension(format!("{hash}.part")), vec![7; 20_000]).unwrap();
+    fs::remove_file(&whole).unwrap();
+    gateway.agent.command(&["update", "apply"]).exited(3).says("window");
+    assert_eq!(fs::read(&whole).unwrap(), bytes);
+}
+
+/// A window that does not hold the present time, by the clock that the agent reads.
+fn shut_window() -> String {
+    let output = Command::new("date").args(["-d", "+3 hours", "+%H:00"]).output().unwrap();
+    let from = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+    let output = Command::new("date").args(["-d", "+5 hours", "+%H:00"]).output().unwrap();
+    format!("{from}-{}", String::from_utf8(output.stdout).unwrap().trim())
+}
+
+#[test]
+fn outside_the_window_nothing_is_installed() {
+    let (_publisher, mut gateway) = offered();
+    let window = shut_window();
+    gateway.agent.set("update.window", window.as_str());
+    gateway.refuses(3, &["not yet", "0.3.0", &window]);
+    let version = format!("cu-agent_0.3.0_{}.deb", architecture());
+    assert!(gateway.cached().contains(&version), "it is fetched and waits");
+    assert_eq!(gateway.status()["last"], Value::Null, "waiting is no result");
+}
+
+#[test]
+fn while_a_machine_produces_nothing_is_installed() {
+    let (_publisher, gateway) = offered();
+    let today = "cu/20250603.LOG";
+    gateway
+        ._logs
+        .put(&today.replace("cu", "DEM12 (PVC)"), b"20250603 05:00:00|@StukUitgevoerd: 1\n");
+    gateway.agent.once().succeeded();
+    gateway.refuses(3, &["not yet", "DEM12", "produces"]);
+}
+
+#[test]
+fn a_rollout_and_a_time_to_wait_for_are_kept() {
+    let (publisher, gateway) = offered();
+    publisher.publish("0.3.0", &["--rollout", "0"]);
+    gateway.refuses(3, &["not yet", "0 % of the gateways"]);
+    publisher.publish("0.3.0", &["--not-before", "2099-01-01T20:00:00+01:00"]);
+    gateway.refuses(3, &["not yet", "2099-01-01"]);
+    publisher.publish("0.3.0", &["--not-before", "2026-01-01T20:00:00+01:00"]);
+    gateway.check().succeeded();
+}
+
+#[test]
+fn a_version_below_the_minimum_is_told_the_way() {
+    let (publisher, gateway) = offered();
+    publisher.publish("0.3.0", &["--minimum", "0.2.1"]);
+    gateway.refuses(3, &["refused", "0.2.1", "by hand"]);
+}
+
+#[test]
+fn an_update_that_could_not_be_undone_is_refused() {
+    let publisher = Publisher::new();
+    publisher.pack("0.3.0", 1000);
+    publisher.publish("0.3.0", &[]);
+    let gateway = Gateway::of(&publisher);
+    gateway.refuses(3, &["refused", "0.2.0", "could not be undone"]);
+}
+
+#[test]
+fn an_expired_certificate_and_one_of_an_unknown_issuer_get_their_own_words() {
+    let publisher = Publisher::with_certificate(true);
+    let gateway = Gateway::of(&publisher);
+    for command in [&["update", "check"][..], &["update", "apply"]] {
+        let output = gateway.agent.command(command).exited(1);
+        assert!(output.stderr.contains("certificate has expired"), "{output}");
+    }
+    gateway.is_as_it_was();
+    let (_publisher, mut gateway) = offered();
+    gateway.agent.unset("update.ca_file");
+    gateway.check().exited(1).says("unknown issuer").says("update.ca_file");
+    gateway.agent.set("update.manifest_url", "http://localhost/manifest.json");
+    gateway.check().exited(2).says("update.manifest_url").says("https://");
+}
+
+#[test]
+fn by_a_clock_that_cannot_be_right_nothing_is_installed() {
+    let (_publisher, mut gateway) = offered();
+    let clock = WrongClock::given_to(&mut gateway.agent, Wrong::NeverSet);
+    gateway.refuses(3, &["refused", "clock"]);
+    // Years ahead the server's certificate has expired.
+    clock.set(Wrong::By(3 * YEAR));
+    gateway.check().exited(1).says("clock is ahead");
+    clock.set(Wrong::By(0));
+    gateway.check().succeeded();
+}
+
+/// A small file system in memory, unmounted when dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &Path, kib: u32) -> Self {
+        fs::create_dir_all(at).unwrap();
+        let size = format!("size={kib}k,mode=0755");
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at));
+        Self(at.to_owned())
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        Command::new("umount").arg("-l").arg(&self.0).status().ok();
+    }
+}
+
+#[test]
+fn a_disk_without_room_is_refused_before_anything_is_fetched() {
+    let (_publisher, gateway) = offered();
+    let _disk = SmallDisk::mount(&gateway.directory(), 4000);
+    let output = gateway.agent.command(&["update", "apply"]).exited(3);
+    output.says("refused").says("bytes are free").says("make room");
+    gateway.is_as_it_was();
+    assert_eq!(gateway.cached(), Vec::<String>::new());
+}
+
+#[test]
+fn a_server_that_is_away_or_has_nothing_fails_and_is_asked_again() {
+    let (publisher, mut gateway) = offered();
+    fs::remove_file(publisher.file("manifest.json")).unwrap();
+    gateway.check().exited(1).says("404");
+    gateway.agent.set("update.manifest_url", "https://localhost:1/manifest.json");
+    gateway.check().exited(1).says("cannot fetch https://localhost:1/manifest.json");
+}
+
+#[test]
+fn a_directory_that_others_may_write_is_refused() {
+    let (_publisher, gateway) = offered();
+    fs::create_dir_all(gateway.directory()).unwrap();
+    fs::set_permissions(gateway.directory(), fs::Permissions::from_mode(0o777)).unwrap();
+    let output = gateway.agent.command(&["update", "apply"]).exited(1);
+    assert!(output.stderr.contains("may be written by others"), "{output}");
+}
+
+#[test]
+fn without_a_section_updates_are_off_and_a_package_is_needed() {
+    let (_publisher, mut gateway) = offered();
+    fs::write(gateway.agent.dir().join("dpkg/status"), "").unwrap();
+    gateway.check().exited(3).says("not installed as a Debian package");
+    gateway.agent.unset("update");
+    gateway.agent.command(&["update", "apply"]).succeeded().says("updates are off");
+    gateway.check().exited(2).says("[update]");
+}

@@ -1,0 +1,64 @@
+//! Versions that work, and versions that do not, on a real Debian with systemd.
+
+use serde_json::Value;
+
+use crate::gateway::{Build, Gateway};
+
+#[test]
+fn a_version_that_works_stays_and_one_that_does_not_is_put_back_with_the_buffer_as_it_was() {
+    let gateway = Gateway::new();
+    let told = |version: &str, result: &str| {
+        let last = gateway.result();
+        assert_eq!(last["result"], result, "{last:#}\n{}", gateway.story());
+        assert_eq!(last["version"], version, "{last:#}");
+        last["detail"].as_str().unwrap().to_owned()
+    };
+
+    let schema = gateway.status()["schema"].as_u64().unwrap();
+
+    gateway.offer(Build::Sound, "0.2.0");
+    gateway.update().succeeded();
+    gateway.works_with("0.2.0");
+    told("0.2.0", "installed");
+    assert_eq!(gateway.updater_files(), ["cu-agent_0.2.0_amd64.deb"]);
+
+    for (build, version, why) in [
+        (Build::Crashes, "0.3.0", "not up"),
+        (Build::Fails, "0.4.0", "not up"),
+        (Build::NewSchemaCrashes, "0.5.0", "not up"),
+    ] {
+        gateway.offer(build, version);
+        gateway.update().exited(1);
+        gateway.works_with("0.2.0");
+        let detail = told(version, "rolled-back");
+        assert!(detail.contains(why), "{detail}");
+        assert_eq!(gateway.status()["schema"], schema, "{build:?}: the buffer is as it was");
+        // And never again: the next run says so, and what happened stays the last word.
+        let before = gateway.machine.property("cu-agent", "InvocationID");
+        gateway.update().succeeded();
+        let again = gateway.machine.run(&["cu-agent", "update", "apply", "--now"]);
+        again.exited(3).says("did not prove itself");
+        assert_eq!(gateway.machine.property("cu-agent", "InvocationID"), before);
+        told(version, "rolled-back");
+    }
+    // The migrated buffer is kept for who wants to look.
+    assert!(gateway.buffer_files().contains(&format!("buffer.db.newer-{}", schema + 1)));
+
+    gateway.offer(Build::NewSchema, "0.6.0");
+    gateway.update().succeeded();
+    gateway.works_with("0.6.0");
+    told("0.6.0", "installed");
+    assert_eq!(gateway.status()["schema"], schema + 1);
+    // Also by hand the way back is open.
+    let old = gateway.publisher.file("cu-agent_0.2.0_amd64.deb");
+    gateway.machine.take(&old, "/root/old.deb");
+    gateway.machine.run(&["dpkg", "--install", "/root/old.deb"]).succeeded();
+    gateway.works_with("0.2.0");
+    assert_eq!(gateway.status()["schema"], schema);
+
+    let output = gateway.machine.run(&["cu-agent", "update", "status"]).succeeded();
+    output.says("0.6.0 installed").says("0.3.0, 0.4.0, 0.5.0");
+    let output = gateway.machine.run(&["cu-agent", "update", "status", "--json"]).succeeded();
+    let status: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(status["pending"], Value::Null);
+}
