@@ -25,6 +25,7 @@ test: ## everything, against real FTP servers and a real PostgreSQL
 test-package: ## the Debian package in real Debian systems; as root
 	@tests/install-test-tools.sh
 	@tests/install-test-tools.sh package
+	cross/build.sh aarch64
 	$(CARGO) test --locked --test package
 
 test-page: ## the gateway's page in a headless Chromium; pictures in target/page-screenshots

@@ -53,9 +53,16 @@ want_tests() {
     want iproute2 ip tc
     want nftables nft
     want systemd systemd-analyze
+    # The Prometheus project's parser of what /metrics says.
+    want python3 /usr/bin/python3
+    /usr/bin/python3 -c 'import prometheus_client' 2>/dev/null || missing+=(python3-prometheus-client)
 }
 want_package() {
     want_tests
+    want_cross
+    want_deb
+    # A signed repository.
+    want gnupg gpg
     want debootstrap debootstrap
     want systemd-container systemd-nspawn
     want qemu-user-static qemu-aarch64-static

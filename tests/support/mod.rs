@@ -23,3 +23,4 @@ pub mod rows;
 pub mod scene;
 pub mod truth;
 pub mod wait;
+pub mod webhook;
