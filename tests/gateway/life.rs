@@ -205,8 +205,7 @@ fn the_watchdog_restarts_a_stopped_process(field: &Field) {
 }
 
 fn status_page(field: &Field) {
-    let page =
-        "exec 4<>/dev/tcp/127.0.0.1/9780 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&4 && cat <&4";
+    let page = "exec 4<>/dev/tcp/127.0.0.1/9780 && printf 'GET / HTTP/1.0\\r\\nHost: 127.0.0.1\\r\\n\\r\\n' >&4 && cat <&4";
     let answer = field.board.sh(page);
     if answer.code == 0 {
         answer.says("200").says("DEM12");
