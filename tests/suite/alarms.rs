@@ -165,6 +165,16 @@ fn an_alarm_survives_sigkill_and_a_week_without_a_network() {
     assert_eq!(webhook.told().last().unwrap(), SOURCE_CLEARED, "once tells, too");
 }
 
+/// By the computer's clock: `2026-11-24` and `20261124`.
+fn today() -> (String, String) {
+    let day: String = Connection::open_in_memory()
+        .unwrap()
+        .query_row("SELECT date('now', 'localtime')", [], |row| row.get(0))
+        .unwrap();
+    let digits = day.replace('-', "");
+    (day, digits)
+}
+
 #[test]
 fn every_kind_of_alarm_comes_from_its_real_cause() {
     let webhook = Webhook::start(Manner::Well);
@@ -177,6 +187,19 @@ fn every_kind_of_alarm_comes_from_its_real_cause() {
     agent.set("alarms.working_hours", "00:00-00:00");
     agent.set("alarms.working_days", "mon tue wed thu fri sat sun");
     agent.set("alarms.central_after", "1s");
+    agent.set("update.manifest_url", "https://127.0.0.1:1/manifest");
+    agent.set("update.public_key", "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3");
+    let updates = agent.dir().join("updates");
+    fs::create_dir(&updates).unwrap();
+    agent.set("update.directory", updates.to_str().unwrap());
+    let result = r#"{"version": "9.0.0", "result": "rolled-back", "detail": "it did not start"}"#;
+    fs::write(updates.join("result.json"), result).unwrap();
+    let (day, digits) = today();
+    let back = format!(
+        "{digits} 05:00:00|@StukUitgevoerd: 1 A\n{digits} 04:00:00|@StukUitgevoerd: 1 A\n\
+         {digits} 03:00:00|@StukUitgevoerd: 1 A\n"
+    );
+    folder.put(&format!("DEMALU (ALU)/{digits}.LOG"), back.as_bytes());
     damage::refuse_sessions(&database);
     folder.append("DEM12 (PVC)/20250603.LOG", b"20250603 05:01:00|@StukUitgevoerd: 1 A\n");
     let running = agent.run();
@@ -185,6 +208,8 @@ fn every_kind_of_alarm_comes_from_its_real_cause() {
         "raised machine-silent DEM12",
         "raised machine-silent SU12",
         "raised session-set-aside DEM12",
+        "raised update-failed",
+        &format!("raised grave-anomaly DEMALU {day}"),
     ] {
         webhook.wait_for(alarm);
     }
