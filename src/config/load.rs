@@ -17,7 +17,7 @@ use super::{
     folders::machines,
     reader::{Document, Mistake, Section},
     secrets::{PasswordPlaces, Secrets},
-    units::{parse_bytes, parse_duration, parse_time_of_day},
+    units::{parse_bytes, parse_duration, parse_fingerprint, parse_time_of_day},
     update::update,
 };
 use crate::model::Language;
@@ -75,6 +75,7 @@ pub fn parse(
     let anomalies = anomalies(root.section("anomalies"));
     let status = status(root.section("status"));
     let update = update(root.section("update"), &loader.base);
+    let alarms = loader.alarms(root.section("alarms"));
     root.finish();
 
     let mistakes = document.take_mistakes();
@@ -89,6 +90,7 @@ pub fn parse(
                 analysis,
                 anomalies,
                 status,
+                alarms,
                 update,
             },
             warnings,
@@ -97,23 +99,23 @@ pub fn parse(
     }
 }
 
-struct Loader<'t, 'e> {
-    secrets: Secrets<'e>,
+pub(super) struct Loader<'t, 'e> {
+    pub(super) secrets: Secrets<'e>,
     document: Rc<Document<'t>>,
     /// Directory of the configuration file: relative paths start there.
-    base: PathBuf,
+    pub(super) base: PathBuf,
     env: &'e dyn Fn(&str) -> Option<String>,
 }
 
 const DURATION: &str = r#"a duration such as "30s", "5m" or "2h""#;
-const BYTES: &str = r#"a size such as "256MiB" or "2GiB""#;
+pub(super) const BYTES: &str = r#"a size such as "256MiB" or "2GiB""#;
 
 pub(super) fn not_empty(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn duration_between(text: &str, least: Duration, most: Duration) -> Option<Duration> {
+pub(super) fn duration_between(text: &str, least: Duration, most: Duration) -> Option<Duration> {
     parse_duration(text).filter(|value| (least..=most).contains(value))
 }
 
@@ -449,16 +451,4 @@ fn host_names(text: &str) -> Option<Vec<String>> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let names = text.split_whitespace().map(str::to_ascii_lowercase);
     names.map(|name| name.chars().all(is_name).then_some(name)).collect()
-}
-
-fn parse_fingerprint(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b':' | b' ')).collect();
-    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }

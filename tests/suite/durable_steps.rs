@@ -25,7 +25,13 @@ const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
     ("fs::copy(", &[]),
     ("fs::hard_link(", &[]),
     ("fs::write(", &[("cli/report.rs", "a report is written again on request")]),
-    ("fs::remove_file(", &[("source/dir.rs", "is what source.delete is")]),
+    (
+        "fs::remove_file(",
+        &[
+            ("source/dir.rs", "is what source.delete is"),
+            ("agent/vitals.rs", "a socket that nobody listens at holds nothing"),
+        ],
+    ),
     ("File::create(", &[]),
     (
         "OpenOptions::new()",

@@ -1,8 +1,22 @@
 //! Versions that work, and versions that do not, on a real Debian with systemd.
 
+use std::io::Read;
+
 use serde_json::Value;
 
 use crate::gateway::{Build, Gateway};
+
+/// Somebody works with the package manager: a program that holds its lock until it is ended.
+fn hold_dpkg(gateway: &Gateway) -> std::process::Child {
+    let script = "open F, '>>/var/lib/dpkg/lock-frontend'; \
+        fcntl(F, F_SETLK, pack('ssx4qqlx4', F_WRLCK, 0, 0, 0, 0)) or die; $| = 1; \
+        print \"held\\n\"; sleep 600";
+    let mut other = gateway.machine.start(&["perl", "-MFcntl", "-e", script]);
+    let mut held = [0; 4];
+    other.stdout.as_mut().unwrap().read_exact(&mut held).unwrap();
+    assert_eq!(&held, b"held");
+    other
+}
 
 #[test]
 fn a_version_that_works_stays_and_one_that_does_not_is_put_back_with_the_buffer_as_it_was() {
@@ -14,7 +28,17 @@ fn a_version_that_works_stays_and_one_that_does_not_is_put_back_with_the_buffer_
         last["detail"].as_str().unwrap().to_owned()
     };
 
+    let schema = gateway.status()["schema"].as_u64().unwrap();
+
     gateway.offer(Build::Sound, "0.2.0");
+    let other = hold_dpkg(&gateway);
+    gateway.update().exited(1);
+    gateway.works_with("0.1.0");
+    let detail = told("0.2.0", "failed");
+    assert!(detail.contains("in use by another program"), "{detail}");
+    gateway.machine.run(&["pkill", "-x", "perl"]).succeeded();
+    drop(other);
+
     gateway.update().succeeded();
     gateway.works_with("0.2.0");
     told("0.2.0", "installed");
@@ -30,7 +54,7 @@ fn a_version_that_works_stays_and_one_that_does_not_is_put_back_with_the_buffer_
         gateway.works_with("0.2.0");
         let detail = told(version, "rolled-back");
         assert!(detail.contains(why), "{detail}");
-        assert_eq!(gateway.status()["schema"], 1, "{build:?}: the buffer is as it was");
+        assert_eq!(gateway.status()["schema"], schema, "{build:?}: the buffer is as it was");
         // And never again: the next run says so, and what happened stays the last word.
         let before = gateway.machine.property("cu-agent", "InvocationID");
         gateway.update().succeeded();
@@ -40,19 +64,19 @@ fn a_version_that_works_stays_and_one_that_does_not_is_put_back_with_the_buffer_
         told(version, "rolled-back");
     }
     // The migrated buffer is kept for who wants to look.
-    assert!(gateway.buffer_files().contains(&"buffer.db.newer-2".to_owned()));
+    assert!(gateway.buffer_files().contains(&format!("buffer.db.newer-{}", schema + 1)));
 
     gateway.offer(Build::NewSchema, "0.6.0");
     gateway.update().succeeded();
     gateway.works_with("0.6.0");
     told("0.6.0", "installed");
-    assert_eq!(gateway.status()["schema"], 2);
+    assert_eq!(gateway.status()["schema"], schema + 1);
     // Also by hand the way back is open.
     let old = gateway.publisher.file("cu-agent_0.2.0_amd64.deb");
     gateway.machine.take(&old, "/root/old.deb");
     gateway.machine.run(&["dpkg", "--install", "/root/old.deb"]).succeeded();
     gateway.works_with("0.2.0");
-    assert_eq!(gateway.status()["schema"], 1);
+    assert_eq!(gateway.status()["schema"], schema);
 
     let output = gateway.machine.run(&["cu-agent", "update", "status"]).succeeded();
     output.says("0.6.0 installed").says("0.3.0, 0.4.0, 0.5.0");
