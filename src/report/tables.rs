@@ -216,8 +216,8 @@ pub(super) fn losses(report: &Report, machine: &MachineReport) -> Markup {
         ),
         (
             say(
-                "dont leur coût (sans arrêts ni cycle médian)",
-                "of which their cost (without stops and a median cycle)",
+                "dont leur coût (sans arrêts ni temps moyen d'une pièce à l'autre)",
+                "of which their cost (without stops and the average time from piece to piece)",
             ),
             None,
             patterns.changes.cost_ms,
