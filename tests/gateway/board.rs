@@ -195,6 +195,15 @@ impl Board {
         self.disk.lock().unwrap().flush();
     }
 
+    /// Waits until more than so many writes are not safe; no longer than `limit`.
+    pub fn wait_for_unsafe_writes(&self, more_than: usize, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        while self.disk.lock().unwrap().volatile_writes() <= more_than && Instant::now() < deadline
+        {
+            thread::park_timeout(Duration::from_micros(200));
+        }
+    }
+
     /// The power is gone, now.
     pub fn cut_power(&mut self, rng: &mut Rng) -> Cut {
         let mut on = self.on.take().expect("it is switched on");
