@@ -15,7 +15,6 @@ use crate::{
     board::Board,
     support::{
         agent::{Agent, FOLDERS},
-        folder::Folder,
         ftp::{Options, Vsftpd},
         golden::Expected,
         net::Proxy,
@@ -30,8 +29,8 @@ use crate::{
 /// Of what the service does by itself: an emulated processor is slow, and so is this machine at times.
 pub const PATIENCE: Duration = Duration::from_secs(400);
 
-/// The host's loopback, as qemu's user network shows it.
-const HOST: &str = "10.0.2.2";
+/// The host's loopback, as qemu's user network shows it on a network of the plant.
+pub const HOST: &str = "10.0.2.2";
 
 pub const STATE: &str = "/var/lib/cu-agent";
 
@@ -50,9 +49,10 @@ impl Field {
         let database = Database::fresh();
         let line = Proxy::to(database.cluster.port);
         let server = Vsftpd::start(Options::default());
-        let folder = Folder::served_by(&server);
-        folder.make_three_machines();
-        let plant = Mutex::new(Plant::new(folder.path(), seed));
+        for (folder, _, _) in FOLDERS {
+            server.make_folder(folder);
+        }
+        let plant = Mutex::new(Plant::new(server.root(), seed));
         Self { board: Board::new(), plant, database, line, server }
     }
 

@@ -1,27 +1,43 @@
 //! A signed update over HTTPS whose version cannot start, with the unit as it is shipped, on the emulated
 //! gateway. What else may go wrong with updates is tried in `tests/update`.
 
-use std::path::Path;
+use std::fs;
 
 use serde_json::Value;
 
-use crate::{field::Field, package, publisher::Publisher};
+use crate::{
+    field::{Field, HOST},
+    package,
+    publisher::Publisher,
+};
 
 const BROKEN: &str = "999.0.1";
 const UNIT: &str = "cu-agent-update.service";
 
-/// `installed` is the package that is there, and is to be there again.
-pub fn a_version_that_cannot_start_is_rolled_back(field: &Field, installed: &Path) {
+#[test]
+fn a_version_that_cannot_start_is_rolled_back_and_the_old_one_goes_on() {
+    let this = package::this();
+    let mut field = Field::new(8);
+    field.board.switch_on(&[&this]);
+    field.board.wait_for_shell();
+    field.board.plug_in();
+    field.install(&this);
+    field.wait_until_active();
+    field.day();
+    field.assert_becomes_equal();
+    let version = "dpkg-query -W -f '${Version} ${db:Status-Status}' cu-agent";
+    let installed = field.board.sh(version).succeeded().stdout;
+
     let publisher = Publisher::new();
-    std::fs::copy(installed, publisher.file(installed.file_name().unwrap().to_str().unwrap()))
-        .unwrap();
-    package::broken(installed, BROKEN, &publisher.folder());
+    let name = this.file_name().unwrap().to_str().unwrap();
+    fs::copy(&this, publisher.file(name)).unwrap();
+    package::broken(&this, BROKEN, &publisher.folder());
     publisher.publish(BROKEN, &[]);
-    let authorities = std::fs::read_to_string(&publisher.ca_file).unwrap();
+    let authorities = fs::read_to_string(&publisher.ca_file).unwrap();
     let section = format!(
         "[update]\nmanifest_url = \"{}\"\npublic_key = \"{}\"\nca_file = \"/etc/cu-agent/update-ca.pem\"\n\
          window = \"any\"\nprove_timeout = \"60s\"\n",
-        publisher.url().replace("localhost", "10.0.2.2"),
+        publisher.url().replace("localhost", HOST),
         publisher.public_key()
     );
     field
@@ -49,11 +65,12 @@ pub fn a_version_that_cannot_start_is_rolled_back(field: &Field, installed: &Pat
         .unwrap_or_else(|e| panic!("the updater left no result: {e}\n{result}\n{story}"));
     assert_eq!(result["result"], "rolled-back", "{result:#}\n{story}");
     assert_eq!(result["version"], BROKEN, "{result:#}");
-    let version = field.board.sh("dpkg-query -W -f '${Version} ${db:Status-Status}' cu-agent");
-    assert_eq!(version.stdout.trim(), format!("{} installed", crate::life::NEXT), "{story}");
+    assert_eq!(field.board.sh(version).succeeded().stdout, installed, "{story}");
     field.wait_until_active();
     assert_ne!(field.process(), before, "the service was down in between");
     field.board.sh(&format!("systemctl reset-failed {UNIT}")).succeeded();
     field.day();
     println!("rows that central has after an update that failed: {}", field.assert_becomes_equal());
+    field.board.shut_down();
+    field.check_card();
 }
