@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-central test test-package test-update torture soak fuzz bench bench-e2e cross deb gateway powercut lint
+.PHONY: help demo demo-central test test-package test-page test-update torture soak fuzz bench bench-e2e cross deb gateway powercut lint
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -25,7 +25,13 @@ test: ## everything, against real FTP servers and a real PostgreSQL
 test-package: ## the Debian package in real Debian systems; as root
 	@tests/install-test-tools.sh
 	@tests/install-test-tools.sh package
+	cross/build.sh aarch64
 	$(CARGO) test --locked --test package
+
+test-page: ## the gateway's page in a headless Chromium; pictures in target/page-screenshots
+	@tests/install-test-tools.sh
+	@tests/install-test-tools.sh page
+	$(CARGO) test --locked --test page
 
 test-update: ## field updates, in real Debian systems too; as root
 	@tests/install-test-tools.sh

@@ -74,11 +74,15 @@ pub enum Step {
     DropUpdater,
     /// A package that nobody goes back to is removed.
     PruneUpdates,
+    /// An alarm was raised or cleared.
+    NoteAlarms,
+    /// A message was taken by its receiver.
+    NoteAlarmTold,
 }
 
 impl Step {
     /// Those of the agent.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::MigrateBuffer,
         Self::CopyBuffer,
         Self::KeepNewerBuffer,
@@ -101,6 +105,8 @@ impl Step {
         Self::SetAside,
         Self::NoteLink,
         Self::ShowEdge,
+        Self::NoteAlarms,
+        Self::NoteAlarmTold,
     ];
 
     /// Those of the updater, a process of its own: tests/update goes through them.
@@ -141,7 +147,6 @@ impl Step {
             Self::Unconfirm => "unconfirm",
             Self::SetAside => "set-aside",
             Self::NoteLink => "note-link",
-            Self::ShowEdge => "show-edge",
             Self::LockUpdates => "lock-updates",
             Self::DropDownload => "drop-download",
             Self::KeepDownload => "keep-download",
@@ -153,6 +158,9 @@ impl Step {
             Self::NoteUpdateResult => "note-update-result",
             Self::DropUpdater => "drop-updater",
             Self::PruneUpdates => "prune-updates",
+            Self::ShowEdge => "show-edge",
+            Self::NoteAlarms => "note-alarms",
+            Self::NoteAlarmTold => "note-alarm-told",
         }
     }
 }

@@ -11,7 +11,7 @@ pub use systemd::marked_for_journal;
 
 use crate::{
     config::Config,
-    model::{Day, Machine},
+    model::{AlarmEvent, Day, Machine},
 };
 
 /// Starts the log on standard error. In systemd's journal each line has a priority, and its time is
@@ -203,6 +203,36 @@ pub fn claim_over(nom: &str) {
 pub fn set_aside(nom: &str, day: Day, reason: &str, again_after: Duration) {
     let minutes = again_after.as_secs() / 60;
     log::error!("{nom} {day}: set aside, tried again after {minutes} minutes: {reason}");
+}
+
+pub fn alarm(event: AlarmEvent, text: &str) {
+    match event {
+        AlarmEvent::Raised | AlarmEvent::Repeated => {
+            log::warn!("alarm {}: {text}", event.as_str());
+        }
+        AlarmEvent::Cleared => log::info!("alarm cleared: {text}"),
+    }
+}
+
+pub fn alarms_are_off(error: &dyn Error) {
+    log::error!("alarms are not sent: {}", chain(error));
+}
+
+/// They wait in the buffer.
+pub fn alarms_are_not_taken(error: &dyn Error) {
+    log::warn!("alarms wait: {}", chain(error));
+}
+
+pub fn alarms_are_taken_again() {
+    log::info!("alarms are taken again");
+}
+
+pub fn heartbeat_failed(error: &dyn Error) {
+    log::warn!("the heartbeat is not taken: {}", chain(error));
+}
+
+pub fn health_cannot_answer(path: &Path, error: &dyn Error) {
+    log::warn!("cu-agent health will get no answer at {}: {}", path.display(), chain(error));
 }
 
 pub fn buffer_failed(error: &dyn Error) {

@@ -18,6 +18,7 @@ pub mod durable;
 pub mod generate;
 pub mod journal;
 pub mod model;
+pub mod notify;
 pub mod parse;
 pub mod retry;
 pub mod source;

@@ -5,12 +5,14 @@ use std::fmt;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta};
 
+mod alarm;
 mod digest;
 mod finding;
 mod limits;
 mod trs;
 mod wording;
 
+pub use alarm::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, StandingAlarm};
 pub use digest::DayDigest;
 pub use finding::{Finding, FindingCode, Gravity, Language, Unit};
 pub use limits::Limits;

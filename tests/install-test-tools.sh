@@ -6,6 +6,7 @@
 #   tests/install-test-tools.sh compiler   a C compiler (bundled SQLite, ring)
 #   tests/install-test-tools.sh demo       vsftpd and PostgreSQL
 #   tests/install-test-tools.sh package    what the tests of the Debian package need besides
+#   tests/install-test-tools.sh page       Chromium, and axe-core from npm, for the gateway's page
 #   tests/install-test-tools.sh gateway    what the emulated gateway needs besides
 #   tests/install-test-tools.sh cross      what cross/ needs to build and to try a gateway's binary
 #   tests/install-test-tools.sh deb        what packaging/ needs to wrap a binary
@@ -52,9 +53,16 @@ want_tests() {
     want iproute2 ip tc
     want nftables nft
     want systemd systemd-analyze
+    # The Prometheus project's parser of what /metrics says.
+    want python3 /usr/bin/python3
+    /usr/bin/python3 -c 'import prometheus_client' 2>/dev/null || missing+=(python3-prometheus-client)
 }
 want_package() {
     want_tests
+    want_cross
+    want_deb
+    # A signed repository.
+    want gnupg gpg
     want debootstrap debootstrap
     want systemd-container systemd-nspawn
     want qemu-user-static qemu-aarch64-static
@@ -71,6 +79,13 @@ want_gateway() {
     want e2fsprogs mke2fs e2fsck debugfs
     want nginx-light nginx
     want minisign minisign
+}
+want_page() {
+    want_tests
+    want chromium chromium
+    want chromium-driver chromedriver
+    want nodejs node
+    want npm npm
 }
 want_cross() {
     want_compiler
@@ -106,9 +121,10 @@ case "${1:-tests}" in
     cross) want_cross ;;
     deb) want_deb ;;
     package) want_package ;;
+    page) want_page ;;
     gateway) want_gateway ;;
     tests) want_tests ;;
-    *) say "unknown set '$1'; there are: compiler, demo, package, gateway, cross, deb, tests"; exit 2 ;;
+    *) say "unknown set '$1'; there are: compiler, demo, package, page, gateway, cross, deb, tests"; exit 2 ;;
 esac
 
 as_root=()
@@ -174,6 +190,17 @@ if [ ${#missing[@]} -gt 0 ]; then
                 *" $service "*) "${as_root[@]}" systemctl disable --now "$service" >/dev/null 2>&1 || true ;;
             esac
         done
+    fi
+fi
+
+# axe-core: what tests/page/package-lock.json pins by its hash, and no script of any package is run.
+if [ "${1:-tests}" = page ]; then
+    tools=target/page-tools
+    if ! cmp -s tests/page/package-lock.json "$tools/installed.json"; then
+        mkdir -p "$tools"
+        cp tests/page/package.json tests/page/package-lock.json "$tools/"
+        npm ci --prefix "$tools" --ignore-scripts --no-audit --no-fund --silent
+        cp tests/page/package-lock.json "$tools/installed.json"
     fi
 fi
 

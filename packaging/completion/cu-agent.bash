@@ -46,6 +46,9 @@ _cu__agent() {
             cu__agent,status)
                 cmd="cu__agent__subcmd__status"
                 ;;
+            cu__agent,update)
+                cmd="cu__agent__subcmd__update"
+                ;;
             cu__agent__subcmd__central,help)
                 cmd="cu__agent__subcmd__central__subcmd__help"
                 ;;
@@ -88,8 +91,44 @@ _cu__agent() {
             cu__agent__subcmd__help,status)
                 cmd="cu__agent__subcmd__help__subcmd__status"
                 ;;
+            cu__agent__subcmd__help,update)
+                cmd="cu__agent__subcmd__help__subcmd__update"
+                ;;
             cu__agent__subcmd__help__subcmd__central,migrate)
                 cmd="cu__agent__subcmd__help__subcmd__central__subcmd__migrate"
+                ;;
+            cu__agent__subcmd__help__subcmd__update,apply)
+                cmd="cu__agent__subcmd__help__subcmd__update__subcmd__apply"
+                ;;
+            cu__agent__subcmd__help__subcmd__update,check)
+                cmd="cu__agent__subcmd__help__subcmd__update__subcmd__check"
+                ;;
+            cu__agent__subcmd__help__subcmd__update,status)
+                cmd="cu__agent__subcmd__help__subcmd__update__subcmd__status"
+                ;;
+            cu__agent__subcmd__update,apply)
+                cmd="cu__agent__subcmd__update__subcmd__apply"
+                ;;
+            cu__agent__subcmd__update,check)
+                cmd="cu__agent__subcmd__update__subcmd__check"
+                ;;
+            cu__agent__subcmd__update,help)
+                cmd="cu__agent__subcmd__update__subcmd__help"
+                ;;
+            cu__agent__subcmd__update,status)
+                cmd="cu__agent__subcmd__update__subcmd__status"
+                ;;
+            cu__agent__subcmd__update__subcmd__help,apply)
+                cmd="cu__agent__subcmd__update__subcmd__help__subcmd__apply"
+                ;;
+            cu__agent__subcmd__update__subcmd__help,check)
+                cmd="cu__agent__subcmd__update__subcmd__help__subcmd__check"
+                ;;
+            cu__agent__subcmd__update__subcmd__help,help)
+                cmd="cu__agent__subcmd__update__subcmd__help__subcmd__help"
+                ;;
+            cu__agent__subcmd__update__subcmd__help,status)
+                cmd="cu__agent__subcmd__update__subcmd__help__subcmd__status"
                 ;;
             *)
                 ;;
@@ -98,7 +137,7 @@ _cu__agent() {
 
     case "${cmd}" in
         cu__agent)
-            opts="-h -V --config --help --version run once check status sessions import replay health central help"
+            opts="-h -V --config --help --version run once check status sessions import replay health central update help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -230,7 +269,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__help)
-            opts="run once check status sessions import replay health central help"
+            opts="run once check status sessions import replay health central update help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -397,6 +436,62 @@ _cu__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        cu__subcmd__agent__subcmd__help__subcmd__update)
+            opts="check apply status"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__help__subcmd__update__subcmd__apply)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__help__subcmd__update__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__help__subcmd__update__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         cu__subcmd__agent__subcmd__import)
             opts="-h --machine --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -474,7 +569,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__sessions)
-            opts="-h --machine --date --json --config --help"
+            opts="-h --machine --date --anomalies --json --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -510,6 +605,148 @@ _cu__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__update)
+            opts="-h --config --help check apply status help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__update__subcmd__apply)
+            opts="-h --now --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__update__subcmd__check)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__update__subcmd__help)
+            opts="check apply status help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__update__subcmd__help__subcmd__apply)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__update__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__update__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__update__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__update__subcmd__status)
+            opts="-h --json --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

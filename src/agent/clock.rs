@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, Local, NaiveDate};
+use chrono::{DateTime, Local, NaiveDate, NaiveDateTime};
 use rustix::{
     rand::{GetRandomFlags, getrandom},
     system::uname,
@@ -76,6 +76,11 @@ pub fn wall_clock_fault() -> Option<String> {
             now.format("%Y-%m-%d %H:%M")
         )
     })
+}
+
+/// Whether a noted time is of a clock that could be believed.
+pub fn is_believable(noted: &NaiveDateTime) -> bool {
+    noted.date() >= RELEASED
 }
 
 /// A name that no other process, boot or buffer has.

@@ -48,6 +48,11 @@ impl Heart {
         self.lock().loops.iter().find(|(_, life)| life.due < now).map(|(name, _)| *name)
     }
 
+    /// The loops that have begun and not ended.
+    pub fn loops(&self) -> Vec<&'static str> {
+        self.lock().loops.keys().copied().collect()
+    }
+
     /// What the loops are at, one after the other.
     pub fn said(&self) -> String {
         let state = self.lock();

@@ -19,8 +19,11 @@ mod service;
 mod sources;
 mod stop;
 mod update_result;
+mod vitals;
+mod watchman;
 
 use service::{END_WITHIN, EndAll};
+use watchman::Watchman;
 
 pub use clock::{Clock, wall, wall_clock_fault};
 pub use courier::{Courier, DrainError, DrainReport, Gateway};
@@ -28,12 +31,14 @@ pub use heart::{Heart, Pulse};
 pub use manager::waits_for;
 pub use sources::{CollectReport, Collector, Progress};
 pub use stop::Stop;
+pub use vitals::{AskError, Vitals, ask};
 
 use crate::{
     buffer::{Buffer, BufferError, SetAside, StateLock},
     collect::{self, Settings},
     config::Config,
     journal,
+    status::Figures,
 };
 
 /// A configured agent with its buffer, alone on its state directory.
@@ -45,6 +50,8 @@ pub struct Agent {
     pub settings: Settings,
     /// Signs of life of the loops.
     pub heart: Heart,
+    /// What the loops hand over.
+    pub figures: Figures,
     lock: Arc<StateLock>,
 }
 
@@ -86,15 +93,8 @@ impl Agent {
             log::warn!("{fault}");
         }
         let heart = Heart::new(manager::patience(&config));
-        Ok(Self {
-            config,
-            clock: Clock::start(),
-            stop,
-            buffer,
-            settings,
-            heart,
-            lock: Arc::new(lock),
-        })
+        let (clock, figures, lock) = (Clock::start(), Figures::default(), Arc::new(lock));
+        Ok(Self { config, clock, stop, buffer, settings, heart, figures, lock })
     }
 
     fn courier(&self) -> Option<Courier> {
@@ -113,23 +113,33 @@ impl Agent {
         collect::replay_outdated(&mut self.buffer, &self.settings, &mut |_, _| {})?;
         let courier = self.courier();
         let pulse = Arc::new(self.heart.pulse("collect"));
-        let mut collector =
-            Collector::new(&self.config, &self.settings, &self.clock, &self.stop, &pulse);
+        let mut collector = Collector::new(
+            &self.config,
+            &self.settings,
+            &self.clock,
+            &self.stop,
+            &pulse,
+            &self.figures,
+        );
         let Some(mut courier) = courier else {
             report.collect = collector.cycle(&mut self.buffer, progress)?;
+            self.tell_once();
             return Ok(report);
         };
         let mut outbox = self.buffer.reopen()?;
         let (done, is_done) = mpsc::channel::<()>();
         let (result, sync) = mpsc::channel();
-        let stop = self.stop.clone();
+        let (stop, figures, clock) = (self.stop.clone(), self.figures.clone(), self.clock.clone());
         thread::spawn(move || {
             let _end = EndAll(stop.clone());
             let mut early = DrainReport::default();
             let drained = loop {
                 let heard = stop.knocks();
                 let last = is_done.try_recv() != Err(mpsc::TryRecvError::Empty);
-                match courier.drain(&mut outbox, &stop) {
+                let drained = courier.drain(&mut outbox, &stop);
+                let is_up = !matches!(drained, Err(DrainError::Central(_)));
+                figures.note(|counts| counts.note_central(is_up, clock.now().uptime));
+                match drained {
                     Ok(drained) => early.add(&drained),
                     Err(error) if last => break Err(error),
                     // The last try will tell.
@@ -157,7 +167,22 @@ impl Agent {
                 Ok(DrainReport::default())
             }
         });
+        self.tell_once();
         Ok(report)
+    }
+
+    /// Alarms, for whoever runs `once` by the clock. What is not taken now waits for the next time.
+    fn tell_once(&self) {
+        let vitals = self.vitals();
+        if let Some(mut watchman) =
+            Watchman::new(&Arc::new(self.config.clone()), &vitals, &self.stop)
+        {
+            watchman.turn();
+        }
+    }
+
+    fn vitals(&self) -> Vitals {
+        Vitals::new(&self.config, &self.figures, &self.heart, &self.clock)
     }
 }
 

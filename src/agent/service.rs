@@ -14,18 +14,25 @@ use serde_json::json;
 
 use super::{
     Agent, Clock, CollectReport, Collector, Courier, DrainError, DrainReport, Pulse, Stop, clock,
-    courier::IDLE_AFTER, manager, sound_buffer, wall, wall_clock_fault,
+    courier::IDLE_AFTER,
+    manager, sound_buffer,
+    vitals::Vitals,
+    wall, wall_clock_fault,
+    watchman::{Watchman, central_is_up},
 };
 use crate::{
     buffer::{Buffer, BufferError, StateLock},
     collect::{self, Settings},
     config::Config,
     journal, retry,
-    status::{self, Hosts, Moment, Site},
+    status::{self, Figures, Hosts, Moment, Reading, Site},
 };
 
 /// A service manager's patience: SIGTERM is followed by the end within this time.
 pub(super) const END_WITHIN: Duration = Duration::from_secs(4);
+
+const COLLECT: &str = "collect";
+const DELIVER: &str = "deliver";
 
 /// What the collecting thread works with.
 struct CollectRoom {
@@ -36,6 +43,7 @@ struct CollectRoom {
     buffer: Buffer,
     pulse: Arc<Pulse>,
     lock: Arc<StateLock>,
+    figures: Figures,
 }
 
 impl Agent {
@@ -44,7 +52,12 @@ impl Agent {
     pub fn run(mut self) -> Result<(), BufferError> {
         journal::started(&self.config, self.buffer.path());
         manager::attend(&self.heart, &self.stop);
-        self.show_page();
+        let vitals = self.vitals();
+        vitals.answer_in(&self.config.agent.state_dir);
+        self.show_page(&vitals);
+        if let Some(watchman) = Watchman::new(&Arc::new(self.config.clone()), &vitals, &self.stop) {
+            watchman.watch();
+        }
         loop {
             self.replay_outdated()?;
             let threads = self.start()?;
@@ -73,11 +86,24 @@ impl Agent {
 
     /// The page lives as long as the process and reads the buffer for itself: it is neither waited for
     /// nor started anew with a new buffer.
-    fn show_page(&self) {
+    fn show_page(&self, vitals: &Vitals) {
         let Some(listen) = self.config.status.listen else { return };
         let site = Site {
             hosts: Hosts::new(&clock::host_name(), &self.config.status.names),
             config: Arc::new(self.config.clone()),
+            counts: {
+                let vitals = vitals.clone();
+                Box::new(move || {
+                    let counts = vitals.figures.snapshot();
+                    let central_is_up = central_is_up(&counts);
+                    let uptime = vitals.clock.now().uptime;
+                    Reading { counts, central_is_up, uptime, utc: wall().naive_utc() }
+                })
+            },
+            health: {
+                let vitals = vitals.clone();
+                Box::new(move || vitals.verdict())
+            },
             now: Box::new(|| Moment { wall: wall().naive_local(), fault: wall_clock_fault() }),
         };
         if let Err(error) = status::serve(site, listen) {
@@ -107,12 +133,14 @@ impl Agent {
             buffer: self.buffer.reopen()?,
             pulse: Arc::new(self.heart.pulse("collect")),
             lock: Arc::clone(&self.lock),
+            figures: self.figures.clone(),
         };
         threads.start(running.clone(), &self.stop, move || room.collect_until_stopped());
         if let Some(courier) = self.courier() {
             let (outbox, stop) = (self.buffer.reopen()?, self.stop.clone());
+            let vitals = self.vitals();
             threads.start(running, &self.stop, move || {
-                deliver_until_stopped(courier, outbox, &stop);
+                deliver_until_stopped(courier, outbox, &stop, &vitals);
             });
         }
         if !self.buffer.is_checked_at_start() {
@@ -220,8 +248,8 @@ fn recovered(buffer: Buffer, error: BufferError, told: &mut Told, stop: &Stop) -
 
 impl CollectRoom {
     fn collect_until_stopped(self) {
-        let Self { config, settings, clock, stop, mut buffer, pulse, lock } = self;
-        let mut collector = Collector::new(&config, &settings, &clock, &stop, &pulse);
+        let Self { config, settings, clock, stop, mut buffer, pulse, figures, lock } = self;
+        let mut collector = Collector::new(&config, &settings, &clock, &stop, &pulse, &figures);
         pulse.say("the first collection is under way");
         let mut failures = 0;
         let mut told = Told::default();
@@ -230,6 +258,7 @@ impl CollectRoom {
             let wait = match collector.cycle(&mut buffer, &|_, _, _| {}) {
                 Ok(report) => {
                     told.worked();
+                    figures.note(|counts| drop(counts.buffer_failures.remove(COLLECT)));
                     pulse.say(said_of(&report));
                     // A field update waits for it.
                     if !stop.is_set() && noted.as_ref() != Some(&report.failed_sources) {
@@ -248,6 +277,8 @@ impl CollectRoom {
                 Err(error) => {
                     failures += 1;
                     pulse.say("the buffer fails");
+                    let text = journal::chain(&error);
+                    figures.note(|counts| drop(counts.buffer_failures.insert(COLLECT, text)));
                     buffer = match recovered(buffer, error, &mut told, &stop) {
                         Some(buffer) => buffer,
                         None => return,
@@ -288,7 +319,28 @@ fn said_of_failure(error: &DrainError) -> &'static str {
     }
 }
 
-fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop) {
+/// Hands over what a drain came to; one that failed in the end may have brought something before.
+fn note_drain(
+    vitals: &Vitals,
+    begun: Duration,
+    courier: &Courier,
+    result: &Result<DrainReport, DrainError>,
+) {
+    let now = vitals.clock.now().uptime;
+    let done = courier.report();
+    vitals.figures.note(|counts| {
+        counts.sync_time += now.saturating_sub(begun);
+        counts.synced_sessions += done.delivered;
+        counts.synced_rows += done.rows;
+        match result {
+            Ok(_) => counts.note_central(true, now),
+            Err(DrainError::Central(_)) => counts.note_central(false, now),
+            Err(DrainError::Buffer(_)) => {}
+        }
+    });
+}
+
+fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, vitals: &Vitals) {
     let mut failures = 0;
     let mut told = Told::default();
     let mut was_idle = false;
@@ -301,9 +353,20 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop) 
                 }
                 Ok(DrainReport::default())
             }
-            Ok(true) => courier.drain(&mut outbox, stop),
+            Ok(true) => {
+                let begun = vitals.clock.now().uptime;
+                let result = courier.drain(&mut outbox, stop);
+                note_drain(vitals, begun, &courier, &result);
+                result
+            }
             Err(error) => Err(error.into()),
         };
+        vitals.figures.note(|counts| match &result {
+            Err(DrainError::Buffer(error)) => {
+                counts.buffer_failures.insert(DELIVER, journal::chain(error));
+            }
+            _ => drop(counts.buffer_failures.remove(DELIVER)),
+        });
         let (wait, heard) = match result {
             Ok(_) => {
                 failures = 0;

@@ -1,7 +1,7 @@
 //! One cycle over all configured sources, each behind its own connection; what one of them does
 //! wrong is that one's affair.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{Pulse, Stop, clock::Clock};
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     config::{Config, SourceConfig, SourceKind},
     journal,
     source::{Source, dir::DirectorySource, ftp::FtpSource},
+    status::{Figures, figures::UnreadKind},
 };
 
 /// Shows how far a folder is: its name, files done, files in all.
@@ -34,6 +35,7 @@ pub struct Collector<'c> {
     clock: &'c Clock,
     stop: &'c Stop,
     pulse: &'c Arc<Pulse>,
+    figures: &'c Figures,
     sources: Vec<Open<'c>>,
     /// Whether it was said that the buffer is at its cap.
     told_at_cap: bool,
@@ -54,6 +56,7 @@ impl<'c> Collector<'c> {
         clock: &'c Clock,
         stop: &'c Stop,
         pulse: &'c Arc<Pulse>,
+        figures: &'c Figures,
     ) -> Self {
         let sources = config
             .sources
@@ -65,7 +68,7 @@ impl<'c> Collector<'c> {
                 told_down: false,
             })
             .collect();
-        Self { settings, clock, stop, pulse, sources, told_at_cap: false }
+        Self { settings, clock, stop, pulse, figures, sources, told_at_cap: false }
     }
 
     /// Collects everything new; an error is the buffer's own.
@@ -81,6 +84,7 @@ impl<'c> Collector<'c> {
             if self.stop.is_set() {
                 break;
             }
+            let source_begun = self.clock.now().uptime;
             let watch =
                 AgentWatch { clock: self.clock, stop: self.stop, pulse: self.pulse, progress };
             let report = collect(
@@ -94,6 +98,8 @@ impl<'c> Collector<'c> {
             // Between polls an FTP server's place is given back: some have only one.
             open.source.close();
             let report = report?;
+            let now = self.clock.now().uptime;
+            note(self.figures, &open.config.name, &report, now.saturating_sub(source_begun), now);
             let SourceReport { files_listed, files_read, files_failed, files_refused, .. } = report;
             listed += files_listed;
             all.files_read += files_read;
@@ -134,8 +140,40 @@ impl<'c> Collector<'c> {
             sessions_changed: all.sessions_changed,
             took,
         });
+        let is_good = all.failed_sources.is_empty() && !all.at_cap && !self.stop.is_set();
+        self.figures.note_cycle(is_good, all.at_cap, self.clock.now().uptime);
         Ok(all)
     }
+}
+
+/// Hands over what a look at one source came to.
+fn note(figures: &Figures, name: &str, report: &SourceReport, took: Duration, now: Duration) {
+    let SourceReport { files_listed, files_read, files_failed, files_refused, .. } = *report;
+    let unread = if report.error.is_some() || files_read > 0 {
+        None
+    } else if report.folders_found == 0 {
+        Some(UnreadKind::Folders)
+    } else if files_failed == 0 {
+        None
+    } else if files_failed + files_refused >= files_listed {
+        Some(UnreadKind::AllFiles)
+    } else {
+        Some(UnreadKind::NewFiles)
+    };
+    figures.note(|counts| {
+        counts.keep_time += report.keep_time;
+        counts.read_time += took.saturating_sub(report.keep_time);
+        let source = counts.sources.entry(name.to_owned()).or_default();
+        source.files_read += files_read;
+        source.files_failed += files_failed;
+        source.files_refused += files_refused;
+        source.files_deleted += report.files_deleted;
+        source.bytes += report.bytes;
+        source.events += report.events;
+        source.rejected += report.rejected;
+        source.note_link(report.error.is_none(), now);
+        source.note_unread(unread, now);
+    });
 }
 
 /// The source that the configuration describes; nothing is connected yet.

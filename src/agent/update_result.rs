@@ -4,18 +4,24 @@
 use std::{
     fs::{self, File},
     io::Read,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use chrono::DateTime;
 use serde_json::Value;
 
-use crate::sync::postgres::LastUpdate;
+use crate::{config::Config, sync::postgres::LastUpdate};
 
-/// Where the updater leaves it, readable for everybody.
-pub const RESULT_FILE: &str = "/var/lib/cu-agent-update/result.json";
+/// The updater's directory where the configuration names none.
+const DIRECTORY: &str = "/var/lib/cu-agent-update";
 /// More than this is no result.
 const MOST_BYTES: u64 = 64 << 10;
+
+/// Where the updater leaves it, readable for everybody.
+pub fn file_of(config: &Config) -> PathBuf {
+    let directory = config.update.as_ref().map(|update| update.directory.as_path());
+    directory.unwrap_or(Path::new(DIRECTORY)).join("result.json")
+}
 
 /// `None` where there was no update, and where the file is not what the updater writes.
 pub fn last_update(file: &Path) -> Option<LastUpdate> {

@@ -16,6 +16,7 @@ use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
 };
 
+mod alarms;
 mod damage;
 mod details;
 mod error;
@@ -40,7 +41,9 @@ pub use lock::StateLock;
 pub use outbox::{Pending, Waiting};
 pub use overview::{HeaderFilter, SessionHeader};
 pub use raw::{Chunk, TAIL_BYTES, tail_hash};
-pub use report::{AsideReport, FileReport, MachineReport, SessionFilter, StoredSession, Totals};
+pub use report::{
+    AsideReport, FileReport, LineTotals, MachineReport, SessionFilter, StoredSession, Totals,
+};
 pub use room::Spared;
 pub use sessions::Changed;
 pub use versions::known_version;
@@ -88,6 +91,21 @@ impl Buffer {
         };
         buffer.configure()?;
         Ok(buffer)
+    }
+
+    /// Joins the buffer that another thread of this process opened and keeps; `None` where it is not
+    /// there at the moment.
+    pub fn join(state_dir: &Path) -> Result<Option<Self>, BufferError> {
+        let Some(look) = Self::open_to_look(state_dir)? else { return Ok(None) };
+        if look.check_version()? < known_version() {
+            return Ok(None);
+        }
+        let Self { path, buffer_id, .. } = look;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&path, flags).during("open it", &path)?;
+        let buffer = Self { connection, path, buffer_id, went_back: None };
+        buffer.configure()?;
+        Ok(Some(buffer))
     }
 
     /// Opens an existing buffer to look only; `None` where there is none yet.

@@ -1,5 +1,7 @@
 //! Questions that people ask the buffer: what is there, what waits, what was refused.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::{
@@ -20,6 +22,15 @@ pub struct Totals {
     pub files: u64,
     pub refused_files: u64,
     pub raw_bytes: u64,
+}
+
+/// Lines of the files that the buffer knows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LineTotals {
+    pub lines: u64,
+    pub events: u64,
+    /// By reason.
+    pub rejects: BTreeMap<String, u64>,
 }
 
 /// A machine at a glance.
@@ -113,6 +124,23 @@ impl Buffer {
                 },
             )
             .during("count what it holds", &self.path)
+    }
+
+    pub fn line_totals(&self) -> Result<LineTotals, BufferError> {
+        let read = || -> rusqlite::Result<LineTotals> {
+            let (lines, events) = self.connection.query_row(
+                "SELECT coalesce(sum(lines), 0), coalesce(sum(events), 0) FROM log_file",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            let rejects = self
+                .connection
+                .prepare("SELECT reason, sum(lines) FROM reject GROUP BY reason")?
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()?;
+            Ok(LineTotals { lines, events, rejects })
+        };
+        read().during("count its lines", &self.path)
     }
 
     pub fn machines(&self) -> Result<Vec<MachineReport>, BufferError> {

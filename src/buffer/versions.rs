@@ -27,6 +27,7 @@ use crate::{
 const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/sqlite/0001_buffer.sql")),
     M::up(include_str!("../../migrations/sqlite/0002_findings.sql")),
+    M::up(include_str!("../../migrations/sqlite/0003_alarms.sql")),
 ];
 
 /// Room beside the copy and the migrated buffer for everything else that is going on.

@@ -3,7 +3,13 @@
 use std::path::Path;
 
 use super::{Exit, LogTo, complain, configured, print};
-use crate::buffer::{Buffer, BufferError, StateLock};
+use crate::{
+    agent,
+    buffer::{Buffer, BufferError, StateLock},
+};
+
+/// How the service's own lock begins.
+const SERVICE: &str = "cu-agent run,";
 
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::StderrWarnings)?;
@@ -25,9 +31,25 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
         return Ok(Exit::Failed);
     };
     let totals = buffer.totals()?;
-    print(&format!(
-        "healthy: {holder}, {} sessions, {} waiting\n",
-        totals.sessions, totals.pending_sessions
-    ))?;
-    Ok(Exit::Done)
+    let at_work =
+        format!("{holder}, {} sessions, {} waiting", totals.sessions, totals.pending_sessions);
+    // What is no service is done soon, and is alive as long as it holds the lock.
+    if !holder.starts_with(SERVICE) {
+        print(&format!("healthy: {at_work}\n"))?;
+        return Ok(Exit::Done);
+    }
+    match agent::ask(state_dir) {
+        Ok((true, line)) => {
+            print(&format!("{line}; {at_work}\n"))?;
+            Ok(Exit::Done)
+        }
+        Ok((false, line)) => {
+            complain(&format!("{line}; {at_work}"));
+            Ok(Exit::Failed)
+        }
+        Err(error) => {
+            complain(&format!("{holder}: {error}"));
+            Ok(Exit::Failed)
+        }
+    }
 }

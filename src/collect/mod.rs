@@ -8,7 +8,10 @@
 //! never happen to a file of which one byte is not in the buffer, or one session not in central. A
 //! file that turns out to be another one is read as what it is, and waits anew.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use chrono::NaiveDateTime;
 
@@ -81,6 +84,8 @@ pub struct SourceMemory {
 /// What one cycle over one source did.
 #[derive(Debug, Default)]
 pub struct SourceReport {
+    /// Configured folders that are there.
+    pub folders_found: u64,
     pub files_listed: u64,
     pub files_read: u64,
     /// Files that could not be read this time.
@@ -91,6 +96,8 @@ pub struct SourceReport {
     pub events: u64,
     pub rejected: u64,
     pub sessions_changed: u64,
+    /// Time for parsing, analysing and making durable.
+    pub keep_time: Duration,
     /// The buffer is at its cap: what is new was not read.
     pub at_cap: bool,
     /// Why the source could not be gone through to its end.
@@ -214,6 +221,7 @@ impl FolderCycle<'_> {
                 return Ok(None);
             }
         };
+        self.report.folders_found += 1;
         entries.retain(|entry| is_log(&entry.name));
         entries.sort_by(|one, other| one.name.cmp(&other.name));
         self.report.files_listed += entries.len() as u64;
@@ -307,8 +315,10 @@ impl FolderCycle<'_> {
         };
         let moment = self.watch.now();
         let mut keep_part = |buffer: &mut Buffer, part: Reading| {
+            let begun = Instant::now();
             let (kept, changed) =
                 keep(buffer, self.origin(), &[part], self.settings, &self.watch.now().wall)?;
+            self.report.keep_time += begun.elapsed();
             self.report.sessions_changed += changed;
             let kept = kept.into_iter().next().expect("one reading gives one progress");
             self.report.bytes += kept.bytes;
@@ -347,7 +357,9 @@ impl FolderCycle<'_> {
         }
         let (readings, begun): (Vec<_>, Vec<_>) = std::mem::take(waiting).into_iter().unzip();
         let now = self.watch.now();
+        let at_keeping = Instant::now();
         let (kept, changed) = keep(buffer, self.origin(), &readings, self.settings, &now.wall)?;
+        self.report.keep_time += at_keeping.elapsed();
         self.report.sessions_changed += changed;
         if changed > 0 {
             self.watch.kept();

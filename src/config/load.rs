@@ -74,6 +74,7 @@ pub fn parse(
     let anomalies = anomalies(root.section("anomalies"));
     let status = status(root.section("status"));
     let update = update(root.section("update"), &loader.base);
+    let alarms = loader.alarms(root.section("alarms"));
     root.finish();
 
     let mistakes = document.take_mistakes();
@@ -88,6 +89,7 @@ pub fn parse(
                 analysis,
                 anomalies,
                 status,
+                alarms,
                 update,
             },
             warnings,
@@ -96,23 +98,23 @@ pub fn parse(
     }
 }
 
-struct Loader<'t, 'e> {
-    secrets: Secrets<'e>,
+pub(super) struct Loader<'t, 'e> {
+    pub(super) secrets: Secrets<'e>,
     document: Rc<Document<'t>>,
     /// Directory of the configuration file: relative paths start there.
-    base: PathBuf,
+    pub(super) base: PathBuf,
     env: &'e dyn Fn(&str) -> Option<String>,
 }
 
 const DURATION: &str = r#"a duration such as "30s", "5m" or "2h""#;
-const BYTES: &str = r#"a size such as "256MiB" or "2GiB""#;
+pub(super) const BYTES: &str = r#"a size such as "256MiB" or "2GiB""#;
 
-fn not_empty(text: &str) -> Option<String> {
+pub(super) fn not_empty(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn duration_between(text: &str, least: Duration, most: Duration) -> Option<Duration> {
+pub(super) fn duration_between(text: &str, least: Duration, most: Duration) -> Option<Duration> {
     parse_duration(text).filter(|value| (least..=most).contains(value))
 }
 

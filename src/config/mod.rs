@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 
 use crate::model::{Language, Limits, Machine};
 
+mod alarms;
 mod anomalies;
 mod load;
 mod reader;
@@ -17,6 +18,7 @@ mod tests;
 mod units;
 mod update;
 
+pub use alarms::{AlarmLimits, Alarms, WorkingHours};
 pub use load::{ConfigError, Loaded, load, parse};
 pub use reader::Mistake;
 pub use update::{UpdateConfig, Window};
@@ -55,6 +57,8 @@ pub struct Config {
     pub status: Status,
     /// `None`: no field updates.
     pub update: Option<UpdateConfig>,
+    /// `None`: nobody is told.
+    pub alarms: Option<Alarms>,
 }
 
 #[derive(Clone, Debug)]

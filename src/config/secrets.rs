@@ -63,6 +63,25 @@ impl<'e> Secrets<'e> {
         })
     }
 
+    /// A secret that may be missing.
+    pub fn optional(
+        &mut self,
+        section: &mut Section<'_>,
+        key: &'static str,
+        base: &Path,
+    ) -> Option<Secret> {
+        let accepted = "a file that holds one line and that the agent may read";
+        let written = section.string(key, accepted)?;
+        let file = base.join(&written.text);
+        self.warn_if_open(&file);
+        let secret = self.read(&file);
+        if secret.is_none() {
+            let value = format!("{:?} (cannot be read)", written.text);
+            section.refuse(key, &written.span, &value, accepted);
+        }
+        secret
+    }
+
     fn credential(&self, name: Option<&str>) -> Option<PathBuf> {
         let directory = (self.env)("CREDENTIALS_DIRECTORY")?;
         let file = Path::new(&directory).join(name?);

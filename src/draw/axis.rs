@@ -72,10 +72,11 @@ impl Axis {
         (self.from..=self.to).contains(&at)
     }
 
-    /// The hours that get a label, few enough to be read on a telephone, each with its two digits.
-    pub(super) fn labels(&self) -> impl Iterator<Item = (Stamp, String)> {
+    /// The hours that get a label, few enough to be read on a telephone, each with its two digits: all
+    /// of a short day, otherwise one in `every`.
+    pub(super) fn labels(&self, every: i64) -> impl Iterator<Item = (Stamp, String)> {
         let hours = (self.to.0 - self.from.0) / HOUR_MS;
-        let every = if hours <= 10 { 1 } else { 2 };
+        let every = if hours <= 10 { 1 } else { every };
         let from = self.from;
         (0..=hours).map(move |hour| from.plus_ms(hour * HOUR_MS)).filter_map(move |at| {
             let hour = at.to_naive().hour();

@@ -38,9 +38,11 @@ pub fn shapes() -> Markup {
             defs {
                 path #arrow d="M0 0l4 8h-8z" {}
                 pattern id="hatch" width="40" height="5" patternUnits="userSpaceOnUse" {
+                    rect.waits width="40" height="5" {}
                     path.mesh d="M0 5L40 0" {}
                 }
                 pattern id="cross" width="40" height="6" patternUnits="userSpaceOnUse" {
+                    rect.stops width="40" height="6" {}
                     path.mesh d="M0 6L40 0M0 0L40 6" {}
                 }
             }
@@ -50,12 +52,11 @@ pub fn shapes() -> Markup {
 
 /// What the shapes mean.
 pub fn legend(language: Language) -> Markup {
-    let shape = |class: &str, over: Option<&str>, d: &str, text: Text| {
+    let shape = |class: &str, d: &str, text: Text| {
         html! {
             li {
                 svg viewBox="0 0 24 16" width="24" height="16" aria-hidden="true" {
                     path class=(class) d=(d) {}
-                    @if let Some(over) = over { path class=(over) d=(d) {} }
                 }
                 " " (text.in_(language))
             }
@@ -63,11 +64,11 @@ pub fn legend(language: Language) -> Markup {
     };
     html! {
         ul.legend aria-label=(words::LEGEND.in_(language)) {
-            (shape("producing", None, "M2 1h20v14h-20z", words::PRODUCING))
-            (shape("waiting", Some("hatched"), "M2 7h20v8h-20z", words::WAITING))
-            (shape("stopped", Some("crossed"), "M2 7h20v8h-20z", words::STOP))
-            (shape("pieces", None, "M4 3v10M9 3v10M12 3v10M18 3v10", words::PIECE))
-            (shape("change", None, "M12 3l6 11h-12z", words::CHANGE))
+            (shape("producing", "M2 8h20", words::PRODUCING))
+            (shape("waiting", "M2 8h20", words::WAITING))
+            (shape("stopped", "M2 8h20", words::STOP))
+            (shape("pieces", "M4 3v10M9 3v10M12 3v10M18 3v10", words::PIECE))
+            (shape("change", "M12 3l6 11h-12z", words::CHANGE))
         }
     }
 }

@@ -16,9 +16,12 @@ pub enum Detail {
     Full,
     /// Everything, nothing to point at; some 8 kB.
     Card,
-    /// By the minute and without ticks, for many machines on one page; below 2 kB.
+    /// By three minutes and without ticks, for many machines on one page; below 2 kB.
     Small,
 }
+
+/// Columns of 6 s that make one of a small time line: three minutes.
+const SMALL_COLUMNS: usize = 30;
 
 /// A machine's day, ready to be drawn.
 #[derive(Clone, Copy, Debug)]
@@ -60,36 +63,25 @@ pub fn changes(session: &Session) -> Vec<&Job> {
 impl TimeLine<'_> {
     pub fn draw(&self) -> Markup {
         let (id, axis) = (self.id, self.axis);
-        let columns = axis.columns();
-        let runs = runs(&self.states(), if self.detail == Detail::Small { 10 } else { 1 });
-        let path = |wanted, top: i32, height: i32| {
-            let mut path = String::new();
-            for (_, from, to) in runs.iter().filter(|(state, ..)| *state == wanted) {
-                let width = to - from;
-                write!(path, "M{from} {top}h{width}v{height}h-{width}z").expect("a string grows");
-            }
-            path
-        };
-        let waiting = path(State::Waiting, 30, 16);
-        let stopped = path(State::Stopped, 46, 16);
+        let coarse = self.coarse();
+        let columns = axis.columns() / coarse;
+        let runs = runs(&self.states(), coarse);
         html! {
             svg.timeline role="img" aria-labelledby={ (id) "-t" } aria-describedby={ (id) "-d" } {
                 title id={ (id) "-t" } { (self.title()) }
                 desc id={ (id) "-d" } { (describe(self.session, self.language)) }
                 svg.band y="0" width="100%" height="64" viewBox={ "0 0 " (columns) " 64" }
                     preserveAspectRatio="none" {
-                    path.grid d=(self.grid()) {}
+                    @if self.detail != Detail::Small { path.grid d=(self.grid()) {} }
                     path.base d={ "M0 46h" (columns) } {}
-                    path.producing d=(path(State::Producing, 14, 32)) {}
-                    path.waiting d=(waiting) {}
-                    path.hatched d=(waiting) {}
-                    path.stopped d=(stopped) {}
-                    path.crossed d=(stopped) {}
+                    path.producing d=(strokes(&runs, State::Producing, 30)) {}
+                    path.waiting d=(strokes(&runs, State::Waiting, 38)) {}
+                    path.stopped d=(strokes(&runs, State::Stopped, 54)) {}
                     @if self.detail == Detail::Full { (self.stops_to_point_at()) }
                     @if self.detail != Detail::Small { path.pieces d=(self.ticks()) {} }
                 }
                 (self.arrows())
-                @for (at, hour) in axis.labels() {
+                @for (at, hour) in axis.labels(if self.detail == Detail::Small { 3 } else { 2 }) {
                     text.hour x={ (percent(axis.place_e2(at))) } y="88" { (hour) }
                 }
                 @if let Some(now) = self.now.filter(|now| axis.holds(*now)) {
@@ -143,7 +135,7 @@ impl TimeLine<'_> {
 
     fn grid(&self) -> String {
         let mut path = String::new();
-        for (at, _) in self.axis.labels() {
+        for (at, _) in self.axis.labels(2) {
             write!(path, "M{} 0v64", self.axis.column(at)).expect("a string grows");
         }
         path
@@ -188,9 +180,12 @@ impl TimeLine<'_> {
         let place = |job: &Job| percent(self.axis.place_e2(job.at));
         let mut changes = changes(self.session);
         // Two that would lie on one another are one.
-        if self.detail != Detail::Full {
-            changes.dedup_by_key(|job| self.axis.place_e2(job.at) / 60);
-        }
+        let apart = match self.detail {
+            Detail::Full => 1,
+            Detail::Card => 60,
+            Detail::Small => 120,
+        };
+        changes.dedup_by_key(|job| self.axis.place_e2(job.at) / apart);
         match self.detail {
             Detail::Full => html! {
                 @for job in changes {
@@ -205,36 +200,59 @@ impl TimeLine<'_> {
                 @for job in changes { use.change href="#arrow" x=(place(job)) y="65" {} }
             },
             Detail::Small => html! {
-                svg y="65" width="100%" height="8" viewBox={ "0 0 " (self.axis.columns()) " 8" }
-                    preserveAspectRatio="none" { path.change d=(self.small_arrows(&changes)) {} }
+                svg y="65" width="100%" height="8"
+                    viewBox={ "0 0 " (self.axis.columns() / self.coarse()) " 8" }
+                    preserveAspectRatio="none" { path.changes d=(self.small_changes(&changes)) {} }
             },
         }
     }
 
-    fn small_arrows(&self, changes: &[&Job]) -> String {
+    /// Columns of the smallest thing that is drawn.
+    fn coarse(&self) -> usize {
+        if self.detail == Detail::Small { SMALL_COLUMNS } else { 1 }
+    }
+
+    fn small_changes(&self, changes: &[&Job]) -> String {
+        let places = changes.iter().map(|job| self.axis.column(job.at) / self.coarse());
         let mut path = String::new();
-        for job in changes {
-            write!(path, "M{} 0l14 8h-28z", self.axis.column(job.at)).expect("a string grows");
+        for place in places {
+            write!(path, "M{place} 0v8").expect("a string grows");
         }
         path
     }
 }
 
-/// Runs of equal states as (state, from, to) in columns; of each `coarse` columns the one that fills
-/// most of them counts.
+/// Runs of equal states as (state, from, to) in units of `coarse` columns; of each unit the state that
+/// fills most of it counts.
 fn runs(states: &[State], coarse: usize) -> Vec<(State, usize, usize)> {
     let mut runs: Vec<(State, usize, usize)> = Vec::new();
     for (at, chunk) in states.chunks(coarse).enumerate() {
         let all = [State::Stopped, State::Waiting, State::Producing, State::Nothing];
         let count = |state: &State| chunk.iter().filter(|other| *other == state).count();
         let state = all.into_iter().rev().max_by_key(count).unwrap_or(State::Nothing);
-        let (from, to) = (at * coarse, at * coarse + chunk.len());
+        let (from, to) = (at, at + 1);
         match runs.last_mut() {
             Some((last, _, end)) if *last == state => *end = to,
             _ => runs.push((state, from, to)),
         }
     }
     runs
+}
+
+/// The runs of one state as one thick stroke with gaps, which takes a third of the bytes of areas. The
+/// style gives it its height, around `y`.
+fn strokes(runs: &[(State, usize, usize)], state: State, y: i32) -> String {
+    let mut path = String::new();
+    let mut pen = None;
+    for (_, from, to) in runs.iter().filter(|(other, ..)| *other == state) {
+        match pen {
+            None => write!(path, "M{from} {y}h{}", to - from),
+            Some(pen) => write!(path, "m{} 0h{}", from - pen, to - from),
+        }
+        .expect("a string grows");
+        pen = Some(*to);
+    }
+    path
 }
 
 fn percent(place_e2: i64) -> String {
@@ -379,7 +397,7 @@ mod tests {
             .map(|n| Piece { at: at(6, 0).plus_ms(n * 16_000), details: "".into() })
             .collect();
         let bytes = |detail| line(&session, None, detail).draw().into_string().len();
-        assert!(bytes(Detail::Small) < 3_000, "{}", bytes(Detail::Small));
-        assert!(bytes(Detail::Card) < 40_000, "{}", bytes(Detail::Card));
+        assert!(bytes(Detail::Small) < 1_500, "{}", bytes(Detail::Small));
+        assert!(bytes(Detail::Card) < 20_000, "{}", bytes(Detail::Card));
     }
 }

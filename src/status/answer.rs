@@ -4,15 +4,19 @@
 //! What must never happen here: an answer to a name that is not this computer's; an answer to a
 //! method that asks for a change.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use chrono::NaiveDateTime;
 use maud::{Markup, html};
 use percent_encoding::percent_decode_str;
 
 use super::{
     board::{Board, Moment, Wish},
     csv::{self, Dialect},
+    figures::Counts,
+    health::Verdict,
     host::Hosts,
+    metrics::{self, Holdings, Measured},
     notes, pages,
     shell::{ICON, Reader, Shell},
 };
@@ -27,8 +31,20 @@ use crate::{
 pub struct Site {
     pub config: Arc<Config>,
     pub hosts: Hosts,
+    /// What the stages handed over, and what of it needs a clock.
+    pub counts: Box<dyn Fn() -> Reading + Send + Sync>,
+    pub health: Box<dyn Fn() -> Verdict + Send + Sync>,
     /// The gateway's clock.
     pub now: Box<dyn Fn() -> Moment + Send + Sync>,
+}
+
+/// The stages' figures at one moment.
+pub struct Reading {
+    pub counts: Counts,
+    pub central_is_up: Option<bool>,
+    /// The computer's running time.
+    pub uptime: Duration,
+    pub utc: NaiveDateTime,
 }
 
 /// What matters of a request.
@@ -151,6 +167,8 @@ impl Site {
                 Some(day) => self.machine(nom, Some(day), reader),
                 None => Ok(self.not_found(reader)),
             },
+            ["metrics"] => self.metrics(),
+            ["healthz"] => Ok(self.healthz()),
             ["sessions.csv"] => self.csv(address),
             ["icon.svg"] => Ok(Answer::of(200, "image/svg+xml", ICON)),
             _ => Ok(self.not_found(reader)),
@@ -203,6 +221,32 @@ impl Site {
         let shell = Shell { agent: &self.config.agent.id, title: &title, path: &path, reader };
         let live = pages::machine(&board, machine, notes, &self.config, reader);
         Ok(self.html(200, &shell, Some(&board), &live))
+    }
+
+    fn metrics(&self) -> Result<Answer, BufferError> {
+        let Reading { counts, central_is_up, uptime, utc } = (self.counts)();
+        let Moment { wall, fault } = (self.now)();
+        let holdings = Holdings::look(&self.config)?;
+        let is_believed = fault.is_none();
+        let text = metrics::text(&Measured {
+            agent: &self.config.agent.id,
+            version: env!("CARGO_PKG_VERSION"),
+            counts: &counts,
+            holdings: holdings.as_ref(),
+            central_is_up,
+            is_well: (self.health)().is_well(),
+            now: uptime,
+            utc: is_believed.then_some(utc),
+            wall: is_believed.then_some(wall),
+        });
+        Ok(Answer::of(200, metrics::CONTENT_TYPE, text))
+    }
+
+    /// For load balancers, containers and watchdogs: 200 or 503, and one line that says why.
+    fn healthz(&self) -> Answer {
+        let verdict = (self.health)();
+        let status = if verdict.is_well() { 200 } else { 503 };
+        Answer::plain(status, format!("{verdict}\n"))
     }
 
     fn csv(&self, address: &Address) -> Result<Answer, BufferError> {

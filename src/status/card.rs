@@ -69,7 +69,7 @@ impl Card<'_> {
                     p.empty { (say("Rien dans le journal de la machine pour ce jour.", "Nothing in the machine's log for this day.")) }
                 }
                 @if !self.notes.is_empty() { (notes(&self.notes, *reader)) }
-                @if machine.month.iter().any(|(_, figures)| figures.is_some()) { (self.months()) }
+                @if self.has_months() { (self.months()) }
             }
         }
     }
@@ -115,6 +115,8 @@ impl Card<'_> {
         let Self { machine, reader, .. } = self;
         let say = |french, english| reader.say(french, english);
         let figures = &machine.session.figures;
+        // What is left out stands in the drawing's sentence, and on the machine's own page.
+        let is_small = self.detail == Detail::Small;
         let of_window = |ms| one_decimal(rate_e2(ms, figures.window_ms), *reader);
         html! {
             dl.figures {
@@ -136,15 +138,19 @@ impl Card<'_> {
                     dt { (say("Occupation", "Occupation")) }
                     dd data-figure="occupation" { (of_window(figures.effective_ms)) small { " %" } }
                 }
-                div {
-                    dt { (say("Attente", "Waiting")) }
-                    dd data-figure="waiting" { (of_window(figures.wait_ms)) small { " % · " (span(figures.wait_ms)) } }
+                @if !is_small {
+                    div {
+                        dt { (say("Attente", "Waiting")) }
+                        dd data-figure="waiting" {
+                            (of_window(figures.wait_ms)) small { " % · " (span(figures.wait_ms)) }
+                        }
+                    }
                 }
                 div {
                     dt { (say("Arrêts", "Stops")) }
                     dd data-figure="stops" { (machine.session.stops.len()) small { " · " (span(figures.stop_ms)) } }
                 }
-                @if let (Some(first), Some(last)) = (figures.first_piece, figures.last_piece) {
+                @if let (Some(first), Some(last), false) = (figures.first_piece, figures.last_piece, is_small) {
                     div {
                         dt { (say("De – à", "From – to")) }
                         dd data-figure="window" { (clock(first)) "–" (clock(last)) }
@@ -176,6 +182,12 @@ impl Card<'_> {
             language: self.reader.language,
         }
         .draw()
+    }
+
+    /// Where many machines are shown, the month is on each one's own page.
+    fn has_months(&self) -> bool {
+        self.detail != Detail::Small
+            && self.machine.month.iter().any(|(_, figures)| figures.is_some())
     }
 
     fn months(&self) -> Markup {

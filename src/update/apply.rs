@@ -2,16 +2,19 @@
 //! the last before a power cut: [`Updater::apply`] begins by finishing what an earlier run began.
 
 use std::{
+    cell::RefCell,
     fs,
     path::{Path, PathBuf},
 };
+
+use chrono::SecondsFormat;
 
 use super::{
     Asked, Decision, Delay, Journal, Ledger, Now, Obstacle, Outcome, Phase, Refusal, UpdateError,
     ask, beside,
     decide::decide,
     fetch::{Fetcher, hash_of},
-    ledger::{Pending, UpdateResult},
+    ledger::{Pending, UNKNOWN, UpdateResult},
     manifest::Package,
     package::{self, PackageError},
     prove, service,
@@ -34,6 +37,8 @@ pub struct Updater<'u> {
     now: Now,
     /// Of a download: bytes so far, of all.
     progress: &'u dyn Fn(u64, u64),
+    /// What the believed manifest of this run offers.
+    offered: RefCell<Option<Version>>,
 }
 
 impl<'u> Updater<'u> {
@@ -45,7 +50,8 @@ impl<'u> Updater<'u> {
         progress: &'u dyn Fn(u64, u64),
     ) -> Self {
         let ledger = Ledger::at(&update.directory);
-        Self { update, config, config_path, ledger, now, progress }
+        let offered = RefCell::default();
+        Self { update, config, config_path, ledger, now, progress, offered }
     }
 
     /// What [`Updater::apply`] would do at this moment. Changes nothing.
@@ -78,8 +84,11 @@ impl<'u> Updater<'u> {
             }
             return self.go_on(&mut journal, pending);
         }
-        self.ledger.drop_updater()?;
         let outcome = self.begin(&mut journal, at_once);
+        if journal.pending.is_none() {
+            // One that an earlier run was killed right after keeping. Not before: it may be what runs.
+            self.ledger.drop_updater()?;
+        }
         match &outcome {
             Err(error) => self.note(None, None, "failed", journal::chain(error))?,
             // How it came to be given up is the news, not that it still is.
@@ -101,6 +110,7 @@ impl<'u> Updater<'u> {
             Ok(asked) => asked,
             Err(obstacle) => return Ok(Outcome::Refused(obstacle)),
         };
+        *self.offered.borrow_mut() = Some(asked.manifest.newest.version.clone());
         let decision = decide(&asked.manifest, &asked.facts);
         let Decision::Install { package, fetch_before } = decision else {
             return Ok(told(decision, &asked));
@@ -315,8 +325,11 @@ impl<'u> Updater<'u> {
         result: &'static str,
         detail: String,
     ) -> Result<(), UpdateError> {
-        let at = self.now.time.format("%Y-%m-%d %H:%M:%S").to_string();
-        let (version, from) = (version.cloned(), from.cloned());
+        let at = self.now.time.to_rfc3339_opts(SecondsFormat::Secs, false);
+        let offered = self.offered.borrow();
+        let version = version.or(offered.as_ref());
+        let version = version.map_or_else(|| UNKNOWN.to_owned(), ToString::to_string);
+        let from = from.cloned();
         self.ledger.note_result(&UpdateResult { version, from, at, result, detail })?;
         Ok(())
     }

@@ -82,12 +82,16 @@ pub struct Journal {
     pub given_up: Vec<Version>,
 }
 
+/// In the place of a version, where the publisher could not be asked or is not believed.
+pub const UNKNOWN: &str = "unknown";
+
 /// How the last update ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UpdateResult {
-    /// The version that was offered.
-    pub version: Option<Version>,
+    /// The version that was offered, or [`UNKNOWN`].
+    pub version: String,
     pub from: Option<Version>,
+    /// As RFC 3339 writes it.
     pub at: String,
     /// `installed`, `refused`, `rolled-back` or `failed`.
     pub result: &'static str,
@@ -199,7 +203,7 @@ impl Ledger {
     /// Notes how an update ended. The same refusal at every hour is written once.
     pub fn note_result(&self, result: &UpdateResult) -> Result<(), LedgerError> {
         let mut value = json!({
-            "version": result.version.as_ref().map(Version::as_str),
+            "version": result.version,
             "from": result.from.as_ref().map(Version::as_str),
             "at": result.at,
             "result": result.result,

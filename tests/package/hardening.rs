@@ -51,3 +51,28 @@ fn the_service_does_its_whole_job_and_nothing_beside_it() {
     });
     assert_eq!(fs::read_dir(gateway.machine.path("/srv/cu-agent")).unwrap().count(), 0);
 }
+
+#[test]
+fn an_encrypted_password_serves_as_the_documents_say() {
+    let mut gateway = Gateway::with(5, THIS);
+    gateway.machine.run(&["systemctl", "stop", "cu-agent"]).succeeded();
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/security.md");
+    let document = fs::read_to_string(document).unwrap();
+    let block = document.split("```").find(|block| block.contains("systemd-creds")).unwrap();
+    let mut drop_in = String::new();
+    for line in block.lines().skip(1) {
+        match line.strip_prefix("# ") {
+            Some("systemctl edit cu-agent" | "systemctl restart cu-agent") => {}
+            Some(command) => {
+                gateway.machine.sh(command).succeeded();
+            }
+            None => drop_in += &format!("{line}\n"),
+        }
+    }
+    gateway.machine.write("/etc/systemd/system/cu-agent.service.d/override.conf", &drop_in);
+    assert_eq!(gateway.machine.read("/etc/cu-agent/central.password"), "", "gone in the clear");
+    gateway.machine.run(&["systemctl", "daemon-reload"]).succeeded();
+    gateway.machine.run(&["systemctl", "start", "cu-agent"]).succeeded();
+    gateway.day();
+    gateway.wait_until_equal();
+}

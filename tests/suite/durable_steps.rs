@@ -8,7 +8,7 @@ use cu_agent::durable::Step;
 /// What makes something last, and the places that may call it outside [`durably`] with the reason.
 ///
 /// [`durably`]: cu_agent::durable::durably
-const ACTIONS: [(&str, &[(&str, &str)]); 15] = [
+const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
     (".commit()", &[]),
     (".to_latest(", &[]),
     ("connection.execute(", &[]),
@@ -25,7 +25,13 @@ const ACTIONS: [(&str, &[(&str, &str)]); 15] = [
     ("fs::copy(", &[]),
     ("fs::hard_link(", &[]),
     ("fs::write(", &[]),
-    ("fs::remove_file(", &[("source/dir.rs", "is what source.delete is")]),
+    (
+        "fs::remove_file(",
+        &[
+            ("source/dir.rs", "is what source.delete is"),
+            ("agent/vitals.rs", "a socket that nobody listens at holds nothing"),
+        ],
+    ),
     ("File::create(", &[]),
     (
         "OpenOptions::new()",

@@ -74,6 +74,8 @@ fn known_keys() -> BTreeSet<String> {
         unknown = 1
         [update]
         unknown = 1
+        [alarms]
+        unknown = 1
     "#;
     let refusal = config::parse(Path::new("x"), text, &|_| None).expect_err("unknown keys");
     let message = refusal.to_string();

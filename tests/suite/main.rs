@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alarms;
 mod anomalies;
 mod anomalies_chain;
 mod bad_input;
@@ -45,6 +46,7 @@ mod fuzz_corpus;
 mod golden_chain;
 mod golden_pure;
 mod guarantees;
+mod health;
 mod invariants;
 mod kills;
 mod log_lines;
@@ -55,4 +57,5 @@ mod rooms;
 mod service;
 mod service_manager;
 mod service_unit;
+mod status_page;
 mod union;

@@ -120,7 +120,7 @@ fn subcommands(page: &mut String, of: &clap::Command, name: &str) {
                 format!("{open}{argument}{close}")
             })
             .collect();
-        write!(page, ".SS {}\n", escaped(&format!("{name}{arguments}"))).unwrap();
+        writeln!(page, ".SS {}", escaped(&format!("{name}{arguments}"))).unwrap();
         let about = own.get_long_about().or(own.get_about()).unwrap().to_string();
         writeln!(page, "{}", escaped(&about)).unwrap();
         let man = Man::new(own);
@@ -152,8 +152,8 @@ fn configuration_page(example: &str) -> String {
         let bare = line.strip_prefix("# ").unwrap_or(line).trim_start();
         if line.is_empty() {
             entry.end(&mut page);
-        } else if line.starts_with("# [") && bare.ends_with(']') {
-            // A whole section that is switched off: an example.
+        } else if line.starts_with("# [[") {
+            // One more of a kind that is explained above: an example.
             entry.end(&mut page);
             page += ".PP\n.EX\n";
             let mut at = Some(line);
@@ -163,11 +163,11 @@ fn configuration_page(example: &str) -> String {
                 at = lines.next_if(|next| !next.is_empty());
             }
             page += ".EE\n";
-        } else if line.starts_with('[') {
+        } else if bare.starts_with('[') && bare.ends_with(']') {
             let prose = std::mem::take(&mut entry.prose);
             entry.end(&mut page);
-            let heading = if line.trim_matches(['[', ']']).contains('.') { "SS" } else { "SH" };
-            write!(page, ".{heading} {}\n{prose}", escaped(line)).unwrap();
+            let heading = if bare.contains('.') { "SS" } else { "SH" };
+            write!(page, ".{heading} {}\n{prose}", escaped(bare)).unwrap();
         } else if is_key(bare) {
             entry.keys.push(bare);
         } else {

@@ -186,7 +186,7 @@ fn only_the_manager_names_sd_notify() {
 }
 
 /// Room, and the rooms of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 18] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("model", &[]),
     ("durable", &[]),
     ("trial", &[]),

@@ -2,7 +2,7 @@
 //! in its buffer, and a publisher whose packages are this build under other versions, each sound or
 //! broken in a way of its own.
 
-use std::{fs, path::PathBuf, process::Command, time::Duration};
+use std::{fs, path::PathBuf, process::Command, sync::LazyLock, time::Duration};
 
 use serde_json::Value;
 
@@ -181,13 +181,23 @@ impl Gateway {
     }
 }
 
-/// This build under another version, in the publisher's folder.
-fn pack(publisher: &Publisher, build: Build, version: &str) -> PathBuf {
-    let mut program = fs::read(env!("CARGO_BIN_EXE_cu-agent")).unwrap();
+/// This build without its symbols, and where its mark is.
+static PROGRAM: LazyLock<(Vec<u8>, usize)> = LazyLock::new(|| {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("cu-agent");
+    run(Command::new("strip").arg("-o").arg(&file).arg(env!("CARGO_BIN_EXE_cu-agent")));
+    let program = fs::read(file).unwrap();
     let at: Vec<usize> = memchr::memmem::find_iter(&program, MARK).collect();
     assert_eq!(at.len(), 1, "the mark of a build with crash-points");
+    (program, at[0])
+});
+
+/// This build under another version, in the publisher's folder.
+fn pack(publisher: &Publisher, build: Build, version: &str) -> PathBuf {
+    let (program, at) = &*PROGRAM;
+    let mut program = program.clone();
     let word = format!("{:<16}", build.word());
-    program[at[0] + 16..at[0] + 32].copy_from_slice(word.as_bytes());
+    program[at + 16..at + 32].copy_from_slice(word.as_bytes());
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("cu-agent");
     fs::write(&file, program).unwrap();

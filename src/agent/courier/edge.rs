@@ -42,7 +42,7 @@ impl Gateway {
             // `once`, started by a timer, comes no more often than it is to poll.
             interval_s: i32::try_from(config.schedule.poll.max(EVERY).as_secs())
                 .unwrap_or(i32::MAX),
-            update_result: PathBuf::from(update_result::RESULT_FILE),
+            update_result: update_result::file_of(config),
         }
     }
 

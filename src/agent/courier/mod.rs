@@ -179,6 +179,11 @@ impl Courier {
         self.report.has_progress()
     }
 
+    /// What the last drain did, though it may have failed in the end.
+    pub fn report(&self) -> DrainReport {
+        self.report
+    }
+
     /// Makes central equal to the buffer, as far as it can be now.
     pub fn drain(&mut self, buffer: &mut Buffer, stop: &Stop) -> Result<DrainReport, DrainError> {
         self.report = DrainReport::default();

@@ -1,0 +1,113 @@
+//! Alarms on disk, so that a power cut or a week without a network loses none of them. Both tables are
+//! written whole in one transaction, and only when something changed.
+
+use rusqlite::{Row, params};
+
+use super::{Buffer, BufferError, error::During};
+use crate::{
+    durable::Step,
+    model::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, StandingAlarm},
+};
+
+/// `None`: a kind of another version of the agent, which nobody here knows when to clear.
+fn key(row: &Row<'_>) -> rusqlite::Result<Option<AlarmKey>> {
+    let word: String = row.get(0)?;
+    let subject = row.get(1)?;
+    Ok(AlarmKind::from_word(&word).map(|kind| AlarmKey { kind, subject }))
+}
+
+impl Buffer {
+    pub fn alarms(&self) -> Result<AlarmState, BufferError> {
+        let read = || -> rusqlite::Result<AlarmState> {
+            let view = self.connection.unchecked_transaction()?;
+            let mut state = AlarmState::default();
+            let mut standing =
+                view.prepare("SELECT kind, subject, text, since, told_at FROM alarm")?;
+            let mut rows = standing.query([])?;
+            while let Some(row) = rows.next()? {
+                let Some(key) = key(row)? else { continue };
+                let (text, since, told_at) = (row.get(2)?, row.get(3)?, row.get(4)?);
+                state.standing.insert(key, StandingAlarm { text, since, told_at });
+            }
+            let mut waiting = view.prepare(
+                "SELECT kind, subject, event, text, since, at FROM alarm_message ORDER BY number",
+            )?;
+            let mut rows = waiting.query([])?;
+            while let Some(row) = rows.next()? {
+                let event: String = row.get(2)?;
+                let (Some(key), Some(event)) = (key(row)?, AlarmEvent::from_word(&event)) else {
+                    continue;
+                };
+                let (text, since, at) = (row.get(3)?, row.get(4)?, row.get(5)?);
+                state.waiting.push(AlarmMessage { key, event, text, since, at });
+            }
+            Ok(state)
+        };
+        read().during("look up alarms", &self.path)
+    }
+
+    pub fn save_alarms(&mut self, state: &AlarmState, step: Step) -> Result<(), BufferError> {
+        self.change(step, "keep alarms", |transaction| {
+            transaction.execute("DELETE FROM alarm", [])?;
+            transaction.execute("DELETE FROM alarm_message", [])?;
+            for (key, alarm) in &state.standing {
+                transaction
+                    .prepare_cached("INSERT INTO alarm VALUES (?1, ?2, ?3, ?4, ?5)")?
+                    .execute(params![
+                        key.kind.as_str(),
+                        key.subject,
+                        alarm.text,
+                        alarm.since,
+                        alarm.told_at
+                    ])?;
+            }
+            for message in &state.waiting {
+                let AlarmMessage { key, event, text, since, at } = message;
+                transaction
+                    .prepare_cached(
+                        "INSERT INTO alarm_message (kind, subject, event, text, since, at)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    )?
+                    .execute(params![
+                        key.kind.as_str(),
+                        key.subject,
+                        event.as_str(),
+                        text,
+                        since,
+                        at
+                    ])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alarms_come_back_as_they_were_kept_and_in_their_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut buffer = Buffer::open(dir.path(), "a", "now").unwrap();
+        assert_eq!(buffer.alarms().unwrap(), AlarmState::default());
+        let at = "2026-11-24T09:00:00".parse().unwrap();
+        let key = AlarmKey { kind: AlarmKind::MachineSilent, subject: "DEM12".into() };
+        let message = |event| AlarmMessage {
+            key: key.clone(),
+            event,
+            text: "rien depuis une heure".into(),
+            since: at,
+            at,
+        };
+        let state = AlarmState {
+            standing: [(key.clone(), StandingAlarm { text: "x".into(), since: at, told_at: at })]
+                .into(),
+            waiting: vec![message(AlarmEvent::Cleared), message(AlarmEvent::Raised)],
+        };
+        buffer.save_alarms(&state, Step::NoteAlarms).unwrap();
+        assert_eq!(buffer.alarms().unwrap(), state);
+        buffer.save_alarms(&AlarmState::default(), Step::NoteAlarms).unwrap();
+        assert_eq!(buffer.alarms().unwrap(), AlarmState::default());
+    }
+}

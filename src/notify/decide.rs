@@ -1,0 +1,227 @@
+//! Which alarms are raised, repeated and cleared. Pure: what is known and the moment are handed in.
+//!
+//! What must never happen here: an alarm told twice within a day for one thing; one cleared because
+//! nothing is known any more; more than two messages waiting for one thing, however long the network
+//! is down.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::{NaiveDateTime, TimeDelta};
+
+use super::wording;
+use crate::{
+    config::AlarmLimits,
+    model::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, Language, StandingAlarm},
+};
+
+/// An alarm that stands is told again after this long.
+const REPEAT_AFTER: TimeDelta = TimeDelta::days(1);
+/// The disk is good again with so much more room than the limit, in percent of it.
+const ROOM_AGAIN_PERCENT: u64 = 125;
+
+/// What is known at one moment.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Facts {
+    /// Without a believable clock nobody knows whether it is working time.
+    pub clock_is_believed: bool,
+    pub machines: Vec<MachineFact>,
+    pub sources: Vec<(String, LinkFact)>,
+    /// `None`: there is no central.
+    pub central: Option<LinkFact>,
+    pub free_bytes: Option<u64>,
+    /// Reading has stopped because the buffer may not grow.
+    pub is_at_cap: bool,
+    /// Machine, sessions, and why the first of them.
+    pub set_aside: Vec<(String, u64, String)>,
+    /// How the last field update ended, where it did not end well.
+    pub failed_update: Option<String>,
+    /// Machine and what is the matter with it, for anomalies of high gravity.
+    pub grave_anomalies: Vec<(String, String)>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MachineFact {
+    pub nom: String,
+    /// By the gateway's clock; `None`: never.
+    pub last_read: Option<NaiveDateTime>,
+    /// Where its source does not answer, nothing is known of the machine.
+    pub source_is_up: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LinkFact {
+    Up,
+    Down { length: Duration, error: String },
+    Unknown,
+}
+
+enum Condition {
+    Bad(String),
+    Good,
+    /// Neither raised nor cleared.
+    Unknown,
+}
+
+/// The next state, and the messages that came to be.
+pub fn alarms(
+    state: &AlarmState,
+    facts: &Facts,
+    limits: &AlarmLimits,
+    language: Language,
+    now: NaiveDateTime,
+) -> (AlarmState, Vec<AlarmMessage>) {
+    let conditions = conditions(state, facts, limits, language, now);
+    let mut next = state.clone();
+    let mut made = Vec::new();
+    for (key, condition) in &conditions {
+        let event = match (condition, next.standing.get_mut(key)) {
+            (Condition::Bad(text), None) => {
+                let alarm = StandingAlarm { text: text.clone(), since: now, told_at: now };
+                next.standing.insert(key.clone(), alarm);
+                AlarmEvent::Raised
+            }
+            (Condition::Bad(text), Some(alarm)) => {
+                // A clock that was set back has waited long enough, too.
+                if (now - alarm.told_at).abs() < REPEAT_AFTER {
+                    continue;
+                }
+                alarm.text.clone_from(text);
+                alarm.told_at = now;
+                AlarmEvent::Repeated
+            }
+            (Condition::Good, Some(_)) => AlarmEvent::Cleared,
+            (Condition::Good, None) | (Condition::Unknown, _) => continue,
+        };
+        let alarm = &next.standing[key];
+        let message = AlarmMessage {
+            key: key.clone(),
+            event,
+            text: alarm.text.clone(),
+            since: alarm.since,
+            at: now,
+        };
+        if event == AlarmEvent::Cleared {
+            next.standing.remove(key);
+        }
+        if queue(&mut next.waiting, &message) {
+            made.push(message);
+        }
+    }
+    (next, made)
+}
+
+/// Puts a message behind those that wait, unless it takes back one that nobody has heard.
+fn queue(waiting: &mut Vec<AlarmMessage>, message: &AlarmMessage) -> bool {
+    let is_bad = |event| event != AlarmEvent::Cleared;
+    let own: Vec<usize> = (0..waiting.len()).filter(|at| waiting[*at].key == message.key).collect();
+    match own.as_slice() {
+        // Still the same to whoever has heard nothing yet.
+        [.., last] if is_bad(waiting[*last].event) == is_bad(message.event) => return false,
+        [_, .., last] => {
+            waiting.remove(*last);
+            return false;
+        }
+        _ => {}
+    }
+    waiting.push(message.clone());
+    true
+}
+
+fn conditions(
+    state: &AlarmState,
+    facts: &Facts,
+    limits: &AlarmLimits,
+    language: Language,
+    now: NaiveDateTime,
+) -> BTreeMap<AlarmKey, Condition> {
+    let mut all = BTreeMap::new();
+    let mut add = |kind, subject: &str, condition| {
+        all.insert(AlarmKey { kind, subject: subject.to_owned() }, condition);
+    };
+    for machine in &facts.machines {
+        let condition = silence(machine, facts, limits, language, now);
+        add(AlarmKind::MachineSilent, &machine.nom, condition);
+    }
+    for (name, link) in &facts.sources {
+        let text = |length, error: &str| wording::source(language, name, length, error);
+        add(AlarmKind::SourceUnreachable, name, unreachable(link, limits.source_after, text));
+    }
+    if let Some(link) = &facts.central {
+        let text = |length, error: &str| wording::central(language, length, error);
+        add(AlarmKind::CentralUnreachable, "", unreachable(link, limits.central_after, text));
+    }
+    let is_standing =
+        |kind| state.standing.contains_key(&AlarmKey { kind, subject: String::new() });
+    let limit = limits.disk_free_bytes;
+    let enough = match is_standing(AlarmKind::DiskNearlyFull) {
+        true => limit.saturating_mul(ROOM_AGAIN_PERCENT) / 100,
+        false => limit,
+    };
+    let disk = match facts.free_bytes {
+        _ if facts.is_at_cap => Condition::Bad(wording::at_cap(language)),
+        Some(free) if free < enough => Condition::Bad(wording::disk(language, free)),
+        Some(_) => Condition::Good,
+        None => Condition::Unknown,
+    };
+    add(AlarmKind::DiskNearlyFull, "", disk);
+    for (nom, sessions, reason) in &facts.set_aside {
+        let text = wording::set_aside(language, nom, *sessions, reason);
+        add(AlarmKind::SessionSetAside, nom, Condition::Bad(text));
+    }
+    let update = match &facts.failed_update {
+        Some(detail) => Condition::Bad(wording::update(language, detail)),
+        None => Condition::Good,
+    };
+    add(AlarmKind::UpdateFailed, "", update);
+    for (nom, text) in &facts.grave_anomalies {
+        add(AlarmKind::GraveAnomaly, nom, Condition::Bad(format!("{nom} : {text}")));
+    }
+    // What nobody speaks of any more is over: a session that was delivered, a machine that was taken
+    // out of the configuration.
+    for key in state.standing.keys() {
+        all.entry(key.clone()).or_insert(Condition::Good);
+    }
+    all
+}
+
+fn silence(
+    machine: &MachineFact,
+    facts: &Facts,
+    limits: &AlarmLimits,
+    language: Language,
+    now: NaiveDateTime,
+) -> Condition {
+    if !facts.clock_is_believed || !machine.source_is_up {
+        return Condition::Unknown;
+    }
+    let after = TimeDelta::from_std(limits.silent_after).unwrap_or(TimeDelta::MAX);
+    // A reading of later than now is of a clock that went wrong: it tells nothing.
+    let last_read = machine.last_read.filter(|last| *last <= now);
+    if last_read.is_some_and(|last| now - last < after) {
+        return Condition::Good;
+    }
+    match limits.hours.begun(now) {
+        Some(begun) if now - begun >= after => {
+            Condition::Bad(wording::silent(language, &machine.nom, last_read))
+        }
+        // The day has just begun, or is over: neither good nor bad.
+        _ => Condition::Unknown,
+    }
+}
+
+fn unreachable(
+    link: &LinkFact,
+    after: Duration,
+    text: impl Fn(Duration, &str) -> String,
+) -> Condition {
+    match link {
+        LinkFact::Up => Condition::Good,
+        LinkFact::Down { length, error } if *length >= after => {
+            Condition::Bad(text(*length, error))
+        }
+        LinkFact::Down { .. } | LinkFact::Unknown => Condition::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests;

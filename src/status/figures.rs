@@ -1,0 +1,152 @@
+//! What the stages hand over while they work: counts since the start of the process, and the last
+//! moments that something went well. Each is noted by the thread that did it, in a few nanoseconds.
+//!
+//! What must never happen here: a stage that waits for somebody who looks.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Cloned to every thread.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    shared: Arc<(Mutex<Counts>, Condvar)>,
+}
+
+/// Moments are the computer's running time.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    pub cycles: u64,
+    /// In which every source answered and nothing kept from reading.
+    pub good_cycles: u64,
+    pub last_good_cycle: Option<Duration>,
+    /// By the configured name.
+    pub sources: BTreeMap<String, SourceCounts>,
+    /// Connecting, listing and transferring.
+    pub read_time: Duration,
+    /// Parsing, analysing and making durable.
+    pub keep_time: Duration,
+    /// Comparing with central and delivering.
+    pub sync_time: Duration,
+    pub sync_failures: u64,
+    pub synced_sessions: u64,
+    pub synced_rows: u64,
+    /// When central last answered to something that was asked of it.
+    pub last_sync: Option<Duration>,
+    /// Since when it does not answer.
+    pub central_down_since: Option<Duration>,
+    /// Since when the buffer is at its cap and nothing more is read.
+    pub at_cap_since: Option<Duration>,
+    /// What the buffer refused last, until it works again; by the thread it happened to.
+    pub buffer_failures: BTreeMap<&'static str, String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SourceCounts {
+    pub files_read: u64,
+    /// Could not be read, this time.
+    pub files_failed: u64,
+    pub files_refused: u64,
+    pub files_deleted: u64,
+    pub bytes: u64,
+    pub events: u64,
+    pub rejected: u64,
+    /// When it was last gone through to its end.
+    pub last_success: Option<Duration>,
+    /// `None`: it was not tried yet.
+    pub is_up: Option<bool>,
+    pub down_since: Option<Duration>,
+    pub unread: Option<Unread>,
+}
+
+/// The source answers, and yet nothing comes of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unread {
+    pub since: Duration,
+    pub what: UnreadKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UnreadKind {
+    /// No file of it can be read.
+    AllFiles,
+    /// Files were known before; whatever is new cannot be read.
+    NewFiles,
+    /// None of its configured folders is there.
+    Folders,
+}
+
+impl Figures {
+    pub fn snapshot(&self) -> Counts {
+        self.lock().clone()
+    }
+
+    pub fn note(&self, change: impl FnOnce(&mut Counts)) {
+        change(&mut self.lock());
+    }
+
+    /// A cycle over all sources has ended; wakes whoever waits for that.
+    pub fn note_cycle(&self, is_good: bool, at_cap: bool, now: Duration) {
+        let mut counts = self.lock();
+        counts.cycles += 1;
+        if is_good {
+            counts.good_cycles += 1;
+            counts.last_good_cycle = Some(now);
+        }
+        counts.at_cap_since = at_cap.then(|| counts.at_cap_since.unwrap_or(now));
+        drop(counts);
+        self.shared.1.notify_all();
+    }
+
+    /// Waits until more than `seen` cycles have ended, or for `time`.
+    pub fn wait_for_cycle(&self, seen: u64, time: Duration) {
+        let end = Instant::now() + time;
+        let mut counts = self.lock();
+        while counts.cycles <= seen {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let woken = self.shared.1.wait_timeout(counts, left);
+            counts = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    /// Central was asked something, and what came of it.
+    pub fn note_central(&mut self, is_up: bool, now: Duration) {
+        if is_up {
+            self.last_sync = Some(now);
+            self.central_down_since = None;
+        } else {
+            self.sync_failures += 1;
+            self.central_down_since.get_or_insert(now);
+        }
+    }
+}
+
+impl SourceCounts {
+    /// How the source is after a look at it.
+    pub fn note_link(&mut self, is_up: bool, now: Duration) {
+        self.is_up = Some(is_up);
+        self.down_since = if is_up { None } else { Some(self.down_since.unwrap_or(now)) };
+        if is_up {
+            self.last_success = Some(now);
+        }
+    }
+
+    /// `None` where something was read, or nothing was new.
+    pub fn note_unread(&mut self, what: Option<UnreadKind>, now: Duration) {
+        self.unread = what.map(|what| {
+            let since = self.unread.as_ref().filter(|before| before.what == what);
+            Unread { since: since.map_or(now, |before| before.since), what }
+        });
+    }
+}

@@ -1,0 +1,172 @@
+//! Whether the agent is well, or only looks alive. Pure: the signs and the moment are handed in.
+//!
+//! What must never happen here: an agent called ill because a server of somebody else is away, which
+//! is what alarms are for; one called well that reads nothing of what is there.
+
+use std::{fmt, time::Duration};
+
+use super::figures::{Counts, SourceCounts, UnreadKind};
+
+/// A fault of reading is believed when it has lasted for so many polls.
+const POLLS: u32 = 3;
+/// Where only some file cannot be read it may be that file's fault.
+const SOME_FILE_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// One line says why.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    Well(String),
+    Ill(String),
+}
+
+impl Verdict {
+    pub fn is_well(&self) -> bool {
+        matches!(self, Self::Well(_))
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Well(text) => write!(f, "healthy: {text}"),
+            Self::Ill(text) => write!(f, "ill: {text}"),
+        }
+    }
+}
+
+/// What is known of the process.
+#[derive(Clone, Debug)]
+pub struct Signs<'s> {
+    pub counts: &'s Counts,
+    /// The loops that have begun and not ended.
+    pub loops: &'s [&'static str],
+    /// The loop that gave no sign in time.
+    pub overdue: Option<&'static str>,
+    pub poll: Duration,
+    pub has_central: bool,
+}
+
+/// The one that matters most, where several things are wrong.
+pub fn verdict(signs: &Signs<'_>, now: Duration) -> Verdict {
+    match fault(signs, now) {
+        Some(fault) => Verdict::Ill(fault),
+        None => Verdict::Well(wellness(signs)),
+    }
+}
+
+fn fault(signs: &Signs<'_>, now: Duration) -> Option<String> {
+    let Signs { counts, loops, overdue, poll, has_central } = signs;
+    let is_at = |name| loops.contains(&name);
+    if let Some(name) = overdue {
+        return Some(format!("the loop {name:?} hangs"));
+    }
+    // The computing anew at a start comes before both.
+    if !is_at("replay") {
+        match (is_at("collect"), is_at("deliver") || !has_central) {
+            (true, true) => {}
+            (false, false) => return Some("both loops have stopped".into()),
+            (false, true) => return Some("the collecting loop has stopped".into()),
+            (true, false) => return Some("the delivering loop has stopped".into()),
+        }
+    }
+    if let Some(failure) = counts.buffer_failures.values().next() {
+        return Some(format!("the buffer is refused: {failure}"));
+    }
+    let patience = *poll * POLLS;
+    let lasts = |since: Duration, patience| now.saturating_sub(since) >= patience;
+    if counts.at_cap_since.is_some_and(|since| lasts(since, patience)) {
+        return Some("files are there and nothing is read: the buffer is at its cap".into());
+    }
+    counts.sources.iter().find_map(|(name, source)| {
+        let unread = source.unread.as_ref()?;
+        let (patience, what) = match unread.what {
+            UnreadKind::AllFiles => (patience, "files are there and none can be read"),
+            UnreadKind::NewFiles => (SOME_FILE_PATIENCE, "what is new cannot be read for a day"),
+            UnreadKind::Folders => (patience, "none of the configured folders is there"),
+        };
+        lasts(unread.since, patience).then(|| format!("source {name}: {what}"))
+    })
+}
+
+fn wellness(signs: &Signs<'_>) -> String {
+    let sources = signs.counts.sources.values();
+    let is = |up| move |source: &&SourceCounts| source.is_up == Some(up);
+    let (up, down) = (sources.clone().filter(is(true)).count(), sources.filter(is(false)).count());
+    let cycles = signs.counts.cycles;
+    format!("{cycles} cycles, {up} sources answer, {down} do not")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::figures::Unread;
+
+    const POLL: Duration = Duration::from_secs(300);
+    const LATE: Duration = Duration::from_secs(100_000);
+
+    fn counts(source: SourceCounts) -> Counts {
+        Counts { sources: [("cu".to_owned(), source)].into(), ..Counts::default() }
+    }
+
+    fn judged(counts: &Counts, loops: &[&'static str], overdue: Option<&'static str>) -> Verdict {
+        verdict(&Signs { counts, loops, overdue, poll: POLL, has_central: true }, LATE)
+    }
+
+    const BOTH: [&str; 2] = ["collect", "deliver"];
+
+    fn unread(what: UnreadKind, ago: Duration) -> SourceCounts {
+        let unread = Some(Unread { since: LATE - ago, what });
+        SourceCounts { is_up: Some(true), unread, ..SourceCounts::default() }
+    }
+
+    #[test]
+    fn a_source_or_central_that_is_away_is_no_illness_of_the_agent() {
+        let away = SourceCounts {
+            is_up: Some(false),
+            down_since: Some(Duration::ZERO),
+            ..SourceCounts::default()
+        };
+        let mut counts = counts(away);
+        counts.sync_failures = 1000;
+        assert!(judged(&counts, &BOTH, None).is_well());
+        assert!(judged(&Counts::default(), &["replay"], None).is_well(), "computing anew");
+    }
+
+    #[test]
+    fn every_way_of_only_looking_alive_is_told_in_one_line() {
+        let unread = |what, ago| counts(unread(what, ago));
+        let at_cap = Counts { at_cap_since: Some(Duration::ZERO), ..Counts::default() };
+        let refused = Counts {
+            buffer_failures: [("collect", "disk I/O error".to_owned())].into(),
+            ..Counts::default()
+        };
+        let (fine, day) = (Counts::default(), Duration::from_secs(86_400));
+        for (counts, loops, overdue, said) in [
+            (&fine, &BOTH[..], Some("collect"), "the loop \"collect\" hangs"),
+            (&fine, &[], None, "both loops have stopped"),
+            (&fine, &["deliver"], None, "the collecting loop has stopped"),
+            (&fine, &["collect"], None, "the delivering loop has stopped"),
+            (&refused, &BOTH, None, "the buffer is refused: disk I/O error"),
+            (&at_cap, &BOTH, None, "nothing is read: the buffer is at its cap"),
+            (&unread(UnreadKind::AllFiles, POLL * 3), &BOTH, None, "none can be read"),
+            (&unread(UnreadKind::NewFiles, day), &BOTH, None, "cannot be read for a day"),
+            (&unread(UnreadKind::Folders, POLL * 3), &BOTH, None, "folders is there"),
+        ] {
+            let verdict = judged(counts, loops, overdue);
+            assert!(!verdict.is_well(), "{said}");
+            let text = verdict.to_string();
+            assert!(text.contains(said) && !text.contains('\n'), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_bad_poll_or_one_bad_file_is_not_the_end() {
+        for (what, ago) in [
+            (UnreadKind::AllFiles, POLL * 2),
+            (UnreadKind::Folders, POLL * 2),
+            (UnreadKind::NewFiles, POLL * 100),
+        ] {
+            assert!(judged(&counts(unread(what, ago)), &BOTH, None).is_well(), "{what:?}");
+        }
+    }
+}

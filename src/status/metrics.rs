@@ -1,0 +1,258 @@
+//! `/metrics`: the figures in the OpenMetrics text format, as a pure function of them.
+//!
+//! Labels are the configured names of sources and machines, the closed list of reasons for rejects,
+//! and the stages: their number does not grow with what is read. What must never happen here: a label
+//! made of what stands in a file.
+
+use std::{
+    fmt::{Display, Write},
+    time::Duration,
+};
+
+use chrono::{NaiveDateTime, NaiveTime};
+
+use super::figures::{Counts, SourceCounts};
+use crate::{
+    buffer::{Buffer, BufferError, LineTotals, Totals},
+    config::Config,
+};
+
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What the buffer holds, read in one go.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Holdings {
+    pub totals: Totals,
+    pub lines: LineTotals,
+    pub buffer_bytes: u64,
+}
+
+impl Holdings {
+    /// `None`: there is no buffer yet.
+    pub fn look(config: &Config) -> Result<Option<Self>, BufferError> {
+        let Some(buffer) = Buffer::open_to_look(&config.agent.state_dir)? else { return Ok(None) };
+        Ok(Some(Self {
+            totals: buffer.totals()?,
+            lines: buffer.line_totals()?,
+            buffer_bytes: buffer.size_bytes(),
+        }))
+    }
+}
+
+/// Everything that the text is made of.
+pub struct Measured<'m> {
+    pub agent: &'m str,
+    pub version: &'m str,
+    pub counts: &'m Counts,
+    pub holdings: Option<&'m Holdings>,
+    /// `None`: there is no central, or nothing was asked of it yet.
+    pub central_is_up: Option<bool>,
+    pub is_well: bool,
+    /// The computer's running time.
+    pub now: Duration,
+    /// The same moment in UTC and by the gateway's clock, where that is believed.
+    pub utc: Option<NaiveDateTime>,
+    pub wall: Option<NaiveDateTime>,
+}
+
+impl Measured<'_> {
+    /// A moment of the running time as seconds since 1970, by the clock as it is now.
+    fn unix_s(&self, at: Option<Duration>) -> Option<f64> {
+        let ago = self.now.saturating_sub(at?).as_secs_f64();
+        self.utc.map(|now| now.and_utc().timestamp() as f64 - ago.round())
+    }
+
+    /// Since the begin of the oldest production day that central does not hold; 0 where it holds all.
+    fn oldest_pending_s(&self, totals: &Totals) -> Option<i64> {
+        match totals.oldest_pending_day {
+            None => Some(0),
+            Some(day) => {
+                let age = self.wall? - day.and_time(NaiveTime::MIN);
+                Some(age.num_seconds().max(0))
+            }
+        }
+    }
+}
+
+/// The text up to its `# EOF`.
+pub fn text(measured: &Measured<'_>) -> String {
+    let Measured { counts, holdings, .. } = measured;
+    let mut page = Page::default();
+    page.family("cu_agent_build", "info", "The agent of this gateway.");
+    page.sample("_info", &[("version", measured.version), ("agent", measured.agent)], 1);
+    page.gauge("cu_agent_healthy", "Whether /healthz says so.", u8::from(measured.is_well));
+
+    let mut each = |name, unit, help, value: &dyn Fn(&SourceCounts) -> u64| {
+        page.family_of(name, "counter", unit, help);
+        for (source, counts) in &counts.sources {
+            page.sample("_total", &[("source", source)], value(counts));
+        }
+    };
+    each("cu_agent_files_read", None, "Files read, each growth counted.", &|s| s.files_read);
+    each("cu_agent_files_failed", None, "Readings that failed.", &|s| s.files_failed);
+    each("cu_agent_files_refused", None, "Files refused.", &|s| s.files_refused);
+    each("cu_agent_files_deleted", None, "Files deleted after the sync.", &|s| s.files_deleted);
+    let bytes = Some("bytes");
+    each("cu_agent_read_bytes", bytes, "Bytes that were new and kept.", &|s| s.bytes);
+    each("cu_agent_events", None, "Events in what was read.", &|s| s.events);
+    each("cu_agent_rejects", None, "Rejects in what was read.", &|s| s.rejected);
+
+    page.family("cu_agent_source_up", "gauge", "Whether the source answered last time.");
+    for (source, counts) in &counts.sources {
+        if let Some(is_up) = counts.is_up {
+            page.sample("", &[("source", source)], u8::from(is_up));
+        }
+    }
+    let name = "cu_agent_source_last_success_timestamp_seconds";
+    page.family_of(name, "gauge", Some("seconds"), "When the source was last gone through.");
+    for (source, counts) in &counts.sources {
+        if let Some(at) = measured.unix_s(counts.last_success) {
+            page.sample("", &[("source", source)], at);
+        }
+    }
+
+    let help = "Time that each stage took.";
+    page.family_of("cu_agent_stage_seconds", "counter", Some("seconds"), help);
+    for (stage, time) in
+        [("read", counts.read_time), ("keep", counts.keep_time), ("sync", counts.sync_time)]
+    {
+        page.sample("_total", &[("stage", stage)], time.as_secs_f64());
+    }
+    page.counter("cu_agent_cycles", "Cycles over all sources.", counts.cycles);
+    page.counter("cu_agent_good_cycles", "Those without a fault.", counts.good_cycles);
+
+    if let Some(is_up) = measured.central_is_up {
+        page.gauge("cu_agent_central_up", "Whether central answers.", u8::from(is_up));
+    }
+    page.counter("cu_agent_sync_sessions", "Sessions delivered.", counts.synced_sessions);
+    page.counter("cu_agent_sync_rows", "Rows written in central.", counts.synced_rows);
+    page.counter("cu_agent_sync_failures", "Deliveries that failed.", counts.sync_failures);
+    if let Some(at) = measured.unix_s(counts.last_sync) {
+        let name = "cu_agent_sync_last_success_timestamp_seconds";
+        page.family_of(name, "gauge", Some("seconds"), "When central last answered.");
+        page.sample("", &[], at);
+    }
+
+    if let Some(Holdings { totals, lines, buffer_bytes }) = holdings {
+        page.gauge("cu_agent_sessions", "Sessions in the buffer.", totals.sessions);
+        let help = "Sessions that central does not hold as they are.";
+        page.gauge("cu_agent_sessions_pending", help, totals.pending_sessions);
+        let help = "Those of them that central refuses.";
+        page.gauge("cu_agent_sessions_set_aside", help, totals.set_aside_sessions);
+        if let Some(age) = measured.oldest_pending_s(totals) {
+            let help = "Age of the oldest day that waits.";
+            page.family_of("cu_agent_oldest_pending_seconds", "gauge", Some("seconds"), help);
+            page.sample("", &[], age);
+        }
+        page.gauge("cu_agent_buffer_files", "Files that the buffer knows.", totals.files);
+        let help = "Those of them that are refused.";
+        page.gauge("cu_agent_buffer_files_refused", help, totals.refused_files);
+        page.gauge("cu_agent_buffer_lines", "Lines of the files it knows.", lines.lines);
+        page.gauge("cu_agent_buffer_events", "Events of the files it knows.", lines.events);
+        let help = "Lines of the files it knows that were rejected, by reason.";
+        page.family("cu_agent_buffer_rejects", "gauge", help);
+        for (reason, count) in &lines.rejects {
+            page.sample("", &[("reason", reason)], count);
+        }
+        page.family_of("cu_agent_buffer_bytes", "gauge", bytes, "The buffer on disk.");
+        page.sample("", &[], buffer_bytes);
+    }
+    page.text + "# EOF\n"
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+    /// The family that samples belong to.
+    name: &'static str,
+}
+
+impl Page {
+    fn family(&mut self, name: &'static str, kind: &str, help: &str) {
+        self.family_of(name, kind, None, help);
+    }
+
+    fn family_of(&mut self, name: &'static str, kind: &str, unit: Option<&str>, help: &str) {
+        self.name = name;
+        self.line(format_args!("# TYPE {name} {kind}"));
+        if let Some(unit) = unit {
+            self.line(format_args!("# UNIT {name} {unit}"));
+        }
+        self.line(format_args!("# HELP {name} {help}"));
+    }
+
+    fn gauge(&mut self, name: &'static str, help: &str, value: impl Display) {
+        self.family(name, "gauge", help);
+        self.sample("", &[], value);
+    }
+
+    fn counter(&mut self, name: &'static str, help: &str, value: u64) {
+        self.family(name, "counter", help);
+        self.sample("_total", &[], value);
+    }
+
+    fn sample(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl Display) {
+        let pairs: Vec<String> =
+            labels.iter().map(|(key, value)| format!("{key}=\"{}\"", escaped(value))).collect();
+        let labels =
+            if pairs.is_empty() { String::new() } else { format!("{{{}}}", pairs.join(",")) };
+        let name = self.name;
+        self.line(format_args!("{name}{suffix}{labels} {value}"));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        writeln!(self.text, "{line}").expect("a string grows");
+    }
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured<'m>(counts: &'m Counts, holdings: Option<&'m Holdings>) -> Measured<'m> {
+        let at = "2026-11-24T12:00:00".parse().ok();
+        Measured {
+            agent: "ligne \"1\"\n\\",
+            version: "0.1.0",
+            counts,
+            holdings,
+            central_is_up: Some(false),
+            is_well: true,
+            now: Duration::from_secs(1000),
+            utc: at,
+            wall: at,
+        }
+    }
+
+    #[test]
+    fn a_moment_is_told_by_the_clock_as_it_is_now_and_an_age_by_the_begin_of_its_day() {
+        let mut counts = Counts::default();
+        let source =
+            SourceCounts { last_success: Some(Duration::from_secs(940)), ..Default::default() };
+        counts.sources.insert("cu".into(), source);
+        let mut holdings = Holdings::default();
+        holdings.totals.oldest_pending_day = "2026-11-23".parse().ok();
+        let text = text(&measured(&counts, Some(&holdings)));
+        assert!(
+            text.contains(
+                "cu_agent_source_last_success_timestamp_seconds{source=\"cu\"} 1795521540\n"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("cu_agent_oldest_pending_seconds 129600\n"), "{text}");
+        assert!(text.contains("cu_agent_central_up 0\n") && text.ends_with("# EOF\n"), "{text}");
+    }
+
+    #[test]
+    fn names_are_escaped_and_without_a_believable_clock_no_moment_is_told() {
+        let counts = Counts { last_sync: Some(Duration::from_secs(1)), ..Counts::default() };
+        let text = text(&Measured { utc: None, wall: None, ..measured(&counts, None) });
+        assert!(text.contains(r#"agent="ligne \"1\"\n\\"} 1"#), "{text}");
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        assert_eq!(samples.filter(|line| line.contains("timestamp")).count(), 0, "{text}");
+    }
+}
