@@ -42,8 +42,7 @@ fn a_gateway_is_installed_confined_watched_rebooted_and_upgraded() {
     status_page(&field);
     reboots(&mut field);
     is_upgraded(&field);
-    field.board.shut_down();
-    field.check_card();
+    field.check_buffer_and_card();
 }
 
 fn tell(what: &str, figure: impl std::fmt::Display) {

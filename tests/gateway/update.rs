@@ -71,6 +71,5 @@ fn a_version_that_cannot_start_is_rolled_back_and_the_old_one_goes_on() {
     field.board.sh(&format!("systemctl reset-failed {UNIT}")).succeeded();
     field.day();
     println!("rows that central has after an update that failed: {}", field.assert_becomes_equal());
-    field.board.shut_down();
-    field.check_card();
+    field.check_buffer_and_card();
 }
