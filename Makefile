@@ -75,9 +75,9 @@ on_board = deb=$(DEB); \
         deb=$$(ls -t "$${CARGO_TARGET_DIR:-$$PWD/target}"/deb/cu-agent_*_arm64.deb | head -n 1); } && \
     DEB=$$deb N=$(N) SEED=$(SEED) $(CARGO) test --locked --test gateway -- --nocapture --test-threads 1
 
-gateway: ## the package on an emulated Debian for ARM: installed, confined, watched, rebooted, upgraded; as root
+gateway: ## the package on an emulated Debian for ARM: installed, confined, watched, rebooted, upgraded, updated in vain; as root
 	@tests/install-test-tools.sh gateway
-	@$(on_board) life::
+	@$(on_board) life:: update::
 
 powercut: ## power cuts of that gateway under load, then every row compared; N=20 SEED=; as root
 	@tests/install-test-tools.sh gateway

@@ -37,6 +37,9 @@ _cu__agent() {
             cu__agent,replay)
                 cmd="cu__agent__subcmd__replay"
                 ;;
+            cu__agent,report)
+                cmd="cu__agent__subcmd__report"
+                ;;
             cu__agent,run)
                 cmd="cu__agent__subcmd__run"
                 ;;
@@ -81,6 +84,9 @@ _cu__agent() {
                 ;;
             cu__agent__subcmd__help,replay)
                 cmd="cu__agent__subcmd__help__subcmd__replay"
+                ;;
+            cu__agent__subcmd__help,report)
+                cmd="cu__agent__subcmd__help__subcmd__report"
                 ;;
             cu__agent__subcmd__help,run)
                 cmd="cu__agent__subcmd__help__subcmd__run"
@@ -137,7 +143,7 @@ _cu__agent() {
 
     case "${cmd}" in
         cu__agent)
-            opts="-h -V --config --help --version run once check status sessions import replay health central update help"
+            opts="-h -V --config --help --version run once check status sessions import replay report health central update help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -269,7 +275,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__help)
-            opts="run once check status sessions import replay health central update help"
+            opts="run once check status sessions import replay report health central update help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -381,6 +387,20 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__help__subcmd__replay)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__help__subcmd__report)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -539,6 +559,48 @@ _cu__agent() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__report)
+            opts="-o -h --from --to --machine --format --output --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --machine)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "html csv json" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

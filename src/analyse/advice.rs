@@ -192,7 +192,7 @@ impl Advice {
             Language::French => match self.code {
                 AdviceCode::GroupProfile => format!(
                     "{count} changements de profil ont coûté {cost} min ; regrouper {subject} en éviterait {saved}, soit environ {won} min \
-                     (de la dernière pièce d'un profil à la première du suivant, moins les arrêts et un cycle médian ; {cost} min / {count} × {saved})"
+                     (de la dernière pièce d'un profil à la première du suivant, moins les arrêts et le temps moyen d'une pièce à l'autre ; {cost} min / {count} × {saved})"
                 ),
                 AdviceCode::WaitsOfProfile => format!(
                     "{count} attentes sur {subject} : {cost} min ; au taux des autres profils ce serait {usual} min, à gagner environ {won} min \
@@ -222,7 +222,7 @@ impl Advice {
             Language::English => match self.code {
                 AdviceCode::GroupProfile => format!(
                     "{count} profile changes cost {cost} min; grouping {subject} would save {saved} of them, about {won} min \
-                     (last piece of one profile to first of the next, less stops and one median cycle; {cost} min / {count} × {saved})"
+                     (last piece of one profile to first of the next, less stops and the average time from piece to piece; {cost} min / {count} × {saved})"
                 ),
                 AdviceCode::WaitsOfProfile => format!(
                     "{count} waits on {subject}: {cost} min; at the other profiles' rate it would be {usual} min, about {won} min to be won \

@@ -1,4 +1,4 @@
-//! Durations, sizes and times of day as people write them.
+//! Durations, sizes, times of day and fingerprints as people write them.
 
 use std::time::Duration;
 
@@ -38,6 +38,19 @@ pub fn parse_time_of_day(text: &str) -> Option<TimeDelta> {
     }
     let time = NaiveTime::parse_from_str(text, "%H:%M").ok()?;
     Some(TimeDelta::seconds(i64::from(time.num_seconds_from_midnight())))
+}
+
+/// A certificate's SHA-256, in hexadecimal digits, with or without colons and blanks.
+pub fn parse_fingerprint(text: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b':' | b' ')).collect();
+    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
 }
 
 fn split_unit(text: &str) -> Option<(u64, &str)> {

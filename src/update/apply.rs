@@ -236,18 +236,7 @@ impl<'u> Updater<'u> {
                 Phase::Installing => match self.install(&pending, &pending.to) {
                     Ok(()) => next(&mut pending, Phase::Proving),
                     Err(UpdateError::Package(PackageError::Busy)) => {
-                        // Nothing was begun.
-                        journal.pending = None;
-                        self.ledger.note(journal)?;
-                        self.ledger.drop_updater()?;
-                        let busy = UpdateError::Package(PackageError::Busy);
-                        self.note(
-                            Some(&pending.to),
-                            Some(&pending.from),
-                            "failed",
-                            busy.to_string(),
-                        )?;
-                        return Err(busy);
+                        return Err(self.postpone(journal, pending)?);
                     }
                     Err(error) => {
                         let reason =
@@ -266,6 +255,25 @@ impl<'u> Updater<'u> {
                 Phase::PuttingBack => return self.put_back(journal, pending),
             }
         }
+    }
+
+    /// Another program works with the package manager: the next run tries again.
+    fn postpone(
+        &self,
+        journal: &mut Journal,
+        mut pending: Pending,
+    ) -> Result<UpdateError, UpdateError> {
+        let busy = UpdateError::Package(PackageError::Busy);
+        self.note(Some(&pending.to), Some(&pending.from), "failed", busy.to_string())?;
+        // After a kill the package may be half there: only a first try has begun nothing.
+        pending.attempts -= 1;
+        let is_untouched = pending.attempts == 0;
+        journal.pending = (!is_untouched).then_some(pending);
+        self.ledger.note(journal)?;
+        if is_untouched {
+            self.ledger.drop_updater()?;
+        }
+        Ok(busy)
     }
 
     /// Puts the cached package of `version` in place and starts the service anew.

@@ -32,6 +32,10 @@ const BOOT: Duration = Duration::from_secs(600);
 /// Of a script in the root shell.
 const SCRIPT: Duration = Duration::from_secs(600);
 
+/// A second network, whose addresses are none of a plant's; this machine's loopback is there too.
+const FAR_NETWORK: &str = "203.0.113.0/24";
+pub const FAR_HOST: &str = "203.0.113.2";
+
 pub struct Board {
     dir: TempDir,
     image: PathBuf,
@@ -84,6 +88,8 @@ impl Board {
                 disk_socket.display()
             ))
             .args(["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="])
+            .args(["-netdev", &format!("user,id=far,net={FAR_NETWORK},host={FAR_HOST}")])
+            .args(["-device", "virtio-net-pci,netdev=far,romfile="])
             .args(["-device", "virtio-rng-pci", "-device", "virtio-serial-pci", "-chardev"])
             .arg(format!("socket,id=shell,path={}", shell_socket.display()))
             .args(["-device", "virtserialport,chardev=shell,name=test-shell", "-serial"])
@@ -193,6 +199,15 @@ impl Board {
         on.disk_server.join().unwrap();
         // A card that is given time keeps everything.
         self.disk.lock().unwrap().flush();
+    }
+
+    /// Waits until more than so many writes are not safe; no longer than `limit`.
+    pub fn wait_for_unsafe_writes(&self, more_than: usize, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        while self.disk.lock().unwrap().volatile_writes() <= more_than && Instant::now() < deadline
+        {
+            thread::park_timeout(Duration::from_micros(200));
+        }
     }
 
     /// The power is gone, now.

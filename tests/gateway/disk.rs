@@ -80,6 +80,11 @@ impl Disk {
         self.volatile.push(Write { offset, bytes });
     }
 
+    /// Writes that a power cut may lose.
+    pub fn volatile_writes(&self) -> usize {
+        self.volatile.len()
+    }
+
     /// Everything written so far is safe from now on.
     pub fn flush(&mut self) {
         for write in self.volatile.drain(..) {

@@ -14,15 +14,14 @@ use tempfile::TempDir;
 use crate::{
     board::Board,
     support::{
-        agent::{Agent, FOLDERS},
-        folder::Folder,
+        agent::FOLDERS,
         ftp::{Options, Vsftpd},
         golden::Expected,
         net::Proxy,
         plant::Plant,
         postgres::{Database, PASSWORD},
         process::Output,
-        rows::{assert_same, buffer_sessions, central_sessions},
+        rows::{assert_same, central_sessions, sessions_of},
         truth, wait,
     },
 };
@@ -30,8 +29,8 @@ use crate::{
 /// Of what the service does by itself: an emulated processor is slow, and so is this machine at times.
 pub const PATIENCE: Duration = Duration::from_secs(400);
 
-/// The host's loopback, as qemu's user network shows it.
-const HOST: &str = "10.0.2.2";
+/// The host's loopback, as qemu's user network shows it on a network of the plant.
+pub const HOST: &str = "10.0.2.2";
 
 pub const STATE: &str = "/var/lib/cu-agent";
 
@@ -50,9 +49,10 @@ impl Field {
         let database = Database::fresh();
         let line = Proxy::to(database.cluster.port);
         let server = Vsftpd::start(Options::default());
-        let folder = Folder::served_by(&server);
-        folder.make_three_machines();
-        let plant = Mutex::new(Plant::new(folder.path(), seed));
+        for (folder, _, _) in FOLDERS {
+            server.make_folder(folder);
+        }
+        let plant = Mutex::new(Plant::new(server.root(), seed));
         Self { board: Board::new(), plant, database, line, server }
     }
 
@@ -208,12 +208,16 @@ impl Field {
         truth
     }
 
-    /// The card of a board that is off: its file system, the buffer's pages, and every row in it.
-    pub fn check_card(&self) {
+    /// Every row of the buffer is what the machines wrote, the gateway is shut down, and its card is looked at:
+    /// the file system and the buffer's pages.
+    pub fn check_buffer_and_card(&mut self) {
+        let output = self.agent("sessions --json").succeeded();
+        let printed = serde_json::from_str(&output.stdout).unwrap();
+        let truth = self.plant.lock().unwrap().truth();
+        assert_same("in the buffer", &sessions_of(printed), &truth);
+        self.board.shut_down();
         self.board.check_file_system();
-        let mut agent = Agent::new();
         let dir = TempDir::new().unwrap();
-        agent.set("agent.state_dir", dir.path().to_str().unwrap());
         for name in ["buffer.db", "buffer.db-wal"] {
             self.board.take_from_card(&format!("{STATE}/{name}"), &dir.path().join(name));
         }
@@ -221,10 +225,8 @@ impl Field {
         let found: String =
             buffer.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(found, "ok", "the buffer's integrity");
-        drop(buffer);
-        // A source is needed; it is not read.
-        agent.add_ftp("cu", &self.server.config());
-        let truth = self.plant.lock().unwrap().truth();
-        assert_same("in the buffer", &buffer_sessions(&agent), &truth);
+        let sessions: usize =
+            buffer.query_row("SELECT count(*) FROM session", [], |row| row.get(0)).unwrap();
+        assert_eq!(sessions, truth.len(), "the card holds the buffer that was looked at");
     }
 }

@@ -9,6 +9,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../update/publisher.rs"]
+#[allow(dead_code, reason = "the tests of updates need all of it")]
+mod publisher;
+
 mod board;
 mod disk;
 mod field;
@@ -16,3 +20,4 @@ mod life;
 mod nbd;
 mod package;
 mod power_cuts;
+mod update;

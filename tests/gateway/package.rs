@@ -16,7 +16,19 @@ pub fn this() -> PathBuf {
 
 /// The package with the same content and `version`, in `folder`.
 pub fn renamed(package: &Path, version: &str, folder: &Path) -> PathBuf {
-    let root = folder.join(format!("package-{version}"));
+    changed(package, version, folder, |_| {})
+}
+
+/// The same with a program that cannot run.
+pub fn broken(package: &Path, version: &str, folder: &Path) -> PathBuf {
+    changed(package, version, folder, |root| {
+        fs::write(root.join("usr/bin/cu-agent"), "broken\n").unwrap();
+    })
+}
+
+fn changed(package: &Path, version: &str, folder: &Path, change: impl Fn(&Path)) -> PathBuf {
+    let work = tempfile::tempdir().unwrap();
+    let root = work.path().join("package");
     let made = folder.join(format!("cu-agent_{version}_arm64.deb"));
     run(Command::new("dpkg-deb").arg("--raw-extract").args([package, &root]));
     let control = root.join("DEBIAN/control");
@@ -29,6 +41,7 @@ pub fn renamed(package: &Path, version: &str, folder: &Path) -> PathBuf {
         })
         .collect();
     fs::write(&control, text).unwrap();
+    change(&root);
     run(Command::new("dpkg-deb").args(["--root-owner-group", "--build"]).args([&root, &made]));
     made
 }

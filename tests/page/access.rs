@@ -6,8 +6,9 @@ use crate::{
     line::of_three_machines,
 };
 
-const PAGES: [(&str, &str); 4] = [
+const PAGES: [(&str, &str); 5] = [
     ("today", "/"),
+    ("today-english", "/?lang=en"),
     ("day", "/day/2026-11-10"),
     ("machine", "/machine/DEMALU"),
     ("not-found", "/no/such/page"),
@@ -31,6 +32,16 @@ fn axe_finds_nothing_on_any_page_wide_narrow_or_dark_and_pictures_are_kept() {
             browser.keep_picture(&format!("{name}-{screen_name}"));
         }
     }
+}
+
+#[test]
+fn axe_finds_what_is_wrong() {
+    let line = of_three_machines();
+    let browser = Browser::start("fr-FR");
+    browser.open(line.page, "/");
+    browser.run("document.querySelector('html').removeAttribute('lang')");
+    let found = browser.axe();
+    assert!(found.len() == 1 && found[0].starts_with("html-has-lang"), "{found:?}");
 }
 
 #[test]
@@ -65,7 +76,7 @@ fn everything_is_reached_by_keyboard_and_the_first_stop_skips_the_header() {
 fn nothing_is_asked_of_any_other_place_and_nothing_is_blocked() {
     let line = of_three_machines();
     let browser = Browser::start("fr-FR");
-    for (_, target) in &PAGES[..3] {
+    for (_, target) in &PAGES[..4] {
         browser.open(line.page, target);
         let foreign = browser.run(
             "return performance.getEntriesByType('resource').map((one) => one.name).filter((name) => !name.startsWith(location.origin))",

@@ -198,7 +198,8 @@ fn a_machine_with_a_nominal_rhythm_has_its_trs_in_central_and_rejects_lower_it()
 }
 
 /// What the version before the anomalies left: its schema, its rows.
-const BACK_TO_SCHEMA_1: &str = "DROP VIEW findings; DROP TABLE finding; DROP TABLE day_digest;
+const BACK_TO_SCHEMA_1: &str = "DROP TABLE alarm_message; DROP TABLE alarm;
+    DROP VIEW findings; DROP TABLE finding; DROP TABLE day_digest;
     ALTER TABLE session DROP COLUMN total_findings;
     UPDATE session SET analysis_version = 1; PRAGMA user_version = 1;";
 

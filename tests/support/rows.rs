@@ -54,9 +54,12 @@ pub fn central_sessions(database: &Database<'_>) -> Vec<Expected> {
 
 /// All sessions of the buffer in the golden shape, as `sessions --json` prints them.
 pub fn buffer_sessions(agent: &Agent) -> Vec<Expected> {
-    let Value::Array(list) = agent.sessions_json() else {
-        panic!("sessions --json prints no list");
-    };
+    sessions_of(agent.sessions_json())
+}
+
+/// What `sessions --json` printed, in the golden shape.
+pub fn sessions_of(printed: Value) -> Vec<Expected> {
+    let Value::Array(list) = printed else { panic!("sessions --json prints no list") };
     let mut sessions: Vec<Expected> = list
         .into_iter()
         .map(|session| {

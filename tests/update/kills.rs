@@ -1,7 +1,10 @@
 //! The updater ended at each of its steps, and with everything that it runs at any moment: the next
 //! start of the unit finishes, and the gateway works.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use cu_agent::durable::Step;
 
@@ -95,12 +98,21 @@ fn killed_with_dpkg_at_any_moment_or_by_a_power_cut_the_gateway_comes_to_work() 
     let seed = std::env::var("SEED").map_or_else(|_| fastrand::u64(..), |s| s.parse().unwrap());
     println!("SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    for number in 2..10 {
+    for number in 2..8 {
         let version = format!("0.{number}.0");
         gateway.offer(Build::Sound, &version);
         gateway.machine.run(&["systemctl", "start", "--no-block", UNIT]).succeeded();
         let journal = gateway.machine.path("/var/lib/cu-agent-update/journal.json");
-        wait::until("dpkg is about to begin", wait::PATIENCE, || {
+        let begun = Instant::now();
+        wait::until("dpkg is about to begin", wait::PATIENCE * 2, || {
+            let has_failed = gateway.machine.property(UNIT, "ActiveState") != "activating";
+            assert!(
+                !(has_failed && begun.elapsed() > wait::PATIENCE),
+                "{version}: {} {}\n{}",
+                gateway.ended_by(),
+                fs::read_to_string(&journal).unwrap_or_default(),
+                gateway.story()
+            );
             let is_begun = |text: String| text.contains(&format!("\"to\": \"{version}\""));
             fs::read_to_string(&journal).is_ok_and(is_begun)
         });

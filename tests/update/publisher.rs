@@ -32,7 +32,8 @@ impl Publisher {
         let dir = tempfile::Builder::new().prefix("cu-agent-publisher-").tempdir().unwrap();
         let path = dir.path();
         fs::create_dir(path.join("www")).unwrap();
-        let certificate = Certificate::issue(path, "DNS:localhost", is_expired);
+        // The second name is this machine's for an emulated gateway.
+        let certificate = Certificate::issue(path, "DNS:localhost,IP:10.0.2.2", is_expired);
         certificate.install(path);
         let ca_file = certificate.ca_file;
         new_key(path, "own");

@@ -1,8 +1,22 @@
 //! Versions that work, and versions that do not, on a real Debian with systemd.
 
+use std::io::Read;
+
 use serde_json::Value;
 
 use crate::gateway::{Build, Gateway};
+
+/// Somebody works with the package manager: a program that holds its lock until it is ended.
+fn hold_dpkg(gateway: &Gateway) -> std::process::Child {
+    let script = "open F, '>>/var/lib/dpkg/lock-frontend'; \
+        fcntl(F, F_SETLK, pack('ssx4qqlx4', F_WRLCK, 0, 0, 0, 0)) or die; $| = 1; \
+        print \"held\\n\"; sleep 600";
+    let mut other = gateway.machine.start(&["perl", "-MFcntl", "-e", script]);
+    let mut held = [0; 4];
+    other.stdout.as_mut().unwrap().read_exact(&mut held).unwrap();
+    assert_eq!(&held, b"held");
+    other
+}
 
 #[test]
 fn a_version_that_works_stays_and_one_that_does_not_is_put_back_with_the_buffer_as_it_was() {
@@ -17,6 +31,14 @@ fn a_version_that_works_stays_and_one_that_does_not_is_put_back_with_the_buffer_
     let schema = gateway.status()["schema"].as_u64().unwrap();
 
     gateway.offer(Build::Sound, "0.2.0");
+    let other = hold_dpkg(&gateway);
+    gateway.update().exited(1);
+    gateway.works_with("0.1.0");
+    let detail = told("0.2.0", "failed");
+    assert!(detail.contains("in use by another program"), "{detail}");
+    gateway.machine.run(&["pkill", "-x", "perl"]).succeeded();
+    drop(other);
+
     gateway.update().succeeded();
     gateway.works_with("0.2.0");
     told("0.2.0", "installed");

@@ -112,7 +112,8 @@ pub struct Changes {
     pub count: u32,
     /// From the last piece of one to the first of the next.
     pub span_ms: i64,
-    /// The same less voluntary stops and one ordinary cycle: what the change itself cost.
+    /// The same less voluntary stops and, for each, the average time from piece to piece of the new
+    /// profile: what the changes themselves cost.
     pub cost_ms: i64,
 }
 

@@ -7,7 +7,6 @@ use crate::{
     analyse::{
         digest::{stops_inside, waits_inside, window},
         intervals::{Span, covered, merged},
-        robust,
     },
     model::{Session, Stamp},
 };
@@ -22,6 +21,7 @@ pub(super) fn add(patterns: &mut Patterns, cycles: &mut Cycles, session: &Sessio
     let idle = merged(&mut spans);
 
     let mut of_session = Cycles::new();
+    let mut gaps: BTreeMap<Option<Profile>, Gaps> = BTreeMap::new();
     let mut changes: Vec<(Span, Option<Profile>)> = Vec::new();
     let mut sequence: Vec<Profile> = Vec::new();
     let mut before: Option<(Stamp, Option<Profile>)> = None;
@@ -38,6 +38,7 @@ pub(super) fn add(patterns: &mut Patterns, cycles: &mut Cycles, session: &Sessio
             let gap = Span { start: at.0, end: piece.at.0 };
             let idle_ms = covered(&idle, gap);
             if is_same {
+                gaps.entry(profile.clone()).or_default().add(gap, &stops);
                 of_profile.effective_ms += gap.end - gap.start - idle_ms;
                 if idle_ms == 0 {
                     of_session.entry(profile.clone()).or_default().push(gap.end - gap.start);
@@ -48,7 +49,7 @@ pub(super) fn add(patterns: &mut Patterns, cycles: &mut Cycles, session: &Sessio
         }
         before = Some((piece.at, profile));
     }
-    add_changes(&mut patterns.changes, &changes, &stops, &of_session);
+    add_changes(&mut patterns.changes, &changes, &stops, &gaps);
     add_waits(patterns, session);
     patterns.sequences.push(sequence);
     for (profile, mut of_profile) in of_session {
@@ -67,17 +68,37 @@ fn add_changes(
     total: &mut Changes,
     changes: &[(Span, Option<Profile>)],
     stops: &[Span],
-    cycles: &Cycles,
+    gaps: &BTreeMap<Option<Profile>, Gaps>,
 ) {
-    let mut all: Vec<i64> = cycles.values().flatten().copied().collect();
-    let cycle_of_all = robust::median(&mut all).unwrap_or(0);
+    let all = gaps
+        .values()
+        .fold(Gaps::default(), |sum, of| Gaps { count: sum.count + of.count, ms: sum.ms + of.ms });
+    let mut cost_ms = 0;
     for (gap, profile) in changes {
-        let mut own = cycles.get(profile).cloned().unwrap_or_default();
-        let cycle = robust::median(&mut own).unwrap_or(cycle_of_all);
-        let span_ms = gap.end - gap.start;
+        let ordinary = gaps.get(profile).unwrap_or(&all).mean_ms();
         total.count += 1;
-        total.span_ms += span_ms;
-        total.cost_ms += (span_ms - covered(stops, *gap) - cycle).max(0);
+        total.span_ms += gap.end - gap.start;
+        cost_ms += gap.end - gap.start - covered(stops, *gap) - ordinary;
+    }
+    // Summed before it is cut at nothing: some changes take less than an ordinary piece.
+    total.cost_ms += cost_ms.max(0);
+}
+
+/// Times from piece to piece of one profile, less stops; waits are part of them, as they are of changes.
+#[derive(Clone, Copy, Default)]
+struct Gaps {
+    count: i64,
+    ms: i64,
+}
+
+impl Gaps {
+    fn add(&mut self, gap: Span, stops: &[Span]) {
+        self.count += 1;
+        self.ms += gap.end - gap.start - covered(stops, gap);
+    }
+
+    fn mean_ms(self) -> i64 {
+        if self.count == 0 { 0 } else { self.ms / self.count }
     }
 }
 
@@ -118,6 +139,26 @@ mod tests {
         assert_eq!(of("A").median_cycle_ms, Some(60_000));
         assert_eq!((of("B").cycles, of("B").median_cycle_ms), (2, Some(30_000)));
         assert_eq!((of("A").pieces, of("B").pieces, of("A").runs), (3, 3, 1));
+    }
+
+    #[test]
+    fn changes_that_take_no_longer_than_other_pieces_cost_nothing() {
+        // From piece to piece one minute and five by turns, with a change in every second one of each.
+        let mut lines = vec!["05:00:00 job A".to_owned(), "05:00:00 piece".to_owned()];
+        let mut minute = 0;
+        for number in 0..24 {
+            minute += if number % 2 == 0 { 1 } else { 5 };
+            let at = format!("{:02}:{:02}", 5 + minute / 60, minute % 60);
+            if number % 4 < 2 {
+                lines.push(format!("{at}:00 job {}", if number % 4 == 0 { "B" } else { "A" }));
+            }
+            lines.push(format!("{at}:00 piece"));
+        }
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let found = patterns_of(&lines);
+        assert_eq!(found.changes.count, 12);
+        assert_eq!(found.changes.span_ms, 36 * 60_000);
+        assert_eq!(found.changes.cost_ms, 0);
     }
 
     #[test]
