@@ -44,9 +44,13 @@ say "cu-agent --config $demo/config.toml once"
 say "cu-agent --config $demo/config.toml sessions"
 "$binaries/cu-agent" --config "$demo/config.toml" sessions
 
+say "cu-agent --config $demo/config.toml report --from 2025-05-26 -o $demo/report.html"
+"$binaries/cu-agent" --config "$demo/config.toml" report --from 2025-05-26 -o "$demo/report.html"
+
 cat <<TEXT
 
-These sessions stand in $demo/state/buffer.db. To do the same with real machines, copy
+$demo/report.html shows the three days: open it in a browser, or print it. The sessions stand in
+$demo/state/buffer.db. To do the same with real machines, copy
 config.toml.example and set
   FTP      in [[source]]: kind = "ftp", host, user, password_file, and your folders
   central  in [central]: host, database, user, password_file

@@ -20,6 +20,7 @@ pub mod journal;
 pub mod model;
 pub mod notify;
 pub mod parse;
+pub mod report;
 pub mod retry;
 pub mod source;
 pub mod status;

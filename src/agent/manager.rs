@@ -35,8 +35,8 @@ pub fn patience(config: &Config) -> Duration {
     if let Some(central) = &config.central {
         longest = longest.max(central.connect_timeout).max(central.statement_timeout);
     }
-    let watchdog = sd_notify::watchdog_enabled().unwrap_or_default();
-    (watchdog / 2).max(longest * WAITS_BETWEEN_SIGNS)
+    let half = sd_notify::watchdog_enabled().map_or(LOOK_EVERY, |watchdog| watchdog / 2);
+    half.max(longest * WAITS_BETWEEN_SIGNS)
 }
 
 /// The service is up: READY, then the watchdog and the status line for as long as it lives.

@@ -173,11 +173,15 @@ impl Agent {
 
     /// Alarms, for whoever runs `once` by the clock. What is not taken now waits for the next time.
     fn tell_once(&self) {
+        if self.stop.is_wished() {
+            return;
+        }
         let vitals = self.vitals();
         if let Some(mut watchman) =
             Watchman::new(&Arc::new(self.config.clone()), &vitals, &self.stop)
         {
-            watchman.turn();
+            // Its loops have ended because they are done.
+            watchman.turn(true);
         }
     }
 

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, thread, time::Duration};
 
-use chrono::{NaiveDateTime, Timelike};
+use chrono::{NaiveDateTime, TimeDelta, Timelike};
 use serde_json::Value;
 
 use super::{Stop, Vitals, wall, wall_clock_fault};
@@ -24,8 +24,10 @@ use crate::{
 
 /// Without a cycle that ends, a look is taken all the same.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// Where field updates leave how the last one ended.
-const UPDATE_RESULT: &str = "/var/lib/cu-agent-update/result.json";
+/// Where field updates leave how the last one ended, in their directory.
+const UPDATE_RESULT: &str = "result.json";
+/// Anomalies of older days than yesterday are no news, whenever they are read.
+const NEWS_DAYS: TimeDelta = TimeDelta::days(1);
 /// Reasons for setting aside that are looked at.
 const MOST_REASONS: usize = 1000;
 
@@ -36,8 +38,9 @@ pub(super) struct Watchman {
     stop: Stop,
     /// `None`: not read from the buffer yet.
     state: Option<AlarmState>,
-    /// As it stands in the buffer.
+    /// As it stands in the buffer of this name.
     saved: AlarmState,
+    saved_in: String,
     failures: u32,
     /// Running time before which nothing is sent.
     wait_until: Duration,
@@ -73,6 +76,7 @@ impl Watchman {
             stop: stop.clone(),
             state: None,
             saved: AlarmState::default(),
+            saved_in: String::new(),
             failures: 0,
             wait_until: Duration::ZERO,
             beaten: 0,
@@ -85,7 +89,8 @@ impl Watchman {
         thread::spawn(move || {
             while !self.stop.is_wished() {
                 let seen = self.vitals.figures.snapshot().cycles;
-                self.turn();
+                let is_well = self.vitals.verdict().is_well();
+                self.turn(is_well);
                 let now = self.vitals.clock.now().uptime;
                 let until_next_try = self.wait_until.saturating_sub(now);
                 let wait = if until_next_try.is_zero() { LOOK_EVERY } else { until_next_try };
@@ -95,8 +100,10 @@ impl Watchman {
     }
 
     /// One look, and what is to be told of it.
-    pub(super) fn turn(&mut self) {
-        self.beat();
+    pub(super) fn turn(&mut self, is_well: bool) {
+        if is_well {
+            self.beat();
+        }
         if !self.poster.takes_alarms() {
             return;
         }
@@ -118,7 +125,7 @@ impl Watchman {
     /// made up for.
     fn beat(&mut self) {
         let good_cycles = self.vitals.figures.snapshot().good_cycles;
-        if good_cycles == self.beaten || !self.vitals.verdict().is_well() {
+        if good_cycles == self.beaten {
             return;
         }
         self.beaten = good_cycles;
@@ -134,13 +141,12 @@ impl Watchman {
 
     fn look(&mut self) -> Result<(), BufferError> {
         let Some(mut buffer) = Buffer::join(&self.config.agent.state_dir)? else { return Ok(()) };
-        let state = match self.state.take() {
-            Some(state) => state,
-            None => {
-                self.saved = buffer.alarms()?;
-                self.saved.clone()
-            }
-        };
+        if self.saved_in != buffer.buffer_id() {
+            // The first look, or a buffer that was begun anew: what is known goes into it.
+            self.saved = buffer.alarms()?;
+            buffer.buffer_id().clone_into(&mut self.saved_in);
+        }
+        let state = self.state.take().unwrap_or_else(|| self.saved.clone());
         let facts = self.facts(&buffer);
         // Whatever fails below, it is known what was told before.
         self.state = Some(state.clone());
@@ -251,10 +257,34 @@ impl Watchman {
             free_bytes: disk.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
             is_at_cap: counts.at_cap_since.is_some(),
             set_aside: set_aside(buffer)?,
-            failed_update: failed_update(Path::new(UPDATE_RESULT)),
-            // Anomalies are not kept with their gravity yet: nobody hands any over.
-            grave_anomalies: Vec::new(),
+            failed_update: config
+                .update
+                .as_ref()
+                .and_then(|update| failed_update(&update.directory.join(UPDATE_RESULT))),
+            grave_anomalies: if clock_is_believed { self.grave(buffer)? } else { Vec::new() },
         })
+    }
+}
+
+impl Watchman {
+    /// By machine and day: the first anomaly of high gravity, and how many there are.
+    fn grave(&self, buffer: &Buffer) -> Result<Vec<(String, String)>, BufferError> {
+        let language = self.config.status.language.unwrap_or(Language::French);
+        let today = (now() - self.config.analysis.day_start).date();
+        let from = today.checked_sub_signed(NEWS_DAYS).unwrap_or(today);
+        let mut days: Vec<(String, String, usize)> = Vec::new();
+        for (nom, day, finding) in buffer.grave_findings(from)? {
+            let subject = format!("{nom} {day}");
+            match days.last_mut() {
+                Some((known, _, more)) if *known == subject => *more += 1,
+                _ => days.push((subject, finding.text(language), 0)),
+            }
+        }
+        let all = days.into_iter().map(|(subject, text, more)| match more {
+            0 => (subject, text),
+            more => (subject, format!("{text} (+ {more})")),
+        });
+        Ok(all.collect())
     }
 }
 

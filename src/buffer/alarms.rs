@@ -3,10 +3,12 @@
 
 use rusqlite::{Row, params};
 
-use super::{Buffer, BufferError, error::During};
+use super::{Buffer, BufferError, details::Detail, error::During};
 use crate::{
     durable::Step,
-    model::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, StandingAlarm},
+    model::{
+        AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, Day, Finding, StandingAlarm,
+    },
 };
 
 /// `None`: a kind of another version of the agent, which nobody here knows when to clear.
@@ -44,6 +46,28 @@ impl Buffer {
             Ok(state)
         };
         read().during("look up alarms", &self.path)
+    }
+
+    /// Anomalies of high gravity of the days from `from` on, by machine and day.
+    pub fn grave_findings(&self, from: Day) -> Result<Vec<(String, Day, Finding)>, BufferError> {
+        let columns: Vec<String> =
+            Finding::COLUMNS.iter().map(|column| format!("f.{column}")).collect();
+        let sql = format!(
+            "SELECT m.nom, s.day, {} FROM finding f JOIN session s ON s.id = f.session_id
+                 JOIN machine m ON m.id = s.machine_id
+             WHERE f.gravity = 'high' AND s.day >= ?1 ORDER BY m.nom, s.day, f.number",
+            columns.join(", ")
+        );
+        self.connection
+            .prepare_cached(&sql)
+            .and_then(|mut select| {
+                select
+                    .query_map([from], |row| {
+                        Ok((row.get(0)?, row.get(1)?, Finding::read(row, 2)?))
+                    })?
+                    .collect()
+            })
+            .during("look up grave anomalies", &self.path)
     }
 
     pub fn save_alarms(&mut self, state: &AlarmState, step: Step) -> Result<(), BufferError> {

@@ -11,6 +11,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
     Batch, Buffer, BufferError,
+    details::all,
     error::During,
     sessions::{FIGURES, read_figures, with_rows},
 };
@@ -215,6 +216,22 @@ impl Batch<'_> {
 }
 
 impl Buffer {
+    /// What is remarkable about a machine's day, as it was found when the day was last judged.
+    pub fn findings(&self, nom: &str, day: Day) -> Result<Vec<Finding>, BufferError> {
+        let read = || -> rusqlite::Result<Vec<Finding>> {
+            let id: Option<i64> = self
+                .connection
+                .prepare_cached(
+                    "SELECT s.id FROM session s JOIN machine m ON m.id = s.machine_id
+                     WHERE m.nom = ?1 AND s.day = ?2",
+                )?
+                .query_row(params![nom, day], |row| row.get(0))
+                .optional()?;
+            id.map_or_else(|| Ok(Vec::new()), |id| all(&self.connection, id))
+        };
+        read().during("look up anomalies", &self.path)
+    }
+
     pub fn has_stale_days(&self) -> Result<bool, BufferError> {
         self.connection
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM day_digest WHERE is_stale)")

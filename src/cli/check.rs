@@ -10,6 +10,8 @@ use crate::{
     buffer::Buffer,
     config::{CentralConfig, Config, SourceConfig, SourceKind},
     journal,
+    model::Language,
+    notify::Poster,
     source::{Source, dir::DirectorySource, ftp::FtpSource},
     sync::postgres::{Central, SchemaState},
 };
@@ -29,6 +31,7 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
     check_buffer(&mut lines, &config);
     check_disk(&mut lines, &config);
     check_clock(&mut lines);
+    check_alarms(&mut lines, &config);
     print(&lines.text)?;
     Ok(if lines.all_good { Exit::Done } else { Exit::Failed })
 }
@@ -191,6 +194,18 @@ fn check_disk(lines: &mut Lines, config: &Config) {
 
 fn is_writable(directory: &Path) -> rustix::io::Result<()> {
     rustix::fs::access(directory, Access::WRITE_OK)
+}
+
+/// Nothing is sent: a check is no alarm.
+fn check_alarms(lines: &mut Lines, config: &Config) {
+    let what = "alarms";
+    let Some(alarms) = &config.alarms else {
+        return lines.good(what, "nobody is told");
+    };
+    match Poster::new(alarms, &config.agent.id, Language::English) {
+        Ok(poster) => lines.good(what, &format!("go to {}", poster.hosts().join(" and "))),
+        Err(error) => lines.bad(what, &journal::chain(&error)),
+    }
 }
 
 fn check_clock(lines: &mut Lines) {

@@ -22,6 +22,7 @@ mod import;
 mod once;
 mod progress;
 mod replay;
+mod report;
 mod run;
 mod sessions;
 mod status;
@@ -85,6 +86,8 @@ enum Command {
     Import(import::Arguments),
     /// Compute sessions anew from the raw bytes held (after a change of event names, say).
     Replay,
+    /// A day, a week or a month as one file to be printed, or as CSV or JSON.
+    Report(report::Arguments),
     /// Exit code 0 where the agent is alive and well, 1 where it is not.
     Health,
     /// Central's tables.
@@ -138,6 +141,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<Exit> {
         Command::Sessions(arguments) => sessions::run(path, arguments),
         Command::Import(arguments) => import::run(path, arguments),
         Command::Replay => replay::run(path),
+        Command::Report(arguments) => report::run(path, arguments),
         Command::Health => health::run(path),
         Command::Central(command) => central::run(path, command),
         Command::Update(command) => update::run(path, command),

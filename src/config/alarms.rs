@@ -92,7 +92,7 @@ impl Loader<'_, '_> {
         let mut section = section?;
         let url = address(&mut section, "url");
         let heartbeat_url = address(&mut section, "heartbeat_url");
-        let token = self.secrets.optional(&mut section, "token_file", &self.base);
+        let token = self.secrets.optional(&mut section, "token_file", "ALARMS_TOKEN", &self.base);
         let ca_file = section.parsed("ca_file", "a PEM file", not_empty);
         let mut limits = AlarmLimits::default();
         let accepted = r#"from and to such as "06:00-20:00""#;

@@ -10,6 +10,7 @@ use crate::model::{Language, Limits, Machine};
 
 mod alarms;
 mod anomalies;
+mod folders;
 mod load;
 mod reader;
 mod secrets;

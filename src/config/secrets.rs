@@ -63,15 +63,20 @@ impl<'e> Secrets<'e> {
         })
     }
 
-    /// A secret that may be missing.
+    /// A secret that may be missing: the environment's, or that of the file named by `key`.
     pub fn optional(
         &mut self,
         section: &mut Section<'_>,
         key: &'static str,
+        variable: &str,
         base: &Path,
     ) -> Option<Secret> {
         let accepted = "a file that holds one line and that the agent may read";
-        let written = section.string(key, accepted)?;
+        let written = section.string(key, accepted);
+        if let Some(text) = (self.env)(variable) {
+            return Some(Secret::new(text));
+        }
+        let written = written?;
         let file = base.join(&written.text);
         self.warn_if_open(&file);
         let secret = self.read(&file);

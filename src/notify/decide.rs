@@ -35,7 +35,7 @@ pub struct Facts {
     pub set_aside: Vec<(String, u64, String)>,
     /// How the last field update ended, where it did not end well.
     pub failed_update: Option<String>,
-    /// Machine and what is the matter with it, for anomalies of high gravity.
+    /// Machine with its day, and what is the matter, for anomalies of high gravity.
     pub grave_anomalies: Vec<(String, String)>,
 }
 

@@ -71,6 +71,12 @@ impl Poster {
         Ok(Self { agent, config: config.clone(), id: id.to_owned(), language })
     }
 
+    /// Who is told, as far as it may be shown.
+    pub fn hosts(&self) -> Vec<&str> {
+        let urls = [&self.config.url, &self.config.heartbeat_url];
+        urls.into_iter().flatten().map(|url| host_of(url.expose())).collect()
+    }
+
     /// Whether anybody wants alarms.
     pub fn takes_alarms(&self) -> bool {
         self.config.url.is_some()

@@ -210,9 +210,14 @@ impl Site {
         };
         let Some(machine) = board.machines.first() else { return Ok(self.not_found(reader)) };
         let notes = match Buffer::open_to_look(&self.config.agent.state_dir)? {
-            Some(buffer) if machine.standing.is_some() => {
-                notes::of_day(&buffer, nom, board.day, &machine.session, reader.language)?
-            }
+            Some(buffer) if machine.standing.is_some() => notes::of_day(
+                &buffer,
+                nom,
+                board.day,
+                &machine.session,
+                &self.config.anomalies,
+                reader.language,
+            )?,
             _ => Vec::new(),
         };
         let plain = Reader { is_chosen: false, ..reader };

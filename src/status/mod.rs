@@ -21,6 +21,7 @@ mod state;
 
 pub use answer::{Answer, Question, Reading, Site};
 pub use board::Moment;
+pub use csv::{Dialect, table as csv_table};
 pub use figures::Figures;
 pub use host::Hosts;
 pub use server::serve;

@@ -4,11 +4,9 @@
 use chrono::TimeDelta;
 
 use crate::{
-    analyse::{self, Evidence, Remnants},
-    buffer::{Buffer, BufferError, HeaderFilter, SessionFilter},
-    model::{
-        AnomalyCode, Day, DayDigest, Finding, FindingCode, Gravity, Language, Limits, Session,
-    },
+    analyse,
+    buffer::{Buffer, BufferError},
+    model::{AnomalyCode, Day, Finding, FindingCode, Gravity, Language, Limits, Session},
 };
 
 /// One sentence about a day.
@@ -24,57 +22,28 @@ pub enum NoteKind {
     Advice,
 }
 
-/// How far back days are compared with; the newest twenty of a kind lie within.
-const COMPARED_DAYS: i64 = 45;
+/// How far back the days lie that a day is compared with.
+const COMPARED_DAYS: TimeDelta = TimeDelta::days(200);
 
-/// Everything: what the LOG says, what differs from the machine's own days, and what would win time.
-/// It reads the days that are compared with, so it is for one machine at a time.
+/// What was found when the day was last judged, and what would win time.
 pub fn of_day(
     buffer: &Buffer,
     nom: &str,
     day: Day,
     session: &Session,
+    limits: &Limits,
     language: Language,
 ) -> Result<Vec<Note>, BufferError> {
-    let limits = Limits::default();
-    let history = history(buffer, nom, day)?;
-    let evidence = Evidence {
-        day,
-        session,
-        remnants: &Remnants::default(),
-        history: &history,
-        limits: &limits,
-    };
-    let mut notes = as_notes(analyse::findings(&evidence), language);
+    let mut notes = as_notes(buffer.findings(nom, day)?, language);
+    let from = day.checked_sub_signed(COMPARED_DAYS).unwrap_or(day);
+    let history = buffer.digests(nom, from, day)?;
     let patterns = analyse::patterns(&[(day, session)]);
     notes.extend(
-        analyse::advice(day, &patterns, &history, &limits)
+        analyse::advice(day, &patterns, &history, limits)
             .iter()
             .map(|advice| Note { kind: NoteKind::Advice, text: advice.text(language) }),
     );
     Ok(notes)
-}
-
-fn history(buffer: &Buffer, nom: &str, day: Day) -> Result<Vec<DayDigest>, BufferError> {
-    let (Some(from), Some(to)) =
-        (day.checked_sub_signed(TimeDelta::days(COMPARED_DAYS)), day.pred_opt())
-    else {
-        return Ok(Vec::new());
-    };
-    let most = usize::try_from(COMPARED_DAYS).unwrap_or(0);
-    let filter = HeaderFilter { from, to, machine: Some(nom), most };
-    let mut history = Vec::new();
-    for header in buffer.session_headers(&filter)? {
-        let one = SessionFilter { machine: Some(nom.to_owned()), day: Some(header.day) };
-        buffer
-            .each_session(&one, |stored| {
-                let none = Remnants::default();
-                history.push(analyse::digest(stored.day, &stored.session, &none));
-                Ok::<_, std::convert::Infallible>(())
-            })?
-            .unwrap_or_else(|never| match never {});
-    }
-    Ok(history)
 }
 
 /// What the LOG itself says, gravest first.

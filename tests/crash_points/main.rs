@@ -26,6 +26,7 @@ use support::{
     process::Output,
     rows::{assert_same, buffer_sessions, central_sessions},
     truth,
+    webhook::{Manner, Webhook},
 };
 
 /// Where processes of one history end, one after the other: at the first time of the step and, where
@@ -42,6 +43,8 @@ struct Scene<'a> {
     plant: Plant,
     agent: Agent,
     database: Database<'static>,
+    /// Takes alarms: a session that central refuses is one.
+    webhook: Webhook,
 }
 
 impl Scene<'_> {
@@ -148,7 +151,10 @@ fn scene<'a>(server: &'a Vsftpd, seed: u64) -> Scene<'a> {
     let mut agent = Agent::on_ftp(server).central(&database);
     agent.set("source.0.delete", "after-sync");
     agent.set("schedule.file_quiet", "0s");
-    Scene { server, plant: Plant::new(server.root(), seed), agent, database }
+    let webhook = Webhook::start(Manner::Well);
+    agent.set("alarms.url", webhook.url("/"));
+    agent.set("alarms.silent_after", "30d");
+    Scene { server, plant: Plant::new(server.root(), seed), agent, database, webhook }
 }
 
 /// What one history came to.
@@ -199,6 +205,10 @@ fn go_through(server: &Vsftpd, step: Step, seed: u64) -> Report {
         .map(|(folder, _, _)| fs::read_dir(server.root().join(folder)).unwrap().count())
         .sum();
     assert_eq!(left, FOLDERS.len(), "{step}: only today's files are left on the server");
+    let told = scene.webhook.told();
+    let count = |event: &str| told.iter().filter(|alarm| alarm.starts_with(event)).count();
+    assert!(count("raised session-set-aside") >= 1, "{step}: {told:?}");
+    assert!(count("cleared session-set-aside") >= 1, "{step}: {told:?}");
     report.rows = truth::rows(&truth);
     report
 }

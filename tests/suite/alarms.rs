@@ -108,9 +108,11 @@ fn a_receiver_that_hangs_never_holds_up_reading_or_the_end() {
     agent.set("alarms.disk_free", "1000000GiB");
     agent.set("alarms.heartbeat_url", webhook.url("/heartbeat"));
     let running = agent.run();
+    cycles(&running, 1);
     wait::until("the agent waits for an answer", wait::PATIENCE, || webhook.connections() > 0);
     let begun = Instant::now();
     for minute in 1..=5 {
+        // Each line in a cycle of its own.
         let line = format!("20250603 05:0{minute}:00|@StukUitgevoerd: 1 A\n");
         let seen = running.log().matches("20250603.LOG: 1 events").count();
         folder.append("DEM12 (PVC)/20250603.LOG", line.as_bytes());
@@ -211,8 +213,11 @@ fn every_kind_of_alarm_comes_from_its_real_cause() {
 #[test]
 fn the_heartbeat_beats_at_each_good_cycle_and_stops_with_them() {
     let (folder, webhook) = (Folder::of_three_machines(), Webhook::start(Manner::Well));
-    let mut agent = Agent::on_directory(folder.path());
+    let database = Database::fresh();
+    let mut agent = Agent::on_directory(folder.path()).central(&database);
     agent.set("alarms.heartbeat_url", webhook.url("/ping"));
+    agent.once().succeeded();
+    assert_eq!(webhook.heartbeats(), 1, "once is a cycle, too");
     let running = agent.run();
     wait::until("three heartbeats came", wait::PATIENCE, || webhook.heartbeats() >= 3);
     take_away(&folder);
@@ -225,7 +230,7 @@ fn the_heartbeat_beats_at_each_good_cycle_and_stops_with_them() {
     wait::until("it beats again", wait::PATIENCE, || webhook.heartbeats() > before);
     let output = running.terminate().0.succeeded();
     let cycles = output.stderr.matches("cycle:").count();
-    assert!(webhook.heartbeats() <= cycles, "one for each cycle at most: {cycles}");
+    assert!(webhook.heartbeats() <= cycles + 1, "one for each cycle at most: {cycles}");
 }
 
 #[test]

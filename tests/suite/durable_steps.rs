@@ -24,7 +24,7 @@ const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
     ("fs::rename(", &[]),
     ("fs::copy(", &[]),
     ("fs::hard_link(", &[]),
-    ("fs::write(", &[]),
+    ("fs::write(", &[("cli/report.rs", "a report is written again on request")]),
     (
         "fs::remove_file(",
         &[

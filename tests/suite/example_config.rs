@@ -13,7 +13,7 @@ fn text() -> String {
 
 /// The passwords that stand in files of a real machine.
 fn environment(name: &str) -> Option<String> {
-    matches!(name, "FTP_PASS" | "POSTGRES_PASSWORD").then(|| "secret".to_owned())
+    matches!(name, "FTP_PASS" | "POSTGRES_PASSWORD" | "ALARMS_TOKEN").then(|| "secret".to_owned())
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn metrics_are_open_metrics_and_their_figures_are_the_buffers() {
     let case = golden::case("dirty");
     let (folder, database) = (Folder::of_case(&case), Database::fresh());
     let mut agent = Agent::new().central(&database);
-    let name = "cu \"ligne\\1\"\n";
+    let name = "cu \"ligne\\1\"\nest";
     agent.add_directory(name, folder.path());
     let port = with_page(&mut agent);
     let running = agent.run();

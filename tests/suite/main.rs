@@ -53,6 +53,7 @@ mod log_lines;
 mod manual;
 mod readme;
 mod reference;
+mod report;
 mod rooms;
 mod service;
 mod service_manager;

@@ -171,7 +171,7 @@ ecrite AS MATERIALIZED (
           SELECT c.id, e.rang, TRUE FROM creee c
           JOIN entree e ON e.centre_id = c.centre_usinage_id AND e.jour = c.date_production) w
     JOIN entree e ON e.rang = w.rang
-),{with}
+){with}
 SELECT e.centre_id IS NOT NULL AS centre, {HELD}, {HOLDER},
        w.id IS NOT NULL AS ecrite, {complete} AS complete
 FROM entree e
@@ -181,7 +181,7 @@ LEFT JOIN ecrite w ON w.rang = e.rang
 {joins}ORDER BY e.rang",
         new = of("e"),
         old = of("s"),
-        with = details.with.join(","),
+        with = details.with.iter().map(|part| format!(",{part}")).collect::<String>(),
         complete = if all_new { "NULL::boolean".into() } else { details.complete.join(" AND ") },
         joins = details.joins.concat(),
     )

@@ -22,8 +22,9 @@ struct Table<'a> {
     number: &'a str,
     /// Column of `ecrite` with the rows that the session has.
     rows: &'a str,
-    /// Parameters: sessions, firsts, columns.
-    places: Vec<String>,
+    /// Parameters: sessions, firsts, columns; `None` where the delivery has no such row. Then nothing is
+    /// inserted: on a slow line the words of the statement weigh as much as half a session.
+    places: Option<Vec<String>>,
     /// Separator of each column, as SQL.
     separators: &'a [&'a str],
     /// Column of the table and its value from `r` and `x`.
@@ -199,6 +200,24 @@ fn write_moment(out: &mut String, at: Option<Stamp>, midnight: Stamp) {
 impl Table<'_> {
     fn write(&self, details: &mut Details, all_new: bool) {
         let Self { name, number, rows, places, separators, values } = self;
+        let removed = format!(
+            "\n{name}_otee AS (
+    DELETE FROM {name} d USING ecrite w
+    WHERE d.session_id = w.id AND NOT w.neuve
+      AND (d.{number} > w.{rows} OR d.{number} < 1 OR d.{number} IS NULL)
+)"
+        );
+        let in_range = format!(
+            "(SELECT count(*) FROM {name} d
+              WHERE d.session_id = w.id AND d.{number} BETWEEN 1 AND w.{rows}) = w.{rows}"
+        );
+        let Some(places) = places else {
+            if !all_new {
+                details.with.push(removed);
+                details.complete.push(in_range);
+            }
+            return;
+        };
         let run_columns: Vec<String> = (1..=separators.len()).map(|i| format!("c{i}")).collect();
         let arrays: Vec<String> = run_columns
             .iter()
@@ -223,17 +242,13 @@ impl Table<'_> {
         if all_new {
             details.with.push(format!("\n{name}_ecrite AS (\n    {insert}\n)"));
         } else {
+            details.with.push(removed);
             let set: Vec<String> = columns.iter().map(|c| format!("{c} = excluded.{c}")).collect();
             let of = |alias: &str| {
                 columns.iter().map(|c| format!("{alias}.{c}")).collect::<Vec<_>>().join(", ")
             };
             details.with.push(format!(
-                "\n{name}_otee AS (
-    DELETE FROM {name} d USING ecrite w
-    WHERE d.session_id = w.id AND NOT w.neuve
-      AND (d.{number} > w.{rows} OR d.{number} < 1 OR d.{number} IS NULL)
-),
-{name}_ecrite AS (
+                "\n{name}_ecrite AS (
     {insert}
     ON CONFLICT (session_id, {number}) DO UPDATE SET {set}
     WHERE ROW({held}) IS DISTINCT FROM ROW({sent})
@@ -246,11 +261,7 @@ impl Table<'_> {
                 sent = of("excluded"),
             ));
             // The statement sees the rows as they were before it; those in range stay.
-            details.complete.push(format!(
-                "coalesce({name}_compte.n, 0)
-           + (SELECT count(*) FROM {name} d
-              WHERE d.session_id = w.id AND d.{number} BETWEEN 1 AND w.{rows}) = w.{rows}"
-            ));
+            details.complete.push(format!("coalesce({name}_compte.n, 0) + {in_range}"));
             details
                 .joins
                 .push(format!("LEFT JOIN {name}_compte ON {name}_compte.session_id = w.id\n"));

@@ -54,14 +54,18 @@ impl Runs {
         }
     }
 
-    /// Adds the runs to the parameters; the places in the order session, first number, columns.
-    pub fn into_params(self, params: &mut Params) -> Vec<String> {
+    /// Adds the runs to the parameters; the places in the order session, first number, columns. `None`
+    /// where there is no row.
+    pub fn into_params(self, params: &mut Params) -> Option<Vec<String>> {
+        if self.sessions.is_empty() {
+            return None;
+        }
         let mut places = vec![
             params.push(self.sessions, Type::INT8_ARRAY),
             params.push(self.firsts, Type::INT8_ARRAY),
         ];
         places.extend(self.columns.into_iter().map(|texts| params.push(texts, Type::TEXT_ARRAY)));
-        places
+        Some(places)
     }
 }
 

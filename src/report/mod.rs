@@ -1,0 +1,56 @@
+//! A day, a week or a month of some machines on paper: what they did, what was remarkable, what would
+//! win time. One file that needs nothing else.
+//!
+//! Pure: it is given sessions and draws. What must never happen here: a figure that the buffer does not
+//! hold; a text of a LOG file that reaches the page unescaped; an address of another place.
+
+mod page;
+mod tables;
+
+pub use page::page;
+
+use chrono::TimeDelta;
+
+use crate::{
+    analyse::{Advice, Patterns},
+    model::{Day, Finding, Language, Session, Trs},
+};
+
+/// What is reported.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub agent: String,
+    pub from: Day,
+    pub to: Day,
+    pub language: Language,
+    /// How long after midnight a production day begins.
+    pub day_start: TimeDelta,
+    pub machines: Vec<MachineReport>,
+}
+
+/// One machine's days, in order, and their patterns together.
+#[derive(Clone, Debug)]
+pub struct MachineReport {
+    pub nom: String,
+    pub days: Vec<DayReport>,
+    pub patterns: Patterns,
+}
+
+#[derive(Clone, Debug)]
+pub struct DayReport {
+    pub day: Day,
+    pub session: Session,
+    pub findings: Vec<Finding>,
+    pub trs: Option<Trs>,
+    /// The most minutes first.
+    pub advice: Vec<Advice>,
+}
+
+impl Report {
+    fn say(&self, french: &'static str, english: &'static str) -> &'static str {
+        match self.language {
+            Language::French => french,
+            Language::English => english,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The page: head, machine after machine, each with its time lines, remarks and tables.
+
+use chrono::NaiveTime;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{DayReport, MachineReport, Report, tables};
+use crate::{
+    draw,
+    draw::{Axis, Detail, TimeLine},
+    model::{Day, Gravity, Language, Stamp},
+};
+
+/// Time lines show less where there are more of them.
+const MOST_FULL_DAYS: usize = 1;
+const MOST_CARD_DAYS: usize = 7;
+
+pub fn page(report: &Report) -> String {
+    let title = title(report);
+    let language = match report.language {
+        Language::French => "fr",
+        Language::English => "en",
+    };
+    let page = html! {
+        (DOCTYPE)
+        html lang=(language) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) " · " (report.agent) }
+                style { (PreEscaped(draw::STYLE)) (PreEscaped(include_str!("report.css"))) }
+            }
+            body {
+                header {
+                    h1 { (title) }
+                    p { (report.agent) }
+                }
+                main {
+                    @if report.machines.is_empty() {
+                        p { (report.say("Aucune session sur cette période.", "No session in this period.")) }
+                    } @else {
+                        (draw::shapes())
+                        (draw::legend(report.language))
+                    }
+                    @for (number, machine) in report.machines.iter().enumerate() {
+                        (self::machine(report, machine, number))
+                    }
+                }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn title(report: &Report) -> String {
+    let Report { from, to, .. } = report;
+    match (report.language, from == to) {
+        (Language::French, true) => format!("Production du {}", date(*from, report.language)),
+        (Language::French, false) => format!(
+            "Production du {} au {}",
+            date(*from, report.language),
+            date(*to, report.language)
+        ),
+        (Language::English, true) => format!("Production on {from}"),
+        (Language::English, false) => format!("Production from {from} to {to}"),
+    }
+}
+
+pub(super) fn date(day: Day, language: Language) -> String {
+    match language {
+        Language::French => day.format("%d/%m/%Y").to_string(),
+        Language::English => day.to_string(),
+    }
+}
+
+fn machine(report: &Report, machine: &MachineReport, number: usize) -> Markup {
+    let has_advice = machine.days.iter().any(|day| !day.advice.is_empty());
+    html! {
+        section.machine {
+            h2 { (machine.nom) }
+            (tables::days(report, machine))
+            @for day in &machine.days { (time_line(report, machine, day, number)) }
+            h3 { (report.say("Anomalies", "Anomalies")) }
+            (anomalies(report, machine))
+            @if has_advice {
+                h3 { (report.say("Conseils", "Advice")) }
+                (advice(report, machine))
+            }
+            (tables::hours(report, machine))
+            (tables::stops(report, machine))
+            (tables::profiles(report, machine))
+            (tables::losses(report, machine))
+        }
+    }
+}
+
+fn time_line(report: &Report, machine: &MachineReport, day: &DayReport, number: usize) -> Markup {
+    let begin = Stamp::from_naive(day.day.and_time(NaiveTime::MIN) + report.day_start);
+    let detail = match machine.days.len() {
+        days if days <= MOST_FULL_DAYS => Detail::Full,
+        days if days <= MOST_CARD_DAYS => Detail::Card,
+        _ => Detail::Small,
+    };
+    let line = TimeLine {
+        id: &format!("m{number}-{}", day.day),
+        machine: &machine.nom,
+        session: &day.session,
+        axis: Axis::around([&day.session], None, begin),
+        now: None,
+        detail,
+        language: report.language,
+    };
+    html! {
+        figure.day {
+            figcaption { (date(day.day, report.language)) }
+            (line.draw())
+        }
+    }
+}
+
+fn anomalies(report: &Report, machine: &MachineReport) -> Markup {
+    let gravity = |gravity| match gravity {
+        Gravity::High => ("high", report.say("Grave.", "Grave.")),
+        Gravity::Medium => ("medium", report.say("Moyenne.", "Medium.")),
+        Gravity::Low => ("low", report.say("Faible.", "Low.")),
+    };
+    let all = || machine.days.iter().flat_map(|day| day.findings.iter().map(|one| (day.day, one)));
+    html! {
+        @if all().next().is_none() {
+            p { (report.say("Aucune.", "None.")) }
+        } @else {
+            ul.notes {
+                @for (day, finding) in all() {
+                    @let (class, word) = gravity(finding.gravity);
+                    li class=(class) {
+                        (date(day, report.language)) " " b { (word) } " " (finding.text(report.language)) "."
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn advice(report: &Report, machine: &MachineReport) -> Markup {
+    html! {
+        ul.notes {
+            @for day in &machine.days {
+                @for advice in &day.advice {
+                    li.advice { (date(day.day, report.language)) " " (advice.text(report.language)) "." }
+                }
+            }
+        }
+    }
+}

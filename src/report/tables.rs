@@ -1,0 +1,260 @@
+//! The tables of a report: days, hours, stops, profiles, what changes and the ends of the shift cost.
+
+use maud::{Markup, html};
+
+use super::{MachineReport, Report, page::date};
+use crate::{
+    analyse::{Profile, StopClass},
+    model::{Figures, clock, figure, rate_e2},
+};
+
+/// Milliseconds as whole minutes, half up.
+fn minutes(ms: i64) -> i64 {
+    (ms + 30_000) / 60_000
+}
+
+/// Pieces per hour of effective production, in hundredths.
+fn rhythm_e2(pieces: i64, effective_ms: i64) -> Option<i64> {
+    (effective_ms > 0).then(|| pieces.saturating_mul(360_000_000) / effective_ms)
+}
+
+pub(super) fn days(report: &Report, machine: &MachineReport) -> Markup {
+    let has_trs = machine.days.iter().any(|day| day.trs.is_some());
+    let say = |french, english| report.say(french, english);
+    let e2 = |value: i64| figure(value, report.language);
+    let rate = |figures: &Figures, ms| e2(rate_e2(ms, figures.window_ms));
+    html! {
+        table {
+            thead {
+                tr {
+                    th.word scope="col" { (say("Jour", "Day")) }
+                    th scope="col" { (say("Pièces", "Pieces")) }
+                    th scope="col" { (say("De", "From")) }
+                    th scope="col" { (say("À", "To")) }
+                    th scope="col" { (say("Occupation, %", "Occupation, %")) }
+                    th scope="col" { (say("Attente, %", "Waiting, %")) }
+                    th scope="col" { (say("Arrêt, %", "Stopped, %")) }
+                    th scope="col" { (say("Arrêts", "Stops")) }
+                    th scope="col" { (say("Pièces/h effective", "Pieces/effective h")) }
+                    @if has_trs { th scope="col" { (say("TRS, %", "OEE, %")) } }
+                }
+            }
+            tbody {
+                @for day in &machine.days {
+                    @let figures = &day.session.figures;
+                    tr {
+                        th.word scope="row" { (date(day.day, report.language)) }
+                        td { (figures.total_pieces) }
+                        td { (figures.first_piece.map(clock).unwrap_or_default()) }
+                        td { (figures.last_piece.map(clock).unwrap_or_default()) }
+                        td { (rate(figures, figures.effective_ms)) }
+                        td { (rate(figures, figures.wait_ms)) }
+                        td { (rate(figures, figures.stop_ms)) }
+                        td { (day.session.stops.len()) }
+                        td { (rhythm_e2(i64::from(figures.total_pieces), figures.effective_ms).map(e2).unwrap_or_default()) }
+                        @if has_trs {
+                            td { (day.trs.map(|trs| e2(trs.trs_e4)).unwrap_or_default()) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn hours(report: &Report, machine: &MachineReport) -> Markup {
+    let say = |french, english| report.say(french, english);
+    let hours = || machine.patterns.hours.iter().enumerate().filter(|(_, of)| of.window_ms > 0);
+    let rhythm = |pieces: u32, effective_ms| rhythm_e2(i64::from(pieces), effective_ms);
+    let most = hours().map(|(_, of)| of.pieces).max().unwrap_or(0).max(1);
+    html! {
+        @if hours().next().is_some() {
+            h3 { (say("Par heure", "By hour")) }
+            table {
+                thead {
+                    tr {
+                        th.word scope="col" { (say("Heure", "Hour")) }
+                        th scope="col" { (say("Pièces", "Pieces")) }
+                        th.bar-of aria-hidden="true" {}
+                        th scope="col" { (say("Pièces/h effective", "Pieces/effective h")) }
+                        th scope="col" { (say("Attente, min", "Waiting, min")) }
+                        th scope="col" { (say("Arrêts", "Stops")) }
+                        th scope="col" { (say("Arrêt, min", "Stopped, min")) }
+                    }
+                }
+                tbody {
+                    @for (hour, of) in hours() {
+                        tr {
+                            th.word scope="row" { (format!("{hour:02} h")) }
+                            td { (of.pieces) }
+                            td.bar-of aria-hidden="true" { (bar(i64::from(of.pieces), i64::from(most))) }
+                            td { (rhythm(of.pieces, of.effective_ms).map(|e2| figure(e2, report.language)).unwrap_or_default()) }
+                            td { (minutes(of.wait_ms)) }
+                            td { (of.stops) }
+                            td { (minutes(of.stop_ms)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A bar beside a figure, as long as its part of the most.
+fn bar(value: i64, most: i64) -> Markup {
+    let percent = value.max(0) * 100 / most.max(1);
+    html! {
+        svg.bar width="100%" height="10" { rect.bars width={ (percent) "%" } height="10" {} }
+    }
+}
+
+/// Pareto: the class that costs the most first, with what the classes cost up to it.
+pub(super) fn stops(report: &Report, machine: &MachineReport) -> Markup {
+    let say = |french, english| report.say(french, english);
+    let mut classes: Vec<(StopClass, u32, i64)> = StopClass::ALL
+        .into_iter()
+        .map(|class| (class, machine.patterns.stops[class as usize]))
+        .map(|(class, stops)| (class, stops.count, stops.ms))
+        .collect();
+    classes.sort_by_key(|(_, _, ms)| std::cmp::Reverse(*ms));
+    let all_ms: i64 = classes.iter().map(|(_, _, ms)| ms).sum();
+    let mut so_far = 0;
+    let rows: Vec<(StopClass, u32, i64, i64)> = classes
+        .into_iter()
+        .map(|(class, count, ms)| {
+            so_far += ms;
+            (class, count, ms, so_far)
+        })
+        .collect();
+    let name = |class| match class {
+        StopClass::Micro => say("moins d'une minute", "below a minute"),
+        StopClass::Short => say("1 à 15 min", "1 to 15 min"),
+        StopClass::Long => say("15 min et plus", "15 min and more"),
+    };
+    let share = |ms| figure(rate_e2(ms, all_ms), report.language);
+    html! {
+        @if all_ms > 0 {
+            h3 { (say("Arrêts par durée", "Stops by length")) }
+            table {
+                thead {
+                    tr {
+                        th.word scope="col" { (say("Durée", "Length")) }
+                        th scope="col" { (say("Arrêts", "Stops")) }
+                        th scope="col" { (say("Temps, min", "Time, min")) }
+                        th.bar-of aria-hidden="true" {}
+                        th scope="col" { (say("Part, %", "Share, %")) }
+                        th scope="col" { (say("Cumul, %", "Cumulated, %")) }
+                    }
+                }
+                tbody {
+                    @for (class, count, ms, so_far) in rows {
+                        tr {
+                            th.word scope="row" { (name(class)) }
+                            td { (count) }
+                            td { (minutes(ms)) }
+                            td.bar-of aria-hidden="true" { (bar(ms, all_ms)) }
+                            td { (share(ms)) }
+                            td { (share(so_far)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn profiles(report: &Report, machine: &MachineReport) -> Markup {
+    let say = |french, english| report.say(french, english);
+    let mut profiles: Vec<_> = machine.patterns.profiles.iter().collect();
+    profiles.sort_by_key(|(_, of)| std::cmp::Reverse(of.pieces));
+    let name = |profile: &Option<Profile>| match profile {
+        Some(profile) => profile.to_string(),
+        None => say("(avant le premier profil)", "(before the first profile)").to_owned(),
+    };
+    html! {
+        @if !profiles.is_empty() {
+            h3 { (say("Par profil", "By profile")) }
+            table {
+                thead {
+                    tr {
+                        th.word scope="col" { (say("Profil", "Profile")) }
+                        th scope="col" { (say("Pièces", "Pieces")) }
+                        th scope="col" { (say("Passages", "Runs")) }
+                        th scope="col" { (say("Cycle médian, s", "Median cycle, s")) }
+                        th scope="col" { (say("Attentes", "Waits")) }
+                        th scope="col" { (say("Attente, min", "Waiting, min")) }
+                    }
+                }
+                tbody {
+                    @for (profile, of) in profiles {
+                        tr {
+                            th.word scope="row" { (name(profile)) }
+                            td { (of.pieces) }
+                            td { (of.runs) }
+                            td { (of.median_cycle_ms.map(|ms| figure(ms / 10, report.language)).unwrap_or_default()) }
+                            td { (of.waits) }
+                            td { (minutes(of.wait_ms)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn losses(report: &Report, machine: &MachineReport) -> Markup {
+    let say = |french, english| report.say(french, english);
+    let patterns = &machine.patterns;
+    let rows = [
+        (
+            say(
+                "Changements de profil, de la dernière pièce à la première",
+                "Profile changes, last piece to first",
+            ),
+            Some(patterns.changes.count),
+            patterns.changes.span_ms,
+        ),
+        (
+            say(
+                "dont leur coût (sans arrêts ni cycle médian)",
+                "of which their cost (without stops and a median cycle)",
+            ),
+            None,
+            patterns.changes.cost_ms,
+        ),
+        (
+            say(
+                "Début de poste, du démarrage à la première pièce",
+                "Start of shift, start to first piece",
+            ),
+            None,
+            patterns.start_loss_ms,
+        ),
+        (
+            say("Fin de poste, de la dernière pièce à l'arrêt", "End of shift, last piece to stop"),
+            None,
+            patterns.end_loss_ms,
+        ),
+    ];
+    html! {
+        h3 { (say("Temps perdu", "Time lost")) }
+        table {
+            thead {
+                tr {
+                    th.word scope="col" { (say("Où", "Where")) }
+                    th scope="col" { (say("Nombre", "Number")) }
+                    th scope="col" { (say("Temps, min", "Time, min")) }
+                }
+            }
+            tbody {
+                @for (name, count, ms) in rows {
+                    tr {
+                        th.word scope="row" { (name) }
+                        td { (count.map(|count| count.to_string()).unwrap_or_default()) }
+                        td { (minutes(ms)) }
+                    }
+                }
+            }
+        }
+    }
+}
