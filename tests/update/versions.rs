@@ -67,7 +67,7 @@ fn a_version_that_works_stays_and_one_that_does_not_is_put_back_with_the_buffer_
     // Also by hand the way back is open.
     let old = gateway.publisher.file("cu-agent_0.2.0_amd64.deb");
     gateway.machine.take(&old, "/root/old.deb");
-    gateway.machine.run(&["dpkg", "--install", "/root/old.deb"]).succeeded();
+    gateway.machine.run(&["dpkg", "--force-confold", "--install", "/root/old.deb"]).succeeded();
     gateway.works_with("0.2.0");
     assert_eq!(gateway.status()["schema"], schema);
 
