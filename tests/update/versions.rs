@@ -9,7 +9,8 @@ use crate::gateway::{Build, Gateway};
 /// Somebody works with the package manager: a program that holds its lock until it is ended.
 fn hold_dpkg(gateway: &Gateway) -> std::process::Child {
     let script = "open F, '>>/var/lib/dpkg/lock-frontend'; \
-        fcntl(F, F_SETLK, pack('ssx4qqlx4', F_WRLCK, 0, 0, 0, 0)) or die; $| = 1; \
+        my $lock = pack('ssx4qqlx4', F_WRLCK, 0, 0, 0, 0); \
+        fcntl(F, F_SETLK, $lock) or die; $| = 1; \
         print \"held\\n\"; sleep 600";
     let mut other = gateway.machine.start(&["perl", "-MFcntl", "-e", script]);
     let mut held = [0; 4];
@@ -31,14 +32,6 @@ fn a_version_that_works_stays_and_one_that_does_not_is_put_back_with_the_buffer_
     let schema = gateway.status()["schema"].as_u64().unwrap();
 
     gateway.offer(Build::Sound, "0.2.0");
-    let other = hold_dpkg(&gateway);
-    gateway.update().exited(1);
-    gateway.works_with("0.1.0");
-    let detail = told("0.2.0", "failed");
-    assert!(detail.contains("in use by another program"), "{detail}");
-    gateway.machine.run(&["pkill", "-x", "perl"]).succeeded();
-    drop(other);
-
     gateway.update().succeeded();
     gateway.works_with("0.2.0");
     told("0.2.0", "installed");
@@ -74,7 +67,7 @@ fn a_version_that_works_stays_and_one_that_does_not_is_put_back_with_the_buffer_
     // Also by hand the way back is open.
     let old = gateway.publisher.file("cu-agent_0.2.0_amd64.deb");
     gateway.machine.take(&old, "/root/old.deb");
-    gateway.machine.run(&["dpkg", "--install", "/root/old.deb"]).succeeded();
+    gateway.machine.run(&["dpkg", "--force-confold", "--install", "/root/old.deb"]).succeeded();
     gateway.works_with("0.2.0");
     assert_eq!(gateway.status()["schema"], schema);
 
@@ -83,4 +76,20 @@ fn a_version_that_works_stays_and_one_that_does_not_is_put_back_with_the_buffer_
     let output = gateway.machine.run(&["cu-agent", "update", "status", "--json"]).succeeded();
     let status: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(status["pending"], Value::Null);
+}
+
+#[test]
+fn while_another_program_installs_packages_the_update_is_put_off() {
+    let gateway = Gateway::new();
+    gateway.offer(Build::Sound, "0.2.0");
+    let other = hold_dpkg(&gateway);
+    gateway.update().exited(1);
+    gateway.works_with("0.1.0");
+    let last = gateway.result();
+    assert_eq!(last["result"], "failed", "{last:#}");
+    assert!(last["detail"].as_str().unwrap().contains("in use by another program"), "{last:#}");
+    gateway.machine.run(&["pkill", "-x", "perl"]).succeeded();
+    drop(other);
+    gateway.update().succeeded();
+    gateway.works_with("0.2.0");
 }
