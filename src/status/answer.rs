@@ -11,13 +11,14 @@ use maud::{Markup, html};
 use percent_encoding::percent_decode_str;
 
 use super::{
-    board::{Board, Moment, Wish},
+    board::{Board, MachineBoard, Moment, Wish},
     csv::{self, Dialect},
     figures::Counts,
     health::Verdict,
     host::Hosts,
     metrics::{self, Holdings, Measured},
-    notes, pages,
+    notes::{self, Note},
+    pages,
     shell::{ICON, Reader, Shell},
 };
 use crate::{
@@ -199,8 +200,31 @@ impl Site {
         let path = day.map_or_else(|| "/".to_owned(), |day| format!("/day/{day}"));
         let title = reader.date(board.day);
         let shell = Shell { agent: &self.config.agent.id, title: &title, path: &path, reader };
-        let live = pages::day(&board, &self.config, reader);
+        let notes = self.notes(&board, reader)?;
+        let live = pages::day(&board, notes, &self.config, reader);
         Ok(self.html(200, &shell, Some(&board), &live))
+    }
+
+    /// Of each machine of the board, in its order: everything, or where there are many the gravest.
+    fn notes(&self, board: &Board, reader: Reader) -> Result<Vec<Vec<Note>>, BufferError> {
+        let language = reader.language;
+        let Some(buffer) = Buffer::open_to_look(&self.config.agent.state_dir)? else {
+            return Ok(vec![Vec::new(); board.machines.len()]);
+        };
+        let is_many = board.machines.len() > pages::MOST_LARGE;
+        let of_machine = |machine: &MachineBoard| match machine {
+            machine if machine.standing.is_none() => Ok(Vec::new()),
+            machine if is_many => notes::gravest(&buffer, &machine.nom, board.day, language),
+            machine => notes::of_day(
+                &buffer,
+                &machine.nom,
+                board.day,
+                &machine.session,
+                &self.config.anomalies,
+                language,
+            ),
+        };
+        board.machines.iter().map(of_machine).collect()
     }
 
     fn machine(&self, nom: &str, day: Option<Day>, reader: Reader) -> Result<Answer, BufferError> {
@@ -209,17 +233,7 @@ impl Site {
             return Ok(self.not_found(reader));
         };
         let Some(machine) = board.machines.first() else { return Ok(self.not_found(reader)) };
-        let notes = match Buffer::open_to_look(&self.config.agent.state_dir)? {
-            Some(buffer) if machine.standing.is_some() => notes::of_day(
-                &buffer,
-                nom,
-                board.day,
-                &machine.session,
-                &self.config.anomalies,
-                reader.language,
-            )?,
-            _ => Vec::new(),
-        };
+        let notes = self.notes(&board, reader)?.pop().unwrap_or_default();
         let plain = Reader { is_chosen: false, ..reader };
         let path = plain.to_machine(nom, day);
         let title = format!("{nom} · {}", reader.date(board.day));

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use crate::{
     analyse,
     buffer::{Buffer, BufferError},
-    model::{AnomalyCode, Day, Finding, FindingCode, Gravity, Language, Limits, Session},
+    model::{Day, Finding, Gravity, Language, Limits, Session},
 };
 
 /// One sentence about a day.
@@ -46,37 +46,16 @@ pub fn of_day(
     Ok(notes)
 }
 
-/// What the LOG itself says, gravest first.
-pub fn of_log(session: &Session, language: Language) -> Vec<Note> {
-    let mut findings: Vec<Finding> = Vec::new();
-    for anomaly in &session.anomalies {
-        let (code, gravity) = code(anomaly.code);
-        // One by one in the buffer, one sentence for all of them here.
-        match findings.iter_mut().find(|finding| finding.code == code) {
-            Some(known) => known.value_e2 += i64::from(anomaly.count) * 100,
-            None => findings.push(Finding {
-                code,
-                gravity,
-                from: Some(anomaly.at),
-                to: None,
-                value_e2: i64::from(anomaly.count) * 100,
-                expected_e2: None,
-                subject: "".into(),
-            }),
-        }
-    }
-    as_notes(findings, language)
-}
-
-fn code(code: AnomalyCode) -> (FindingCode, Gravity) {
-    match code {
-        AnomalyCode::StartLineLost => (FindingCode::StartLineLost, Gravity::Medium),
-        AnomalyCode::ClockSteppedBack => (FindingCode::ClockSteppedBack, Gravity::Medium),
-        AnomalyCode::WaitWithoutDuration => (FindingCode::WaitWithoutDuration, Gravity::Low),
-        AnomalyCode::WaitOutsideProduction => (FindingCode::WaitOutsideProduction, Gravity::Low),
-        AnomalyCode::Overlap => (FindingCode::Overlap, Gravity::Low),
-        AnomalyCode::NoPiece => (FindingCode::DayWithoutPieces, Gravity::High),
-    }
+/// The gravest anomaly alone, where many machines are shown.
+pub fn gravest(
+    buffer: &Buffer,
+    nom: &str,
+    day: Day,
+    language: Language,
+) -> Result<Vec<Note>, BufferError> {
+    let mut notes = as_notes(buffer.findings(nom, day)?, language);
+    notes.truncate(1);
+    Ok(notes)
 }
 
 fn as_notes(mut findings: Vec<Finding>, language: Language) -> Vec<Note> {

@@ -6,7 +6,7 @@ use super::{
     board::{Board, MachineBoard, Standing, begin_of},
     card::{Card, one_decimal, rhythm_e2},
     gateway,
-    notes::{self, Note},
+    notes::Note,
     shell::Reader,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// With more machines than this, each is drawn small: a page is to stay below 100 kB.
-const MOST_LARGE: usize = 4;
+pub const MOST_LARGE: usize = 4;
 
 fn axis(board: &Board, config: &Config) -> Axis {
     let sessions = board.machines.iter().map(|machine| &machine.session);
@@ -35,8 +35,8 @@ fn head(board: &Board, title: &str, reader: Reader) -> Markup {
     }
 }
 
-/// All machines on one day.
-pub fn day(board: &Board, config: &Config, reader: Reader) -> Markup {
+/// All machines on one day; `notes` are those of each machine, in the machines' order.
+pub fn day(board: &Board, notes: Vec<Vec<Note>>, config: &Config, reader: Reader) -> Markup {
     let axis = axis(board, config);
     let is_many = board.machines.len() > MOST_LARGE;
     html! {
@@ -48,7 +48,7 @@ pub fn day(board: &Board, config: &Config, reader: Reader) -> Markup {
             (draw::shapes())
             (draw::legend(reader.language))
             div.many[is_many] {
-                @for (number, machine) in board.machines.iter().enumerate() {
+                @for (number, (machine, notes)) in board.machines.iter().zip(notes).enumerate() {
                     (Card {
                         machine,
                         id: format!("m{number}"),
@@ -57,7 +57,7 @@ pub fn day(board: &Board, config: &Config, reader: Reader) -> Markup {
                         is_today: board.is_today(),
                         axis,
                         detail: if is_many { Detail::Small } else { Detail::Card },
-                        notes: notes::of_log(&machine.session, reader.language),
+                        notes,
                         reader,
                         has_link: true,
                     }.draw())
