@@ -194,7 +194,7 @@ say "Central against the buffer, every row"
 sql -d production -f tests/support/central_sessions.sql |
     jq -S '[.[].session | .machine = .dossier | del(.dossier)] | sort_by(.machine, .date_production)' >"$work/central.json"
 cu_agent sessions --json |
-    jq -S '[.[] | del(.revision, .synced_revision, .events, .anomalies, .refusal, .fichier_log_source)] | sort_by(.machine, .date_production)' >"$work/buffer.json"
+    jq -S '[.[] | del(.revision, .synced_revision, .events, .anomalies, .trs, .refusal, .fichier_log_source)] | sort_by(.machine, .date_production)' >"$work/buffer.json"
 if ! cmp -s "$work/central.json" "$work/buffer.json"; then
     diff "$work/central.json" "$work/buffer.json" | head -n 20
     say "Central differs from the buffer"
