@@ -108,7 +108,8 @@ say "making the disk"
 mkdir "$work/image"
 cp "$root"/boot/vmlinuz-* "$work/image/vmlinuz"
 cp "$root"/boot/initrd.img-* "$work/image/initrd.img"
-mke2fs -q -t ext4 -d "$root" "$work/image/root.img" "${disk_mib}M"
+# It tells what file it makes; this script says where the image is, and nothing else.
+mke2fs -q -t ext4 -d "$root" "$work/image/root.img" "${disk_mib}M" >&2
 touch "$work/image/complete"
 mv "$work/image" "$image"
 say "built in $((SECONDS - begun)) s: $image"
