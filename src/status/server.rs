@@ -3,7 +3,8 @@
 //!
 //! Everything a client can make it spend is bounded: connections (the oldest gives way), time for a
 //! request to arrive, life of a connection, bytes of a request, and the share of a processor that
-//! pages take ([`Pace`]). What must never happen here: a failure that ends the service.
+//! pages take ([`Pace`]). What must never happen here: an error that ends the
+//! service. A panic does end a released binary (`panic = "abort"`); systemd starts it again.
 
 use std::{
     collections::VecDeque,
