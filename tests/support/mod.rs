@@ -24,3 +24,4 @@ pub mod scene;
 pub mod truth;
 pub mod wait;
 pub mod webhook;
+pub mod year;
