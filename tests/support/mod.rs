@@ -25,3 +25,4 @@ pub mod scene;
 pub mod truth;
 pub mod wait;
 pub mod webhook;
+pub mod year;
