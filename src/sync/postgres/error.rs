@@ -7,7 +7,10 @@ use postgres::error::{DbError, SqlState};
 use rustls::CertificateError;
 use thiserror::Error;
 
-use super::tls::{NoTlsOffered, is_authority_as_server};
+use super::{
+    bounded::Silence,
+    tls::{NoTlsOffered, is_authority_as_server},
+};
 
 /// When to try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -207,8 +210,8 @@ impl Place {
         if let Some(known) = self.explain_tls(&error) {
             return known;
         }
-        match io_error(&error).map(io::Error::kind) {
-            Some(io::ErrorKind::TimedOut) => {
+        match io_error(&error) {
+            Some(io) if io.get_ref().is_some_and(|e| e.is::<Silence>()) => {
                 CentralError::NoAnswer { place: self.text(), after: waited }
             }
             Some(_) => CentralError::Lost { place: self.text(), source: error },
