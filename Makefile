@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-central test test-package test-page test-update torture soak fuzz bench bench-e2e bench-guard bench-guard-update cross deb gateway powercut lint
+.PHONY: help demo demo-central test test-package test-page test-update torture soak fuzz bench bench-e2e bench-guard bench-guard-update bench-fleet cross deb gateway powercut lint
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -65,6 +65,11 @@ bench-guard-update: ## keeps the present counts; REASON="why a path may cost mor
 	@[ -n "$(REASON)" ] || { echo 'say why: make bench-guard-update REASON="..."'; exit 2; }
 	@tests/install-test-tools.sh guard
 	$(CARGO) bench --locked --bench guard -- --update "$(REASON)"
+
+bench-fleet: ## 200 agents back after 30 days into one PostgreSQL, then polling; AGENTS= DAYS= MINUTES= POLL= MAX_CONNECTIONS= POOL= TLS=1
+	@tests/install-test-tools.sh
+	AGENTS=$(AGENTS) DAYS=$(DAYS) MINUTES=$(MINUTES) POLL=$(POLL) MAX_CONNECTIONS=$(MAX_CONNECTIONS) POOL=$(POOL) TLS=$(TLS) \
+	    $(CARGO) bench --locked --bench fleet
 
 TARGETS ?= aarch64 armv7 armv6 x86_64
 cross: ## static binaries for gateways; TARGETS=aarch64 for one of aarch64 armv7 armv6 x86_64

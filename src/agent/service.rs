@@ -252,6 +252,8 @@ impl CollectRoom {
         let mut collector = Collector::new(&config, &settings, &clock, &stop, &pulse, &figures);
         pulse.say("the first collection is under way");
         let mut failures = 0;
+        // After a power cut a whole plant starts at once; it does not go on polling in step.
+        let mut first_wait = Some(config.schedule.poll.mul_f64(retry::place_of(&config.agent.id)));
         let mut told = Told::default();
         let mut noted = None;
         while !stop.is_set() {
@@ -267,7 +269,7 @@ impl CollectRoom {
                     }
                     if report.failed_sources.is_empty() {
                         failures = 0;
-                        config.schedule.poll
+                        first_wait.take().unwrap_or(config.schedule.poll)
                     } else {
                         // What failed is tried again sooner than the next poll, each time later.
                         failures += 1;
@@ -343,16 +345,10 @@ fn note_drain(
 fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, vitals: &Vitals) {
     let mut failures = 0;
     let mut told = Told::default();
-    let mut was_idle = false;
     while !stop.is_set() {
         let heard = stop.knocks();
         let result = match courier.has_work(&outbox) {
-            Ok(false) => {
-                if was_idle {
-                    courier.release();
-                }
-                Ok(DrainReport::default())
-            }
+            Ok(false) => Ok(DrainReport::default()),
             Ok(true) => {
                 let begun = vitals.clock.now().uptime;
                 let result = courier.drain(&mut outbox, stop);
@@ -372,7 +368,13 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
                 failures = 0;
                 told.worked();
                 courier.pulse().say("central answers");
-                (IDLE_AFTER, heard)
+                let kept = courier.keeps_connection_for().unwrap_or_default();
+                courier.pulse().rest(kept);
+                stop.wait_for_knock(kept, heard);
+                if stop.knocks() == heard {
+                    courier.release();
+                }
+                (IDLE_AFTER.saturating_sub(kept), heard)
             }
             Err(error) => {
                 // A line that breaks now and then is not an unreachable central.
@@ -390,6 +392,5 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
         };
         courier.pulse().rest(wait);
         stop.wait_for_knock(wait, heard);
-        was_idle = stop.knocks() == heard;
     }
 }

@@ -12,6 +12,8 @@ mod bad_input;
 mod central_fleet;
 mod central_histories;
 mod central_link;
+mod central_parted;
+mod central_pooled;
 mod central_roles;
 mod central_sync;
 mod central_takeover;

@@ -19,7 +19,7 @@ use crate::{
     sync::{
         plan::{Identity, Step, plan},
         postgres::{
-            Central, CentralError, Claimed, Claims, Retry, SchemaState, States,
+            Central, CentralError, Claimed, Claims, Retry, SchemaState, Server, States,
             sessions_pass_without,
         },
     },
@@ -48,6 +48,8 @@ const NAMED_IN_LOG: u64 = 10;
 const MIGRATING: Duration = Duration::from_secs(2 * 3600);
 /// A connection without work is given back after this.
 pub const IDLE_AFTER: Duration = Duration::from_secs(60);
+/// The same where central has few left: gateways that keep one from poll to poll keep others out.
+const CROWDED_IDLE_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a session is left alone.
 struct Aside {
@@ -105,6 +107,8 @@ pub struct Courier {
     clock: Clock,
     pulse: Pulse,
     central: Option<Central>,
+    /// As it was when the last connection was opened.
+    server: Option<Server>,
     schema_ready: bool,
     /// Sessions that are left alone for a while.
     aside: BTreeMap<i64, Aside>,
@@ -146,6 +150,7 @@ impl Courier {
             clock,
             pulse,
             central: None,
+            server: None,
             schema_ready: false,
             aside: BTreeMap::new(),
             suspects: BTreeMap::new(),
@@ -162,6 +167,12 @@ impl Courier {
     /// Gives the connection back.
     pub fn release(&mut self) {
         self.central = None;
+    }
+
+    /// How long the connection is kept without work; `None` where there is none.
+    pub fn keeps_connection_for(&self) -> Option<Duration> {
+        let server = self.server.as_ref().filter(|_| self.central.is_some())?;
+        Some(if server.is_crowded { CROWDED_IDLE_AFTER } else { IDLE_AFTER })
     }
 
     /// The delivering loop's signs of life.
@@ -260,7 +271,7 @@ impl Courier {
         }
         let mut central = match self.central.take() {
             Some(central) => central,
-            None => Central::connect(&self.config, &self.application_name)?,
+            None => self.open()?,
         };
         if !self.schema_ready {
             match central.schema_state()? {
@@ -281,6 +292,17 @@ impl Courier {
         }
         self.central = Some(central);
         Ok(())
+    }
+
+    fn open(&mut self) -> Result<Central, CentralError> {
+        let mut central = Central::connect(&self.config, &self.application_name)?;
+        let server = central.server()?;
+        let before = self.server.replace(server.clone());
+        if before.is_some_and(|before| before.incarnation != server.incarnation) {
+            // Restarted or restored while this gateway held no connection.
+            self.audits.forget();
+        }
+        Ok(central)
     }
 
     /// For the next exchange; each is a sign of life.

@@ -15,6 +15,7 @@ mod error;
 mod params;
 mod runs;
 mod schema;
+mod server;
 mod states;
 mod tls;
 
@@ -35,6 +36,7 @@ pub use self::{
     edge::{Edge, LastUpdate, SourceLink},
     error::{CentralError, Place, Retry},
     schema::{MIGRATIONS, Migration, SchemaState, migration_script, sessions_pass_without},
+    server::Server,
     states::States,
 };
 use crate::config::CentralConfig;
