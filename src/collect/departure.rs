@@ -38,7 +38,7 @@ const AT_ONCE: usize = 256;
 /// to see the server's day behind a file or two that claim to be of the future.
 const TIMES_ASKED: usize = 3;
 
-impl FolderCycle<'_> {
+impl FolderCycle<'_, '_> {
     /// Asks for the times that a listing without them (vsftpd's) leaves open, where a file waits for
     /// them. Never for more than a few files: for old ones it is enough to know the server's day.
     pub(super) fn ask_times(&mut self, source: &mut dyn Source, listed: &mut Listed) {
@@ -157,7 +157,7 @@ impl FolderCycle<'_> {
             self.read(buffer, source, entry, Some(file), is_sure, true)?
         {
             let is_same = reading.goes_on_with(file) && !reading.brings_lines();
-            let mut waiting = vec![(reading, now.uptime)];
+            let mut waiting = vec![self.waiting(reading, now.uptime)];
             if let Some(kept) = self.keep_all(buffer, &mut waiting)?.pop()
                 && kept.state == FileState::Growing
                 && is_same
@@ -257,7 +257,8 @@ impl FolderCycle<'_> {
         let begun = self.watch.now().uptime;
         match self.read(buffer, source, entry, Some(file), false, false)? {
             Outcome::Read(reading) | Outcome::SourceGone(reading) => {
-                let mut waiting: Vec<_> = reading.into_iter().map(|read| (read, begun)).collect();
+                let mut waiting: Vec<_> =
+                    reading.into_iter().map(|read| self.waiting(read, begun)).collect();
                 self.keep_all(buffer, &mut waiting)?;
                 Ok(())
             }
