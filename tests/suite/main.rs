@@ -62,3 +62,4 @@ mod service_manager;
 mod service_unit;
 mod status_page;
 mod union;
+mod wear;
