@@ -40,7 +40,7 @@ pub use link::{CENTRAL, LinkState};
 pub use lock::StateLock;
 pub use outbox::{Pending, Waiting};
 pub use overview::{HeaderFilter, SessionHeader};
-pub use raw::{Chunk, TAIL_BYTES, tail_hash};
+pub use raw::{Chunk, TAIL_BYTES, joined, tail_hash};
 pub use report::{
     AsideReport, FileReport, LineTotals, MachineReport, SessionFilter, StoredSession, Totals,
 };
@@ -157,7 +157,7 @@ impl Buffer {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .during("begin a batch", &self.path)?;
-        Ok(Batch { transaction, path: &self.path })
+        Ok(Batch { transaction, path: &self.path, zstd: raw::Zstd::default() })
     }
 
     /// One small durable change outside a batch.
@@ -221,12 +221,13 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Batch<'b> {
     transaction: Transaction<'b>,
     path: &'b Path,
+    zstd: raw::Zstd,
 }
 
 impl Batch<'_> {
     /// Makes everything of this batch durable.
     pub fn commit(self, step: Step) -> Result<(), BufferError> {
-        let Self { transaction, path } = self;
+        let Self { transaction, path, .. } = self;
         durably(step, || transaction.commit()).during("commit a batch", path)
     }
 
