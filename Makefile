@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-central test test-package test-page test-update torture soak fuzz bench bench-e2e cross deb gateway powercut lint
+.PHONY: help demo demo-central test test-package test-page test-update torture soak fuzz bench bench-e2e bench-memory bench-start cross deb gateway powercut lint
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -56,6 +56,14 @@ bench: ## parse and analyse, in bytes and events a second
 bench-e2e: ## 60 files from FTP into an empty PostgreSQL: time, memory, round trips
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench e2e
+
+bench-memory: ## resident memory after weeks of polls and on a huge day, by each build; CYCLES= ROUNDS= BUILDS=name=path,...
+	@tests/install-test-tools.sh
+	CYCLES=$(CYCLES) ROUNDS=$(ROUNDS) BUILDS=$(BUILDS) $(CARGO) bench --locked --bench memory
+
+bench-start: ## from exec to the first reading, and `status`, with a year in the buffer; BUILDS=name=path,...
+	@tests/install-test-tools.sh
+	BUILDS=$(BUILDS) $(CARGO) bench --locked --bench start
 
 TARGETS ?= aarch64 armv7 armv6 x86_64
 cross: ## static binaries for gateways; TARGETS=aarch64 for one of aarch64 armv7 armv6 x86_64

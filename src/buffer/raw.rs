@@ -31,8 +31,11 @@ pub struct Chunk {
 
 /// The kept bytes of a file's chunks as one text. A file in one chunk, as most are, is not copied.
 pub fn joined(chunks: Vec<Chunk>) -> Vec<u8> {
+    let kept_bytes =
+        chunks.iter().filter_map(|chunk| Some(chunk.bytes.as_ref()?.len())).sum::<usize>();
     let mut kept = chunks.into_iter().filter_map(|chunk| chunk.bytes);
     let mut whole = kept.next().unwrap_or_default();
+    whole.reserve_exact(kept_bytes - whole.len());
     for mut bytes in kept {
         whole.append(&mut bytes);
     }
