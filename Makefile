@@ -3,7 +3,8 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-central test test-package test-page test-update torture soak fuzz bench bench-e2e bench-guard bench-guard-update bench-fleet cross deb gateway powercut lint
+# Every target that says what it is for.
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\#.*/\1/p' $(MAKEFILE_LIST))
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -71,13 +72,23 @@ bench-fleet: ## 200 agents back after 30 days into one PostgreSQL, then polling;
 	AGENTS=$(AGENTS) DAYS=$(DAYS) MINUTES=$(MINUTES) POLL=$(POLL) MAX_CONNECTIONS=$(MAX_CONNECTIONS) POOL=$(POOL) TLS=$(TLS) \
 	    $(CARGO) bench --locked --bench fleet
 
+bench-memory: ## resident memory after weeks of polls and on a huge day, by each build; CYCLES= ROUNDS= BUILDS=name=path,...
+	@tests/install-test-tools.sh
+	CYCLES=$(CYCLES) ROUNDS=$(ROUNDS) BUILDS=$(BUILDS) $(CARGO) bench --locked --bench memory
+
+bench-start: ## from exec to the first reading, and `status`, with a year in the buffer; BUILDS=name=path,...
+	@tests/install-test-tools.sh
+	BUILDS=$(BUILDS) $(CARGO) bench --locked --bench start
+
 TARGETS ?= aarch64 armv7 armv6 x86_64
+
 cross: ## static binaries for gateways; TARGETS=aarch64 for one of aarch64 armv7 armv6 x86_64
 	@tests/install-test-tools.sh cross
 	cross/build.sh $(TARGETS)
 	cross/check.sh $(TARGETS)
 
 deb: TARGETS = arm64 armhf amd64
+
 deb: ## Debian packages of them; TARGETS=arm64 for one of arm64 armhf amd64, DEB_VERSION=
 	@tests/install-test-tools.sh cross
 	@tests/install-test-tools.sh deb

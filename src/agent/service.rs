@@ -31,6 +31,9 @@ use crate::{
 /// A service manager's patience: SIGTERM is followed by the end within this time.
 pub(super) const END_WITHIN: Duration = Duration::from_secs(4);
 
+/// A card is read for one at a time: the first collection comes before the look through all of it.
+const CHECK_AFTER: Duration = Duration::from_secs(2);
+
 const COLLECT: &str = "collect";
 const DELIVER: &str = "deliver";
 
@@ -80,7 +83,7 @@ impl Agent {
             }
             let kept_as = self.buffer.put_away()?;
             journal::buffer_set_aside(&damage, &kept_as);
-            self.buffer = sound_buffer(&self.config.agent.state_dir)?;
+            self.buffer = sound_buffer(&self.config.agent.state_dir, true)?;
         }
     }
 
@@ -143,10 +146,13 @@ impl Agent {
                 deliver_until_stopped(courier, outbox, &stop, &vitals);
             });
         }
-        if !self.buffer.is_checked_at_start() {
+        if !self.buffer.is_checked() {
             // It may take minutes and holds nobody up: it is not waited for at the end.
             let (path, stop) = (self.buffer.path().to_owned(), self.stop.clone());
             thread::spawn(move || {
+                if stop.wait(CHECK_AFTER) {
+                    return;
+                }
                 if let Err(error) = Buffer::check_beside(&path)
                     && error.is_damage()
                 {

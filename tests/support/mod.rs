@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses the part it needs")]
 
 pub mod agent;
+pub mod build;
 pub mod card;
 pub mod central;
 pub mod certificate;
@@ -13,6 +14,7 @@ pub mod ftp;
 pub mod golden;
 pub mod http;
 pub mod manager;
+pub mod measure;
 pub mod namespace;
 pub mod net;
 pub mod pgbouncer;
