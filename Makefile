@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-central test test-package test-page test-update torture soak fuzz bench bench-e2e cross deb gateway powercut lint
+.PHONY: help demo demo-central test test-package test-page test-update torture soak fuzz bench bench-e2e bench-slow-link cross deb gateway powercut lint
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -53,9 +53,13 @@ bench: ## parse and analyse, in bytes and events a second
 	@tests/install-test-tools.sh compiler
 	$(CARGO) bench --locked --bench day
 
-bench-e2e: ## 60 files from FTP into an empty PostgreSQL: time, memory, round trips
+bench-e2e: ## 60 files from FTP into PostgreSQL, cold and warm, beside curl and COPY
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench e2e
+
+bench-slow-link: ## 60 waiting sessions, and days that grow, over 100 ms and 64 kB a second
+	@tests/install-test-tools.sh
+	$(CARGO) bench --locked --bench slow_link
 
 TARGETS ?= aarch64 armv7 armv6 x86_64
 cross: ## static binaries for gateways; TARGETS=aarch64 for one of aarch64 armv7 armv6 x86_64

@@ -5,6 +5,7 @@ pub mod agent;
 pub mod central;
 pub mod certificate;
 pub mod clock;
+pub mod costs;
 pub mod damage;
 pub mod debian;
 pub mod folder;
