@@ -11,6 +11,7 @@ use super::{
     params::Params,
     prepared::Often,
     runs::write_line,
+    unreadable,
 };
 use crate::model::{CentralSession, Delivery, Trs, hours_e4, rate_e2};
 
@@ -84,7 +85,7 @@ impl Central {
             .zip(&rows)
             .map(|(order, row)| outcome(claims, order.delivery, row))
             .collect::<Result<_, _>>()
-            .map_err(|source| CentralError::ReadAnswer { source })
+            .map_err(unreadable)
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::{
     deliver::Order,
+    halves::lines_of,
     params::Params,
     runs::{Runs, write_line, write_seconds},
 };
@@ -36,6 +37,8 @@ struct Table<'a> {
 enum Between {
     Commas,
     LineEnds,
+    /// Line ends, in half bytes where the run has such; it is the table's only column then.
+    HalvedLineEnds,
 }
 
 impl Between {
@@ -46,6 +49,11 @@ impl Between {
             Self::Commas => format!("string_to_array(r.{column}, ',')"),
             Self::LineEnds => format!(
                 "CASE r.{column} WHEN '' THEN ARRAY[''] ELSE string_to_array(r.{column}, E'\\n') END"
+            ),
+            Self::HalvedLineEnds => format!(
+                "CASE WHEN r.demis IS NULL THEN {} ELSE {} END",
+                Self::LineEnds.apart(column),
+                lines_of(&format!("r.{column}"), "r.demis"),
             ),
         }
     }
@@ -125,14 +133,14 @@ pub fn push_details(params: &mut Params, orders: &[Order<'_>], all_new: bool) ->
         ("timestamp_fin", end.as_str()),
         ("duree_secondes", "trunc(x.c1::numeric)::integer"),
     ];
-    use Between::{Commas, LineEnds};
+    use Between::{Commas, HalvedLineEnds, LineEnds};
     let tables = [
         Table {
             name: "piece_production",
             number: "numero_piece",
             rows: "n_pieces",
-            places: pieces.into_params(params),
-            columns: &[LineEnds],
+            places: pieces.into_halved_params(params),
+            columns: &[HalvedLineEnds],
             values: &[("timestamp_production", AT), ("details", "x.c1")],
         },
         Table {
@@ -226,12 +234,13 @@ impl Table<'_> {
             "(SELECT count(*) FROM {name} d
               WHERE d.session_id = w.id AND d.{number} BETWEEN 1 AND w.{rows}) = w.{rows}"
         );
-        let run_columns: Vec<String> = (1..=columns.len()).map(|i| format!("c{i}")).collect();
-        let arrays: Vec<String> = run_columns
-            .iter()
-            .zip(*columns)
-            .map(|(column, between)| between.apart(column))
-            .collect();
+        let texts: Vec<String> = (1..=columns.len()).map(|i| format!("c{i}")).collect();
+        let mut run_columns = texts.join(", ");
+        if columns.iter().any(|between| matches!(between, Between::HalvedLineEnds)) {
+            run_columns.push_str(", demis");
+        }
+        let arrays: Vec<String> =
+            texts.iter().zip(*columns).map(|(column, between)| between.apart(column)).collect();
         let columns: Vec<&str> = values.iter().map(|v| v.0).collect();
         let selected: Vec<&str> = values.iter().map(|v| v.1).collect();
         let insert = format!(
@@ -241,11 +250,11 @@ impl Table<'_> {
                  w.jour::timestamp + r.debut_ms * interval '1 millisecond' AS debut, r.*
           FROM unnest({places}) AS r (rang, premier, debut_ms, instants, {run_columns})
           JOIN ecrite w ON w.rang = r.rang OFFSET 0) r
-    CROSS JOIN LATERAL unnest({arrays}) WITH ORDINALITY AS x ({run_columns}, n)",
+    CROSS JOIN LATERAL unnest({arrays}) WITH ORDINALITY AS x ({texts}, n)",
             columns = columns.join(", "),
             selected = selected.join(", "),
             places = places.join(", "),
-            run_columns = run_columns.join(", "),
+            texts = texts.join(", "),
             arrays = arrays.join(", "),
         );
         if all_new {

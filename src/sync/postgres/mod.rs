@@ -12,6 +12,7 @@ mod deliver;
 mod details;
 mod edge;
 mod error;
+mod halves;
 mod params;
 mod prepared;
 mod runs;
@@ -144,7 +145,7 @@ impl Central {
         sql: impl Fn() -> String,
         params: &Params,
     ) -> Result<Vec<Row>, CentralError> {
-        if !self.keeps_statements()? {
+        if !self.prepared.is_worth_it(which) || !self.keeps_statements()? {
             return self.ask(&sql(), params);
         }
         let wait = self.statement_timeout + GRACE;
@@ -153,7 +154,9 @@ impl Central {
             None => {
                 self.deadline.renew(wait);
                 self.round_trips += 1;
-                let told = self.client().prepare_typed(&sql(), &params.types());
+                // How it is laid out is a fifth of its length.
+                let text = sql().split_whitespace().collect::<Vec<_>>().join(" ");
+                let told = self.client().prepare_typed(&text, &params.types());
                 let told = told.map_err(|e| self.place.explain(e, wait))?;
                 self.prepared.keep(which, told)
             }
@@ -175,10 +178,9 @@ impl Central {
         if let Some(known) = self.prepared.is_kept() {
             return Ok(known);
         }
-        let rows = self.ask(prepared::WHOSE_SESSION, &Params::default())?;
-        let name = rows.first().map(|row| row.try_get::<_, Option<String>>(0)).transpose();
-        let name = name.map_err(|source| CentralError::ReadAnswer { source })?.flatten();
-        Ok(self.prepared.note_session(name.as_deref()))
+        let rows = self.ask(&format!("SELECT {}", prepared::SESSION), &Params::default())?;
+        rows.iter().try_for_each(|row| self.prepared.note_session(row)).map_err(unreadable)?;
+        Ok(self.prepared.is_kept() == Some(true))
     }
 
     /// Fixed text of one or more statements.
@@ -187,6 +189,10 @@ impl Central {
         self.round_trips += 1;
         self.client().batch_execute(sql)
     }
+}
+
+fn unreadable(source: postgres::Error) -> CentralError {
+    CentralError::ReadAnswer { source }
 }
 
 impl Drop for Central {

@@ -5,13 +5,14 @@
 //! one by that name. Behind a pooler that hands each transaction to another server both happen, so
 //! names are used only where the server itself says that this session is the one opened here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use postgres::{Statement, error::SqlState};
+use postgres::{Row, Statement, error::SqlState};
 
 /// A setting of the agent's own, given with the log-in. A pooler refuses or ignores it.
 pub const SESSION_SETTING: &str = "cu_agent.session";
-pub const WHOSE_SESSION: &str = "SELECT current_setting('cu_agent.session', TRUE)";
+/// What the session is called where the statement runs.
+pub const SESSION: &str = "current_setting('cu_agent.session', TRUE) AS session";
 
 /// The statements that come again and again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -22,12 +23,20 @@ pub enum Often {
     ShowEdge,
 }
 
+impl Often {
+    /// Whether its first use tells that there will be others: most connections show the gateway once.
+    fn is_worth_it_at_once(self) -> bool {
+        self != Self::ShowEdge
+    }
+}
+
 /// What the connection's server keeps.
 pub struct Prepared {
     session: String,
     /// `None`: not asked yet.
     is_kept: Option<bool>,
     statements: BTreeMap<Often, Statement>,
+    used: BTreeSet<Often>,
 }
 
 /// A name that no other session has.
@@ -38,7 +47,7 @@ pub fn new_session() -> String {
 impl Prepared {
     /// For a connection whose log-in named `session`.
     pub fn for_session(session: String) -> Self {
-        Self { session, is_kept: None, statements: BTreeMap::new() }
+        Self { session, is_kept: None, statements: BTreeMap::new(), used: BTreeSet::new() }
     }
 
     /// Whether the server keeps what is prepared; `None` where it was not asked yet.
@@ -46,9 +55,16 @@ impl Prepared {
         self.is_kept
     }
 
-    /// Notes what the server gave as its session's name.
-    pub fn note_session(&mut self, name: Option<&str>) -> bool {
-        *self.is_kept.insert(name == Some(self.session.as_str()))
+    /// Notes the session's name from a row with [`SESSION`].
+    pub fn note_session(&mut self, row: &Row) -> Result<(), postgres::Error> {
+        let name: Option<&str> = row.try_get("session")?;
+        self.is_kept = Some(name == Some(self.session.as_str()));
+        Ok(())
+    }
+
+    /// Whether to have `which` kept at this use of it.
+    pub fn is_worth_it(&mut self, which: Often) -> bool {
+        !self.used.insert(which) || which.is_worth_it_at_once()
     }
 
     pub fn get(&self, which: Often) -> Option<Statement> {

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use postgres::types::Type;
 
-use super::params::Params;
+use super::{halves::halved, params::Params};
 use crate::model::{Day, Numbered, Stamp};
 
 /// When a row is, given the midnight that its production day began with.
@@ -87,6 +87,34 @@ impl Runs {
             params.push(self.moments, Type::BYTEA_ARRAY),
         ];
         places.extend(self.columns.into_iter().map(|texts| params.push(texts, Type::TEXT_ARRAY)));
+        places
+    }
+
+    /// As [`Self::into_params`], with half bytes behind the columns: where a run has some, its last
+    /// column holds their symbols.
+    pub fn into_halved_params(mut self, params: &mut Params) -> Vec<String> {
+        let texts = self.columns.last_mut().map(std::mem::take).unwrap_or_default();
+        let mut all_halves = Vec::with_capacity(texts.len());
+        let mut columns = Vec::with_capacity(texts.len());
+        for text in texts {
+            match halved(&text)
+                .filter(|(symbols, halves)| symbols.len() + halves.len() < text.len())
+            {
+                Some((symbols, halves)) => {
+                    columns.push(symbols);
+                    all_halves.push(Some(halves));
+                }
+                None => {
+                    columns.push(text);
+                    all_halves.push(None);
+                }
+            }
+        }
+        if let Some(last) = self.columns.last_mut() {
+            *last = columns;
+        }
+        let mut places = self.into_params(params);
+        places.push(params.push(all_halves, Type::BYTEA_ARRAY));
         places
     }
 }

@@ -8,6 +8,7 @@ use super::{
     claim::{Claimed, Claims, HELD, HOLDER, RENEW},
     params::Params,
     prepared::Often,
+    unreadable,
 };
 use crate::model::{CentralSession, Day, DetailCounts, Machine};
 
@@ -53,8 +54,7 @@ impl Central {
         let rows = self.ask_often(Often::States, statement, &params)?;
         let mut states = States::default();
         for (key, row) in keys.iter().zip(&rows) {
-            read(&mut states, claims, key.0, row)
-                .map_err(|source| CentralError::ReadAnswer { source })?;
+            read(&mut states, claims, key.0, row).map_err(unreadable)?;
         }
         Ok(states)
     }
