@@ -15,6 +15,11 @@ pub struct PgBouncer {
 impl PgBouncer {
     /// `users` may log in beside the superuser: name and password.
     pub fn before(cluster: &Cluster, users: &[(&str, &str)]) -> Self {
+        Self::before_with(cluster, users, "")
+    }
+
+    /// With further lines of its configuration.
+    pub fn before_with(cluster: &Cluster, users: &[(&str, &str)], lines: &str) -> Self {
         let folder = server_folder();
         let quoted = |text: &str| text.replace('"', "\"\"");
         let mut list = String::new();
@@ -29,7 +34,7 @@ impl PgBouncer {
                 "[databases]\n* = host=127.0.0.1 port={server}\n[pgbouncer]\n\
                  listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
                  auth_type = scram-sha-256\nauth_file = {folder}/users\n\
-                 pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 50\n",
+                 pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 50\n{lines}",
                 server = cluster.port,
                 folder = folder.display(),
             ),
