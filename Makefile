@@ -54,7 +54,7 @@ bench: ## parse and analyse, in bytes and events a second
 	@tests/install-test-tools.sh compiler
 	$(CARGO) bench --locked --bench day
 
-bench-e2e: ## 60 files from FTP into an empty PostgreSQL: time, memory, round trips
+bench-e2e: ## 60 files from FTP into PostgreSQL, cold and warm, beside curl and COPY
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench e2e
 
@@ -79,6 +79,10 @@ bench-memory: ## resident memory after weeks of polls and on a huge day, by each
 bench-start: ## from exec to the first reading, and `status`, with a year in the buffer; BUILDS=name=path,...
 	@tests/install-test-tools.sh
 	BUILDS=$(BUILDS) $(CARGO) bench --locked --bench start
+
+bench-slow-link: ## 60 waiting sessions, and days that grow, over 100 ms and 64 kB a second
+	@tests/install-test-tools.sh
+	$(CARGO) bench --locked --bench slow_link
 
 TARGETS ?= aarch64 armv7 armv6 x86_64
 

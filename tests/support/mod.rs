@@ -7,6 +7,7 @@ pub mod card;
 pub mod central;
 pub mod certificate;
 pub mod clock;
+pub mod costs;
 pub mod damage;
 pub mod debian;
 pub mod folder;
