@@ -57,9 +57,9 @@ bench-e2e: ## 60 files from FTP into an empty PostgreSQL: time, memory, round tr
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench e2e
 
-bench-fleet: ## 200 agents back after 30 days into one PostgreSQL, then polling; AGENTS= DAYS= MINUTES= POLL= MAX_CONNECTIONS= POOL= TLS=1
+bench-fleet: ## 200 agents back after 30 days into one PostgreSQL, then polling; AGENTS= DAYS= MINUTES= POLL= MAX_CONNECTIONS= POOL= PARTED=1 TLS=1
 	@tests/install-test-tools.sh
-	AGENTS=$(AGENTS) DAYS=$(DAYS) MINUTES=$(MINUTES) POLL=$(POLL) MAX_CONNECTIONS=$(MAX_CONNECTIONS) POOL=$(POOL) TLS=$(TLS) \
+	AGENTS=$(AGENTS) DAYS=$(DAYS) MINUTES=$(MINUTES) POLL=$(POLL) MAX_CONNECTIONS=$(MAX_CONNECTIONS) POOL=$(POOL) PARTED=$(PARTED) TLS=$(TLS) \
 	    $(CARGO) bench --locked --bench fleet
 
 TARGETS ?= aarch64 armv7 armv6 x86_64
