@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-central test test-package test-page test-update torture soak fuzz bench bench-e2e bench-fleet cross deb gateway powercut lint
+.PHONY: help demo demo-central test test-package test-page test-update torture soak fuzz bench bench-e2e bench-guard bench-guard-update bench-fleet cross deb gateway powercut lint
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -56,6 +56,15 @@ bench: ## parse and analyse, in bytes and events a second
 bench-e2e: ## 60 files from FTP into an empty PostgreSQL: time, memory, round trips
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench e2e
+
+bench-guard: ## instructions of the hot paths against those kept in benches/instructions.txt
+	@tests/install-test-tools.sh guard
+	$(CARGO) bench --locked --bench guard
+
+bench-guard-update: ## keeps the present counts; REASON="why a path may cost more"
+	@[ -n "$(REASON)" ] || { echo 'say why: make bench-guard-update REASON="..."'; exit 2; }
+	@tests/install-test-tools.sh guard
+	$(CARGO) bench --locked --bench guard -- --update "$(REASON)"
 
 bench-fleet: ## 200 agents back after 30 days into one PostgreSQL, then polling; AGENTS= DAYS= MINUTES= POLL= MAX_CONNECTIONS= POOL= PARTED=1 TLS=1
 	@tests/install-test-tools.sh

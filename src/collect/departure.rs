@@ -3,7 +3,7 @@
 //! What must never happen here: a file deleted of which the source holds one byte that the buffer
 //! does not, or whose sessions are not all in central; a file closed by the gateway's own clock.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::NaiveDateTime;
 
@@ -26,6 +26,10 @@ use crate::{
 
 /// Files up to this size get one chunk when they close.
 const COMPACT_UP_TO_BYTES: u64 = 8 << 20;
+
+/// A file that its source refused to delete is read and compared again no sooner: a server that lets
+/// nobody delete may hold hundreds of them.
+const REFUSED_FOR: Duration = Duration::from_secs(3600);
 
 /// Files that close, or are marked, in one transaction.
 const AT_ONCE: usize = 256;
@@ -177,6 +181,12 @@ impl FolderCycle<'_> {
         entry: &Entry,
         file: &FileProgress,
     ) -> Result<(), BufferError> {
+        let uptime = self.watch.now().uptime;
+        if let Some(refused) = self.memory.kept_by_source.get(&file.id)
+            && uptime.saturating_sub(*refused) < REFUSED_FOR
+        {
+            return Ok(());
+        }
         if !buffer.is_confirmed(file.id)?
             || !buffer.is_whole(file)?
             || !self.is_all_confirmed(buffer, file)?
@@ -205,9 +215,15 @@ impl FolderCycle<'_> {
             }
         }
         if let Err(error) = durably(Step::Delete, || source.delete(self.folder, &file.name)) {
-            self.source_failed(&file.name, error);
+            if matches!(error, SourceError::FileRefused { .. } | SourceError::Disk { .. }) {
+                journal::deletion_refused(&self.config.name, self.folder, &file.name, &error);
+                self.memory.kept_by_source.insert(file.id, uptime);
+            } else {
+                self.source_failed(&file.name, error);
+            }
             return Ok(());
         }
+        self.memory.kept_by_source.remove(&file.id);
         self.report.files_deleted += 1;
         journal::file_deleted(&self.config.name, self.folder, &file.name, file.consumed_bytes);
         let deleted = FileProgress { state: FileState::Deleted, ..file.clone() };

@@ -79,6 +79,8 @@ pub trait Watch {
 #[derive(Debug, Default)]
 pub struct SourceMemory {
     folders: Option<Vec<String>>,
+    /// File (the buffer's id) -> running time at which the source refused to delete it.
+    kept_by_source: BTreeMap<i64, Duration>,
 }
 
 /// What one cycle over one source did.
@@ -135,8 +137,8 @@ pub fn collect(
         if watch.must_stop() {
             return Ok(report);
         }
-        let mut cycle =
-            FolderCycle { config, settings, watch, folder, machine, report: &mut report };
+        let report = &mut report;
+        let mut cycle = FolderCycle { config, settings, watch, folder, machine, report, memory };
         match cycle.read_new(buffer, source)? {
             Some(listed) => listings.push((folder, machine, listed)),
             None if report.error.is_some() => break,
@@ -152,8 +154,8 @@ pub fn collect(
         return Ok(report);
     }
     for (folder, machine, listed) in &mut listings {
-        let mut cycle =
-            FolderCycle { config, settings, watch, folder, machine, report: &mut report };
+        let report = &mut report;
+        let mut cycle = FolderCycle { config, settings, watch, folder, machine, report, memory };
         cycle.ask_times(source, listed);
     }
     let newest_server_time =
@@ -162,8 +164,8 @@ pub fn collect(
         if watch.must_stop() || report.error.is_some() {
             return Ok(report);
         }
-        let mut cycle =
-            FolderCycle { config, settings, watch, folder, machine, report: &mut report };
+        let report = &mut report;
+        let mut cycle = FolderCycle { config, settings, watch, folder, machine, report, memory };
         cycle.close_and_delete(buffer, source, listed, newest_server_time)?;
     }
     Ok(report)
@@ -195,6 +197,7 @@ struct FolderCycle<'c> {
     folder: &'c str,
     machine: &'c Machine,
     report: &'c mut SourceReport,
+    memory: &'c mut SourceMemory,
 }
 
 impl FolderCycle<'_> {

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses the part it needs")]
 
 pub mod agent;
+pub mod card;
 pub mod central;
 pub mod certificate;
 pub mod clock;
@@ -24,3 +25,4 @@ pub mod scene;
 pub mod truth;
 pub mod wait;
 pub mod webhook;
+pub mod year;

@@ -85,6 +85,12 @@ impl Central {
     }
 }
 
+/// How long the statement of [`Central::deliver`] is for `orders`, its parameters built and left out:
+/// the gateway's own part of a delivery, for `benches/guard`.
+pub fn statement_bytes(claims: &Claims, orders: &[Order<'_>]) -> usize {
+    statement(&mut Params::default(), claims, orders).len()
+}
+
 fn outcome(
     claims: &mut Claims,
     delivery: &Delivery,

@@ -32,7 +32,7 @@ use postgres::{Client, Config, Row, config::SslMode, config::SslNegotiation, err
 use self::{bounded::Deadline, params::Params, tls::Connector};
 pub use self::{
     claim::{Claimed, Claims},
-    deliver::{Order, Outcome},
+    deliver::{Order, Outcome, statement_bytes},
     edge::{Edge, LastUpdate, SourceLink},
     error::{CentralError, Place, Retry},
     schema::{MIGRATIONS, Migration, SchemaState, migration_script, sessions_pass_without},
