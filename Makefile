@@ -67,9 +67,9 @@ bench-guard-update: ## keeps the present counts; REASON="why a path may cost mor
 	@tests/install-test-tools.sh guard
 	$(CARGO) bench --locked --bench guard -- --update "$(REASON)"
 
-bench-fleet: ## 200 agents back after 30 days into one PostgreSQL, then polling; AGENTS= DAYS= MINUTES= POLL= MAX_CONNECTIONS= POOL= TLS=1
+bench-fleet: ## 200 agents back after 30 days into one PostgreSQL, then polling; AGENTS= DAYS= MINUTES= POLL= MAX_CONNECTIONS= POOL= PARTED=1 TLS=1
 	@tests/install-test-tools.sh
-	AGENTS=$(AGENTS) DAYS=$(DAYS) MINUTES=$(MINUTES) POLL=$(POLL) MAX_CONNECTIONS=$(MAX_CONNECTIONS) POOL=$(POOL) TLS=$(TLS) \
+	AGENTS=$(AGENTS) DAYS=$(DAYS) MINUTES=$(MINUTES) POLL=$(POLL) MAX_CONNECTIONS=$(MAX_CONNECTIONS) POOL=$(POOL) PARTED=$(PARTED) TLS=$(TLS) \
 	    $(CARGO) bench --locked --bench fleet
 
 bench-memory: ## resident memory after weeks of polls and on a huge day, by each build; CYCLES= ROUNDS= BUILDS=name=path,...

@@ -351,10 +351,16 @@ fn note_drain(
 fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, vitals: &Vitals) {
     let mut failures = 0;
     let mut told = Told::default();
+    let mut was_idle = false;
     while !stop.is_set() {
         let heard = stop.knocks();
         let result = match courier.has_work(&outbox) {
-            Ok(false) => Ok(DrainReport::default()),
+            Ok(false) => {
+                if was_idle {
+                    courier.release();
+                }
+                Ok(DrainReport::default())
+            }
             Ok(true) => {
                 let begun = vitals.clock.now().uptime;
                 let result = courier.drain(&mut outbox, stop);
@@ -374,18 +380,20 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
                 failures = 0;
                 told.worked();
                 courier.pulse().say("central answers");
-                let kept = courier.keeps_connection_for().unwrap_or_default();
-                courier.pulse().rest(kept);
-                stop.wait_for_knock(kept, heard);
-                if stop.knocks() == heard {
-                    courier.release();
-                }
-                (IDLE_AFTER.saturating_sub(kept), heard)
+                courier.release_what_is_scarce();
+                (IDLE_AFTER, heard)
             }
             Err(error) => {
                 // A line that breaks now and then is not an unreachable central.
                 courier.pulse().say(said_of_failure(&error));
                 failures = if courier.made_progress() { 1 } else { failures + 1 };
+                let dice = fastrand::f64();
+                let wait = match &error {
+                    DrainError::Central(error) if error.is_want_of_a_connection() => {
+                        retry::wait_for_a_turn(failures, dice)
+                    }
+                    _ => retry::wait(failures, dice),
+                };
                 if let DrainError::Buffer(error) = error {
                     outbox = match recovered(outbox, error, &mut told, stop) {
                         Some(outbox) => outbox,
@@ -393,10 +401,11 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
                     };
                 }
                 // New sessions do not make an unreachable central reachable: knocks are not heard.
-                (retry::wait(failures, fastrand::f64()), u64::MAX)
+                (wait, u64::MAX)
             }
         };
         courier.pulse().rest(wait);
         stop.wait_for_knock(wait, heard);
+        was_idle = stop.knocks() == heard;
     }
 }
