@@ -10,8 +10,6 @@
 mod support;
 
 use std::{
-    env,
-    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -19,9 +17,9 @@ use std::{
 use cu_agent::{config::FtpTls, generate::file_name};
 use support::{
     agent::Agent,
+    build::Build,
     folder::Folder,
     ftp::{Options, Vsftpd, certificates::authority},
-    process::OTHER_BINARY,
     wait,
     year::{Year, confirm_all, copy_buffer},
 };
@@ -29,29 +27,12 @@ use support::{
 const STARTS: usize = 20;
 const YEAR_DAYS: usize = 300;
 
-/// A build of the agent; `None`: the one that was made along with this benchmark.
-struct Build {
-    name: &'static str,
-    path: Option<String>,
-}
-
-fn builds() -> Vec<Build> {
-    let mut builds = vec![Build { name: "release, glibc", path: None }];
-    match env::var("CU_AGENT_GATEWAY_BUILD") {
-        Ok(path) if Path::new(&path).exists() => {
-            builds.push(Build { name: "gateway, musl", path: Some(path) });
-        }
-        _ => println!("without the gateways' build: make cross TARGETS=x86_64 makes it"),
-    }
-    builds
-}
-
 fn main() {
     let year = Year::of(3, YEAR_DAYS);
     let folder = Folder::empty();
     let bytes = year.write(folder.path());
     let filled = year.agent(folder.path());
-    filled.once().succeeded();
+    filled.start(&["once"]).output(10 * wait::PATIENCE).succeeded();
     confirm_all(&filled);
     assert_eq!(filled.status_number("sessions"), year.sessions() as i64);
     let buffer_bytes = filled.buffer().metadata().unwrap().len();
@@ -63,7 +44,7 @@ fn main() {
         buffer_bytes as f64 / 1e6
     );
     println!("median and least of {STARTS}, ms{:>38}", "wall");
-    for build in builds() {
+    for build in Build::all() {
         println!("{}", build.name);
         from_a_folder(&year, &filled, &folder, &build);
         for tls in [FtpTls::None, FtpTls::Explicit] {
@@ -84,9 +65,7 @@ fn prepare(agent: &mut Agent, filled: &Agent, build: &Build) {
     copy_buffer(filled, agent);
     agent.set("schedule.poll", "1h");
     agent.set("status.listen", "127.0.0.1:0");
-    if let Some(path) = &build.path {
-        agent.set_environment(OTHER_BINARY, path);
-    }
+    build.give_to(agent);
 }
 
 /// New lines of the machine's next day, as many as a machine writes in five minutes.

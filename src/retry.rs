@@ -21,6 +21,12 @@ pub fn wait(failures: u32, dice: f64) -> Duration {
     ceiling(failures).mul_f64(dice.clamp(0.0, 1.0))
 }
 
+/// As [`wait`], at most about a minute: a connection to a server that has none left becomes free as
+/// soon as another gateway is done, and whoever waited longest must not go on waiting longest.
+pub fn wait_for_a_turn(failures: u32, dice: f64) -> Duration {
+    wait(failures.min(7), dice)
+}
+
 /// A place of its own within an interval, from 0 to 1, for whoever is called `name`: always the same, and
 /// evenly spread over all names, alike ones too.
 pub fn place_of(name: &str) -> f64 {
@@ -49,6 +55,12 @@ mod tests {
         assert_eq!(wait(3, 0.0), Duration::ZERO);
         assert_eq!(wait(3, 0.5), Duration::from_secs(2));
         assert_eq!(wait(3, 7.0), Duration::from_secs(4));
+    }
+
+    #[test]
+    fn a_turn_is_waited_for_a_minute_at_most() {
+        let most: Vec<u64> = [1, 6, 7, 8, 100].map(|n| wait_for_a_turn(n, 1.0).as_secs()).into();
+        assert_eq!(most, [1, 32, 64, 64, 64]);
     }
 
     #[test]

@@ -211,7 +211,8 @@ impl Central {
             "SELECT c.relname::text, pg_total_relation_size(c.oid) / 1024, t.dead_tuple_count,
                     t.dead_tuple_percent + t.free_percent
              FROM pg_class c CROSS JOIN LATERAL pgstattuple(c.oid) t
-             WHERE c.relkind = 'r' AND c.relname IN ({TABLES}) ORDER BY 1"
+             WHERE c.relkind = 'r' AND (c.relname IN ({TABLES}) OR c.relname LIKE 'piece_production_2025%')
+             ORDER BY 1"
         );
         let rows = self.client.query(&sql, &[]).unwrap();
         rows.iter()

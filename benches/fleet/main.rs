@@ -3,7 +3,8 @@
 //!
 //! Prints one table; beside what the fleet took stands what plain COPY takes for the same rows into
 //! tables with the same indexes and keys. Asserts that every row is there once, never a time.
-//! `make bench-fleet`; AGENTS= DAYS= MINUTES= POLL= MAX_CONNECTIONS= POOL= TLS=1.
+//! `make bench-fleet`; AGENTS= DAYS= MINUTES= POLL= MAX_CONNECTIONS= POOL= PARTED=1
+//! TLS=1.
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot measure must stop")]
 
@@ -50,7 +51,8 @@ fn main() {
     }
     let cluster = Cluster::start_new(&options);
     let database = cluster.database();
-    let role = plant::prepare(&database);
+    let parted = variable("PARTED", 0) == 1;
+    let role = plant::prepare(&database, parted);
     let bouncer = (pool > 0)
         .then(|| PgBouncer::with(&cluster, &[(&role, &role)], Pool::transactions(pool, 2_000)));
     let mut config = database.config_as(&role, &role);
@@ -61,13 +63,14 @@ fn main() {
     let mut plant = Plant::build(agents, days, poll, &config, options.certificate.is_some());
     println!(
         "{agents} agents (processes of the binary) with 3 machines and {days} days each: {} sessions; \
-         PostgreSQL with max_connections={max_connections}, else as installed; {}; {}",
+         PostgreSQL with max_connections={max_connections}, else as installed; {}; {}; {}",
         plant.sessions(),
         match pool {
             0 => "no pooler".to_owned(),
             size => format!("PgBouncer by transaction, {size} connections to the server"),
         },
         if options.certificate.is_some() { "TLS" } else { "no TLS" },
+        if parted { "pieces parted by month" } else { "pieces in one table" },
     );
 
     let mut central = Central::watch(&database);

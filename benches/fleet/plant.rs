@@ -19,10 +19,17 @@ use super::{
 const BEGIN: &str = "08:00:00";
 const IMPORTED_AT_ONCE: usize = 2;
 
-/// Makes central's tables as an administrator does; the role that the agents log in as.
-pub fn prepare(database: &Database<'_>) -> String {
+/// Makes central's tables as an administrator does, pieces parted by month where that is wished; the role
+/// that the agents log in as.
+pub fn prepare(database: &Database<'_>, parted: bool) -> String {
     let role = database.role();
     database.psql(&cu_agent::sync::postgres::migration_script(&role));
+    if parted {
+        database.psql(concat!(
+            include_str!("../../migrations/postgres/optional/pieces_by_month.sql"),
+            "SELECT cu_agent_mois('2024-01-01', '2026-12-31');"
+        ));
+    }
     database.psql("CREATE EXTENSION pgstattuple");
     role
 }

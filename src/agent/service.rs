@@ -31,6 +31,9 @@ use crate::{
 /// A service manager's patience: SIGTERM is followed by the end within this time.
 pub(super) const END_WITHIN: Duration = Duration::from_secs(4);
 
+/// A card is read for one at a time: the first collection comes before the look through all of it.
+const CHECK_AFTER: Duration = Duration::from_secs(2);
+
 const COLLECT: &str = "collect";
 const DELIVER: &str = "deliver";
 
@@ -80,7 +83,7 @@ impl Agent {
             }
             let kept_as = self.buffer.put_away()?;
             journal::buffer_set_aside(&damage, &kept_as);
-            self.buffer = sound_buffer(&self.config.agent.state_dir)?;
+            self.buffer = sound_buffer(&self.config.agent.state_dir, true)?;
         }
     }
 
@@ -143,10 +146,13 @@ impl Agent {
                 deliver_until_stopped(courier, outbox, &stop, &vitals);
             });
         }
-        if !self.buffer.is_checked_at_start() {
+        if !self.buffer.is_checked() {
             // It may take minutes and holds nobody up: it is not waited for at the end.
             let (path, stop) = (self.buffer.path().to_owned(), self.stop.clone());
             thread::spawn(move || {
+                if stop.wait(CHECK_AFTER) {
+                    return;
+                }
                 if let Err(error) = Buffer::check_beside(&path)
                     && error.is_damage()
                 {
@@ -345,10 +351,16 @@ fn note_drain(
 fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, vitals: &Vitals) {
     let mut failures = 0;
     let mut told = Told::default();
+    let mut was_idle = false;
     while !stop.is_set() {
         let heard = stop.knocks();
         let result = match courier.has_work(&outbox) {
-            Ok(false) => Ok(DrainReport::default()),
+            Ok(false) => {
+                if was_idle {
+                    courier.release();
+                }
+                Ok(DrainReport::default())
+            }
             Ok(true) => {
                 let begun = vitals.clock.now().uptime;
                 let result = courier.drain(&mut outbox, stop);
@@ -368,18 +380,20 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
                 failures = 0;
                 told.worked();
                 courier.pulse().say("central answers");
-                let kept = courier.keeps_connection_for().unwrap_or_default();
-                courier.pulse().rest(kept);
-                stop.wait_for_knock(kept, heard);
-                if stop.knocks() == heard {
-                    courier.release();
-                }
-                (IDLE_AFTER.saturating_sub(kept), heard)
+                courier.release_what_is_scarce();
+                (IDLE_AFTER, heard)
             }
             Err(error) => {
                 // A line that breaks now and then is not an unreachable central.
                 courier.pulse().say(said_of_failure(&error));
                 failures = if courier.made_progress() { 1 } else { failures + 1 };
+                let dice = fastrand::f64();
+                let wait = match &error {
+                    DrainError::Central(error) if error.is_want_of_a_connection() => {
+                        retry::wait_for_a_turn(failures, dice)
+                    }
+                    _ => retry::wait(failures, dice),
+                };
                 if let DrainError::Buffer(error) = error {
                     outbox = match recovered(outbox, error, &mut told, stop) {
                         Some(outbox) => outbox,
@@ -387,10 +401,11 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
                     };
                 }
                 // New sessions do not make an unreachable central reachable: knocks are not heard.
-                (retry::wait(failures, fastrand::f64()), u64::MAX)
+                (wait, u64::MAX)
             }
         };
         courier.pulse().rest(wait);
         stop.wait_for_knock(wait, heard);
+        was_idle = stop.knocks() == heard;
     }
 }

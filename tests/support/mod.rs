@@ -2,10 +2,12 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses the part it needs")]
 
 pub mod agent;
+pub mod build;
 pub mod card;
 pub mod central;
 pub mod certificate;
 pub mod clock;
+pub mod costs;
 pub mod damage;
 pub mod debian;
 pub mod folder;
@@ -13,6 +15,7 @@ pub mod ftp;
 pub mod golden;
 pub mod http;
 pub mod manager;
+pub mod measure;
 pub mod namespace;
 pub mod net;
 pub mod pgbouncer;

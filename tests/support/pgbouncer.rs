@@ -20,17 +20,23 @@ pub struct Pool {
     /// Connections to the server for each user and database.
     size: u32,
     most_clients: u32,
+    /// A further line of its configuration.
+    further: &'static str,
 }
 
 impl Pool {
     /// A connection is another client's after each transaction.
     pub fn transactions(size: u32, most_clients: u32) -> Self {
-        Self { mode: "transaction", size, most_clients }
+        Self { mode: "transaction", size, most_clients, further: "" }
     }
 
     /// A connection is another client's after the client has left.
     pub fn sessions(size: u32, most_clients: u32) -> Self {
-        Self { mode: "session", size, most_clients }
+        Self { mode: "session", size, most_clients, further: "" }
+    }
+
+    pub fn configured(self, further: &'static str) -> Self {
+        Self { further, ..self }
     }
 }
 
@@ -55,11 +61,12 @@ impl PgBouncer {
                 "[databases]\n* = host=127.0.0.1 port={server}\n[pgbouncer]\n\
                  listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
                  auth_type = scram-sha-256\nauth_file = {folder}/users\n\
-                 pool_mode = {mode}\ndefault_pool_size = {size}\nmax_client_conn = {clients}\n",
+                 pool_mode = {mode}\ndefault_pool_size = {size}\nmax_client_conn = {clients}\n{further}\n",
                 server = cluster.port,
                 mode = pool.mode,
                 size = pool.size,
                 clients = pool.most_clients,
+                further = pool.further,
                 folder = folder.display(),
             ),
         )

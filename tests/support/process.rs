@@ -145,6 +145,26 @@ impl Running {
         }
     }
 
+    /// How many lines the log has by now.
+    pub fn lines(&self) -> usize {
+        self.lines.seen.lock().unwrap().len()
+    }
+
+    /// Waits for a line behind the first `after` ones that holds `text`; how many lines there are up to
+    /// and with it.
+    pub fn wait_for_line_after(&self, text: &str, after: usize) -> usize {
+        let deadline = Instant::now() + wait::PATIENCE;
+        let mut seen = self.lines.seen.lock().unwrap();
+        loop {
+            if let Some(at) = seen.iter().skip(after).position(|line| line.contains(text)) {
+                return after + at + 1;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no further line with {text:?} in:\n{}", seen.join("\n"));
+            seen = self.lines.grown.wait_timeout(seen, left).unwrap().0;
+        }
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }

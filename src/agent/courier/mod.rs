@@ -48,8 +48,6 @@ const NAMED_IN_LOG: u64 = 10;
 const MIGRATING: Duration = Duration::from_secs(2 * 3600);
 /// A connection without work is given back after this.
 pub const IDLE_AFTER: Duration = Duration::from_secs(60);
-/// The same where central has few left: gateways that keep one from poll to poll keep others out.
-const CROWDED_IDLE_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a session is left alone.
 struct Aside {
@@ -169,10 +167,12 @@ impl Courier {
         self.central = None;
     }
 
-    /// How long the connection is kept without work; `None` where there is none.
-    pub fn keeps_connection_for(&self) -> Option<Duration> {
-        let server = self.server.as_ref().filter(|_| self.central.is_some())?;
-        Some(if server.is_crowded { CROWDED_IDLE_AFTER } else { IDLE_AFTER })
+    /// Gives the connection back at once where central has few left: gateways that keep one from poll to
+    /// poll keep others out.
+    pub fn release_what_is_scarce(&mut self) {
+        if self.server.as_ref().is_some_and(|server| server.is_crowded) {
+            self.release();
+        }
     }
 
     /// The delivering loop's signs of life.

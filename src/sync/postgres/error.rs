@@ -170,6 +170,12 @@ impl CentralError {
         text
     }
 
+    /// Whether it is only that others have all of the server's connections.
+    pub fn is_want_of_a_connection(&self) -> bool {
+        let Self::Exhausted { source } = self else { return false };
+        source.code() == Some(&SqlState::TOO_MANY_CONNECTIONS)
+    }
+
     /// Whether the connection is of no further use.
     pub fn ends_connection(&self) -> bool {
         matches!(self, Self::NoAnswer { .. } | Self::Lost { .. } | Self::Restarting { .. })
