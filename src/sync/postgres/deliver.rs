@@ -92,7 +92,8 @@ impl Central {
 /// How long the statement of [`Central::deliver`] is for `orders`, its parameters built and left out:
 /// the gateway's own part of a delivery, for `benches/guard`.
 pub fn statement_bytes(claims: &Claims, orders: &[Order<'_>]) -> usize {
-    statement(&mut Params::default(), claims, orders).len()
+    let all_new = orders.iter().all(|order| order.replaces.is_none());
+    statement(&mut Params::default(), claims, orders, all_new).len()
 }
 
 fn outcome(
