@@ -9,6 +9,7 @@ mod alarms;
 mod anomalies;
 mod anomalies_chain;
 mod bad_input;
+mod central_crowded;
 mod central_fleet;
 mod central_histories;
 mod central_link;
