@@ -5,7 +5,7 @@ use super::{Evidence, minutes_e2, usual::rhythm_e2};
 use crate::{
     analyse::{
         digest::{longest, stops_inside, waits_inside, window},
-        intervals::{Span, measure},
+        intervals::{Span, measure, sorted},
     },
     model::{Finding, FindingCode, Gravity, Session, Stamp},
 };
@@ -82,8 +82,8 @@ fn pieces_in(session: &Session, span: Span) -> i64 {
 fn idle_ms(session: &Session, span: Span) -> i64 {
     let mut idle = stops_inside(session);
     idle.extend(waits_inside(session));
-    let mut idle: Vec<Span> = idle.into_iter().filter_map(|one| one.inside(span)).collect();
-    measure(&mut idle)
+    let idle: Vec<Span> = idle.into_iter().filter_map(|one| one.inside(span)).collect();
+    measure(sorted(&idle).iter().copied())
 }
 
 const MONTH_DAYS: i64 = 30;
