@@ -258,6 +258,8 @@ impl CollectRoom {
         let mut collector = Collector::new(&config, &settings, &clock, &stop, &pulse, &figures);
         pulse.say("the first collection is under way");
         let mut failures = 0;
+        // After a power cut a whole plant starts at once; it does not go on polling in step.
+        let mut first_wait = Some(config.schedule.poll.mul_f64(retry::place_of(&config.agent.id)));
         let mut told = Told::default();
         let mut noted = None;
         while !stop.is_set() {
@@ -273,7 +275,7 @@ impl CollectRoom {
                     }
                     if report.failed_sources.is_empty() {
                         failures = 0;
-                        config.schedule.poll
+                        first_wait.take().unwrap_or(config.schedule.poll)
                     } else {
                         // What failed is tried again sooner than the next poll, each time later.
                         failures += 1;
@@ -378,12 +380,20 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
                 failures = 0;
                 told.worked();
                 courier.pulse().say("central answers");
+                courier.release_what_is_scarce();
                 (IDLE_AFTER, heard)
             }
             Err(error) => {
                 // A line that breaks now and then is not an unreachable central.
                 courier.pulse().say(said_of_failure(&error));
                 failures = if courier.made_progress() { 1 } else { failures + 1 };
+                let dice = fastrand::f64();
+                let wait = match &error {
+                    DrainError::Central(error) if error.is_want_of_a_connection() => {
+                        retry::wait_for_a_turn(failures, dice)
+                    }
+                    _ => retry::wait(failures, dice),
+                };
                 if let DrainError::Buffer(error) = error {
                     outbox = match recovered(outbox, error, &mut told, stop) {
                         Some(outbox) => outbox,
@@ -391,7 +401,7 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
                     };
                 }
                 // New sessions do not make an unreachable central reachable: knocks are not heard.
-                (retry::wait(failures, fastrand::f64()), u64::MAX)
+                (wait, u64::MAX)
             }
         };
         courier.pulse().rest(wait);

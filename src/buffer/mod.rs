@@ -26,6 +26,7 @@ mod link;
 mod lock;
 mod outbox;
 mod overview;
+mod pages;
 mod raw;
 mod report;
 mod room;
@@ -73,6 +74,7 @@ impl Buffer {
             .map_err(|source| BufferError::Directory { path: state_dir.to_owned(), source })?;
         let path = state_dir.join(FILE_NAME);
         let went_back = versions::go_back(&path)?;
+        pages::renew(&path);
         let connection = Connection::open(&path).during("open it", &path)?;
         let mut buffer =
             Self { connection, path, buffer_id: String::new(), went_back, is_checked: false };
@@ -186,6 +188,8 @@ impl Buffer {
         let connection = &self.connection;
         let set = || -> rusqlite::Result<()> {
             connection.busy_timeout(BUSY_TIMEOUT)?;
+            // Counts for a file that has no page yet.
+            connection.pragma_update(None, "page_size", pages::PAGE_BYTES)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "foreign_keys", true)?;

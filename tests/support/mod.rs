@@ -3,9 +3,11 @@
 
 pub mod agent;
 pub mod build;
+pub mod card;
 pub mod central;
 pub mod certificate;
 pub mod clock;
+pub mod costs;
 pub mod damage;
 pub mod debian;
 pub mod folder;
