@@ -55,9 +55,10 @@ fn a_poll_that_found_nothing_writes_nothing() {
     let mut running = agent.run();
     let page = running.page();
     wait::until("central has all", wait::PATIENCE, || {
-        agent.buffer().exists() && agent.status_number("pending_sessions") == 0
+        agent.buffer().exists()
+            && agent.status_number("sessions") == 3
+            && agent.status_number("pending_sessions") == 0
     });
-    assert_eq!(agent.status_number("sessions"), 3);
     let look =
         Connection::open_with_flags(agent.buffer(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let version =
