@@ -1,5 +1,6 @@
-//! The whole chain, cold: 60 files of 20 days from a real vsftpd into an empty PostgreSQL, on
-//! loopback and with central behind a line of 50 ms each way. Prints one table; `make bench-e2e`.
+//! The whole chain: 60 files of 20 days from a real vsftpd into a real PostgreSQL, beside the limit
+//! (`curl` of the same files, `psql \copy` of the same rows into the same tables), measured in turns in
+//! one run; then a running agent that finds nothing new. Prints one table; `make bench-e2e`.
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot measure must stop")]
 
@@ -8,25 +9,47 @@ mod support;
 
 use std::{
     fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use chrono::NaiveDate;
-use cu_agent::generate::{CENTRES, Dirt, file_name, log_of_day, working_days};
+use cu_agent::{
+    generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
+    sync::postgres::{Central, migration_script},
+};
 use support::{
     agent::Agent,
+    costs::{cpu_of, cpu_of_children, peak_kib_of},
     ftp::{Options, Vsftpd},
     net::Proxy,
-    postgres::Database,
+    postgres::{Database, PASSWORD},
     wait,
 };
 
 const DAYS: usize = 20;
-const ONE_WAY: Duration = Duration::from_millis(50);
+const SESSIONS: usize = 3 * DAYS;
+const TURNS: usize = 7;
+const WARM_CYCLES: u32 = 50;
+const WARM_ONCES: u32 = 20;
+
+/// Every table that a delivery fills, with its columns, in the order of their references.
+const TABLES: [&str; 7] = [
+    "centre_usinage",
+    "session_production",
+    "piece_production",
+    "periode_attente",
+    "periode_arret",
+    "job_profil",
+    "anomalie",
+];
 
 /// What one cold run cost.
+#[derive(Clone, Copy, Default)]
 struct Run {
     wall: Duration,
+    cpu: Duration,
     peak_kib: u64,
     transactions: i64,
     round_trips: u64,
@@ -44,39 +67,180 @@ fn main() {
             server.put(format!("{}/{}", centre.folder, file_name(day)), &log);
         }
     }
-    println!("{} files, {log_bytes} bytes", CENTRES.len() * DAYS);
+    let folder = tempfile::tempdir().unwrap();
+    let rows = rows_of_a_first_run(&server, folder.path());
+    println!("{SESSIONS} files, {log_bytes} bytes; {rows} rows; medians of {TURNS} turns\n");
+    let limit = Limit::prepare(&server, folder.path());
+
+    let mut limits: [Vec<Duration>; 3] = Default::default();
+    let [mut cold, mut empty] = [Vec::new(), Vec::new()];
+    for _ in 0..TURNS {
+        // In turns, so that whatever else the machine does meets all of them.
+        limits[0].push(limit.fetch());
+        let [migration, copy] = limit.copy(rows);
+        limits[1].push(copy);
+        limits[2].push(migration);
+        cold.push(run_cold(&server, true, rows, false));
+        empty.push(run_cold(&server, false, rows, false));
+    }
+    let [fetch, copy, migration] = limits.map(median);
+    let (cold, empty) = (middle(cold), middle(empty));
+    let counted = run_cold(&server, true, rows, true);
+    println!("{:<58} {:>8}", "", "wall s");
+    say("limit: curl of the files, one process", fetch);
+    say("limit: psql \\copy of the rows, tables there", copy);
+    say("limit, both", fetch + copy);
+    say("limit: psql with the migrations", migration);
+    say("limit, with making the tables", fetch + copy + migration);
+    println!();
     println!(
-        "{:<34} {:>8} {:>10} {:>13} {:>12} {:>11} {:>10}",
-        "", "wall s", "peak MiB", "transactions", "round trips", "a session", "sent kB"
+        "{:<46} {:>8} {:>6} {:>7} {:>9} {:>13} {:>12} {:>8}",
+        "the agent, cold",
+        "wall s",
+        "ratio",
+        "CPU s",
+        "peak MiB",
+        "transactions",
+        "round trips",
+        "sent kB"
     );
-    let mut runs: Vec<Run> = (0..5).map(|_| cold(&server, Duration::ZERO)).collect();
-    runs.sort_by_key(|run| run.wall);
-    print("loopback (median of 5)", &runs[2]);
-    print("loopback (best of 5)", &runs[0]);
-    print("central 50 ms away each way", &cold(&server, ONE_WAY));
+    print("once, tables there (aim: ratio 2)", &cold, fetch + copy);
+    print("once, makes the tables", &empty, fetch + copy + migration);
+    println!(
+        "to central: {} round trips with log-in, {} kB sent, {} transactions",
+        counted.round_trips,
+        counted.sent_bytes / 1000,
+        counted.transactions
+    );
+    warm(&server, rows);
 }
 
-fn print(what: &str, run: &Run) {
-    let sessions = CENTRES.len() * DAYS;
+fn say(what: &str, wall: Duration) {
+    println!("{what:<58} {:>8.3}", wall.as_secs_f64());
+}
+
+fn print(what: &str, run: &Run, limit: Duration) {
     println!(
-        "{what:<34} {:>8.3} {:>10.1} {:>13} {:>12} {:>11.2} {:>10}",
+        "{what:<58} {:>8.3} {:>6.2} {:>7.2} {:>9.1}",
         run.wall.as_secs_f64(),
+        run.wall.as_secs_f64() / limit.as_secs_f64(),
+        run.cpu.as_secs_f64(),
         run.peak_kib as f64 / 1024.0,
-        run.transactions,
-        run.round_trips,
-        run.round_trips as f64 / sessions as f64,
-        run.sent_bytes / 1000,
     );
 }
 
-/// One run of `cu-agent once` with an empty buffer and an empty database.
-fn cold(server: &Vsftpd, one_way: Duration) -> Run {
+fn median(mut walls: Vec<Duration>) -> Duration {
+    walls.sort();
+    walls[walls.len() / 2]
+}
+
+fn middle(mut runs: Vec<Run>) -> Run {
+    runs.sort_by_key(|run| run.wall);
+    runs[runs.len() / 2]
+}
+
+/// The rows of a first run as files for `\copy`, in `folder`; how many there are.
+fn rows_of_a_first_run(server: &Vsftpd, folder: &Path) -> u64 {
     let database = Database::fresh();
+    Agent::on_ftp(server).central(&database).once().succeeded();
+    for table in TABLES {
+        let text = database.psql(&format!("COPY (SELECT * FROM {table} ORDER BY 1, 2) TO STDOUT"));
+        fs::write(folder.join(table), text + "\n").unwrap();
+    }
+    count(&database)
+}
+
+/// All rows that a run leaves.
+fn count(database: &Database<'_>) -> u64 {
+    assert_eq!(database.count("session_production"), SESSIONS as u64);
+    TABLES.iter().map(|table| database.count(table)).sum()
+}
+
+/// `curl` and `psql` doing the least that has to be done.
+struct Limit {
+    curl: PathBuf,
+    migrations: PathBuf,
+    copies: PathBuf,
+}
+
+impl Limit {
+    fn prepare(server: &Vsftpd, folder: &Path) -> Self {
+        let mut urls = format!("silent\nuser = \"{}:{}\"\n", server.user(), server.password());
+        for centre in &CENTRES {
+            let days = fs::read_dir(server.root().join(centre.folder)).unwrap();
+            for name in days.map(|day| day.unwrap().file_name().into_string().unwrap()) {
+                let path = format!("{}/{name}", centre.folder).replace(' ', "%20");
+                let path = path.replace('(', "%28").replace(')', "%29");
+                urls += &format!(
+                    "url = \"ftp://127.0.0.1:{}/{path}\"\noutput = \"{}\"\n",
+                    server.port(),
+                    folder.join("fetched").display()
+                );
+            }
+        }
+        let copies: String = TABLES
+            .iter()
+            .map(|table| format!("\\copy {table} FROM '{}'\n", folder.join(table).display()))
+            .collect();
+        let write = |name: &str, text: &str| {
+            let file = folder.join(name);
+            fs::write(&file, text).unwrap();
+            file
+        };
+        Self {
+            curl: write("curl.conf", &urls),
+            migrations: write("migrations.sql", &migration_script("postgres")),
+            copies: write("copies.sql", &copies),
+        }
+    }
+
+    fn fetch(&self) -> Duration {
+        let begun = Instant::now();
+        done(Command::new("curl").arg("-K").arg(&self.curl));
+        begun.elapsed()
+    }
+
+    /// Making the tables, and filling them.
+    fn copy(&self, rows: u64) -> [Duration; 2] {
+        let database = Database::fresh();
+        let psql = |script: &Path| {
+            let begun = Instant::now();
+            // Over TCP with a password, as the agent comes.
+            done(
+                Command::new("psql")
+                    .args(["-h", "127.0.0.1", "-p", &database.cluster.port.to_string()])
+                    .args(["-U", "postgres", "-d", &database.name, "-v", "ON_ERROR_STOP=1", "-qX"])
+                    .arg("-f")
+                    .arg(script)
+                    .env("PGPASSWORD", PASSWORD),
+            );
+            begun.elapsed()
+        };
+        let times = [psql(&self.migrations), psql(&self.copies)];
+        assert_eq!(count(&database), rows);
+        times
+    }
+}
+
+fn done(command: &mut Command) {
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap();
+    assert!(status.success(), "{command:?}");
+}
+
+/// One run of `cu-agent once` with an empty buffer and empty tables, or no tables; `through_proxy` counts
+/// what passes.
+fn run_cold(server: &Vsftpd, has_tables: bool, rows: u64, through_proxy: bool) -> Run {
+    let database = Database::fresh();
+    if has_tables {
+        Central::connect(&database.config(), "bench").unwrap().migrate().unwrap();
+    }
     let proxy = Proxy::to(database.cluster.port);
-    proxy.delay(one_way, one_way);
     let mut agent = Agent::on_ftp(server).central(&database);
-    agent.set("central.port", i64::from(proxy.port));
-    let before = transactions(&database);
+    if through_proxy {
+        agent.set("central.port", i64::from(proxy.port));
+    }
+    let transactions_before = transactions(&database);
+    let cpu_before = cpu_of_children();
     let begun = Instant::now();
     let mut running = agent.start(&["once"]);
     let mut peak_kib = 0;
@@ -85,25 +249,53 @@ fn cold(server: &Vsftpd, one_way: Duration) -> Run {
         wait::any_moment(Duration::from_millis(1));
     }
     let wall = begun.elapsed();
+    let cpu = cpu_of_children().saturating_sub(cpu_before);
     running.output(wait::PATIENCE).succeeded();
-    assert_eq!(
-        database.psql("SELECT count(*) FROM session_production").trim(),
-        (CENTRES.len() * DAYS).to_string()
-    );
-    Run {
+    let run = Run {
         wall,
+        cpu,
         peak_kib,
-        transactions: transactions(&database) - before,
+        transactions: transactions(&database) - transactions_before,
         round_trips: proxy.round_trips(),
         sent_bytes: proxy.bytes_up(),
-    }
+    };
+    assert_eq!(count(&database), rows);
+    run
 }
 
-/// Peak resident memory so far; `None` where the process is gone already.
-fn peak_kib_of(id: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
+/// Nothing new in three folders: a service that polls, and `once` as a whole.
+fn warm(server: &Vsftpd, rows: u64) {
+    let database = Database::fresh();
+    let agent = Agent::on_ftp(server).central(&database);
+    agent.once().succeeded();
+    // A cycle is a log-in: the connection is given back in between.
+    let running = agent.run();
+    let cycles = |wanted: usize| {
+        let deadline = Instant::now() + Duration::from_secs(300);
+        while server.log_ins() < wanted {
+            assert!(Instant::now() < deadline, "cycles do not come");
+            wait::any_moment(Duration::from_millis(5));
+        }
+    };
+    let begin = server.log_ins() + 5;
+    cycles(begin);
+    let before = cpu_of(running.id());
+    cycles(begin + WARM_CYCLES as usize);
+    let cycle = (cpu_of(running.id()) - before) / WARM_CYCLES;
+    drop(running);
+    let before = cpu_of_children();
+    let begun = Instant::now();
+    for _ in 0..WARM_ONCES {
+        agent.once().succeeded();
+    }
+    let once_wall = begun.elapsed() / WARM_ONCES;
+    let once_cpu = (cpu_of_children() - before) / WARM_ONCES;
+    assert_eq!(count(&database), rows);
+    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+    println!("\nthe agent, warm: nothing new in three folders");
+    println!("{:<58} {:>8.2}", "CPU of a cycle of a running process, ms (aim: 5)", ms(cycle));
+    println!("{:<58} {:>8.2}", "CPU of `once` as a whole, ms", ms(once_cpu));
+    println!("{:<58} {:>8.2}", "wall of `once` as a whole, ms", ms(once_wall));
 }
 
 /// Transactions that PostgreSQL committed in this database, this question included.

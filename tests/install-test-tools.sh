@@ -53,6 +53,7 @@ want_tests() {
     want_demo
     want pgbouncer pgbouncer
     want openssl openssl
+    want curl curl
     # A wrong clock for one process; a network of its own that loses and delays packets.
     want faketime faketime
     want iproute2 ip tc

@@ -8,7 +8,7 @@ use crate::{
     analyse::{
         ANALYSIS_VERSION, Part, days_touched, debris_by_day, parts_by_day, remnants, session_of_day,
     },
-    buffer::{Batch, BufferError, Changed, Chunk},
+    buffer::{Batch, BufferError, Changed, Chunk, joined},
     journal,
     model::Day,
     parse::{Debris, Parsed, Text, parse},
@@ -107,10 +107,10 @@ pub(super) fn recompute(
 fn wanted_bytes(chunks: Vec<Chunk>, days: &BTreeSet<Day>, settings: &Settings) -> Vec<Vec<u8>> {
     let whole_bytes: u64 = chunks.iter().map(|chunk| chunk.length).sum();
     let has_hole = chunks.iter().any(|chunk| chunk.bytes.is_none());
-    let kept = chunks.into_iter().filter_map(|chunk| chunk.bytes);
     if whole_bytes <= WHOLE_BYTES && !has_hole {
-        return vec![kept.flatten().collect()];
+        return vec![joined(chunks)];
     }
+    let kept = chunks.into_iter().filter_map(|chunk| chunk.bytes);
     kept.filter(|bytes| {
         let text = Text::new(bytes);
         let parsed = parse(&text, &settings.words);

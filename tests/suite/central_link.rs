@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    central::{Feeder, session},
+    central::{Feeder, grown, session},
     net::Proxy,
-    pgbouncer::PgBouncer,
+    pgbouncer::{PgBouncer, Pool},
     postgres::{Cluster, Database, Options, wait_until},
 };
 use cu_agent::{
@@ -209,4 +209,45 @@ fn everything_works_through_pgbouncer_in_transaction_mode() {
     assert_eq!(db.count("piece_production"), 1_600);
     let error = refused(&CentralConfig { port: bouncer.port, ..db.config_as(&role, "wrong") });
     assert!(chain(&error).contains("central.password"), "{}", chain(&error));
+}
+
+#[test]
+fn a_pooler_that_takes_the_log_in_s_options_and_forgets_them_gets_no_named_statements() {
+    let db = Database::fresh();
+    let bouncer = PgBouncer::with(
+        db.cluster,
+        &[],
+        Pool::transactions(3, 50).configured("ignore_startup_parameters = options"),
+    );
+    let config = CentralConfig { port: bouncer.port, ..db.config() };
+    Feeder::connect(&config).central.migrate().unwrap();
+    // More clients than server connections; a name of one would be unknown, or another's, to the next.
+    std::thread::scope(|scope| {
+        for client in 0..6_u32 {
+            let config = config.clone();
+            scope.spawn(move || {
+                let mut feeder = Feeder::connect(&config);
+                for d in 1..=4 {
+                    let nom = format!("M{client}");
+                    feeder.sync(&[session(&nom, &format!("2025-05-{d:02}"), 40)]);
+                    feeder.sync(&[session(&nom, &format!("2025-05-{d:02}"), 41)]);
+                }
+            });
+        }
+    });
+    assert_eq!(db.count("piece_production"), 6 * 4 * 41);
+}
+
+#[test]
+fn a_table_that_was_changed_under_the_open_connection_is_written_all_the_same() {
+    let db = Database::fresh();
+    let mut feeder = Feeder::new(&db);
+    let before = session("DEM12", "2025-05-28", 40);
+    feeder.sync(std::slice::from_ref(&before));
+    // What the server keeps of the question for states gives another type from now on.
+    db.psql("ALTER TABLE session_production ALTER COLUMN agent_id TYPE VARCHAR(200)");
+    let mut after = session("DEM12", "2025-05-28", 45);
+    after.revision = 2;
+    feeder.sync(&[grown(after, &before)]);
+    assert_eq!(db.count("piece_production"), 45);
 }

@@ -9,7 +9,9 @@ use super::{
     claim::{Claimed, Claims, HELD, HOLDER, RENEW},
     details::push_details,
     params::Params,
+    prepared::Often,
     runs::write_line,
+    unreadable,
 };
 use crate::model::{CentralSession, Delivery, Trs, hours_e4, rate_e2};
 
@@ -74,21 +76,24 @@ impl Central {
         orders: &[Order<'_>],
     ) -> Result<Vec<Outcome>, CentralError> {
         let mut params = Params::default();
-        let sql = statement(&mut params, claims, orders);
-        let rows = self.ask(&sql, &params)?;
+        let all_new = orders.iter().all(|order| order.replaces.is_none());
+        let sql = statement(&mut params, claims, orders, all_new);
+        let which = if all_new { Often::DeliverNew } else { Often::DeliverKnown };
+        let rows = self.ask_often(which, || sql.clone(), &params)?;
         orders
             .iter()
             .zip(&rows)
             .map(|(order, row)| outcome(claims, order.delivery, row))
             .collect::<Result<_, _>>()
-            .map_err(|source| CentralError::ReadAnswer { source })
+            .map_err(unreadable)
     }
 }
 
 /// How long the statement of [`Central::deliver`] is for `orders`, its parameters built and left out:
 /// the gateway's own part of a delivery, for `benches/guard`.
 pub fn statement_bytes(claims: &Claims, orders: &[Order<'_>]) -> usize {
-    statement(&mut Params::default(), claims, orders).len()
+    let all_new = orders.iter().all(|order| order.replaces.is_none());
+    statement(&mut Params::default(), claims, orders, all_new).len()
 }
 
 fn outcome(
@@ -123,14 +128,14 @@ fn holds_every_row(delivery: &Delivery) -> bool {
     rows.iter().all(|(count, sent)| u32::try_from(*sent) == Ok(*count))
 }
 
-fn statement(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> String {
+/// The text depends on `all_new` alone.
+fn statement(params: &mut Params, claims: &Claims, orders: &[Order<'_>], all_new: bool) -> String {
     params.push(claims.identity.agent_id.clone(), Type::TEXT);
     params.push(claims.identity.buffer_id.clone(), Type::TEXT);
     params.push(claims.instance_id.clone(), Type::TEXT);
     params.push(claims.host.clone(), Type::TEXT);
     let entree = push_headers(params, claims, orders);
     // New sessions have no detail rows that could be in the way; looking for them costs a third.
-    let all_new = orders.iter().all(|o| o.replaces.is_none());
     let details = push_details(params, orders, all_new);
     let columns = COLUMNS.join(", ");
     let of =

@@ -1,12 +1,14 @@
 //! The part of a delivery's statement that writes pieces, waits, stops, jobs and anomalies: takes the runs
-//! apart, writes the rows that differ, and removes those that the session no longer has.
+//! apart, writes the rows that differ, and removes those that the session no longer has. Its text depends
+//! on nothing but whether all sessions are new, so that a connection is told it once.
 
 use super::{
     deliver::Order,
+    halves::lines_of,
     params::Params,
     runs::{Runs, write_line, write_seconds},
 };
-use crate::model::{Delivery, Finding, Language, Numbered, Stamp, Wait};
+use crate::model::{Delivery, Finding, Language, Numbered, Stamp};
 
 /// The parts of the statement that write details.
 #[derive(Default)]
@@ -22,64 +24,82 @@ struct Table<'a> {
     number: &'a str,
     /// Column of `ecrite` with the rows that the session has.
     rows: &'a str,
-    /// Parameters: sessions, firsts, columns; `None` where the delivery has no such row. Then nothing is
-    /// inserted: on a slow line the words of the statement weigh as much as half a session.
-    places: Option<Vec<String>>,
-    /// Separator of each column, as SQL.
-    separators: &'a [&'a str],
+    /// Parameters, see [`Runs::into_params`].
+    places: Vec<String>,
+    /// What stands between the rows of each column of the runs.
+    columns: &'a [Between],
     /// Column of the table and its value from `r` and `x`.
     values: &'a [(&'a str, &'a str)],
+}
+
+/// What stands between two rows of a run's column.
+#[derive(Clone, Copy)]
+enum Between {
+    Commas,
+    LineEnds,
+    /// Line ends, in half bytes where the run has such; it is the table's only column then.
+    HalvedLineEnds,
+}
+
+impl Between {
+    /// The column's values as an array.
+    fn apart(self, column: &str) -> String {
+        match self {
+            // Of an empty text no elements, which is as good as an empty one: it stands for NULL.
+            Self::Commas => format!("string_to_array(r.{column}, ',')"),
+            Self::LineEnds => format!(
+                "CASE r.{column} WHEN '' THEN ARRAY[''] ELSE string_to_array(r.{column}, E'\\n') END"
+            ),
+            Self::HalvedLineEnds => format!(
+                "CASE WHEN r.demis IS NULL THEN {} ELSE {} END",
+                Self::LineEnds.apart(column),
+                lines_of(&format!("r.{column}"), "r.demis"),
+            ),
+        }
+    }
 }
 
 /// Central's columns for words are no longer than this.
 const MAX_WORD: usize = 50;
 
-const COMMA: &str = "','";
-const LINE: &str = "E'\\n'";
-
 /// Adds the detail rows of `orders` to the parameters, and gives the parts of the statement that
 /// write them into the sessions of `ecrite`.
 pub fn push_details(params: &mut Params, orders: &[Order<'_>], all_new: bool) -> Details {
-    let mut pieces = Runs::new(2);
-    let mut waits = Runs::new(2);
-    let mut stops = Runs::new(2);
-    let mut jobs = Runs::new(4);
+    let mut pieces = Runs::new(1);
+    let mut waits = Runs::new(1);
+    let mut stops = Runs::new(1);
+    let mut jobs = Runs::new(3);
     let mut findings = Runs::new(7);
     for (place, order) in (1..).zip(orders) {
         let delivery = order.delivery;
+        let day = delivery.day;
         pieces.pack(
             place,
-            delivery.day,
+            day,
             &delivery.pieces,
-            &[
-                (',', |out, piece, midnight| write_seconds(out, piece.at.0 - midnight.0)),
-                ('\n', |out, piece, _| write_line(out, &piece.details, usize::MAX)),
-            ],
+            |piece, _| piece.at,
+            &[('\n', |out, piece, _| write_line(out, &piece.details, usize::MAX))],
         );
         waits.pack(
             place,
-            delivery.day,
+            day,
             &delivery.waits,
-            &[
-                (',', |out, Wait { start, .. }, midnight| write_seconds(out, start.0 - midnight.0)),
-                (',', |out, wait, _| write_seconds(out, wait.end.0 - wait.start.0)),
-            ],
+            |wait, _| wait.start,
+            &[(',', |out, wait, _| write_seconds(out, wait.end.0 - wait.start.0))],
         );
         stops.pack(
             place,
-            delivery.day,
+            day,
             &delivery.stops,
-            &[
-                (',', |out, stop, midnight| write_seconds(out, stop.start.0 - midnight.0)),
-                (',', |out, stop, _| write_seconds(out, stop.end.0 - stop.start.0)),
-            ],
+            |stop, _| stop.start,
+            &[(',', |out, stop, _| write_seconds(out, stop.end.0 - stop.start.0))],
         );
         jobs.pack(
             place,
-            delivery.day,
+            day,
             &delivery.jobs,
+            |job, _| job.at,
             &[
-                (',', |out, job, midnight| write_seconds(out, job.at.0 - midnight.0)),
                 (',', |out, job, _| out.push_str(&job.length_e2.to_string())),
                 ('\n', |out, job, _| write_line(out, &job.reference, MAX_WORD)),
                 ('\n', |out, job, _| write_line(out, &job.colour, MAX_WORD)),
@@ -87,8 +107,9 @@ pub fn push_details(params: &mut Params, orders: &[Order<'_>], all_new: bool) ->
         );
         findings.pack(
             place,
-            delivery.day,
+            day,
             &told(delivery),
+            |_, midnight| midnight,
             &[
                 (',', |out, told, _| out.push_str(told.finding.code.as_str())),
                 (',', |out, told, _| out.push_str(told.finding.gravity.in_french())),
@@ -104,49 +125,51 @@ pub fn push_details(params: &mut Params, orders: &[Order<'_>], all_new: bool) ->
             ],
         );
     }
-    const AT: &str = "r.jour + x.c1::float8 * interval '1 second'";
-    const PERIOD: &[(&str, &str)] = &[
+    const AT: &str = "r.debut + (get_byte(r.instants, x.n::int * 2 - 2) * 256
+        + get_byte(r.instants, x.n::int * 2 - 1)) * interval '1 second'";
+    let end = format!("{AT} + x.c1::float8 * interval '1 second'");
+    let period = &[
         ("timestamp_debut", AT),
-        ("timestamp_fin", "r.jour + (x.c1::numeric + x.c2::numeric)::float8 * interval '1 second'"),
-        ("duree_secondes", "trunc(x.c2::numeric)::integer"),
+        ("timestamp_fin", end.as_str()),
+        ("duree_secondes", "trunc(x.c1::numeric)::integer"),
     ];
+    use Between::{Commas, HalvedLineEnds, LineEnds};
     let tables = [
         Table {
             name: "piece_production",
             number: "numero_piece",
             rows: "n_pieces",
-            places: pieces.into_params(params),
-            separators: &[COMMA, LINE],
-            // A lone empty text has no elements; it comes back as NULL.
-            values: &[("timestamp_production", AT), ("details", "coalesce(x.c2, '')")],
+            places: pieces.into_halved_params(params),
+            columns: &[HalvedLineEnds],
+            values: &[("timestamp_production", AT), ("details", "x.c1")],
         },
         Table {
             name: "periode_attente",
             number: "numero",
             rows: "n_attentes",
             places: waits.into_params(params),
-            separators: &[COMMA, COMMA],
-            values: PERIOD,
+            columns: &[Commas],
+            values: period,
         },
         Table {
             name: "periode_arret",
             number: "numero",
             rows: "n_arrets",
             places: stops.into_params(params),
-            separators: &[COMMA, COMMA],
-            values: PERIOD,
+            columns: &[Commas],
+            values: period,
         },
         Table {
             name: "job_profil",
             number: "numero",
             rows: "n_jobs",
             places: jobs.into_params(params),
-            separators: &[COMMA, COMMA, LINE, LINE],
+            columns: &[Commas, LineEnds, LineEnds],
             values: &[
                 ("timestamp_debut", AT),
-                ("longueur", "(x.c2::numeric / 100)::numeric(18,2)"),
-                ("reference", "coalesce(x.c3, '')"),
-                ("couleur", "coalesce(x.c4, '')"),
+                ("longueur", "(x.c1::numeric / 100)::numeric(18,2)"),
+                ("reference", "x.c2"),
+                ("couleur", "x.c3"),
             ],
         },
         Table {
@@ -154,7 +177,7 @@ pub fn push_details(params: &mut Params, orders: &[Order<'_>], all_new: bool) ->
             number: "numero",
             rows: "n_anomalies",
             places: findings.into_params(params),
-            separators: &[COMMA, COMMA, COMMA, COMMA, COMMA, COMMA, LINE],
+            columns: &[Commas, Commas, Commas, Commas, Commas, Commas, LineEnds],
             // A moment or a figure that there is not is an empty text.
             values: &[
                 ("code", "x.c1"),
@@ -199,7 +222,7 @@ fn write_moment(out: &mut String, at: Option<Stamp>, midnight: Stamp) {
 
 impl Table<'_> {
     fn write(&self, details: &mut Details, all_new: bool) {
-        let Self { name, number, rows, places, separators, values } = self;
+        let Self { name, number, rows, places, columns, values } = self;
         let removed = format!(
             "\n{name}_otee AS (
     DELETE FROM {name} d USING ecrite w
@@ -211,32 +234,27 @@ impl Table<'_> {
             "(SELECT count(*) FROM {name} d
               WHERE d.session_id = w.id AND d.{number} BETWEEN 1 AND w.{rows}) = w.{rows}"
         );
-        let Some(places) = places else {
-            if !all_new {
-                details.with.push(removed);
-                details.complete.push(in_range);
-            }
-            return;
-        };
-        let run_columns: Vec<String> = (1..=separators.len()).map(|i| format!("c{i}")).collect();
-        let arrays: Vec<String> = run_columns
-            .iter()
-            .zip(*separators)
-            .map(|(column, separator)| format!("string_to_array(r.{column}, {separator})"))
-            .collect();
+        let texts: Vec<String> = (1..=columns.len()).map(|i| format!("c{i}")).collect();
+        let mut run_columns = texts.join(", ");
+        if columns.iter().any(|between| matches!(between, Between::HalvedLineEnds)) {
+            run_columns.push_str(", demis");
+        }
+        let arrays: Vec<String> =
+            texts.iter().zip(*columns).map(|(column, between)| between.apart(column)).collect();
         let columns: Vec<&str> = values.iter().map(|v| v.0).collect();
         let selected: Vec<&str> = values.iter().map(|v| v.1).collect();
         let insert = format!(
             "INSERT INTO {name} AS d (session_id, {number}, {columns})
     SELECT r.id, (r.premier + x.n - 1)::integer, {selected}
-    FROM (SELECT w.id, w.jour::timestamp AS jour, r.*
-          FROM unnest({places}) AS r (rang, premier, {run_columns})
+    FROM (SELECT w.id, w.jour::timestamp AS jour,
+                 w.jour::timestamp + r.debut_ms * interval '1 millisecond' AS debut, r.*
+          FROM unnest({places}) AS r (rang, premier, debut_ms, instants, {run_columns})
           JOIN ecrite w ON w.rang = r.rang OFFSET 0) r
-    CROSS JOIN LATERAL unnest({arrays}) WITH ORDINALITY AS x ({run_columns}, n)",
+    CROSS JOIN LATERAL unnest({arrays}) WITH ORDINALITY AS x ({texts}, n)",
             columns = columns.join(", "),
             selected = selected.join(", "),
             places = places.join(", "),
-            run_columns = run_columns.join(", "),
+            texts = texts.join(", "),
             arrays = arrays.join(", "),
         );
         if all_new {
@@ -247,12 +265,14 @@ impl Table<'_> {
             let of = |alias: &str| {
                 columns.iter().map(|c| format!("{alias}.{c}")).collect::<Vec<_>>().join(", ")
             };
+            // What is there is looked up as it was before: a parted table has no xmax to tell.
             details.with.push(format!(
                 "\n{name}_ecrite AS (
     {insert}
     ON CONFLICT (session_id, {number}) DO UPDATE SET {set}
     WHERE ROW({held}) IS DISTINCT FROM ROW({sent})
-    RETURNING d.session_id, d.xmax = 0 AS neuve
+    RETURNING d.session_id, (SELECT o.{number} FROM {name} o
+        WHERE o.session_id = d.session_id AND o.{number} = d.{number}) IS NULL AS neuve
 ),
 {name}_compte AS (
     SELECT session_id, count(*) FILTER (WHERE neuve) AS n FROM {name}_ecrite GROUP BY 1)",

@@ -8,7 +8,7 @@ use chrono::{DateTime, FixedOffset, Local};
 use postgres::types::Type;
 use serde_json::{Value, json};
 
-use super::{Central, CentralError, Claims, params::Params};
+use super::{Central, CentralError, Claims, params::Params, prepared::Often};
 use crate::model::Day;
 
 /// Longest text of a row that comes from outside, in characters.
@@ -117,7 +117,7 @@ impl Central {
         params.push(update.and_then(|update| update.at), Type::TIMESTAMPTZ);
         params.push(update.map(|update| short(&update.result)), Type::TEXT);
         params.push(update.and_then(|update| update.detail.as_deref().map(short)), Type::TEXT);
-        self.ask(SHOW, &params)?;
+        self.ask_often(Often::ShowEdge, || SHOW.to_owned(), &params)?;
         Ok(())
     }
 }

@@ -1,10 +1,10 @@
 //! Central PostgreSQL: the only room that names postgres. It owns the connection, the wire and the
 //! schema, and knows neither buffer nor source.
 //!
-//! Works through PgBouncer in transaction mode: statements are unnamed, nothing is set for longer
-//! than a transaction, and each exchange (`states`, `ensure_centres`, `deliver`,
-//! `show_edge`) is one statement,
-//! one round trip and one transaction. Every wait is bounded on this side, whatever the server does.
+//! Each exchange (`states`, `ensure_centres`, `deliver`, `show_edge`) is one statement, one round trip
+//! and one transaction. Those that come again and again are told to the server once a connection
+//! (`prepared`). Works through PgBouncer in transaction mode: there statements are unnamed, and nothing
+//! is set for longer than a transaction. Every wait is bounded on this side, whatever the server does.
 
 mod bounded;
 mod claim;
@@ -12,9 +12,12 @@ mod deliver;
 mod details;
 mod edge;
 mod error;
+mod halves;
 mod params;
+mod prepared;
 mod runs;
 mod schema;
+mod server;
 mod states;
 mod tls;
 
@@ -28,13 +31,19 @@ use std::{
 
 use postgres::{Client, Config, Row, config::SslMode, config::SslNegotiation, error::SqlState};
 
-use self::{bounded::Deadline, params::Params, tls::Connector};
+use self::{
+    bounded::Deadline,
+    params::Params,
+    prepared::{Often, Prepared},
+    tls::Connector,
+};
 pub use self::{
     claim::{Claimed, Claims},
     deliver::{Order, Outcome, statement_bytes},
     edge::{Edge, LastUpdate, SourceLink},
     error::{CentralError, Place, Retry},
     schema::{MIGRATIONS, Migration, SchemaState, migration_script, sessions_pass_without},
+    server::Server,
     states::States,
 };
 use crate::config::CentralConfig;
@@ -58,6 +67,7 @@ pub struct Central {
     deadline: Deadline,
     statement_timeout: Duration,
     place: Place,
+    prepared: Prepared,
     round_trips: u64,
 }
 
@@ -84,6 +94,7 @@ impl Central {
                         deadline,
                         statement_timeout: config.statement_timeout,
                         place,
+                        prepared: Prepared::for_session(client_config.session),
                         round_trips: 0,
                     });
                 }
@@ -128,12 +139,62 @@ impl Central {
         self.client().query_typed(sql, &params.borrowed()).map_err(|e| self.place.explain(e, wait))
     }
 
+    /// As [`Self::ask`], for a statement that comes again: the server keeps it as long as the connection
+    /// lasts, where the connection is one to the server itself. `sql` is its text.
+    fn ask_often(
+        &mut self,
+        which: Often,
+        sql: impl Fn() -> String,
+        params: &Params,
+    ) -> Result<Vec<Row>, CentralError> {
+        if !self.prepared.is_worth_it(which) || !self.keeps_statements()? {
+            return self.ask(&sql(), params);
+        }
+        let wait = self.statement_timeout + GRACE;
+        let statement = match self.prepared.get(which) {
+            Some(statement) => statement,
+            None => {
+                self.deadline.renew(wait);
+                self.round_trips += 1;
+                // How it is laid out is a fifth of its length.
+                let text = sql().split_whitespace().collect::<Vec<_>>().join(" ");
+                let told = self.client().prepare_typed(&text, &params.types());
+                let told = told.map_err(|e| self.place.explain(e, wait))?;
+                self.prepared.keep(which, told)
+            }
+        };
+        self.deadline.renew(wait);
+        self.round_trips += 1;
+        match self.client().query(&statement, &params.values()) {
+            Err(error) if prepared::is_forgotten(&error) => {
+                // Found before anything was done: nothing is done twice.
+                self.prepared.give_up();
+                self.ask(&sql(), params)
+            }
+            answer => answer.map_err(|e| self.place.explain(e, wait)),
+        }
+    }
+
+    /// Whether what is prepared now will be there for the next statement. Asked once a connection.
+    fn keeps_statements(&mut self) -> Result<bool, CentralError> {
+        if let Some(known) = self.prepared.is_kept() {
+            return Ok(known);
+        }
+        let rows = self.ask(&format!("SELECT {}", prepared::SESSION), &Params::default())?;
+        rows.iter().try_for_each(|row| self.prepared.note_session(row)).map_err(unreadable)?;
+        Ok(self.prepared.is_kept() == Some(true))
+    }
+
     /// Fixed text of one or more statements.
     fn run(&mut self, sql: &str, wait: Duration) -> Result<(), postgres::Error> {
         self.deadline.renew(wait);
         self.round_trips += 1;
         self.client().batch_execute(sql)
     }
+}
+
+fn unreadable(source: postgres::Error) -> CentralError {
+    CentralError::ReadAnswer { source }
 }
 
 impl Drop for Central {
@@ -150,6 +211,8 @@ struct ClientConfig {
     address: Option<SocketAddr>,
     host: String,
     options: String,
+    /// A name that only the session opened here has, see [`Prepared`].
+    session: String,
     /// A pooler refuses start-up options; then only this side's bounds hold.
     options_accepted: bool,
 }
@@ -170,13 +233,16 @@ fn client_config(config: &CentralConfig, application_name: &str) -> ClientConfig
         .ssl_mode(SslMode::Require)
         .ssl_negotiation(SslNegotiation::Direct)
         .notice_callback(|notice| log::debug!("central: {}", notice.message()));
+    let session = prepared::new_session();
     let options = format!(
-        "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
+        "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={} -c {}={session}",
         (config.statement_timeout + ORPHAN_WAIT).as_millis(),
         LOCK_WAIT.min(config.statement_timeout / 2).as_millis(),
         (config.statement_timeout + GRACE).as_millis(),
+        prepared::SESSION_SETTING,
     );
-    ClientConfig { base, address: None, host: config.host.clone(), options, options_accepted: true }
+    let host = config.host.clone();
+    ClientConfig { base, address: None, host, options, session, options_accepted: true }
 }
 
 impl ClientConfig {

@@ -1,4 +1,4 @@
-//! The parameters of one unnamed statement, each with its type: nothing has to be asked of the
+//! The parameters of one statement, each with its type: nothing has to be asked of the
 //! server before the statement itself.
 
 use postgres::types::{ToSql, Type};
@@ -15,5 +15,13 @@ impl Params {
 
     pub fn borrowed(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
         self.0.iter().map(|(value, of)| (value.as_ref(), of.clone())).collect()
+    }
+
+    pub fn types(&self) -> Vec<Type> {
+        self.0.iter().map(|(_, of)| of.clone()).collect()
+    }
+
+    pub fn values(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.0.iter().map(|(value, _)| value.as_ref()).collect()
     }
 }

@@ -7,7 +7,7 @@ use std::{fmt::Write, time::Duration};
 use postgres::error::SqlState;
 use sha2::{Digest, Sha256};
 
-use super::{Central, CentralError, GRACE, params::Params};
+use super::{Central, CentralError, GRACE, params::Params, prepared::SESSION, unreadable};
 use crate::durable::{Step, durably};
 
 pub struct Migration {
@@ -106,13 +106,17 @@ fn record(migration: &Migration) -> String {
 impl Central {
     /// Compares the recorded migrations with this release's. One round trip.
     pub fn schema_state(&mut self) -> Result<SchemaState, CentralError> {
-        let sql = "SELECT version, checksum FROM cu_agent_migration ORDER BY version";
-        let applied = match self.ask(sql, &Params::default()) {
+        let sql =
+            format!("SELECT version, checksum, {SESSION} FROM cu_agent_migration ORDER BY version");
+        let applied = match self.ask(&sql, &Params::default()) {
             Ok(rows) => rows
                 .iter()
-                .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+                .map(|row| {
+                    self.prepared.note_session(row)?;
+                    Ok((row.try_get(0)?, row.try_get(1)?))
+                })
                 .collect::<Result<Vec<(i32, String)>, postgres::Error>>()
-                .map_err(|source| CentralError::ReadAnswer { source })?,
+                .map_err(unreadable)?,
             // No such table: nothing was ever applied here.
             Err(CentralError::SchemaBehind { .. }) => Vec::new(),
             Err(error) => return Err(error),

@@ -7,6 +7,8 @@ use super::{
     Central, CentralError,
     claim::{Claimed, Claims, HELD, HOLDER, RENEW},
     params::Params,
+    prepared::Often,
+    unreadable,
 };
 use crate::model::{CentralSession, Day, DetailCounts, Machine};
 
@@ -49,38 +51,10 @@ impl Central {
         params.push(keys.iter().map(|k| k.0.to_owned()).collect::<Vec<_>>(), Type::TEXT_ARRAY);
         params.push(keys.iter().map(|k| k.1).collect::<Vec<_>>(), Type::DATE_ARRAY);
         params.push(keys.iter().map(|k| claims.held_at(k.0)).collect::<Vec<_>>(), Type::INT8_ARRAY);
-        let sql = format!(
-            "WITH entree AS MATERIALIZED (
-    SELECT d.rang, d.jour, d.tenu, c.id AS centre_id
-    FROM unnest($5::text[], $6::date[], $7::bigint[]) WITH ORDINALITY AS d (nom, jour, tenu, rang)
-    LEFT JOIN centre_usinage c ON c.nom = d.nom
-),{RENEW}
-SELECT e.centre_id IS NOT NULL AS centre, {HELD}, {HOLDER},
-       s.id::bigint AS id, s.revision, s.agent_id, s.tampon_id, s.evenements,
-       s.total_pieces::bigint AS total_pieces,
-       p.n AS pieces, a.n AS waits, o.n AS stops, j.n AS jobs, r.n AS findings,
-       p.broken OR a.broken OR o.broken OR j.broken OR r.broken AS broken,
-       CASE WHEN s.id IS NOT NULL AND s.revision IS NULL THEN (
-           SELECT count(*) FROM (SELECT DISTINCT timestamp_production, details
-                                 FROM piece_production WHERE session_id = s.id) x)
-       ELSE p.n END AS distinct_pieces
-FROM entree e
-LEFT JOIN tenue t ON t.centre_usinage_id = e.centre_id
-LEFT JOIN cu_agent_machine m ON m.centre_usinage_id = e.centre_id
-LEFT JOIN session_production s
-       ON s.centre_usinage_id = e.centre_id AND s.date_production = e.jour
-{}{}{}{}{}ORDER BY e.rang",
-            counted("p", "piece_production", "numero_piece"),
-            counted("a", "periode_attente", "numero"),
-            counted("o", "periode_arret", "numero"),
-            counted("j", "job_profil", "numero"),
-            counted("r", "anomalie", "numero"),
-        );
-        let rows = self.ask(&sql, &params)?;
+        let rows = self.ask_often(Often::States, statement, &params)?;
         let mut states = States::default();
         for (key, row) in keys.iter().zip(&rows) {
-            read(&mut states, claims, key.0, row)
-                .map_err(|source| CentralError::ReadAnswer { source })?;
+            read(&mut states, claims, key.0, row).map_err(unreadable)?;
         }
         Ok(states)
     }
@@ -103,6 +77,36 @@ LEFT JOIN session_production s
         )?;
         Ok(())
     }
+}
+
+fn statement() -> String {
+    format!(
+        "WITH entree AS MATERIALIZED (
+    SELECT d.rang, d.jour, d.tenu, c.id AS centre_id
+    FROM unnest($5::text[], $6::date[], $7::bigint[]) WITH ORDINALITY AS d (nom, jour, tenu, rang)
+    LEFT JOIN centre_usinage c ON c.nom = d.nom
+),{RENEW}
+SELECT e.centre_id IS NOT NULL AS centre, {HELD}, {HOLDER},
+       s.id::bigint AS id, s.revision, s.agent_id, s.tampon_id, s.evenements,
+       s.total_pieces::bigint AS total_pieces,
+       p.n AS pieces, a.n AS waits, o.n AS stops, j.n AS jobs, r.n AS findings,
+       p.broken OR a.broken OR o.broken OR j.broken OR r.broken AS broken,
+       CASE WHEN s.id IS NOT NULL AND s.revision IS NULL THEN (
+           SELECT count(*) FROM (SELECT DISTINCT timestamp_production, details
+                                 FROM piece_production WHERE session_id = s.id) x)
+       ELSE p.n END AS distinct_pieces
+FROM entree e
+LEFT JOIN tenue t ON t.centre_usinage_id = e.centre_id
+LEFT JOIN cu_agent_machine m ON m.centre_usinage_id = e.centre_id
+LEFT JOIN session_production s
+       ON s.centre_usinage_id = e.centre_id AND s.date_production = e.jour
+{}{}{}{}{}ORDER BY e.rang",
+        counted("p", "piece_production", "numero_piece"),
+        counted("a", "periode_attente", "numero"),
+        counted("o", "periode_arret", "numero"),
+        counted("j", "job_profil", "numero"),
+        counted("r", "anomalie", "numero"),
+    )
 }
 
 fn read(

@@ -1,0 +1,93 @@
+//! Statements that the server keeps as long as the connection lasts, so that their text, many times
+//! what a small delivery brings, travels once.
+//!
+//! What must never happen here: a statement named to a server that does not know it, or knows another
+//! one by that name. Behind a pooler that hands each transaction to another server both happen, so
+//! names are used only where the server itself says that this session is the one opened here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use postgres::{Row, Statement, error::SqlState};
+
+/// A setting of the agent's own, given with the log-in. A pooler refuses or ignores it.
+pub const SESSION_SETTING: &str = "cu_agent.session";
+/// What the session is called where the statement runs.
+pub const SESSION: &str = "current_setting('cu_agent.session', TRUE) AS session";
+
+/// The statements that come again and again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Often {
+    States,
+    DeliverNew,
+    DeliverKnown,
+    ShowEdge,
+}
+
+impl Often {
+    /// Whether its first use tells that there will be others: most connections show the gateway once.
+    fn is_worth_it_at_once(self) -> bool {
+        self != Self::ShowEdge
+    }
+}
+
+/// What the connection's server keeps.
+pub struct Prepared {
+    session: String,
+    /// `None`: not asked yet.
+    is_kept: Option<bool>,
+    statements: BTreeMap<Often, Statement>,
+    used: BTreeSet<Often>,
+}
+
+/// A name that no other session has.
+pub fn new_session() -> String {
+    format!("{:016x}", fastrand::u64(..))
+}
+
+impl Prepared {
+    /// For a connection whose log-in named `session`.
+    pub fn for_session(session: String) -> Self {
+        Self { session, is_kept: None, statements: BTreeMap::new(), used: BTreeSet::new() }
+    }
+
+    /// Whether the server keeps what is prepared; `None` where it was not asked yet.
+    pub fn is_kept(&self) -> Option<bool> {
+        self.is_kept
+    }
+
+    /// Notes the session's name from a row with [`SESSION`].
+    pub fn note_session(&mut self, row: &Row) -> Result<(), postgres::Error> {
+        let name: Option<&str> = row.try_get("session")?;
+        self.is_kept = Some(name == Some(self.session.as_str()));
+        Ok(())
+    }
+
+    /// Whether to have `which` kept at this use of it.
+    pub fn is_worth_it(&mut self, which: Often) -> bool {
+        !self.used.insert(which) || which.is_worth_it_at_once()
+    }
+
+    pub fn get(&self, which: Often) -> Option<Statement> {
+        self.statements.get(&which).cloned()
+    }
+
+    pub fn keep(&mut self, which: Often, statement: Statement) -> Statement {
+        self.statements.insert(which, statement.clone());
+        statement
+    }
+
+    /// From now on every text travels each time.
+    pub fn give_up(&mut self) {
+        self.is_kept = Some(false);
+        self.statements.clear();
+    }
+}
+
+/// Whether the server does not know the statement any more (somebody reset the session), or cannot
+/// use it because a table was changed. Both show before anything is done.
+pub fn is_forgotten(error: &postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|db| {
+        *db.code() == SqlState::INVALID_SQL_STATEMENT_NAME
+            || *db.code() == SqlState::FEATURE_NOT_SUPPORTED && db.message().contains("cached plan")
+    })
+}
