@@ -50,6 +50,7 @@ mod golden_chain;
 mod golden_pure;
 mod guarantees;
 mod health;
+mod instructions;
 mod invariants;
 mod kills;
 mod log_lines;
