@@ -106,14 +106,20 @@ impl Central {
 
     /// User and system time of the server and of all that it started, ended ones included.
     pub fn cpu_seconds(&self) -> f64 {
-        let own = cpu_of(self.postmaster);
-        let processes = fs::read_dir("/proc").unwrap().flatten();
-        let children: f64 = processes
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .filter(|id| stat(*id).is_some_and(|s| s[1].parse() == Ok(self.postmaster)))
-            .map(|id| cpu_of(id).0)
-            .sum();
-        own.0 + own.1 + children
+        loop {
+            let before = cpu_of(self.postmaster);
+            let processes = fs::read_dir("/proc").unwrap().flatten();
+            let children: f64 = processes
+                .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+                .filter(|id| stat(*id).is_some_and(|s| s[1].parse() == Ok(self.postmaster)))
+                .map(|id| cpu_of(id).0)
+                .sum();
+            let after = cpu_of(self.postmaster);
+            // One that ended meanwhile would count twice or not at all.
+            if before.1 == after.1 {
+                return after.0 + after.1 + children;
+            }
+        }
     }
 
     pub fn checkpoint(&mut self) {
