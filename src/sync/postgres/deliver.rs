@@ -95,7 +95,7 @@ impl Central {
 /// the gateway's own part of a delivery, for `benches/guard`.
 pub fn statement_bytes(claims: &Claims, orders: &[Order<'_>]) -> usize {
     let all_new = orders.iter().all(|order| order.replaces.is_none());
-    statement(&mut Params::default(), claims, orders, all_new).len()
+    statement(&mut Params::default(), claims, orders, all_new, true).len()
 }
 
 fn outcome(
