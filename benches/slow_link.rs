@@ -187,10 +187,10 @@ fn grow(agent: &Agent, database: &Database<'_>, proxy: &Proxy, file: &std::path:
         let passed = Passed::so_far(proxy).since(before);
         println!(
             "{:<58} {:>10} {:>8} {:>8} {:>12}",
-            if growth == 0 {
-                "the first: the statement's text"
-            } else {
-                "aims: 4,000 bytes, 3 round trips"
+            match growth {
+                0 => "on a connection that has compared: short texts",
+                1 => "again: the server keeps the texts from now on",
+                _ => "again (aims: 4,000 bytes, 3 round trips)",
             },
             passed.bytes(),
             passed.up,

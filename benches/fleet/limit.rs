@@ -25,7 +25,7 @@ pub fn copy(cluster: &Cluster, from: &Database<'_>, central: &mut Central) -> Co
     let file = |table: &str| files.join(table).display().to_string();
     let all = || TABLES.iter().chain(&["anomalie"]);
     for table in all() {
-        from.psql(&format!("COPY {table} TO '{}'", file(table)));
+        from.psql(&format!("COPY (SELECT * FROM {table}) TO '{}'", file(table)));
     }
     central.checkpoint();
     let script: String =

@@ -268,6 +268,9 @@ impl CollectRoom {
                     told.worked();
                     figures.note(|counts| drop(counts.buffer_failures.remove(COLLECT)));
                     pulse.say(said_of(&report));
+                    if report.files_read > 0 {
+                        buffer.rest();
+                    }
                     // A field update waits for it.
                     if !stop.is_set() && noted.as_ref() != Some(&report.failed_sources) {
                         lock.note(&noted_of(&report));
@@ -365,6 +368,9 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
                 let begun = vitals.clock.now().uptime;
                 let result = courier.drain(&mut outbox, stop);
                 note_drain(vitals, begun, &courier, &result);
+                if courier.report() != DrainReport::default() {
+                    outbox.rest();
+                }
                 result
             }
             Err(error) => Err(error.into()),

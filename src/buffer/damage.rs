@@ -189,4 +189,22 @@ mod tests {
         assert!(aside.is_none());
         assert_eq!(buffer.totals().unwrap().files, 50);
     }
+
+    #[test]
+    fn the_service_looks_through_a_large_buffer_later_and_a_command_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = filled(dir.path());
+        let is_checked = |service: bool| {
+            let open = if service { Buffer::open_or_rebuild_soon } else { Buffer::open_or_rebuild };
+            open(dir.path(), "second", "now").unwrap().0.is_checked()
+        };
+        assert!(is_checked(true) && is_checked(false), "{:?}", fs::metadata(&path));
+        let connection = Connection::open(&path).unwrap();
+        connection
+            .execute_batch("CREATE TABLE filling AS SELECT zeroblob(5000000) AS bytes")
+            .unwrap();
+        drop(connection);
+        assert!(!is_checked(true), "by the service");
+        assert!(is_checked(false), "by a command");
+    }
 }

@@ -25,7 +25,7 @@ pub const PARTED: &str = concat!(
 
 /// Part and number of its pieces, those without any left out.
 fn parts(db: &Database<'_>) -> String {
-    db.psql("SELECT tableoid::regclass, count(*) FROM piece_production GROUP BY 1 ORDER BY 1::text")
+    db.psql("SELECT tableoid::regclass::text, count(*) FROM piece_production GROUP BY 1 ORDER BY 1")
 }
 
 /// Everything that people and dashboards read, without numbers of rows and times of writing.

@@ -265,14 +265,12 @@ fn a_lost_answer_does_no_harm() {
     let mut config = db.config();
     config.port = proxy.port;
     let mut remote = Feeder::connect(&config);
-    // From then on a delivery is one exchange.
-    remote.sync(&[session("DEM12", "2025-05-27", 40)]);
     remote.central.states(&mut remote.claims, &[("DEM12", s.day)]).unwrap();
     proxy.mute(true);
     let order = [Order { delivery: &s, replaces: None }];
     let error = std::thread::scope(|scope| {
         let delivery = scope.spawn(|| remote.central.deliver(&mut remote.claims, &order));
-        wait_until("central holds the session", || db.count("piece_production") == 80);
+        wait_until("central holds the session", || db.count("piece_production") == 40);
         proxy.cut();
         delivery.join().unwrap().unwrap_err()
     });

@@ -1,5 +1,5 @@
-//! Builds of the agent that a benchmark compares: the one made along with it, the gateways' own where
-//! `make cross TARGETS=x86_64` has made it, and those that the variable `BUILDS` names.
+//! Builds of the agent that a benchmark compares: the one made along with it and the gateways' own, where
+//! `make cross TARGETS=x86_64` has made it; or those that the variable `BUILDS` names.
 
 use std::{
     env, fs,
@@ -15,20 +15,25 @@ pub struct Build {
 }
 
 impl Build {
-    /// All that there are; `BUILDS=name=path,name=path` adds to them.
+    /// Those that `BUILDS=name=path,name=path` names, or all that were made here.
     pub fn all() -> Vec<Self> {
-        let mut all = vec![Self { name: "release, glibc".into(), path: None }];
+        let named = env::var("BUILDS").unwrap_or_default();
+        let named = named.split(',').filter(|one| !one.is_empty()).map(|one| {
+            let (name, path) = one.split_once('=').expect("BUILDS is name=path,name=path");
+            let path = fs::canonicalize(path).expect(path);
+            Self { name: name.to_owned(), path: Some(path) }
+        });
+        let mut all: Vec<Self> = named.collect();
+        if !all.is_empty() {
+            return all;
+        }
+        all.push(Self { name: "release, glibc".into(), path: None });
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let target =
             env::var("CARGO_TARGET_DIR").map_or_else(|_| root.join("target"), PathBuf::from);
         let gateway = target.join("cross/x86_64/cu-agent");
         if gateway.exists() {
             all.push(Self { name: "gateway, musl".into(), path: Some(gateway) });
-        }
-        for named in env::var("BUILDS").unwrap_or_default().split(',').filter(|n| !n.is_empty()) {
-            let (name, path) = named.split_once('=').expect("BUILDS is name=path,name=path");
-            let path = fs::canonicalize(path).expect(path);
-            all.push(Self { name: name.to_owned(), path: Some(path) });
         }
         all
     }

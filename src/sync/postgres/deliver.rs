@@ -77,9 +77,11 @@ impl Central {
     ) -> Result<Vec<Outcome>, CentralError> {
         let mut params = Params::default();
         let all_new = orders.iter().all(|order| order.replaces.is_none());
-        let sql = statement(&mut params, claims, orders, all_new);
         let which = if all_new { Often::DeliverNew } else { Often::DeliverKnown };
-        let rows = self.ask_often(which, || sql.clone(), &params)?;
+        let is_kept = self.keeps(which)?;
+        let sql = statement(&mut params, claims, orders, all_new, is_kept);
+        let rows =
+            if is_kept { self.ask_kept(which, &sql, &params)? } else { self.ask(&sql, &params)? };
         orders
             .iter()
             .zip(&rows)
@@ -93,7 +95,7 @@ impl Central {
 /// the gateway's own part of a delivery, for `benches/guard`.
 pub fn statement_bytes(claims: &Claims, orders: &[Order<'_>]) -> usize {
     let all_new = orders.iter().all(|order| order.replaces.is_none());
-    statement(&mut Params::default(), claims, orders, all_new).len()
+    statement(&mut Params::default(), claims, orders, all_new, true).len()
 }
 
 fn outcome(
@@ -128,15 +130,21 @@ fn holds_every_row(delivery: &Delivery) -> bool {
     rows.iter().all(|(count, sent)| u32::try_from(*sent) == Ok(*count))
 }
 
-/// The text depends on `all_new` alone.
-fn statement(params: &mut Params, claims: &Claims, orders: &[Order<'_>], all_new: bool) -> String {
+/// The text of a `whole` statement depends on `all_new` alone; otherwise it is as short as `orders` allow.
+fn statement(
+    params: &mut Params,
+    claims: &Claims,
+    orders: &[Order<'_>],
+    all_new: bool,
+    whole: bool,
+) -> String {
     params.push(claims.identity.agent_id.clone(), Type::TEXT);
     params.push(claims.identity.buffer_id.clone(), Type::TEXT);
     params.push(claims.instance_id.clone(), Type::TEXT);
     params.push(claims.host.clone(), Type::TEXT);
     let entree = push_headers(params, claims, orders);
     // New sessions have no detail rows that could be in the way; looking for them costs a third.
-    let details = push_details(params, orders, all_new);
+    let details = push_details(params, orders, all_new, whole);
     let columns = COLUMNS.join(", ");
     let of =
         |alias: &str| COLUMNS.iter().map(|c| format!("{alias}.{c}")).collect::<Vec<_>>().join(", ");

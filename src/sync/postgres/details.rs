@@ -1,6 +1,5 @@
 //! The part of a delivery's statement that writes pieces, waits, stops, jobs and anomalies: takes the runs
-//! apart, writes the rows that differ, and removes those that the session no longer has. Its text depends
-//! on nothing but whether all sessions are new, so that a connection is told it once.
+//! apart, writes the rows that differ, and removes those that the session no longer has.
 
 use super::{
     deliver::Order,
@@ -24,8 +23,9 @@ struct Table<'a> {
     number: &'a str,
     /// Column of `ecrite` with the rows that the session has.
     rows: &'a str,
-    /// Parameters, see [`Runs::into_params`].
-    places: Vec<String>,
+    /// Parameters, see [`Runs::into_params`]; `None` where the delivery has no such row. Then nothing is
+    /// inserted: on a slow line the words of the statement weigh as much as half a session.
+    places: Option<Vec<String>>,
     /// What stands between the rows of each column of the runs.
     columns: &'a [Between],
     /// Column of the table and its value from `r` and `x`.
@@ -63,8 +63,13 @@ impl Between {
 const MAX_WORD: usize = 50;
 
 /// Adds the detail rows of `orders` to the parameters, and gives the parts of the statement that
-/// write them into the sessions of `ecrite`.
-pub fn push_details(params: &mut Params, orders: &[Order<'_>], all_new: bool) -> Details {
+/// write them into the sessions of `ecrite`; a `whole` one has parts for rows that there are none of.
+pub fn push_details(
+    params: &mut Params,
+    orders: &[Order<'_>],
+    all_new: bool,
+    whole: bool,
+) -> Details {
     let mut pieces = Runs::new(1);
     let mut waits = Runs::new(1);
     let mut stops = Runs::new(1);
@@ -139,7 +144,7 @@ pub fn push_details(params: &mut Params, orders: &[Order<'_>], all_new: bool) ->
             name: "piece_production",
             number: "numero_piece",
             rows: "n_pieces",
-            places: pieces.into_halved_params(params),
+            places: pieces.into_halved_params(params, whole),
             columns: &[HalvedLineEnds],
             values: &[("timestamp_production", AT), ("details", "x.c1")],
         },
@@ -147,7 +152,7 @@ pub fn push_details(params: &mut Params, orders: &[Order<'_>], all_new: bool) ->
             name: "periode_attente",
             number: "numero",
             rows: "n_attentes",
-            places: waits.into_params(params),
+            places: waits.into_params(params, whole),
             columns: &[Commas],
             values: period,
         },
@@ -155,7 +160,7 @@ pub fn push_details(params: &mut Params, orders: &[Order<'_>], all_new: bool) ->
             name: "periode_arret",
             number: "numero",
             rows: "n_arrets",
-            places: stops.into_params(params),
+            places: stops.into_params(params, whole),
             columns: &[Commas],
             values: period,
         },
@@ -163,7 +168,7 @@ pub fn push_details(params: &mut Params, orders: &[Order<'_>], all_new: bool) ->
             name: "job_profil",
             number: "numero",
             rows: "n_jobs",
-            places: jobs.into_params(params),
+            places: jobs.into_params(params, whole),
             columns: &[Commas, LineEnds, LineEnds],
             values: &[
                 ("timestamp_debut", AT),
@@ -176,7 +181,7 @@ pub fn push_details(params: &mut Params, orders: &[Order<'_>], all_new: bool) ->
             name: "anomalie",
             number: "numero",
             rows: "n_anomalies",
-            places: findings.into_params(params),
+            places: findings.into_params(params, whole),
             columns: &[Commas, Commas, Commas, Commas, Commas, Commas, LineEnds],
             // A moment or a figure that there is not is an empty text.
             values: &[
@@ -234,6 +239,13 @@ impl Table<'_> {
             "(SELECT count(*) FROM {name} d
               WHERE d.session_id = w.id AND d.{number} BETWEEN 1 AND w.{rows}) = w.{rows}"
         );
+        let Some(places) = places else {
+            if !all_new {
+                details.with.push(removed);
+                details.complete.push(in_range);
+            }
+            return;
+        };
         let texts: Vec<String> = (1..=columns.len()).map(|i| format!("c{i}")).collect();
         let mut run_columns = texts.join(", ");
         if columns.iter().any(|between| matches!(between, Between::HalvedLineEnds)) {

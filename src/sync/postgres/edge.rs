@@ -117,7 +117,7 @@ impl Central {
         params.push(update.and_then(|update| update.at), Type::TIMESTAMPTZ);
         params.push(update.map(|update| short(&update.result)), Type::TEXT);
         params.push(update.and_then(|update| update.detail.as_deref().map(short)), Type::TEXT);
-        self.ask_often(Often::ShowEdge, || SHOW.to_owned(), &params)?;
+        self.ask_often(Often::ShowEdge, SHOW, &params)?;
         Ok(())
     }
 }

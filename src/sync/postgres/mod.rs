@@ -136,29 +136,38 @@ impl Central {
         let wait = self.statement_timeout + GRACE;
         self.deadline.renew(wait);
         self.round_trips += 1;
-        self.client().query_typed(sql, &params.borrowed()).map_err(|e| self.place.explain(e, wait))
+        self.client()
+            .query_typed(&on_one_line(sql), &params.borrowed())
+            .map_err(|e| self.place.explain(e, wait))
     }
 
-    /// As [`Self::ask`], for a statement that comes again: the server keeps it as long as the connection
-    /// lasts, where the connection is one to the server itself. `sql` is its text.
-    fn ask_often(
+    /// Whether `which`, which is used now, is one that the server keeps, or shall keep from now on: then
+    /// its text has to be the same each time. May cost a round trip once a connection.
+    fn keeps(&mut self, which: Often) -> Result<bool, CentralError> {
+        if !self.prepared.comes_again(which) {
+            return Ok(false);
+        }
+        if self.prepared.is_kept().is_none() {
+            let rows = self.ask(&format!("SELECT {}", prepared::SESSION), &Params::default())?;
+            rows.iter().try_for_each(|row| self.prepared.note_session(row)).map_err(unreadable)?;
+        }
+        Ok(self.prepared.is_kept() == Some(true))
+    }
+
+    /// As [`Self::ask`], for a statement that the server [`keeps`](Self::keeps).
+    fn ask_kept(
         &mut self,
         which: Often,
-        sql: impl Fn() -> String,
+        sql: &str,
         params: &Params,
     ) -> Result<Vec<Row>, CentralError> {
-        if !self.prepared.is_worth_it(which) || !self.keeps_statements()? {
-            return self.ask(&sql(), params);
-        }
         let wait = self.statement_timeout + GRACE;
         let statement = match self.prepared.get(which) {
             Some(statement) => statement,
             None => {
                 self.deadline.renew(wait);
                 self.round_trips += 1;
-                // How it is laid out is a fifth of its length.
-                let text = sql().split_whitespace().collect::<Vec<_>>().join(" ");
-                let told = self.client().prepare_typed(&text, &params.types());
+                let told = self.client().prepare_typed(&on_one_line(sql), &params.types());
                 let told = told.map_err(|e| self.place.explain(e, wait))?;
                 self.prepared.keep(which, told)
             }
@@ -169,20 +178,19 @@ impl Central {
             Err(error) if prepared::is_forgotten(&error) => {
                 // Found before anything was done: nothing is done twice.
                 self.prepared.give_up();
-                self.ask(&sql(), params)
+                self.ask(sql, params)
             }
             answer => answer.map_err(|e| self.place.explain(e, wait)),
         }
     }
 
-    /// Whether what is prepared now will be there for the next statement. Asked once a connection.
-    fn keeps_statements(&mut self) -> Result<bool, CentralError> {
-        if let Some(known) = self.prepared.is_kept() {
-            return Ok(known);
-        }
-        let rows = self.ask(&format!("SELECT {}", prepared::SESSION), &Params::default())?;
-        rows.iter().try_for_each(|row| self.prepared.note_session(row)).map_err(unreadable)?;
-        Ok(self.prepared.is_kept() == Some(true))
+    fn ask_often(
+        &mut self,
+        which: Often,
+        sql: &str,
+        params: &Params,
+    ) -> Result<Vec<Row>, CentralError> {
+        if self.keeps(which)? { self.ask_kept(which, sql, params) } else { self.ask(sql, params) }
     }
 
     /// Fixed text of one or more statements.
@@ -191,6 +199,11 @@ impl Central {
         self.round_trips += 1;
         self.client().batch_execute(sql)
     }
+}
+
+/// How a statement is laid out is a fifth of its length. No text in one holds two blanks.
+fn on_one_line(sql: &str) -> String {
+    sql.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn unreadable(source: postgres::Error) -> CentralError {

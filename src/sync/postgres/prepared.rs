@@ -1,5 +1,6 @@
-//! Statements that the server keeps as long as the connection lasts, so that their text, many times
-//! what a small delivery brings, travels once.
+//! Statements that the server keeps as long as the connection lasts: their text is many times what a
+//! small delivery brings. One that comes for the second time is worth being kept; most connections bring
+//! one small delivery, and end.
 //!
 //! What must never happen here: a statement named to a server that does not know it, or knows another
 //! one by that name. Behind a pooler that hands each transaction to another server both happen, so
@@ -21,13 +22,6 @@ pub enum Often {
     DeliverNew,
     DeliverKnown,
     ShowEdge,
-}
-
-impl Often {
-    /// Whether its first use tells that there will be others: most connections show the gateway once.
-    fn is_worth_it_at_once(self) -> bool {
-        self != Self::ShowEdge
-    }
 }
 
 /// What the connection's server keeps.
@@ -62,9 +56,9 @@ impl Prepared {
         Ok(())
     }
 
-    /// Whether to have `which` kept at this use of it.
-    pub fn is_worth_it(&mut self, which: Often) -> bool {
-        !self.used.insert(which) || which.is_worth_it_at_once()
+    /// Counts a use of `which`; whether it was used before.
+    pub fn comes_again(&mut self, which: Often) -> bool {
+        !self.used.insert(which)
     }
 
     pub fn get(&self, which: Often) -> Option<Statement> {

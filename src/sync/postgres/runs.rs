@@ -78,8 +78,11 @@ impl Runs {
     }
 
     /// Adds the runs to the parameters; the places in the order session, first number, begin,
-    /// moments, columns.
-    pub fn into_params(self, params: &mut Params) -> Vec<String> {
+    /// moments, columns. `None` where there is no row, and no parameters are wanted for none.
+    pub fn into_params(self, params: &mut Params, also_for_none: bool) -> Option<Vec<String>> {
+        if self.sessions.is_empty() && !also_for_none {
+            return None;
+        }
         let mut places = vec![
             params.push(self.sessions, Type::INT4_ARRAY),
             params.push(self.firsts, Type::INT4_ARRAY),
@@ -87,12 +90,16 @@ impl Runs {
             params.push(self.moments, Type::BYTEA_ARRAY),
         ];
         places.extend(self.columns.into_iter().map(|texts| params.push(texts, Type::TEXT_ARRAY)));
-        places
+        Some(places)
     }
 
     /// As [`Self::into_params`], with half bytes behind the columns: where a run has some, its last
     /// column holds their symbols.
-    pub fn into_halved_params(mut self, params: &mut Params) -> Vec<String> {
+    pub fn into_halved_params(
+        mut self,
+        params: &mut Params,
+        also_for_none: bool,
+    ) -> Option<Vec<String>> {
         let texts = self.columns.last_mut().map(std::mem::take).unwrap_or_default();
         let mut all_halves = Vec::with_capacity(texts.len());
         let mut columns = Vec::with_capacity(texts.len());
@@ -113,9 +120,9 @@ impl Runs {
         if let Some(last) = self.columns.last_mut() {
             *last = columns;
         }
-        let mut places = self.into_params(params);
+        let mut places = self.into_params(params, also_for_none)?;
         places.push(params.push(all_halves, Type::BYTEA_ARRAY));
-        places
+        Some(places)
     }
 }
 

@@ -51,7 +51,7 @@ impl Central {
         params.push(keys.iter().map(|k| k.0.to_owned()).collect::<Vec<_>>(), Type::TEXT_ARRAY);
         params.push(keys.iter().map(|k| k.1).collect::<Vec<_>>(), Type::DATE_ARRAY);
         params.push(keys.iter().map(|k| claims.held_at(k.0)).collect::<Vec<_>>(), Type::INT8_ARRAY);
-        let rows = self.ask_often(Often::States, statement, &params)?;
+        let rows = self.ask_often(Often::States, &statement(), &params)?;
         let mut states = States::default();
         for (key, row) in keys.iter().zip(&rows) {
             read(&mut states, claims, key.0, row).map_err(unreadable)?;
