@@ -153,7 +153,11 @@ impl Buffer {
     /// would be two megabytes a connection for as long as the process lives.
     pub fn rest(&self) {
         // A cache that stays is no harm.
-        if let Err(error) = self.connection.execute_batch("PRAGMA shrink_memory") {
+        let given_back = self
+            .connection
+            .prepare("PRAGMA shrink_memory")
+            .and_then(|mut pragma| pragma.execute([]));
+        if let Err(error) = given_back {
             log::debug!("the cache of {} stays: {error}", self.path.display());
         }
     }
