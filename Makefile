@@ -3,7 +3,8 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-central test test-package test-page test-update torture soak fuzz bench bench-e2e bench-slow-link cross deb gateway powercut lint
+# Every target that says what it is for.
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\#.*/\1/p' $(MAKEFILE_LIST))
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -57,17 +58,41 @@ bench-e2e: ## 60 files from FTP into PostgreSQL, cold and warm, beside curl and 
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench e2e
 
+bench-guard: ## instructions of the hot paths against those kept in benches/instructions.txt
+	@tests/install-test-tools.sh guard
+	$(CARGO) bench --locked --bench guard
+
+bench-guard-update: ## keeps the present counts; REASON="why a path may cost more"
+	@[ -n "$(REASON)" ] || { echo 'say why: make bench-guard-update REASON="..."'; exit 2; }
+	@tests/install-test-tools.sh guard
+	$(CARGO) bench --locked --bench guard -- --update "$(REASON)"
+
+bench-fleet: ## 200 agents back after 30 days into one PostgreSQL, then polling; AGENTS= DAYS= MINUTES= POLL= MAX_CONNECTIONS= POOL= PARTED=1 TLS=1
+	@tests/install-test-tools.sh
+	AGENTS=$(AGENTS) DAYS=$(DAYS) MINUTES=$(MINUTES) POLL=$(POLL) MAX_CONNECTIONS=$(MAX_CONNECTIONS) POOL=$(POOL) PARTED=$(PARTED) TLS=$(TLS) \
+	    $(CARGO) bench --locked --bench fleet
+
+bench-memory: ## resident memory after weeks of polls and on a huge day, by each build; CYCLES= ROUNDS= BUILDS=name=path,...
+	@tests/install-test-tools.sh
+	CYCLES=$(CYCLES) ROUNDS=$(ROUNDS) BUILDS=$(BUILDS) $(CARGO) bench --locked --bench memory
+
+bench-start: ## from exec to the first reading, and `status`, with a year in the buffer; BUILDS=name=path,...
+	@tests/install-test-tools.sh
+	BUILDS=$(BUILDS) $(CARGO) bench --locked --bench start
+
 bench-slow-link: ## 60 waiting sessions, and days that grow, over 100 ms and 64 kB a second
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench slow_link
 
 TARGETS ?= aarch64 armv7 armv6 x86_64
+
 cross: ## static binaries for gateways; TARGETS=aarch64 for one of aarch64 armv7 armv6 x86_64
 	@tests/install-test-tools.sh cross
 	cross/build.sh $(TARGETS)
 	cross/check.sh $(TARGETS)
 
 deb: TARGETS = arm64 armhf amd64
+
 deb: ## Debian packages of them; TARGETS=arm64 for one of arm64 armhf amd64, DEB_VERSION=
 	@tests/install-test-tools.sh cross
 	@tests/install-test-tools.sh deb

@@ -91,6 +91,14 @@ pub fn file_deleted(source: &str, folder: &str, name: &str, bytes: u64) {
     log::info!("{source}: {folder}/{name} deleted, its {bytes} bytes and sessions are in central");
 }
 
+pub fn deletion_refused(source: &str, folder: &str, name: &str, error: &dyn Error) {
+    log::warn!(
+        "{source}: {folder}/{name} stays on the source, tried again in an hour: {} \
+         (allow the agent's user to delete there, or set delete = \"never\")",
+        chain(error)
+    );
+}
+
 /// What the source holds under the name is not what was read: nothing is deleted.
 pub fn file_not_deleted(source: &str, folder: &str, name: &str) {
     log::warn!(

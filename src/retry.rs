@@ -1,4 +1,5 @@
-//! How long to wait before the next try. Pure: the caller throws the dice.
+//! How long to wait before the next try, and how gateways keep out of step. Pure: the caller throws the
+//! dice.
 
 use std::time::Duration;
 
@@ -20,6 +21,24 @@ pub fn wait(failures: u32, dice: f64) -> Duration {
     ceiling(failures).mul_f64(dice.clamp(0.0, 1.0))
 }
 
+/// As [`wait`], at most about a minute: a connection to a server that has none left becomes free as
+/// soon as another gateway is done, and whoever waited longest must not go on waiting longest.
+pub fn wait_for_a_turn(failures: u32, dice: f64) -> Duration {
+    wait(failures.min(7), dice)
+}
+
+/// A place of its own within an interval, from 0 to 1, for whoever is called `name`: always the same, and
+/// evenly spread over all names, alike ones too.
+pub fn place_of(name: &str) -> f64 {
+    // FNV-1a, and the finish of MurmurHash3, without which names that differ at the end are neighbours.
+    let mut hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^= hash >> 33;
+    (hash >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +55,23 @@ mod tests {
         assert_eq!(wait(3, 0.0), Duration::ZERO);
         assert_eq!(wait(3, 0.5), Duration::from_secs(2));
         assert_eq!(wait(3, 7.0), Duration::from_secs(4));
+    }
+
+    #[test]
+    fn a_turn_is_waited_for_a_minute_at_most() {
+        let most: Vec<u64> = [1, 6, 7, 8, 100].map(|n| wait_for_a_turn(n, 1.0).as_secs()).into();
+        assert_eq!(most, [1, 32, 64, 64, 64]);
+    }
+
+    #[test]
+    fn names_that_count_up_are_spread_evenly() {
+        let mut tenths = [0; 10];
+        for number in 0..1000 {
+            let place = place_of(&format!("ligne-{number:03}"));
+            assert!((0.0..1.0).contains(&place));
+            tenths[(place * 10.0) as usize] += 1;
+        }
+        assert!(tenths.iter().all(|count| (70..=130).contains(count)), "{tenths:?}");
+        assert_eq!(place_of("ligne-1"), place_of("ligne-1"));
     }
 }

@@ -5,6 +5,7 @@
 #   tests/install-test-tools.sh            everything the tests need
 #   tests/install-test-tools.sh compiler   a C compiler (bundled SQLite, ring)
 #   tests/install-test-tools.sh demo       vsftpd and PostgreSQL
+#   tests/install-test-tools.sh guard      valgrind, which counts instructions
 #   tests/install-test-tools.sh package    what the tests of the Debian package need besides
 #   tests/install-test-tools.sh page       Chromium, and axe-core from npm, for the gateway's page
 #   tests/install-test-tools.sh gateway    what the emulated gateway needs besides
@@ -36,6 +37,10 @@ want() { # want PACKAGE COMMAND...: PACKAGE is missing unless all commands are t
 }
 
 want_compiler() { want build-essential cc make; }
+want_guard() {
+    want_compiler
+    want valgrind valgrind
+}
 want_demo() {
     want vsftpd vsftpd
     has_postgresql || missing+=(postgresql)
@@ -48,6 +53,7 @@ want_tests() {
     want_demo
     want pgbouncer pgbouncer
     want openssl openssl
+    want curl curl
     # A wrong clock for one process; a network of its own that loses and delays packets.
     want faketime faketime
     want iproute2 ip tc
@@ -118,13 +124,14 @@ has_rustup_targets() {
 case "${1:-tests}" in
     compiler) want_compiler ;;
     demo) want_demo ;;
+    guard) want_guard ;;
     cross) want_cross ;;
     deb) want_deb ;;
     package) want_package ;;
     page) want_page ;;
     gateway) want_gateway ;;
     tests) want_tests ;;
-    *) say "unknown set '$1'; there are: compiler, demo, package, page, gateway, cross, deb, tests"; exit 2 ;;
+    *) say "unknown set '$1'; there are: compiler, demo, guard, package, page, gateway, cross, deb, tests"; exit 2 ;;
 esac
 
 as_root=()

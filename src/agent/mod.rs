@@ -59,13 +59,18 @@ pub struct Agent {
 pub fn open_buffer(state_dir: &Path, command: &str) -> Result<(StateLock, Buffer), BufferError> {
     let who = format!("cu-agent {command}, process {}", std::process::id());
     let lock = StateLock::take(state_dir, &who)?;
-    Ok((lock, sound_buffer(state_dir)?))
+    let is_service = command == SERVICE;
+    Ok((lock, sound_buffer(state_dir, is_service)?))
 }
 
+/// The command that stays.
+const SERVICE: &str = "run";
+
 /// The buffer, made or begun anew where needed. The caller holds the state directory's lock.
-fn sound_buffer(state_dir: &Path) -> Result<Buffer, BufferError> {
+fn sound_buffer(state_dir: &Path, is_service: bool) -> Result<Buffer, BufferError> {
     let now = wall().format("%Y-%m-%d %H:%M:%S").to_string();
-    let (buffer, aside) = Buffer::open_or_rebuild(state_dir, &clock::random_id(), &now)?;
+    let open = if is_service { Buffer::open_or_rebuild_soon } else { Buffer::open_or_rebuild };
+    let (buffer, aside) = open(state_dir, &clock::random_id(), &now)?;
     match aside {
         Some(SetAside { kept_as, goes_on_from_copy: true, .. }) => {
             journal::buffer_went_back(&kept_as);

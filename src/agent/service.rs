@@ -31,6 +31,9 @@ use crate::{
 /// A service manager's patience: SIGTERM is followed by the end within this time.
 pub(super) const END_WITHIN: Duration = Duration::from_secs(4);
 
+/// A card is read for one at a time: the first collection comes before the look through all of it.
+const CHECK_AFTER: Duration = Duration::from_secs(2);
+
 const COLLECT: &str = "collect";
 const DELIVER: &str = "deliver";
 
@@ -80,7 +83,7 @@ impl Agent {
             }
             let kept_as = self.buffer.put_away()?;
             journal::buffer_set_aside(&damage, &kept_as);
-            self.buffer = sound_buffer(&self.config.agent.state_dir)?;
+            self.buffer = sound_buffer(&self.config.agent.state_dir, true)?;
         }
     }
 
@@ -143,10 +146,13 @@ impl Agent {
                 deliver_until_stopped(courier, outbox, &stop, &vitals);
             });
         }
-        if !self.buffer.is_checked_at_start() {
+        if !self.buffer.is_checked() {
             // It may take minutes and holds nobody up: it is not waited for at the end.
             let (path, stop) = (self.buffer.path().to_owned(), self.stop.clone());
             thread::spawn(move || {
+                if stop.wait(CHECK_AFTER) {
+                    return;
+                }
                 if let Err(error) = Buffer::check_beside(&path)
                     && error.is_damage()
                 {
@@ -252,6 +258,8 @@ impl CollectRoom {
         let mut collector = Collector::new(&config, &settings, &clock, &stop, &pulse, &figures);
         pulse.say("the first collection is under way");
         let mut failures = 0;
+        // After a power cut a whole plant starts at once; it does not go on polling in step.
+        let mut first_wait = Some(config.schedule.poll.mul_f64(retry::place_of(&config.agent.id)));
         let mut told = Told::default();
         let mut noted = None;
         while !stop.is_set() {
@@ -260,6 +268,9 @@ impl CollectRoom {
                     told.worked();
                     figures.note(|counts| drop(counts.buffer_failures.remove(COLLECT)));
                     pulse.say(said_of(&report));
+                    if report.files_read > 0 {
+                        buffer.rest();
+                    }
                     // A field update waits for it.
                     if !stop.is_set() && noted.as_ref() != Some(&report.failed_sources) {
                         lock.note(&noted_of(&report));
@@ -267,7 +278,7 @@ impl CollectRoom {
                     }
                     if report.failed_sources.is_empty() {
                         failures = 0;
-                        config.schedule.poll
+                        first_wait.take().unwrap_or(config.schedule.poll)
                     } else {
                         // What failed is tried again sooner than the next poll, each time later.
                         failures += 1;
@@ -357,6 +368,9 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
                 let begun = vitals.clock.now().uptime;
                 let result = courier.drain(&mut outbox, stop);
                 note_drain(vitals, begun, &courier, &result);
+                if courier.report() != DrainReport::default() {
+                    outbox.rest();
+                }
                 result
             }
             Err(error) => Err(error.into()),
@@ -372,12 +386,20 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
                 failures = 0;
                 told.worked();
                 courier.pulse().say("central answers");
+                courier.release_what_is_scarce();
                 (IDLE_AFTER, heard)
             }
             Err(error) => {
                 // A line that breaks now and then is not an unreachable central.
                 courier.pulse().say(said_of_failure(&error));
                 failures = if courier.made_progress() { 1 } else { failures + 1 };
+                let dice = fastrand::f64();
+                let wait = match &error {
+                    DrainError::Central(error) if error.is_want_of_a_connection() => {
+                        retry::wait_for_a_turn(failures, dice)
+                    }
+                    _ => retry::wait(failures, dice),
+                };
                 if let DrainError::Buffer(error) = error {
                     outbox = match recovered(outbox, error, &mut told, stop) {
                         Some(outbox) => outbox,
@@ -385,7 +407,7 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
                     };
                 }
                 // New sessions do not make an unreachable central reachable: knocks are not heard.
-                (retry::wait(failures, fastrand::f64()), u64::MAX)
+                (wait, u64::MAX)
             }
         };
         courier.pulse().rest(wait);

@@ -1,6 +1,10 @@
 //! Which production day an event belongs to, and a file's part of a day.
 
-use std::{borrow::Cow, collections::BTreeMap, ops::Range};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, btree_map::Entry},
+    ops::Range,
+};
 
 use chrono::{NaiveTime, TimeDelta};
 
@@ -12,11 +16,66 @@ use crate::{
 /// One file's events of one production day, in the order of its lines. Borrowed where they stand
 /// side by side in the file, as they nearly always do.
 #[derive(Clone, Debug)]
-pub struct Part<'e, 't>(pub(super) Cow<'e, [Event<'t>]>);
+pub struct Part<'e, 't> {
+    events: Cow<'e, [Event<'t>]>,
+    /// By time.
+    is_sorted: bool,
+    /// Whether the clock stepped back at one of the events.
+    has_steps: bool,
+}
 
-impl<'t> Part<'_, 't> {
+impl<'e, 't> Part<'e, 't> {
+    fn of(run: Run<'e, 't>) -> Self {
+        let Run { events, is_sorted, has_steps } = run;
+        Self { events: Cow::Borrowed(events), is_sorted, has_steps }
+    }
+
+    /// The clock had stepped over midnight and came back.
+    fn add(&mut self, run: &Run<'_, 't>) {
+        self.events.to_mut().extend_from_slice(run.events);
+        self.is_sorted = false;
+        self.has_steps |= run.has_steps;
+    }
+
     pub fn events(&self) -> &[Event<'t>] {
-        &self.0
+        &self.events
+    }
+
+    /// False also where they happen to be.
+    pub(super) fn is_sorted(&self) -> bool {
+        self.is_sorted
+    }
+
+    pub(super) fn has_steps(&self) -> bool {
+        self.has_steps
+    }
+}
+
+/// Events of one day that stand side by side.
+struct Run<'e, 't> {
+    events: &'e [Event<'t>],
+    is_sorted: bool,
+    has_steps: bool,
+}
+
+impl<'e, 't> Run<'e, 't> {
+    /// The events at the beginning of `events` that lie in `seconds`, and those behind them; what is
+    /// known of them is found in the same pass.
+    #[inline]
+    fn split(events: &'e [Event<'t>], seconds: &Range<i64>) -> (Self, &'e [Event<'t>]) {
+        let (mut before, mut is_sorted, mut has_steps) = (i64::MIN, true, false);
+        let mut length = 0;
+        for event in events {
+            if !seconds.contains(&event.seconds) {
+                break;
+            }
+            is_sorted &= before <= event.seconds;
+            has_steps |= event.stepped_back;
+            before = event.seconds;
+            length += 1;
+        }
+        let (events, behind) = events.split_at(length);
+        (Self { events, is_sorted, has_steps }, behind)
     }
 }
 
@@ -24,7 +83,7 @@ impl<'t> Part<'_, 't> {
 pub fn days_touched(events: &[Event<'_>], day_start: TimeDelta) -> BTreeMap<Day, u64> {
     let mut days = BTreeMap::new();
     for (day, run) in runs(events, day_start) {
-        *days.entry(day).or_default() += run.len() as u64;
+        *days.entry(day).or_default() += run.events.len() as u64;
     }
     days
 }
@@ -36,11 +95,12 @@ pub fn parts_by_day<'e, 't>(
 ) -> BTreeMap<Day, Part<'e, 't>> {
     let mut parts: BTreeMap<Day, Part<'e, 't>> = BTreeMap::new();
     for (day, run) in runs(events, day_start) {
-        parts
-            .entry(day)
-            // The clock stepped over midnight and back.
-            .and_modify(|part| part.0.to_mut().extend_from_slice(run))
-            .or_insert(Part(Cow::Borrowed(run)));
+        match parts.entry(day) {
+            Entry::Vacant(place) => {
+                place.insert(Part::of(run));
+            }
+            Entry::Occupied(mut part) => part.get_mut().add(&run),
+        }
     }
     parts
 }
@@ -53,28 +113,28 @@ pub fn part_of_day<'e, 't>(
     day_start: TimeDelta,
 ) -> Part<'e, 't> {
     let seconds = seconds_of(day, day_start);
-    let is_in = |event: &&Event<'_>| seconds.contains(&event.seconds);
-    let first = events.iter().position(|event| is_in(&event)).unwrap_or(events.len());
-    let from = &events[first..];
-    let (run, behind) = from.split_at(from.iter().take_while(is_in).count());
-    let mut part = Cow::Borrowed(run);
-    if behind.iter().any(|event| is_in(&event)) {
-        part.to_mut().extend(behind.iter().filter(is_in).copied());
+    let is_in = |event: &Event<'_>| seconds.contains(&event.seconds);
+    let first = events.iter().position(is_in).unwrap_or(events.len());
+    let (run, mut rest) = Run::split(&events[first..], &seconds);
+    let mut part = Part::of(run);
+    while let Some(next) = rest.iter().position(is_in) {
+        let (run, behind) = Run::split(&rest[next..], &seconds);
+        part.add(&run);
+        rest = behind;
     }
-    Part(part)
+    part
 }
 
 /// Cuts a file's events wherever the day changes.
 fn runs<'e, 't>(
     events: &'e [Event<'t>],
     day_start: TimeDelta,
-) -> impl Iterator<Item = (Day, &'e [Event<'t>])> {
+) -> impl Iterator<Item = (Day, Run<'e, 't>)> {
     let mut rest = events;
     std::iter::from_fn(move || {
         let day = Stamp::from_seconds(rest.first()?.seconds).day(day_start);
         let seconds = seconds_of(day, day_start);
-        let run = rest.iter().take_while(|event| seconds.contains(&event.seconds)).count();
-        let (run, behind) = rest.split_at(run);
+        let (run, behind) = Run::split(rest, &seconds);
         rest = behind;
         Some((day, run))
     })
@@ -107,13 +167,12 @@ mod tests {
             part_of_day(&events, day, day_start)
                 .events()
                 .iter()
-                .flat_map(|e| e.details())
-                .copied()
+                .flat_map(|e| e.details().bytes())
                 .collect()
         };
         for (day, part) in parts_by_day(&events, day_start) {
             let details_of_part: Vec<u8> =
-                part.events().iter().flat_map(|e| e.details()).copied().collect();
+                part.events().iter().flat_map(|e| e.details().bytes()).collect();
             assert_eq!(details_of_part, details(day));
         }
         days.into_iter().map(|(day, count)| (day.to_string(), count, details(day))).collect()

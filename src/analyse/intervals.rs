@@ -1,5 +1,7 @@
 //! Measures of unions of intervals, in whole milliseconds.
 
+use std::borrow::Cow;
+
 /// From `start` to `end`, in milliseconds; never negative.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Span {
@@ -15,10 +17,8 @@ impl Span {
     }
 }
 
-/// Total length of the union; sorts `spans`.
-pub(super) fn measure(spans: &mut [Span]) -> i64 {
-    // A stable sort: it takes spans that are two sorted runs, as they mostly are, in one merge.
-    spans.sort_by_key(|span| span.start);
+/// Total length of the union of spans in the order of their starts.
+pub(super) fn measure(spans: impl Iterator<Item = Span>) -> i64 {
     let mut total = 0;
     let mut covered_to = i64::MIN;
     for span in spans {
@@ -26,6 +26,30 @@ pub(super) fn measure(spans: &mut [Span]) -> i64 {
         covered_to = covered_to.max(span.end);
     }
     total
+}
+
+/// The spans of two lists that are in the order of their starts, in that order.
+pub(super) fn in_order<'s>(
+    mut a: &'s [Span],
+    mut b: &'s [Span],
+) -> impl Iterator<Item = Span> + use<'s> {
+    std::iter::from_fn(move || {
+        let next = match (a, b) {
+            ([of_a, ..], [of_b, ..]) if of_b.start < of_a.start => &mut b,
+            ([_, ..], _) => &mut a,
+            _ => &mut b,
+        };
+        next.split_off_first().copied()
+    })
+}
+
+/// The spans in the order of their starts; as they are where they have it, as they nearly always do.
+pub(super) fn sorted(spans: &[Span]) -> Cow<'_, [Span]> {
+    let mut spans = Cow::Borrowed(spans);
+    if !spans.is_sorted_by_key(|span| span.start) {
+        spans.to_mut().sort_by_key(|span| span.start);
+    }
+    spans
 }
 
 /// The union as spans that neither touch nor overlap, in order; sorts `spans`.
@@ -58,11 +82,21 @@ mod tests {
 
     #[test]
     fn every_moment_of_a_union_counts_once() {
-        assert_eq!(measure(&mut []), 0);
-        assert_eq!(measure(&mut [span(5, 9), span(0, 3)]), 7);
-        assert_eq!(measure(&mut [span(0, 5), span(3, 9), span(4, 6)]), 9);
-        assert_eq!(measure(&mut [span(0, 5), span(5, 9)]), 9);
-        assert_eq!(measure(&mut [span(0, 0), span(-3, -1)]), 2);
+        let measured = |spans: &[Span]| measure(sorted(spans).iter().copied());
+        assert_eq!(measured(&[]), 0);
+        assert_eq!(measured(&[span(5, 9), span(0, 3)]), 7);
+        assert_eq!(measured(&[span(0, 5), span(3, 9), span(4, 6)]), 9);
+        assert_eq!(measured(&[span(0, 5), span(5, 9)]), 9);
+        assert_eq!(measured(&[span(0, 0), span(-3, -1)]), 2);
+    }
+
+    #[test]
+    fn two_lists_in_order_are_one_in_order() {
+        let (a, b) = ([span(0, 9), span(4, 5), span(4, 6)], [span(-1, 0), span(4, 7), span(8, 9)]);
+        let starts: Vec<i64> = in_order(&a, &b).map(|span| span.start).collect();
+        assert_eq!(starts, [-1, 0, 4, 4, 4, 8]);
+        assert_eq!(in_order(&[], &b).count(), 3);
+        assert_eq!(in_order(&a, &[]).count(), 3);
     }
 
     #[test]
@@ -70,7 +104,7 @@ mod tests {
         let mut spans = [span(3, 9), span(0, 5), span(12, 15), span(9, 10)];
         let union = merged(&mut spans);
         assert_eq!(union, [span(0, 10), span(12, 15)]);
-        assert_eq!(covered(&union, span(-5, 50)), measure(&mut spans));
+        assert_eq!(covered(&union, span(-5, 50)), measure(spans.iter().copied()));
         assert_eq!(covered(&union, span(8, 13)), 3);
         assert_eq!(covered(&union, span(10, 12)), 0);
         assert_eq!(covered(&union, span(20, 30)), 0);

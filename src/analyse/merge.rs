@@ -16,11 +16,8 @@ use crate::{analyse::Part, parse::Event};
 
 /// The day's events in their final order. One sorted part comes back borrowed.
 pub(super) fn union<'e, 't>(parts: &'e [Part<'_, 't>]) -> Cow<'e, [Event<'t>]> {
-    let mut sorted: Vec<Cow<'e, [Event<'t>]>> = parts
-        .iter()
-        .map(|part| sorted_by_time(part.events()))
-        .filter(|part| !part.is_empty())
-        .collect();
+    let mut sorted: Vec<Cow<'e, [Event<'t>]>> =
+        parts.iter().map(sorted_by_time).filter(|part| !part.is_empty()).collect();
     if sorted.len() > 1 {
         sorted.sort_by(|a, b| order_of_parts(a, b));
         sorted.dedup_by(|later, earlier| order_of_parts(earlier, later).is_eq());
@@ -34,7 +31,7 @@ pub(super) fn union<'e, 't>(parts: &'e [Part<'_, 't>]) -> Cow<'e, [Event<'t>]> {
 /// Times of lines at which a clock stepped back, in order; a step that several parts show counts once.
 pub(super) fn clock_steps(parts: &[Part<'_, '_>]) -> Vec<i64> {
     let mut most: BTreeMap<i64, usize> = BTreeMap::new();
-    for part in parts {
+    for part in parts.iter().filter(|part| part.has_steps()) {
         let mut in_part: BTreeMap<i64, usize> = BTreeMap::new();
         for event in part.events().iter().filter(|event| event.stepped_back) {
             *in_part.entry(event.seconds).or_default() += 1;
@@ -47,11 +44,11 @@ pub(super) fn clock_steps(parts: &[Part<'_, '_>]) -> Vec<i64> {
     most.into_iter().flat_map(|(seconds, count)| std::iter::repeat_n(seconds, count)).collect()
 }
 
-fn sorted_by_time<'e, 't>(events: &'e [Event<'t>]) -> Cow<'e, [Event<'t>]> {
-    if events.is_sorted_by_key(|event| event.seconds) {
-        return Cow::Borrowed(events);
+fn sorted_by_time<'e, 't>(part: &'e Part<'_, 't>) -> Cow<'e, [Event<'t>]> {
+    if part.is_sorted() {
+        return Cow::Borrowed(part.events());
     }
-    let mut events = events.to_vec();
+    let mut events = part.events().to_vec();
     events.sort_by_key(|event| event.seconds);
     Cow::Owned(events)
 }
@@ -191,7 +188,7 @@ mod tests {
             if second.replace(event.seconds) != Some(event.seconds) {
                 found += &format!(" {}:", event.seconds % 60);
             }
-            found += std::str::from_utf8(event.details()).unwrap();
+            found += event.details();
         }
         found.trim().into()
     }

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use crate::{
     analyse::Part,
     model::{Day, ShortText, Stamp},
-    parse::{Debris, Event, Kind, NAMES_LIMIT, Words, latin1},
+    parse::{Debris, Event, Kind, NAMES_LIMIT, Words},
 };
 
 /// Characters kept of an unknown name.
@@ -45,7 +45,7 @@ pub fn debris_by_day<'t>(
 /// The remnants of one day from each file's part of it and each file's debris of it, in any order.
 pub fn remnants(parts: &[Part<'_, '_>], debris: &[&[Debris<'_>]], words: &Words) -> Remnants {
     let mut remnants = Remnants::default();
-    let lines = debris.iter().map(|of_file| of_file.iter().map(|one| (one.torn, one.bytes)));
+    let lines = debris.iter().map(|of_file| of_file.iter().map(|one| (one.torn, one.text)));
     for ((torn, _), count) in most_often(lines) {
         let counted = if torn { &mut remnants.torn_lines } else { &mut remnants.malformed_lines };
         *counted = counted.saturating_add(count);
@@ -96,9 +96,9 @@ fn most_often<L: Ord + std::hash::Hash>(
     most
 }
 
-fn shown(name: &[u8]) -> ShortText {
+fn shown(name: &str) -> ShortText {
     let dotted = |c: char| if c.is_control() { '·' } else { c };
-    latin1(&name[..name.len().min(NAME_CHARS)]).chars().map(dotted).collect()
+    name.chars().take(NAME_CHARS).map(dotted).collect()
 }
 
 #[cfg(test)]

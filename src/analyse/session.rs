@@ -9,12 +9,10 @@ use std::collections::BTreeMap;
 use crate::{
     analyse::{
         Options, Part, WaitStamp,
-        intervals::{Span, measure},
+        intervals::{Span, in_order, measure, sorted},
         merge, parts_by_day,
     },
-    model::{
-        Anomaly, AnomalyCode, Day, Figures, Job, Piece, Session, ShortText, Stamp, Stop, Wait,
-    },
+    model::{Anomaly, AnomalyCode, Day, Figures, Job, Piece, Session, Stamp, Stop, Wait},
     parse::{Event, Kind},
 };
 
@@ -97,7 +95,7 @@ impl Sweep {
                 if let Some(stop) = self.open_stop.take() {
                     self.lost_starts.push(stop);
                 }
-                self.session.pieces.push(Piece { at, details: short_text(event.details()) });
+                self.session.pieces.push(Piece { at, details: event.details().into() });
             }
             Kind::Wait => match event.wait_ms() {
                 Some(0) => {}
@@ -121,9 +119,9 @@ impl Sweep {
                 if let Some(job) = event.job() {
                     self.session.jobs.push(Job {
                         at,
-                        reference: short_text(job.reference),
+                        reference: job.reference.into(),
                         length_e2: job.length_e2,
-                        colour: job.colour.map_or("N/A".into(), short_text),
+                        colour: job.colour.unwrap_or("N/A").into(),
                     });
                 }
             }
@@ -135,6 +133,8 @@ impl Sweep {
         let mut session = self.session;
         let waits: Vec<Span> = session.waits.iter().map(Span::from).collect();
         let stops: Vec<Span> = session.stops.iter().map(Span::from).collect();
+        // Stops are in order: the next one begins when the last one has ended.
+        let by_start = sorted(&waits);
         let window = session.pieces.first().zip(session.pieces.last());
         let window = window.map(|(first, last)| Span { start: first.at.0, end: last.at.0 });
 
@@ -144,7 +144,7 @@ impl Sweep {
         figures.raw_wait_ms = plain_sum(&waits);
         figures.raw_stop_ms = plain_sum(&stops);
         if let Some(window) = window {
-            set_figures_of_window(figures, window, &waits, &stops);
+            set_figures_of_window(figures, window, &by_start, &stops);
         }
 
         let outside = window.map(|window| waits_outside(&waits, window)).unwrap_or_default();
@@ -153,7 +153,7 @@ impl Sweep {
             lost.map(|at| Anomaly { code: AnomalyCode::StartLineLost, at, count: 1 }).collect();
         anomalies.extend(self.without_duration.anomaly(AnomalyCode::WaitWithoutDuration));
         anomalies.extend(outside.anomaly(AnomalyCode::WaitOutsideProduction));
-        anomalies.extend(overlaps(waits, &stops).anomaly(AnomalyCode::Overlap));
+        anomalies.extend(overlaps(&by_start, &stops).anomaly(AnomalyCode::Overlap));
         if let (None, Some(first)) = (window, events.first()) {
             let at = Stamp::from_seconds(first.seconds);
             anomalies.push(Anomaly { code: AnomalyCode::NoPiece, at, count: 1 });
@@ -175,16 +175,15 @@ impl From<&Stop> for Span {
     }
 }
 
+/// Waits and stops in the order of their starts.
 fn set_figures_of_window(figures: &mut Figures, window: Span, waits: &[Span], stops: &[Span]) {
     figures.first_piece = Some(Stamp(window.start));
     figures.last_piece = Some(Stamp(window.end));
     figures.window_ms = window.end - window.start;
-    let mut inside: Vec<Span> = Vec::with_capacity(waits.len() + stops.len());
-    inside.extend(stops.iter().filter_map(|stop| stop.inside(window)));
-    figures.stop_ms = measure(&mut inside);
+    let inside = |span: Span| span.inside(window);
+    figures.stop_ms = measure(stops.iter().copied().filter_map(inside));
     // Waits outside stops: what the union of both has beyond the stops.
-    inside.extend(waits.iter().filter_map(|wait| wait.inside(window)));
-    figures.wait_ms = measure(&mut inside) - figures.stop_ms;
+    figures.wait_ms = measure(in_order(stops, waits).filter_map(inside)) - figures.stop_ms;
     figures.effective_ms = figures.window_ms - figures.stop_ms - figures.wait_ms;
 }
 
@@ -201,14 +200,13 @@ fn waits_outside(waits: &[Span], window: Span) -> Counted {
     outside
 }
 
-/// Waits that share a moment with an earlier wait, or with a stop.
-fn overlaps(mut waits: Vec<Span>, stops: &[Span]) -> Counted {
-    waits.sort_by_key(|wait| wait.start);
+/// Waits that share a moment with an earlier wait, or with a stop; both in the order of their starts.
+fn overlaps(waits: &[Span], stops: &[Span]) -> Counted {
     let mut overlaps = Counted::default();
     let mut waited_to = i64::MIN;
     // Stops never overlap one another, so their ends are as sorted as their starts.
     let mut stops = stops;
-    for wait in waits {
+    for &wait in waits {
         while let [stop, later @ ..] = stops
             && stop.end <= wait.start
         {
@@ -221,11 +219,6 @@ fn overlaps(mut waits: Vec<Span>, stops: &[Span]) -> Counted {
         waited_to = waited_to.max(wait.end);
     }
     overlaps
-}
-
-/// ISO-8859-1 as text.
-fn short_text(bytes: &[u8]) -> ShortText {
-    encoding_rs::mem::decode_latin1(bytes).into()
 }
 
 fn count_of(len: usize) -> u32 {

@@ -194,13 +194,18 @@ pub(super) fn replace<D: Detail>(
 ) -> rusqlite::Result<usize> {
     let columns = D::COLUMNS.join(", ");
     let marks: Vec<String> = (0..D::COLUMNS.len()).map(|at| format!("?{}", at + 4)).collect();
-    let sql = format!(
-        "INSERT OR REPLACE INTO {} (session_id, number, revision, {columns}) VALUES (?1, ?2, ?3, {})",
-        D::TABLE,
-        marks.join(", ")
-    );
+    let statement = |insert: &str| {
+        format!(
+            "{insert} INTO {} (session_id, number, revision, {columns}) VALUES (?1, ?2, ?3, {})",
+            D::TABLE,
+            marks.join(", ")
+        )
+    };
+    // SQLite keeps a copy of each page that a REPLACE may change, row by row, because one may have to be
+    // undone alone. A row that is new needs none of it, and nearly all are.
+    let mut insert = connection.prepare_cached(&statement("INSERT"))?;
+    let mut replace = connection.prepare_cached(&statement("INSERT OR REPLACE"))?;
     let mut written = 0;
-    let mut insert = connection.prepare_cached(&sql)?;
     for (at, row) in new.iter().enumerate() {
         if old.get(at) == Some(row) {
             continue;
@@ -208,7 +213,8 @@ pub(super) fn replace<D: Detail>(
         let number = at as i64 + 1;
         let keys = [session_id.into(), number.into(), revision.into()];
         let values = row.values().into_iter().take(D::COLUMNS.len());
-        insert.execute(params_from_iter(keys.into_iter().chain(values)))?;
+        let write = if at < old.len() { &mut replace } else { &mut insert };
+        write.execute(params_from_iter(keys.into_iter().chain(values)))?;
         written += 1;
     }
     if old.len() > new.len() {

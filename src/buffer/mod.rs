@@ -26,6 +26,7 @@ mod link;
 mod lock;
 mod outbox;
 mod overview;
+mod pages;
 mod raw;
 mod report;
 mod room;
@@ -40,7 +41,7 @@ pub use link::{CENTRAL, LinkState};
 pub use lock::StateLock;
 pub use outbox::{Pending, Waiting};
 pub use overview::{HeaderFilter, SessionHeader};
-pub use raw::{Chunk, TAIL_BYTES, tail_hash};
+pub use raw::{Chunk, TAIL_BYTES, joined, tail_hash};
 pub use report::{
     AsideReport, FileReport, LineTotals, MachineReport, SessionFilter, StoredSession, Totals,
 };
@@ -61,6 +62,8 @@ pub struct Buffer {
     buffer_id: String,
     /// A newer buffer that made way for the copy of this schema.
     went_back: Option<SetAside>,
+    /// Every page was looked at when it was opened.
+    is_checked: bool,
 }
 
 impl Buffer {
@@ -71,8 +74,10 @@ impl Buffer {
             .map_err(|source| BufferError::Directory { path: state_dir.to_owned(), source })?;
         let path = state_dir.join(FILE_NAME);
         let went_back = versions::go_back(&path)?;
+        pages::renew(&path);
         let connection = Connection::open(&path).during("open it", &path)?;
-        let mut buffer = Self { connection, path, buffer_id: String::new(), went_back };
+        let mut buffer =
+            Self { connection, path, buffer_id: String::new(), went_back, is_checked: false };
         buffer.check_version()?;
         buffer.configure()?;
         versions::migrate(&mut buffer.connection, &buffer.path)?;
@@ -88,6 +93,7 @@ impl Buffer {
             path: self.path.clone(),
             buffer_id: self.buffer_id.clone(),
             went_back: None,
+            is_checked: self.is_checked,
         };
         buffer.configure()?;
         Ok(buffer)
@@ -103,7 +109,7 @@ impl Buffer {
         let Self { path, buffer_id, .. } = look;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags).during("open it", &path)?;
-        let buffer = Self { connection, path, buffer_id, went_back: None };
+        let buffer = Self { connection, path, buffer_id, went_back: None, is_checked: false };
         buffer.configure()?;
         Ok(Some(buffer))
     }
@@ -117,7 +123,8 @@ impl Buffer {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags).during("open it", &path)?;
         connection.busy_timeout(BUSY_TIMEOUT).during("open it", &path)?;
-        let mut buffer = Self { connection, path, buffer_id: String::new(), went_back: None };
+        let mut buffer =
+            Self { connection, path, buffer_id: String::new(), went_back: None, is_checked: false };
         // A buffer that another process is just making has no tables, or no name, yet.
         if buffer.check_version()? == 0 {
             return Ok(None);
@@ -142,6 +149,15 @@ impl Buffer {
         &self.buffer_id
     }
 
+    /// Gives back what SQLite keeps in memory of the file's pages, before a rest: after a day of work it
+    /// would be two megabytes a connection for as long as the process lives.
+    pub fn rest(&self) {
+        // A cache that stays is no harm.
+        if let Err(error) = self.connection.execute_batch("PRAGMA shrink_memory") {
+            log::debug!("the cache of {} stays: {error}", self.path.display());
+        }
+    }
+
     /// Bytes of the database and its write-ahead log on disk.
     pub fn size_bytes(&self) -> u64 {
         [self.path.clone(), self.path.with_extension("db-wal")]
@@ -157,7 +173,7 @@ impl Buffer {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .during("begin a batch", &self.path)?;
-        Ok(Batch { transaction, path: &self.path })
+        Ok(Batch { transaction, path: &self.path, zstd: raw::Zstd::default() })
     }
 
     /// One small durable change outside a batch.
@@ -181,6 +197,8 @@ impl Buffer {
         let connection = &self.connection;
         let set = || -> rusqlite::Result<()> {
             connection.busy_timeout(BUSY_TIMEOUT)?;
+            // Counts for a file that has no page yet.
+            connection.pragma_update(None, "page_size", pages::PAGE_BYTES)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "foreign_keys", true)?;
@@ -221,12 +239,13 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Batch<'b> {
     transaction: Transaction<'b>,
     path: &'b Path,
+    zstd: raw::Zstd,
 }
 
 impl Batch<'_> {
     /// Makes everything of this batch durable.
     pub fn commit(self, step: Step) -> Result<(), BufferError> {
-        let Self { transaction, path } = self;
+        let Self { transaction, path, .. } = self;
         durably(step, || transaction.commit()).during("commit a batch", path)
     }
 

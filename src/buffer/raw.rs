@@ -1,10 +1,11 @@
 //! Raw bytes in compressed chunks. A chunk begins at a line's beginning and ends behind a line end,
 //! except where an endless line was passed over or a closed file's last line has no end.
 
-use std::path::Path;
+use std::{cell::RefCell, io, path::Path};
 
 use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::{Batch, Buffer, BufferError, error::During};
 
@@ -28,17 +29,32 @@ pub struct Chunk {
     pub bytes: Option<Vec<u8>>,
 }
 
+/// The kept bytes of a file's chunks as one text. A file in one chunk, as most are, is not copied.
+pub fn joined(chunks: Vec<Chunk>) -> Vec<u8> {
+    let kept_bytes =
+        chunks.iter().filter_map(|chunk| Some(chunk.bytes.as_ref()?.len())).sum::<usize>();
+    let mut kept = chunks.into_iter().filter_map(|chunk| chunk.bytes);
+    let mut whole = kept.next().unwrap_or_default();
+    whole.reserve_exact(kept_bytes - whole.len());
+    for mut bytes in kept {
+        whole.append(&mut bytes);
+    }
+    whole
+}
+
 impl Buffer {
     /// All chunks of a file in order.
     pub fn chunks(&self, file_id: i64) -> Result<Vec<Chunk>, BufferError> {
-        read_chunks(&self.connection, &self.path, file_id)
+        read_chunks(&self.connection, &self.path, file_id, &Zstd::default())
     }
 }
 
 impl Batch<'_> {
     /// Keeps `bytes`, which stood at `start` of the file.
     pub fn append(&self, file_id: i64, start: u64, bytes: &[u8]) -> Result<(), BufferError> {
-        let packed = pack(bytes)
+        let packed = self
+            .zstd
+            .pack(bytes)
             .map_err(|source| BufferError::Pack { path: self.path.to_owned(), source })?;
         self.insert_chunk(file_id, start, bytes.len() as u64, Some(&packed))
     }
@@ -67,26 +83,7 @@ impl Batch<'_> {
 
     /// All chunks of a file in order.
     pub fn chunks(&self, file_id: i64) -> Result<Vec<Chunk>, BufferError> {
-        let rows = self
-            .transaction
-            .prepare_cached(
-                "SELECT start_byte, length_bytes, bytes FROM raw_chunk
-                 WHERE file_id = ?1 ORDER BY start_byte",
-            )
-            .and_then(|mut select| {
-                select
-                    .query_map([file_id], |row| {
-                        Ok((row.get(0)?, row.get(1)?, row.get::<_, Option<Vec<u8>>>(2)?))
-                    })?
-                    .collect::<rusqlite::Result<Vec<(u64, u64, Option<Vec<u8>>)>>>()
-            })
-            .during("read raw bytes", self.path)?;
-        rows.into_iter()
-            .map(|(start, length, packed)| {
-                let bytes = packed.map(|packed| unpack(self.path, file_id, start, length, &packed));
-                Ok(Chunk { start, length, bytes: bytes.transpose()? })
-            })
-            .collect()
+        read_chunks(&self.transaction, self.path, file_id, &self.zstd)
     }
 
     /// Drops everything kept from `start` on (an open last line that got its rest).
@@ -117,8 +114,7 @@ impl Batch<'_> {
         if count < 2 || holes > 0 || length > most_bytes {
             return Ok(());
         }
-        let whole: Vec<u8> =
-            self.chunks(file_id)?.into_iter().filter_map(|chunk| chunk.bytes).flatten().collect();
+        let whole = joined(self.chunks(file_id)?);
         self.truncate(file_id, 0)?;
         self.append(file_id, 0, &whole)
     }
@@ -128,44 +124,64 @@ fn read_chunks(
     connection: &Connection,
     path: &Path,
     file_id: i64,
+    zstd: &Zstd,
 ) -> Result<Vec<Chunk>, BufferError> {
-    let rows = connection
+    let mut select = connection
         .prepare_cached(
             "SELECT start_byte, length_bytes, bytes FROM raw_chunk
              WHERE file_id = ?1 ORDER BY start_byte",
         )
-        .and_then(|mut select| {
-            select
-                .query_map([file_id], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get::<_, Option<Vec<u8>>>(2)?))
-                })?
-                .collect::<rusqlite::Result<Vec<(u64, u64, Option<Vec<u8>>)>>>()
-        })
         .during("read raw bytes", path)?;
-    rows.into_iter()
-        .map(|(start, length, packed)| {
-            let bytes = packed.map(|packed| unpack(path, file_id, start, length, &packed));
-            Ok(Chunk { start, length, bytes: bytes.transpose()? })
-        })
-        .collect()
+    let mut rows = select.query([file_id]).during("read raw bytes", path)?;
+    let mut chunks = Vec::new();
+    while let Some(row) = rows.next().during("read raw bytes", path)? {
+        let read = || -> rusqlite::Result<(u64, u64, Option<&[u8]>)> {
+            Ok((row.get(0)?, row.get(1)?, row.get_ref(2)?.as_blob_or_null()?))
+        };
+        let (start, length, packed) = read().during("read raw bytes", path)?;
+        let bytes = packed.map(|packed| {
+            zstd.unpack(packed, length).map_err(|source| BufferError::Unpack {
+                path: path.to_owned(),
+                file_id,
+                start,
+                source,
+            })
+        });
+        chunks.push(Chunk { start, length, bytes: bytes.transpose()? });
+    }
+    Ok(chunks)
 }
 
-/// With a checksum: a page that went bad on the card is noticed when its bytes are needed.
-fn pack(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
-    compressor.include_checksum(true)?;
-    compressor.compress(bytes)
+/// zstd's working memory, a hundred kilobytes and more, made once for as long as this lives: an allocator
+/// gives such a piece back to the kernel each time, which then clears it anew.
+#[derive(Default)]
+pub(super) struct Zstd {
+    packing: RefCell<Option<Compressor<'static>>>,
+    unpacking: RefCell<Option<Decompressor<'static>>>,
 }
 
-fn unpack(
-    path: &Path,
-    file_id: i64,
-    start: u64,
-    length: u64,
-    packed: &[u8],
-) -> Result<Vec<u8>, BufferError> {
-    usize::try_from(length)
-        .map_err(std::io::Error::other)
-        .and_then(|length| zstd::bulk::decompress(packed, length))
-        .map_err(|source| BufferError::Unpack { path: path.to_owned(), file_id, start, source })
+impl Zstd {
+    /// With a checksum: a page that went bad on the card is noticed when its bytes are needed.
+    fn pack(&self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut packing = self.packing.borrow_mut();
+        let compressor = match &mut *packing {
+            Some(compressor) => compressor,
+            none => {
+                let mut compressor = Compressor::new(ZSTD_LEVEL)?;
+                compressor.include_checksum(true)?;
+                none.insert(compressor)
+            }
+        };
+        compressor.compress(bytes)
+    }
+
+    fn unpack(&self, packed: &[u8], length: u64) -> io::Result<Vec<u8>> {
+        let length = usize::try_from(length).map_err(io::Error::other)?;
+        let mut unpacking = self.unpacking.borrow_mut();
+        let decompressor = match &mut *unpacking {
+            Some(decompressor) => decompressor,
+            none => none.insert(Decompressor::new()?),
+        };
+        decompressor.decompress(packed, length)
+    }
 }

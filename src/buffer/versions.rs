@@ -149,7 +149,7 @@ fn newest_copy(path: &Path, known: usize) -> Option<PathBuf> {
     })
 }
 
-fn sync_directory(path: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Settings, judge::History};
 use crate::{
     analyse::{
-        ANALYSIS_VERSION, Part, days_touched, debris_by_day, parts_by_day, remnants, session_of_day,
+        ANALYSIS_VERSION, Part, Remnants, days_touched, debris_by_day, parts_by_day, remnants,
+        session_of_day,
     },
-    buffer::{Batch, BufferError, Changed, Chunk},
+    buffer::{Batch, BufferError, Changed, Chunk, joined},
     journal,
-    model::Day,
+    model::{Day, Session},
     parse::{Debris, Parsed, Text, parse},
 };
 
@@ -41,7 +42,46 @@ pub(super) fn recompute(
         all.extend(files.iter().map(|(id, name)| (*id, name.clone())));
         files_of_day.insert(*day, all);
     }
-    let days: BTreeSet<Day> = touched.keys().copied().collect();
+    let (Some(&first), Some(&last)) = (touched.keys().next(), touched.keys().next_back()) else {
+        return Ok(0);
+    };
+    let computed = computed(batch, &files_of_day, at_hand, settings)?;
+    let mut history = History::load(batch, machine_id, (first, last), settings)?;
+    let mut changed = 0;
+    for ((&day, files), Computed { session, remnants }) in files_of_day.iter().zip(computed) {
+        let held = batch.events_beyond_raw(machine_id, day)?;
+        if held.is_some_and(|events| session.figures.events < events) {
+            // Its older bytes made room long ago; what is left of them would only shrink it. The new
+            // file feeds no session, so it stays on its source.
+            journal::day_kept(day, files.values());
+            changed += u64::from(history.judge_stored(batch, day)?);
+            continue;
+        }
+        let judged = history.judge(batch, day, &session, remnants)?;
+        let ids: Vec<i64> = files.keys().copied().collect();
+        let sources = log_sources(files.values());
+        let change =
+            batch.put_session(machine_id, &session, &judged, &ids, &sources, ANALYSIS_VERSION)?;
+        changed += u64::from(change != Changed::Same);
+    }
+    Ok(changed)
+}
+
+/// What the bytes of a day amount to.
+struct Computed {
+    session: Session,
+    remnants: Remnants,
+}
+
+/// Computes the days of `files_of_day`, in their order. Texts and events are gone when it returns: a huge day's are not
+/// in memory together with the rows that it is compared with.
+fn computed(
+    batch: &Batch<'_>,
+    files_of_day: &BTreeMap<Day, BTreeMap<i64, String>>,
+    at_hand: &AtHand<'_>,
+    settings: &Settings,
+) -> Result<Vec<Computed>, BufferError> {
+    let days: BTreeSet<Day> = files_of_day.keys().copied().collect();
     let file_ids: BTreeSet<i64> =
         files_of_day.values().flat_map(|files| files.keys().copied()).collect();
 
@@ -70,47 +110,32 @@ pub(super) fn recompute(
         .map(|(id, parsed)| (*id, debris_by_day(&parsed.events, &parsed.debris, day_start)))
         .collect();
 
-    let (Some(&first), Some(&last)) = (days.first(), days.last()) else { return Ok(0) };
-    let mut history = History::load(batch, machine_id, (first, last), settings)?;
-    let mut changed = 0;
-    for (day, files) in &files_of_day {
+    let mut all = Vec::with_capacity(files_of_day.len());
+    for (day, files) in files_of_day {
         let parts: Vec<_> = files
             .keys()
             .filter_map(|id| parts_of_file.get_mut(id).and_then(|parts| parts.remove(day)))
             .collect();
         let session = session_of_day(&parts, &settings.options);
-        let held = batch.events_beyond_raw(machine_id, *day)?;
-        if held.is_some_and(|events| session.figures.events < events) {
-            // Its older bytes made room long ago; what is left of them would only shrink it. The new
-            // file feeds no session, so it stays on its source.
-            journal::day_kept(*day, files.values());
-            changed += u64::from(history.judge_stored(batch, *day)?);
-            continue;
-        }
         let debris: Vec<Vec<Debris<'_>>> = files
             .keys()
             .filter_map(|id| debris_of_file.get_mut(id).and_then(|debris| debris.remove(day)))
             .collect();
         let debris: Vec<&[Debris<'_>]> = debris.iter().map(Vec::as_slice).collect();
         let remnants = remnants(&parts, &debris, &settings.words);
-        let judged = history.judge(batch, *day, &session, remnants)?;
-        let ids: Vec<i64> = files.keys().copied().collect();
-        let sources = log_sources(files.values());
-        let change =
-            batch.put_session(machine_id, &session, &judged, &ids, &sources, ANALYSIS_VERSION)?;
-        changed += u64::from(change != Changed::Same);
+        all.push(Computed { session, remnants });
     }
-    Ok(changed)
+    Ok(all)
 }
 
 /// One text where the file is of an ordinary size, so that nothing depends on how it was read.
 fn wanted_bytes(chunks: Vec<Chunk>, days: &BTreeSet<Day>, settings: &Settings) -> Vec<Vec<u8>> {
     let whole_bytes: u64 = chunks.iter().map(|chunk| chunk.length).sum();
     let has_hole = chunks.iter().any(|chunk| chunk.bytes.is_none());
-    let kept = chunks.into_iter().filter_map(|chunk| chunk.bytes);
     if whole_bytes <= WHOLE_BYTES && !has_hole {
-        return vec![kept.flatten().collect()];
+        return vec![joined(chunks)];
     }
+    let kept = chunks.into_iter().filter_map(|chunk| chunk.bytes);
     kept.filter(|bytes| {
         let text = Text::new(bytes);
         let parsed = parse(&text, &settings.words);

@@ -3,7 +3,7 @@
 //! What must never happen here: a file deleted of which the source holds one byte that the buffer
 //! does not, or whose sessions are not all in central; a file closed by the gateway's own clock.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::NaiveDateTime;
 
@@ -27,6 +27,10 @@ use crate::{
 /// Files up to this size get one chunk when they close.
 const COMPACT_UP_TO_BYTES: u64 = 8 << 20;
 
+/// A file that its source refused to delete is read and compared again no sooner: a server that lets
+/// nobody delete may hold hundreds of them.
+const REFUSED_FOR: Duration = Duration::from_secs(3600);
+
 /// Files that close, or are marked, in one transaction.
 const AT_ONCE: usize = 256;
 
@@ -34,7 +38,7 @@ const AT_ONCE: usize = 256;
 /// to see the server's day behind a file or two that claim to be of the future.
 const TIMES_ASKED: usize = 3;
 
-impl FolderCycle<'_> {
+impl FolderCycle<'_, '_> {
     /// Asks for the times that a listing without them (vsftpd's) leaves open, where a file waits for
     /// them. Never for more than a few files: for old ones it is enough to know the server's day.
     pub(super) fn ask_times(&mut self, source: &mut dyn Source, listed: &mut Listed) {
@@ -153,7 +157,7 @@ impl FolderCycle<'_> {
             self.read(buffer, source, entry, Some(file), is_sure, true)?
         {
             let is_same = reading.goes_on_with(file) && !reading.brings_lines();
-            let mut waiting = vec![(reading, now.uptime)];
+            let mut waiting = vec![self.waiting(reading, now.uptime)];
             if let Some(kept) = self.keep_all(buffer, &mut waiting)?.pop()
                 && kept.state == FileState::Growing
                 && is_same
@@ -177,6 +181,12 @@ impl FolderCycle<'_> {
         entry: &Entry,
         file: &FileProgress,
     ) -> Result<(), BufferError> {
+        let uptime = self.watch.now().uptime;
+        if let Some(refused) = self.memory.kept_by_source.get(&file.id)
+            && uptime.saturating_sub(*refused) < REFUSED_FOR
+        {
+            return Ok(());
+        }
         if !buffer.is_confirmed(file.id)?
             || !buffer.is_whole(file)?
             || !self.is_all_confirmed(buffer, file)?
@@ -205,9 +215,15 @@ impl FolderCycle<'_> {
             }
         }
         if let Err(error) = durably(Step::Delete, || source.delete(self.folder, &file.name)) {
-            self.source_failed(&file.name, error);
+            if matches!(error, SourceError::FileRefused { .. } | SourceError::Disk { .. }) {
+                journal::deletion_refused(&self.config.name, self.folder, &file.name, &error);
+                self.memory.kept_by_source.insert(file.id, uptime);
+            } else {
+                self.source_failed(&file.name, error);
+            }
             return Ok(());
         }
+        self.memory.kept_by_source.remove(&file.id);
         self.report.files_deleted += 1;
         journal::file_deleted(&self.config.name, self.folder, &file.name, file.consumed_bytes);
         let deleted = FileProgress { state: FileState::Deleted, ..file.clone() };
@@ -241,7 +257,8 @@ impl FolderCycle<'_> {
         let begun = self.watch.now().uptime;
         match self.read(buffer, source, entry, Some(file), false, false)? {
             Outcome::Read(reading) | Outcome::SourceGone(reading) => {
-                let mut waiting: Vec<_> = reading.into_iter().map(|read| (read, begun)).collect();
+                let mut waiting: Vec<_> =
+                    reading.into_iter().map(|read| self.waiting(read, begun)).collect();
                 self.keep_all(buffer, &mut waiting)?;
                 Ok(())
             }

@@ -3,7 +3,7 @@
 use super::{
     Moment, Settings,
     decide::too_large,
-    keep::{Origin, keep},
+    keep::{Origin, Waiting, keep},
     reading::{ReadError, Reading, Request, Target, read_file},
 };
 use crate::{
@@ -115,7 +115,8 @@ fn count(
     moment: &Moment,
     report: &mut ImportReport,
 ) -> Result<FileProgress, BufferError> {
-    let (kept, changed) = keep(buffer, origin, &[reading], settings, &moment.wall)?;
+    let waiting = Waiting { origin, reading, begun: moment.uptime };
+    let (kept, changed) = keep(buffer, &[waiting], settings, &moment.wall)?;
     report.sessions_changed += changed;
     let kept = kept.into_iter().next().expect("one reading gives one progress");
     report.bytes += kept.bytes;

@@ -1,7 +1,7 @@
 //! Makes what was read durable: raw bytes, progress, counts and the sessions they change, of several
 //! files in one transaction.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Settings,
@@ -25,6 +25,15 @@ pub(super) struct Origin<'o> {
     pub machine: &'o Machine,
 }
 
+/// A reading that is made durable with others in one transaction.
+#[derive(Debug)]
+pub(super) struct Waiting<'o> {
+    pub origin: Origin<'o>,
+    pub reading: Reading,
+    /// Running time at which the reading began.
+    pub begun: Duration,
+}
+
 /// What became of one reading.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
@@ -35,27 +44,33 @@ pub(super) struct Kept {
 }
 
 /// Keeps the readings in one transaction and returns each one's progress, in their order, and how
-/// many sessions changed.
+/// many sessions changed. Readings of one folder stand side by side.
 pub(super) fn keep(
     buffer: &mut Buffer,
-    origin: Origin<'_>,
-    readings: &[Reading],
+    waiting: &[Waiting<'_>],
     settings: &Settings,
     wall: &str,
 ) -> Result<(Vec<Kept>, u64), BufferError> {
     let batch = buffer.batch()?;
-    let machine_id = batch.machine(origin.machine)?;
-    let mut kept = Vec::with_capacity(readings.len());
-    let mut touched = Touched::new();
-    let mut at_hand = AtHand::new();
-    for reading in readings {
-        let one = keep_one(&batch, origin, machine_id, reading, &mut touched, settings, wall)?;
-        if let [Stretch::Lines { start: 0, bytes }] = reading.stretches.as_slice() {
-            at_hand.insert(one.file.id, bytes);
+    let mut kept = Vec::with_capacity(waiting.len());
+    let mut changed = 0;
+    let of_one_folder = |one: &Waiting<'_>, next: &Waiting<'_>| {
+        (one.origin.source, one.origin.folder) == (next.origin.source, next.origin.folder)
+    };
+    for of_folder in waiting.chunk_by(of_one_folder) {
+        let origin = of_folder[0].origin;
+        let machine_id = batch.machine(origin.machine)?;
+        let mut touched = Touched::new();
+        let mut at_hand = AtHand::new();
+        for Waiting { reading, .. } in of_folder {
+            let one = keep_one(&batch, origin, machine_id, reading, &mut touched, settings, wall)?;
+            if let [Stretch::Lines { start: 0, bytes }] = reading.stretches.as_slice() {
+                at_hand.insert(one.file.id, bytes);
+            }
+            kept.push(one);
         }
-        kept.push(one);
+        changed += recompute(&batch, machine_id, &touched, &at_hand, settings)?;
     }
-    let changed = recompute(&batch, machine_id, &touched, &at_hand, settings)?;
     batch.commit(Step::Keep)?;
     Ok((kept, changed))
 }

@@ -42,7 +42,7 @@ pub use judge::judge_stale;
 pub use replay::{ReplayReport, replay, replay_outdated};
 
 use decide::{Look, is_log, look};
-use keep::{Kept, Origin, keep};
+use keep::{Kept, Origin, Waiting, keep};
 use reading::{ReadError, Reading, Request, Target, read_file};
 use room::{Room, make_room};
 
@@ -75,10 +75,16 @@ pub trait Watch {
     fn kept(&self);
 }
 
+/// What a folder brought and is not more than this waits for the other folders', so that a poll of
+/// machines at work is one transaction: each one costs a card several pages of its own.
+const TOGETHER_BYTES: usize = 64 << 10;
+
 /// What is remembered of a source from one cycle to the next, so that the log says a thing once.
 #[derive(Debug, Default)]
 pub struct SourceMemory {
     folders: Option<Vec<String>>,
+    /// File (the buffer's id) -> running time at which the source refused to delete it.
+    kept_by_source: BTreeMap<i64, Duration>,
 }
 
 /// What one cycle over one source did.
@@ -131,17 +137,28 @@ pub fn collect(
         }
     }
     let mut listings: Vec<(&str, &Machine, Listed)> = Vec::new();
+    let mut waiting = Vec::new();
     for (folder, machine) in &config.folders {
         if watch.must_stop() {
-            return Ok(report);
+            break;
         }
-        let mut cycle =
-            FolderCycle { config, settings, watch, folder, machine, report: &mut report };
-        match cycle.read_new(buffer, source)? {
+        let report = &mut report;
+        let mut cycle = FolderCycle { config, settings, watch, folder, machine, report, memory };
+        match cycle.read_new(buffer, source, &mut waiting)? {
             Some(listed) => listings.push((folder, machine, listed)),
             None if report.error.is_some() => break,
             None => {}
         }
+        if bytes_of(&waiting) >= TOGETHER_BYTES {
+            keep_all(buffer, &mut waiting, settings, watch, report)?;
+        }
+    }
+    keep_all(buffer, &mut waiting, settings, watch, &mut report)?;
+    if watch.must_stop() {
+        return Ok(report);
+    }
+    for (folder, _, listed) in &mut listings {
+        listed.bring_up_to_date(buffer, &config.name, folder)?;
     }
     let judged = judge_stale(buffer, settings)?;
     if judged > 0 {
@@ -152,8 +169,8 @@ pub fn collect(
         return Ok(report);
     }
     for (folder, machine, listed) in &mut listings {
-        let mut cycle =
-            FolderCycle { config, settings, watch, folder, machine, report: &mut report };
+        let report = &mut report;
+        let mut cycle = FolderCycle { config, settings, watch, folder, machine, report, memory };
         cycle.ask_times(source, listed);
     }
     let newest_server_time =
@@ -162,8 +179,8 @@ pub fn collect(
         if watch.must_stop() || report.error.is_some() {
             return Ok(report);
         }
-        let mut cycle =
-            FolderCycle { config, settings, watch, folder, machine, report: &mut report };
+        let report = &mut report;
+        let mut cycle = FolderCycle { config, settings, watch, folder, machine, report, memory };
         cycle.close_and_delete(buffer, source, listed, newest_server_time)?;
     }
     Ok(report)
@@ -173,6 +190,8 @@ pub fn collect(
 struct Listed {
     entries: Vec<Entry>,
     known: BTreeMap<String, FileProgress>,
+    /// Nothing was read since `known` was.
+    is_current: bool,
     /// Times asked one by one, where the listing has none.
     asked: BTreeMap<String, NaiveDateTime>,
 }
@@ -185,28 +204,47 @@ impl Listed {
     fn newest_time(&self) -> Option<NaiveDateTime> {
         self.entries.iter().filter_map(|entry| self.time_of(entry)).max()
     }
+
+    fn bring_up_to_date(
+        &mut self,
+        buffer: &Buffer,
+        source: &str,
+        folder: &str,
+    ) -> Result<(), BufferError> {
+        if !std::mem::replace(&mut self.is_current, true) {
+            self.known = known(buffer, source, folder)?;
+        }
+        Ok(())
+    }
 }
 
 /// One folder's part of a cycle.
-struct FolderCycle<'c> {
+struct FolderCycle<'c, 'r> {
     config: &'c SourceConfig,
     settings: &'c Settings,
     watch: &'c dyn Watch,
     folder: &'c str,
     machine: &'c Machine,
-    report: &'c mut SourceReport,
+    report: &'r mut SourceReport,
+    memory: &'r mut SourceMemory,
 }
 
-impl FolderCycle<'_> {
-    fn origin(&self) -> Origin<'_> {
+impl<'c> FolderCycle<'c, '_> {
+    fn origin(&self) -> Origin<'c> {
         Origin { source: &self.config.name, folder: self.folder, machine: self.machine }
     }
 
-    /// Reads what is new; returns the folder as listed, `None` where it could not be.
+    fn waiting(&self, reading: Reading, begun: Duration) -> Waiting<'c> {
+        Waiting { origin: self.origin(), reading, begun }
+    }
+
+    /// Reads what is new and puts it among what waits to be made durable; returns the folder as
+    /// listed, `None` where it could not be.
     fn read_new(
         &mut self,
         buffer: &mut Buffer,
         source: &mut dyn Source,
+        waiting: &mut Vec<Waiting<'c>>,
     ) -> Result<Option<Listed>, BufferError> {
         let mut entries = match source.list(self.folder) {
             Ok(entries) => entries,
@@ -225,53 +263,48 @@ impl FolderCycle<'_> {
         entries.retain(|entry| is_log(&entry.name));
         entries.sort_by(|one, other| one.name.cmp(&other.name));
         self.report.files_listed += entries.len() as u64;
-        let mut known_files = self.known(buffer)?;
+        let known = known(buffer, &self.config.name, self.folder)?;
+        let mut listed = Listed { entries, known, is_current: true, asked: BTreeMap::new() };
         if !self.has_room(buffer)? {
-            let asked = BTreeMap::new();
-            return Ok(Some(Listed { entries, known: known_files, asked }));
+            return Ok(Some(listed));
         }
-        let mut is_current = true;
-        let mut waiting: Vec<(Reading, Duration)> = Vec::new();
-        for (at, entry) in entries.iter().enumerate() {
+        for (at, entry) in listed.entries.iter().enumerate() {
             if self.watch.must_stop() {
                 break;
             }
-            self.watch.progress(self.folder, at, entries.len());
-            let known = known_files.get(&entry.name);
+            self.watch.progress(self.folder, at, listed.entries.len());
+            let known = listed.known.get(&entry.name);
             let begun = self.watch.now();
             match look(entry, known, self.config.max_file_bytes) {
                 Look::Skip => continue,
                 Look::Refuse(refusal) => {
-                    is_current = false;
+                    listed.is_current = false;
                     let target = match known {
                         Some(file) => Target::Known(file.clone()),
                         None => Target::New(entry.name.clone()),
                     };
-                    waiting.push((Reading::refused(target, entry, refusal), begun.uptime));
+                    let refused = Reading::refused(target, entry, refusal);
+                    waiting.push(self.waiting(refused, begun.uptime));
                 }
                 action => {
-                    is_current = false;
+                    listed.is_current = false;
                     let resume = action == Look::Resume;
                     match self.read(buffer, source, entry, known, resume, false)? {
-                        Outcome::Read(Some(reading)) => waiting.push((reading, begun.uptime)),
-                        Outcome::Read(None) => {}
+                        Outcome::Read(reading) => {
+                            waiting.extend(reading.map(|read| self.waiting(read, begun.uptime)));
+                        }
                         Outcome::SourceGone(reading) => {
-                            waiting.extend(reading.map(|reading| (reading, begun.uptime)));
+                            waiting.extend(reading.map(|read| self.waiting(read, begun.uptime)));
                             break;
                         }
                     }
                 }
             }
-            let bytes: usize = waiting.iter().map(|(reading, _)| reading.bytes()).sum();
-            if bytes >= self.settings.batch_bytes {
-                self.keep_all(buffer, &mut waiting)?;
+            if bytes_of(waiting) >= self.settings.batch_bytes {
+                self.keep_all(buffer, waiting)?;
             }
         }
-        self.keep_all(buffer, &mut waiting)?;
-        if !is_current {
-            known_files = self.known(buffer)?;
-        }
-        Ok(Some(Listed { entries, known: known_files, asked: BTreeMap::new() }))
+        Ok(Some(listed))
     }
 
     /// Whether more may be read; what central holds makes room first.
@@ -285,11 +318,6 @@ impl FolderCycle<'_> {
             }
         }
         Ok(true)
-    }
-
-    fn known(&self, buffer: &Buffer) -> Result<BTreeMap<String, FileProgress>, BufferError> {
-        let files = buffer.folder_progress(&self.config.name, self.folder)?;
-        Ok(files.into_iter().map(|file| (file.name.clone(), file)).collect())
     }
 
     fn read(
@@ -316,8 +344,9 @@ impl FolderCycle<'_> {
         let moment = self.watch.now();
         let mut keep_part = |buffer: &mut Buffer, part: Reading| {
             let begun = Instant::now();
-            let (kept, changed) =
-                keep(buffer, self.origin(), &[part], self.settings, &self.watch.now().wall)?;
+            let now = self.watch.now();
+            let part = self.waiting(part, now.uptime);
+            let (kept, changed) = keep(buffer, &[part], self.settings, &now.wall)?;
             self.report.keep_time += begun.elapsed();
             self.report.sessions_changed += changed;
             let kept = kept.into_iter().next().expect("one reading gives one progress");
@@ -346,39 +375,63 @@ impl FolderCycle<'_> {
         }
     }
 
-    /// Makes the waiting readings durable in one transaction and says what they were.
     fn keep_all(
         &mut self,
         buffer: &mut Buffer,
-        waiting: &mut Vec<(Reading, Duration)>,
+        waiting: &mut Vec<Waiting<'_>>,
     ) -> Result<Vec<FileProgress>, BufferError> {
-        if waiting.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (readings, begun): (Vec<_>, Vec<_>) = std::mem::take(waiting).into_iter().unzip();
-        let now = self.watch.now();
-        let at_keeping = Instant::now();
-        let (kept, changed) = keep(buffer, self.origin(), &readings, self.settings, &now.wall)?;
-        self.report.keep_time += at_keeping.elapsed();
-        self.report.sessions_changed += changed;
-        if changed > 0 {
-            self.watch.kept();
-        }
-        for (Kept { file, bytes, events, rejected }, begun) in kept.iter().zip(begun) {
-            if let Some(refusal) = &file.refusal {
-                self.report.files_refused += 1;
-                journal::file_refused(&self.config.name, self.folder, &file.name, refusal);
-                continue;
-            }
-            self.report.files_read += 1;
-            self.report.bytes += bytes;
-            self.report.events += events;
-            self.report.rejected += rejected;
-            let took = now.uptime.saturating_sub(begun);
-            journal::file_read(self.folder, &file.name, *events, *rejected, *bytes, took);
-        }
-        Ok(kept.into_iter().map(|kept| kept.file).collect())
+        keep_all(buffer, waiting, self.settings, self.watch, self.report)
     }
+}
+
+fn bytes_of(waiting: &[Waiting<'_>]) -> usize {
+    waiting.iter().map(|waiting| waiting.reading.bytes()).sum()
+}
+
+fn known(
+    buffer: &Buffer,
+    source: &str,
+    folder: &str,
+) -> Result<BTreeMap<String, FileProgress>, BufferError> {
+    let files = buffer.folder_progress(source, folder)?;
+    Ok(files.into_iter().map(|file| (file.name.clone(), file)).collect())
+}
+
+/// Makes the waiting readings durable in one transaction and says what they were.
+fn keep_all(
+    buffer: &mut Buffer,
+    waiting: &mut Vec<Waiting<'_>>,
+    settings: &Settings,
+    watch: &dyn Watch,
+    report: &mut SourceReport,
+) -> Result<Vec<FileProgress>, BufferError> {
+    if waiting.is_empty() {
+        return Ok(Vec::new());
+    }
+    let waiting = std::mem::take(waiting);
+    let now = watch.now();
+    let at_keeping = Instant::now();
+    let (kept, changed) = keep(buffer, &waiting, settings, &now.wall)?;
+    report.keep_time += at_keeping.elapsed();
+    report.sessions_changed += changed;
+    if changed > 0 {
+        watch.kept();
+    }
+    for (Kept { file, bytes, events, rejected }, waiting) in kept.iter().zip(&waiting) {
+        let Origin { source, folder, .. } = waiting.origin;
+        if let Some(refusal) = &file.refusal {
+            report.files_refused += 1;
+            journal::file_refused(source, folder, &file.name, refusal);
+            continue;
+        }
+        report.files_read += 1;
+        report.bytes += bytes;
+        report.events += events;
+        report.rejected += rejected;
+        let took = now.uptime.saturating_sub(waiting.begun);
+        journal::file_read(folder, &file.name, *events, *rejected, *bytes, took);
+    }
+    Ok(kept.into_iter().map(|kept| kept.file).collect())
 }
 
 /// What came of reading one file.

@@ -370,8 +370,8 @@ fn schedule(section: Option<Section<'_>>) -> Schedule {
     let (poll, file_quiet) = (Duration::from_secs(300), Duration::from_secs(1800));
     let Some(mut section) = section else { return Schedule { poll, file_quiet } };
     let poll = section
-        .parsed("poll", r#"a duration from "1s" to "24h", such as "5m""#, |text| {
-            duration_between(text, Duration::from_secs(1), Duration::from_secs(86_400))
+        .parsed("poll", r#"a duration from "100ms" to "24h", such as "5m""#, |text| {
+            duration_between(text, Duration::from_millis(100), Duration::from_secs(86_400))
         })
         .unwrap_or(poll);
     let file_quiet = section.parsed("file_quiet", DURATION, parse_duration).unwrap_or(file_quiet);

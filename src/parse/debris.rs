@@ -11,7 +11,7 @@ pub struct Debris<'t> {
     pub events_before: usize,
     /// Begins as a line does and lacks the rest: a power cut tore it. Otherwise it is no line at all.
     pub torn: bool,
-    pub bytes: &'t [u8],
+    pub text: &'t str,
 }
 
 /// Digits are `0`; what every line begins with.
@@ -19,7 +19,8 @@ const SHAPE: &[u8] = b"00000000 00:00:00|@";
 
 /// Whether `bytes` is a beginning of timestamp and marker. Anything behind a whole marker is left to
 /// the caller.
-pub(super) fn is_beginning(bytes: &[u8]) -> bool {
+pub(super) fn is_beginning(text: &str) -> bool {
+    let bytes = text.as_bytes();
     !bytes.is_empty()
         && bytes.len() <= SHAPE.len()
         && bytes.iter().zip(SHAPE).all(|(byte, shape)| match shape {
@@ -39,7 +40,7 @@ mod tests {
         let parsed = parse(&text, &Words::default());
         let shown = parsed.debris.iter().map(|debris| {
             let kind = if debris.torn { 't' } else { 'm' };
-            format!("{}:{kind}:{}", debris.events_before, crate::parse::latin1(debris.bytes))
+            format!("{}:{kind}:{}", debris.events_before, debris.text)
         });
         shown.collect()
     }

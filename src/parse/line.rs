@@ -2,11 +2,12 @@
 //! spec for all others. Both must give the same; a test runs every line through both.
 
 use crate::parse::{
-    Debris, Event, Kind, Parsed, Reject, Tally, Words,
+    Debris, Event, Kind, Parsed, Reject, Tally, Words, blanks_ahead,
     debris::{DEBRIS_LIMIT, is_beginning},
-    is_blank, job,
+    event::Number,
+    job,
     time::{Clock, NoStamp},
-    trim, trim_end, trim_start, wait,
+    trim, trim_end, trim_end_of, trim_start, wait,
 };
 
 /// A longer line, after trimming, is counted and not read: a controller writes 50 bytes, and
@@ -14,12 +15,14 @@ use crate::parse::{
 pub const LINE_LIMIT_BYTES: usize = 64 * 1024;
 
 const STAMP_LEN: usize = 17;
-const MARKER: &[u8; 2] = b"|@";
-const NAME_AT: usize = STAMP_LEN + MARKER.len();
+const MARKER: &str = "|@";
+pub(super) const NAME_AT: usize = STAMP_LEN + MARKER.len();
 /// Timestamp, marker, and the 16 bytes that hold a short name.
 const HEAD_LEN: usize = NAME_AT + 16;
+/// An ordinary line fits, and is looked at, in so many bytes; they are eight words of eight.
+const WINDOW_LEN: usize = 64;
 
-pub(super) fn parse_lines<'t>(text: &'t [u8], words: &Words) -> Parsed<'t> {
+pub(super) fn parse_lines<'t>(text: &'t str, words: &Words) -> Parsed<'t> {
     let mut reader = Reader {
         words,
         clock: Clock::default(),
@@ -29,14 +32,13 @@ pub(super) fn parse_lines<'t>(text: &'t [u8], words: &Words) -> Parsed<'t> {
         tally: Tally::default(),
         last_seconds: i64::MIN,
     };
-    let mut rest = text;
-    while !rest.is_empty() {
+    let mut at = 0;
+    while at < text.len() {
         reader.tally.lines += 1;
-        let taken = match reader.ordinary_line(rest) {
-            Some(taken) => taken,
-            None => reader.odd_line(rest),
+        at = match reader.ordinary_line(text, at) {
+            Some(next) => next,
+            None => reader.odd_line(text, at),
         };
-        rest = &rest[taken..];
     }
     reader.tally.events = reader.events.len() as u64;
     Parsed { events: reader.events, debris: reader.debris, tally: reader.tally }
@@ -52,44 +54,52 @@ struct Reader<'t, 'w> {
 }
 
 impl<'t> Reader<'t, '_> {
-    /// Takes the line at the beginning of `rest` if it starts with a timestamp, marker and short
-    /// known name right away; gives the bytes consumed, its line end included.
+    /// Takes the line at `at` if it starts with a timestamp, marker and short known name right away;
+    /// gives the place of the next one.
     #[inline]
-    fn ordinary_line(&mut self, rest: &'t [u8]) -> Option<usize> {
-        let head: &[u8; HEAD_LEN] = rest.first_chunk()?;
-        let (stamp, behind) = head.split_first_chunk::<STAMP_LEN>()?;
+    fn ordinary_line(&mut self, text: &'t str, at: usize) -> Option<usize> {
+        let rest = text.as_bytes().get(at..)?;
+        // Of a fixed size: places in it need no further check of bounds.
+        let window = match rest.first_chunk::<WINDOW_LEN>() {
+            Some(window) => window,
+            None => &last_window(rest)?,
+        };
+        let (stamp, behind) = window.split_first_chunk::<STAMP_LEN>()?;
         let (marker, name) = behind.split_first_chunk::<2>()?;
-        if marker != MARKER {
+        if marker != MARKER.as_bytes() {
             return None;
         }
         let seconds = self.clock.seconds(stamp)?;
         let name = u128::from_le_bytes(*name.first_chunk()?);
         let word = self.words.short.iter().find(|word| name & word.mask == word.value)?;
+        let end = match line_end(window, word.end_in_window) {
+            Some(end) => end,
+            None => far_line_end(rest)?,
+        };
         let name_end = NAME_AT + word.len;
-        let end = line_end(rest, name_end)?;
-        if end > LINE_LIMIT_BYTES {
-            return None;
-        }
-        let mut line = &rest[NAME_AT..end];
-        if let [.., last] = line
-            && is_blank(*last)
+        let mut details = rest.get(name_end..end)?;
+        if let [.., last] = details
+            && *last <= b' '
         {
-            line = trim_end(line);
+            details = trim_end_of(details);
         }
-        let details_at = match line.get(word.len..)? {
-            [] => word.len,
-            [b':', b' ', next, ..] if !is_blank(*next) => word.len + 2,
-            [b':', details @ ..] => line.len() - trim_start(details).len(),
+        let details_from = match details {
+            [] => 0,
+            [b':', b' ', next, ..] if *next > b' ' => 2,
+            [b':', behind @ ..] => 1 + blanks_ahead(behind),
             _ => return None,
         };
-        self.take(seconds, word.kind, line, word.len, details_at);
-        Some((end + 1).min(rest.len()))
+        let line_at = at + NAME_AT;
+        let line = text.get(line_at..line_at + word.len + details.len())?;
+        self.take(seconds, word.kind, line, word.len, word.len + details_from);
+        Some(at + end + 1)
     }
 
-    /// Takes any line, to the letter.
+    /// Takes any line, to the letter; gives the place of the next one.
     #[inline(never)]
-    fn odd_line(&mut self, rest: &'t [u8]) -> usize {
-        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+    fn odd_line(&mut self, text: &'t str, at: usize) -> usize {
+        let rest = &text[at..];
+        let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
         let line = trim(&rest[..end]);
         if line.is_empty() {
             self.tally.blank += 1;
@@ -97,94 +107,137 @@ impl<'t> Reader<'t, '_> {
             self.tally.reject(reject, line);
             self.keep_debris(is_beginning(line), line);
         }
-        (end + 1).min(rest.len())
+        at + end + 1
     }
 
-    fn event_line(&mut self, line: &'t [u8]) -> Result<(), Reject> {
-        if line.len() > LINE_LIMIT_BYTES {
+    fn event_line(&mut self, line: &'t str) -> Result<(), Reject> {
+        // Bytes of the LOG, which are the characters here.
+        if line.len() > LINE_LIMIT_BYTES && line.chars().count() > LINE_LIMIT_BYTES {
             return Err(Reject::Overlong);
         }
-        let marker = memchr::memmem::find(line, MARKER).ok_or(Reject::NoMarker)?;
-        let stamp = last_characters(&line[..marker]).ok_or(Reject::NoTimestamp)?;
+        let marker = marker(line).ok_or(Reject::NoMarker)?;
+        let stamp = last_characters(&line.as_bytes()[..marker]).ok_or(Reject::NoTimestamp)?;
         let seconds = self.clock.stamp(&stamp).map_err(|reason| match reason {
             NoStamp::Shape => Reject::NoTimestamp,
             NoStamp::NotReal => Reject::NotReal,
         })?;
         let behind = trim_start(&line[marker + MARKER.len()..]);
-        let colon = memchr::memchr(b':', behind);
+        let colon = memchr::memchr(b':', behind.as_bytes());
         let name = trim_end(&behind[..colon.unwrap_or(behind.len())]);
         if name.is_empty() {
             return Err(Reject::NoName);
         }
-        let details = colon.map_or(&[] as &[u8], |colon| trim_start(&behind[colon + 1..]));
+        let details = colon.map_or("", |colon| trim_start(&behind[colon + 1..]));
+        let text = if details.is_empty() { name } else { behind };
+        let details_at = text.len() - details.len();
+        if details_at > usize::from(u16::MAX) {
+            // Thirty thousand accents before the colon.
+            return Err(Reject::Overlong);
+        }
         let kind = self.words.kind_of(name);
         if kind == Kind::Other {
             self.tally.unknown_name(name);
         }
         let before = trim_end(&line[..marker]);
-        if before.len() > STAMP_LEN {
-            self.keep_debris(true, &before[..before.len() - STAMP_LEN]);
+        // What stands in front of the stamp; non-ASCII characters may stand between its own.
+        if let Some((first, _)) = before.char_indices().rev().nth(STAMP_LEN - 1)
+            && first > 0
+        {
+            self.keep_debris(true, &before[..first]);
         }
-        let text = if details.is_empty() { name } else { behind };
-        self.take(seconds, kind, text, name.len(), text.len() - details.len());
+        self.take(seconds, kind, text, name.len(), details_at);
         Ok(())
     }
 
     #[cold]
-    fn keep_debris(&mut self, torn: bool, bytes: &'t [u8]) {
+    fn keep_debris(&mut self, torn: bool, text: &'t str) {
         if self.debris.len() < DEBRIS_LIMIT {
-            self.debris.push(Debris { events_before: self.events.len(), torn, bytes });
+            self.debris.push(Debris { events_before: self.events.len(), torn, text });
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(
         &mut self,
         seconds: i64,
         kind: Kind,
-        text: &'t [u8],
+        text: &'t str,
         name_len: usize,
         details_at: usize,
     ) {
-        let mut wait_ms = 0;
-        match kind {
-            Kind::Wait => {
-                wait_ms = wait::duration_ms(&text[details_at..]).unwrap_or(-1);
-                if wait_ms < 0 {
-                    self.tally.reject(Reject::WaitWithoutDuration, text);
-                }
-            }
-            Kind::Job if job::profile(&text[details_at..]).is_none() => {
-                self.tally.reject(Reject::MalformedJob, text);
-            }
-            _ => {}
-        }
-        let mut event = Event::new(seconds, kind, text, name_len, details_at, wait_ms);
+        let number = match kind {
+            Kind::Wait => self.wait(text, details_at),
+            Kind::Job => self.job(text, details_at),
+            _ => (Number::Nothing, 0),
+        };
+        let mut event = Event::new(seconds, kind, text, name_len, details_at, number);
         event.stepped_back = seconds < self.last_seconds;
         self.last_seconds = seconds;
         self.events.push(event);
     }
+
+    #[inline(never)]
+    fn wait(&mut self, text: &str, details_at: usize) -> (Number, i64) {
+        match wait::duration_ms(&text[details_at..]) {
+            Some(ms) => (Number::Wait, ms),
+            None => {
+                self.tally.reject(Reject::WaitWithoutDuration, text);
+                (Number::Nothing, 0)
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn job(&mut self, text: &str, details_at: usize) -> (Number, i64) {
+        let details = &text[details_at..];
+        match job::ordinary_length_e2(details) {
+            Some(length_e2) => (Number::Job, length_e2),
+            None if job::any_profile(details).is_some() => (Number::OddJob, 0),
+            None => {
+                self.tally.reject(Reject::MalformedJob, text);
+                (Number::Nothing, 0)
+            }
+        }
+    }
 }
 
-/// Where the line that `from` lies in ends: at its LF, or at the end of the text.
+/// Where the first marker stands.
+fn marker(line: &str) -> Option<usize> {
+    let bytes = line.as_bytes();
+    memchr::memchr_iter(b'|', bytes).find(|at| bytes.get(at + 1) == Some(&b'@'))
+}
+
+/// What is left of the text where it is shorter than a window and still holds a name of any length.
+#[cold]
+fn last_window(rest: &[u8]) -> Option<[u8; WINDOW_LEN]> {
+    let mut window = [b'\n'; WINDOW_LEN];
+    window.get_mut(..rest.len())?.copy_from_slice(rest);
+    (rest.len() >= HEAD_LEN).then_some(window)
+}
+
+/// Where a line that is longer than a window ends.
+#[cold]
+fn far_line_end(rest: &[u8]) -> Option<usize> {
+    let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+    (end <= LINE_LIMIT_BYTES).then_some(end)
+}
+
+/// Where the window's first line ends, if it does. No LF may stand before its word `from`.
 #[inline]
-fn line_end(text: &[u8], from: usize) -> Option<usize> {
+fn line_end(window: &[u8; WINDOW_LEN], from: usize) -> Option<usize> {
     const LF: u64 = u64::from_le_bytes([b'\n'; 8]);
     const LOW: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
     // The end is near, as a rule: eight bytes at a time are quicker than a call.
-    let mut at = from;
-    for _ in 0..4 {
-        let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk) else { break };
-        let differing = u64::from_le_bytes(*bytes) ^ LF;
+    let (words, _) = window.as_chunks();
+    for (index, word) in words.iter().enumerate().skip(from) {
+        let differing = u64::from_le_bytes(*word) ^ LF;
         let found = differing.wrapping_sub(LOW) & !differing & HIGH;
         if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
         }
-        at += 8;
     }
-    let far = text.get(at..)?;
-    Some(memchr::memchr(b'\n', far).map_or(text.len(), |found| at + found))
+    None
 }
 
 /// The last 17 of the characters up to 127, blanks behind them left out.
@@ -193,7 +246,7 @@ fn last_characters(before_marker: &[u8]) -> Option<[u8; STAMP_LEN]> {
         .iter()
         .rev()
         .filter(|byte| byte.is_ascii())
-        .skip_while(|&&byte| is_blank(byte));
+        .skip_while(|&&byte| crate::parse::is_blank(byte));
     let mut stamp = [0; STAMP_LEN];
     for place in stamp.iter_mut().rev() {
         *place = *ascii.next()?;
@@ -204,13 +257,13 @@ fn last_characters(before_marker: &[u8]) -> Option<[u8; STAMP_LEN]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::{Text, latin1, parse};
+    use crate::parse::{Text, parse};
 
     /// `seconds of the day kind name|details` of each event.
     fn events(log: &[u8]) -> Vec<String> {
         let text = Text::new(log);
         let describe = |event: &Event<'_>| {
-            let (name, details) = (latin1(event.name()), latin1(event.details()));
+            let (name, details) = (event.name(), event.details());
             format!("{} {:?} {name}|{details}", event.seconds.rem_euclid(86_400), event.kind)
         };
         parse(&text, &Words::default()).events.iter().map(describe).collect()
@@ -378,7 +431,7 @@ mod tests {
         for head in heads {
             for name in names {
                 for tail in tails {
-                    let line = latin1_bytes(&format!("{head}{name}{tail}\n"));
+                    let line = format!("{head}{name}{tail}\n");
                     let (short, letter) =
                         (parsed_by(&words, &line, true), parsed_by(&words, &line, false));
                     assert_eq!(short, letter, "{head}{name}{tail}");
@@ -387,9 +440,9 @@ mod tests {
         }
     }
 
-    fn parsed_by(words: &Words, line: &[u8], short_way: bool) -> (usize, String, Vec<Reject>) {
+    fn parsed_by(words: &Words, line: &str, short_way: bool) -> (usize, String, Vec<Reject>) {
         // Padded, so that the short way is open to short lines too.
-        let padded = [line, &[b' '; 64]].concat();
+        let padded = format!("{line}{}", " ".repeat(64));
         let mut reader = Reader {
             words,
             clock: Clock::default(),
@@ -398,12 +451,8 @@ mod tests {
             tally: Tally::default(),
             last_seconds: i64::MIN,
         };
-        let taken = if short_way { reader.ordinary_line(&padded) } else { None };
-        let taken = taken.unwrap_or_else(|| reader.odd_line(&padded));
-        (taken, format!("{:?}", reader.events), reader.tally.rejects.into_keys().collect())
-    }
-
-    fn latin1_bytes(text: &str) -> Vec<u8> {
-        text.chars().map(|char| u8::try_from(char).unwrap()).collect()
+        let next = if short_way { reader.ordinary_line(&padded, 0) } else { None };
+        let next = next.unwrap_or_else(|| reader.odd_line(&padded, 0));
+        (next, format!("{:?}", reader.events), reader.tally.rejects.into_keys().collect())
     }
 }

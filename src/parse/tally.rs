@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::parse::latin1;
-
 /// Most distinct unknown names that are told apart; the rest is counted together.
 pub const NAMES_LIMIT: usize = 100;
 /// Characters kept of a rejected line or an unknown name.
@@ -121,7 +119,7 @@ impl Tally {
 
     /// Counts a reject of the line that is being read, the last one in `lines`.
     #[cold]
-    pub(super) fn reject(&mut self, reject: Reject, line: &[u8]) {
+    pub(super) fn reject(&mut self, reject: Reject, line: &str) {
         let first_line = self.lines;
         self.rejects
             .entry(reject)
@@ -130,8 +128,11 @@ impl Tally {
     }
 
     #[cold]
-    pub(super) fn unknown_name(&mut self, name: &[u8]) {
-        self.unknown.add(&sample(name), 1);
+    pub(super) fn unknown_name(&mut self, name: &str) {
+        match self.unknown.counts.get_mut(name) {
+            Some(known) => *known += 1,
+            None => self.unknown.add(&sample(name), 1),
+        }
     }
 }
 
@@ -148,9 +149,7 @@ impl UnknownNames {
 }
 
 /// The beginning, with control characters shown as dots: it ends up on terminals and pages.
-fn sample(bytes: &[u8]) -> String {
-    latin1(&bytes[..bytes.len().min(SAMPLE_LIMIT)])
-        .chars()
-        .map(|char| if char.is_control() { '·' } else { char })
-        .collect()
+fn sample(text: &str) -> String {
+    let dotted = |char: char| if char.is_control() { '·' } else { char };
+    text.chars().take(SAMPLE_LIMIT).map(dotted).collect()
 }

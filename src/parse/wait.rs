@@ -12,13 +12,29 @@ use crate::{
 /// first decimal number; `None` where there is neither, or it is more than [`MAX_WAIT_MS`].
 ///
 /// The spec as a pattern: `(\d+(?:[.,]\d+)?)\s*sec`, else `\d+[.,]\d+`.
-pub(super) fn duration_ms(details: &[u8]) -> Option<i64> {
-    // `7 sec`, nearly always.
-    let digits = digits_ahead(details);
-    if (1..=9).contains(&digits) && details[digits..].starts_with(b" sec") {
-        let seconds = details[..digits].iter().fold(0, |n, &d| n * 10 + i64::from(d - b'0'));
-        return Some(seconds * 1000);
+#[inline]
+pub(super) fn duration_ms(details: &str) -> Option<i64> {
+    ordinary_ms(details.as_bytes()).or_else(|| any_ms(details.as_bytes()))
+}
+
+/// `7 sec`, nearly always; `None` says only that it is not that.
+#[inline]
+fn ordinary_ms(details: &[u8]) -> Option<i64> {
+    let mut seconds = 0;
+    for (index, byte) in details.iter().enumerate().take(10) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            let is_seconds = index > 0 && details[index..].starts_with(b" sec");
+            return is_seconds.then_some(seconds * 1000);
+        }
+        seconds = seconds * 10 + i64::from(digit);
     }
+    None
+}
+
+/// To the letter of the spec.
+#[cold]
+fn any_ms(details: &[u8]) -> Option<i64> {
     let (integer, fraction) = number_before_sec(details).or_else(|| first_decimal(details))?;
     scaled(integer, fraction, 3, MAX_WAIT_MS)
 }
@@ -72,7 +88,7 @@ mod tests {
     use super::*;
 
     fn ms(details: &str) -> Option<i64> {
-        duration_ms(details.as_bytes())
+        duration_ms(details)
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! The maker's words for the five events, as the bytes that stand in a LOG.
+//! The maker's words for the five events.
 
-use crate::parse::{Kind, is_blank};
+use crate::parse::{Kind, is_blank, line::NAME_AT};
 
 /// Names of the events that mean something.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Words {
     /// Exact names with their meaning.
-    all: [(Kind, Vec<u8>); 5],
+    all: [(Kind, String); 5],
     /// The same for a comparison of the 16 bytes behind the marker at once; words that are longer
     /// are found by `kind_of` only.
     pub(super) short: [ShortWord; 5],
@@ -17,6 +17,8 @@ pub(super) struct ShortWord {
     pub mask: u128,
     pub value: u128,
     pub len: usize,
+    /// Which of the line's words of eight bytes the name ends in, or is followed by.
+    pub end_in_window: usize,
     pub kind: Kind,
 }
 
@@ -43,27 +45,28 @@ impl Words {
     ) -> Result<Self, WordError> {
         // In the order of frequency, which is the order in which they are tried.
         let all = [
-            (Kind::Piece, bytes_of(piece)?),
-            (Kind::Wait, bytes_of(wait)?),
-            (Kind::Job, bytes_of(job)?),
-            (Kind::Stop, bytes_of(stop)?),
-            (Kind::Start, bytes_of(start)?),
+            (Kind::Piece, checked(piece)?),
+            (Kind::Wait, checked(wait)?),
+            (Kind::Job, checked(job)?),
+            (Kind::Stop, checked(stop)?),
+            (Kind::Start, checked(start)?),
         ];
         for (index, (_, word)) in all.iter().enumerate() {
             if all[..index].iter().any(|(_, earlier)| earlier == word) {
-                return Err(WordError::Twice { word: crate::parse::latin1(word) });
+                return Err(WordError::Twice { word: word.clone() });
             }
         }
-        let short = std::array::from_fn(|index| ShortWord::new(all[index].0, &all[index].1));
+        let short =
+            std::array::from_fn(|index| ShortWord::new(all[index].0, all[index].1.as_bytes()));
         Ok(Self { all, short })
     }
 
     /// Whether `name` is one of the words without its end, as a torn line leaves it.
-    pub fn begins_a_word(&self, name: &[u8]) -> bool {
+    pub fn begins_a_word(&self, name: &str) -> bool {
         self.all.iter().any(|(_, word)| word.len() > name.len() && word.starts_with(name))
     }
 
-    pub(super) fn kind_of(&self, name: &[u8]) -> Kind {
+    pub(super) fn kind_of(&self, name: &str) -> Kind {
         self.all.iter().find(|(_, word)| word == name).map_or(Kind::Other, |(kind, _)| *kind)
     }
 }
@@ -89,25 +92,23 @@ impl ShortWord {
             _ => value[0] = 1,
         }
         let (mask, value) = (u128::from_le_bytes(mask), u128::from_le_bytes(value));
-        Self { mask, value, len: word.len().min(16), kind }
+        let len = word.len().min(16);
+        Self { mask, value, len, end_in_window: (NAME_AT + len) / 8, kind }
     }
 }
 
-fn bytes_of(word: &str) -> Result<Vec<u8>, WordError> {
-    let bytes: Vec<u8> = word
-        .chars()
-        .map(|char| match u8::try_from(char) {
-            // A name ends at the first colon, and LOG text is ISO-8859-1 without control characters.
-            Ok(byte) if byte != b':' && byte >= b' ' => Ok(byte),
-            _ => Err(WordError::Character { word: word.into(), found: char }),
-        })
-        .collect::<Result<_, _>>()?;
-    match (bytes.first(), bytes.last()) {
-        (Some(&first), Some(&last)) if is_blank(first) || is_blank(last) => {
+fn checked(word: &str) -> Result<String, WordError> {
+    // A name ends at the first colon, and LOG text is ISO-8859-1 without control characters.
+    let fits = |char: char| matches!(char, ' '..='\u{ff}') && char != ':';
+    if let Some(found) = word.chars().find(|char| !fits(*char)) {
+        return Err(WordError::Character { word: word.into(), found });
+    }
+    match (word.bytes().next(), word.bytes().next_back()) {
+        (Some(first), Some(last)) if is_blank(first) || is_blank(last) => {
             Err(WordError::Blank { word: word.into() })
         }
         (None, _) => Err(WordError::Empty),
-        _ => Ok(bytes),
+        _ => Ok(word.into()),
     }
 }
 
@@ -129,8 +130,8 @@ mod tests {
     fn words_of_other_makers_may_be_long_and_accented() {
         let words = Words::new("Pièce terminée et déposée", "Attente", "Arrêt", "Marche", "Profil")
             .unwrap();
-        assert_eq!(words.kind_of(b"Pi\xE8ce termin\xE9e et d\xE9pos\xE9e"), Kind::Piece);
-        assert_eq!(words.kind_of(b"Arr\xEAt"), Kind::Stop);
-        assert_eq!(words.kind_of(b"Arret"), Kind::Other);
+        assert_eq!(words.kind_of("Pièce terminée et déposée"), Kind::Piece);
+        assert_eq!(words.kind_of("Arrêt"), Kind::Stop);
+        assert_eq!(words.kind_of("Arret"), Kind::Other);
     }
 }

@@ -2,6 +2,7 @@
 //! buffers are rebuilt and central is put back to an older state. After each sync central holds
 //! exactly the session, whatever increments it was sent.
 
+use super::central_parted::PARTED;
 use crate::support::{
     central::{Feeder, at, claims, day, local, session},
     postgres::Database,
@@ -114,11 +115,25 @@ const DAMAGE: [&str; 5] = [
 
 #[test]
 fn after_any_history_central_equals_the_session() {
+    let db = Database::fresh();
+    equal_after_any_history(Feeder::new(&db), &db);
+}
+
+#[test]
+fn after_any_history_a_parted_central_equals_the_session() {
+    let db = Database::fresh();
+    let feeder = Feeder::new(&db);
+    db.psql(PARTED);
+    equal_after_any_history(feeder, &db);
+    assert!(
+        db.psql("SELECT DISTINCT tableoid::regclass FROM piece_production").contains("2025_05")
+    );
+}
+
+fn equal_after_any_history(mut feeder: Feeder, db: &Database<'_>) {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut rng = fastrand::Rng::with_seed(seed);
-    let db = Database::fresh();
-    let mut feeder = Feeder::new(&db);
     let mut held = Held::new();
     held.change(&mut rng);
     for step in 0..60 {

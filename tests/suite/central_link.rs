@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::support::{
     central::{Feeder, grown, session},
     net::Proxy,
-    pgbouncer::PgBouncer,
+    pgbouncer::{PgBouncer, Pool},
     postgres::{Cluster, Database, Options, wait_until},
 };
 use cu_agent::{
@@ -214,7 +214,11 @@ fn everything_works_through_pgbouncer_in_transaction_mode() {
 #[test]
 fn a_pooler_that_takes_the_log_in_s_options_and_forgets_them_gets_no_named_statements() {
     let db = Database::fresh();
-    let bouncer = PgBouncer::before_with(db.cluster, &[], "ignore_startup_parameters = options\n");
+    let bouncer = PgBouncer::with(
+        db.cluster,
+        &[],
+        Pool::transactions(3, 50).configured("ignore_startup_parameters = options"),
+    );
     let config = CentralConfig { port: bouncer.port, ..db.config() };
     Feeder::connect(&config).central.migrate().unwrap();
     // More clients than server connections; a name of one would be unknown, or another's, to the next.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::{
     agent::Agent,
-    ftp::{Script, ScriptedFtp, Strike},
+    ftp::{Options, Script, ScriptedFtp, Strike, Vsftpd},
     golden::{self, Case, Expected},
     postgres::Database,
     rows::{assert_same, central_sessions, truth},
@@ -271,6 +271,33 @@ fn a_deletion_whose_answer_is_lost_loses_nothing_and_is_not_sent_twice_in_a_row(
         agent.once();
     }
     assert_same("in the end", &central_sessions(&database), &truth(&case));
+}
+
+#[test]
+fn a_server_that_lets_nobody_delete_says_so_once_and_is_not_asked_for_the_file_at_every_poll() {
+    let case = golden::case("clean");
+    let server =
+        Vsftpd::start(Options { extra: vec!["cmds_denied=DELE".into()], ..Options::default() });
+    for file in &case.files {
+        server.put(format!("{}/{}", file.folder, file.name), &file.bytes);
+    }
+    let database = Database::fresh();
+    let mut agent = Agent::on_ftp(&server).central(&database);
+    agent.set("schedule.file_quiet", "0s");
+    agent.set("source.0.delete", "after-sync");
+    let running = agent.run();
+    let first = running.wait_for_line("stays on the source, tried again in an hour");
+    assert!(first.contains("550 Permission denied"), "{first}");
+    assert!(first.contains("set delete = \"never\""), "{first}");
+    let polls = running.log().matches("cycle:").count();
+    running.wait_for_nth_line("cycle:", polls + 3);
+    let output = running.terminate().0;
+    let log = &output.stderr;
+    for file in &case.files {
+        let of_file = format!("{}/{} stays on the source", file.folder, file.name);
+        assert!(log.matches(&of_file).count() <= 1, "{of_file} is said once\n{log}");
+    }
+    assert_same("nothing is missing", &central_sessions(&database), &truth(&case));
 }
 
 #[test]

@@ -125,6 +125,19 @@ fn packets_that_vanish_are_noticed_in_time_and_what_was_missed_is_read_afterward
 }
 
 #[test]
+fn a_central_whose_packets_vanish_is_said_not_to_be_reached_rather_than_to_be_silent() {
+    let database = Database::fresh();
+    let mut plant = plant(&database);
+    plant.agent.set("central.connect_timeout", "1s");
+    plant.network.lose(&format!("tcp dport {}", database.cluster.port));
+    let running = plant.agent.run();
+    let line = running.wait_for_line("link down");
+    assert!(line.contains("cannot reach central at 127.0.0.1:"), "{line}");
+    assert!(line.contains("check central.host, central.port, cable and firewall"), "{line}");
+    running.terminate().0.succeeded();
+}
+
+#[test]
 fn a_transfer_that_stops_half_way_without_a_word_is_given_up_and_made_up_for() {
     let case = golden::case("clean");
     let database = Database::fresh();

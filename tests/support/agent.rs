@@ -136,6 +136,12 @@ impl Agent {
         self
     }
 
+    /// A text of the configuration, by its dotted path.
+    pub fn text(&mut self, path: &str) -> String {
+        let (parents, key) = path.rsplit_once('.').unwrap_or(("", path));
+        self.table_at(parents)[key].as_str().unwrap().to_owned()
+    }
+
     /// Takes a key, or a whole table, out of the configuration.
     pub fn unset(&mut self, path: &str) {
         let (parents, key) = path.rsplit_once('.').unwrap_or(("", path));

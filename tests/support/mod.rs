@@ -2,6 +2,8 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses the part it needs")]
 
 pub mod agent;
+pub mod build;
+pub mod card;
 pub mod central;
 pub mod certificate;
 pub mod clock;
@@ -13,6 +15,7 @@ pub mod ftp;
 pub mod golden;
 pub mod http;
 pub mod manager;
+pub mod measure;
 pub mod namespace;
 pub mod net;
 pub mod pgbouncer;
@@ -25,3 +28,4 @@ pub mod scene;
 pub mod truth;
 pub mod wait;
 pub mod webhook;
+pub mod year;

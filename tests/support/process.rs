@@ -32,13 +32,14 @@ const READ_FROM_ENVIRONMENT: [&str; 12] = [
 ];
 
 /// Another build than this one may be tried, such as a gateway's under an emulator: the variable holds
-/// its command, words apart by blanks.
-const OTHER_BINARY: &str = "CU_AGENT_TEST_COMMAND";
+/// its command, words apart by blanks. Among the variables of one agent it is of that agent only.
+pub const OTHER_BINARY: &str = "CU_AGENT_TEST_COMMAND";
 
-fn binary() -> Vec<String> {
-    match std::env::var(OTHER_BINARY) {
-        Ok(command) => command.split_whitespace().map(str::to_owned).collect(),
-        Err(_) => vec![env!("CARGO_BIN_EXE_cu-agent").to_owned()],
+fn binary(environment: &BTreeMap<String, String>) -> Vec<String> {
+    let other = environment.get(OTHER_BINARY).cloned();
+    match other.or_else(|| std::env::var(OTHER_BINARY).ok()) {
+        Some(command) => command.split_whitespace().map(str::to_owned).collect(),
+        None => vec![env!("CARGO_BIN_EXE_cu-agent").to_owned()],
     }
 }
 
@@ -69,7 +70,7 @@ pub fn start_in(
         }
         None => Command::new("setpriv"),
     };
-    command.args(["--pdeathsig", "KILL"]).args(binary()).args(arguments);
+    command.args(["--pdeathsig", "KILL"]).args(binary(environment)).args(arguments);
     for name in READ_FROM_ENVIRONMENT {
         command.env_remove(name);
     }
@@ -140,6 +141,26 @@ impl Running {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "no {nth}. line with {text:?} in:\n{}", seen.join("\n"));
+            seen = self.lines.grown.wait_timeout(seen, left).unwrap().0;
+        }
+    }
+
+    /// How many lines the log has by now.
+    pub fn lines(&self) -> usize {
+        self.lines.seen.lock().unwrap().len()
+    }
+
+    /// Waits for a line behind the first `after` ones that holds `text`; how many lines there are up to
+    /// and with it.
+    pub fn wait_for_line_after(&self, text: &str, after: usize) -> usize {
+        let deadline = Instant::now() + wait::PATIENCE;
+        let mut seen = self.lines.seen.lock().unwrap();
+        loop {
+            if let Some(at) = seen.iter().skip(after).position(|line| line.contains(text)) {
+                return after + at + 1;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no further line with {text:?} in:\n{}", seen.join("\n"));
             seen = self.lines.grown.wait_timeout(seen, left).unwrap().0;
         }
     }

@@ -19,7 +19,7 @@ use crate::{
     sync::{
         plan::{Identity, Step, plan},
         postgres::{
-            Central, CentralError, Claimed, Claims, Retry, SchemaState, States,
+            Central, CentralError, Claimed, Claims, Retry, SchemaState, Server, States,
             sessions_pass_without,
         },
     },
@@ -105,6 +105,8 @@ pub struct Courier {
     clock: Clock,
     pulse: Pulse,
     central: Option<Central>,
+    /// As it was when the last connection was opened.
+    server: Option<Server>,
     schema_ready: bool,
     /// Sessions that are left alone for a while.
     aside: BTreeMap<i64, Aside>,
@@ -146,6 +148,7 @@ impl Courier {
             clock,
             pulse,
             central: None,
+            server: None,
             schema_ready: false,
             aside: BTreeMap::new(),
             suspects: BTreeMap::new(),
@@ -162,6 +165,14 @@ impl Courier {
     /// Gives the connection back.
     pub fn release(&mut self) {
         self.central = None;
+    }
+
+    /// Gives the connection back at once where central has few left: gateways that keep one from poll to
+    /// poll keep others out.
+    pub fn release_what_is_scarce(&mut self) {
+        if self.server.as_ref().is_some_and(|server| server.is_crowded) {
+            self.release();
+        }
     }
 
     /// The delivering loop's signs of life.
@@ -260,7 +271,7 @@ impl Courier {
         }
         let mut central = match self.central.take() {
             Some(central) => central,
-            None => Central::connect(&self.config, &self.application_name)?,
+            None => self.open()?,
         };
         if !self.schema_ready {
             match central.schema_state()? {
@@ -281,6 +292,17 @@ impl Courier {
         }
         self.central = Some(central);
         Ok(())
+    }
+
+    fn open(&mut self) -> Result<Central, CentralError> {
+        let mut central = Central::connect(&self.config, &self.application_name)?;
+        let server = central.server()?;
+        let before = self.server.replace(server.clone());
+        if before.is_some_and(|before| before.incarnation != server.incarnation) {
+            // Restarted or restored while this gateway held no connection.
+            self.audits.forget();
+        }
+        Ok(central)
     }
 
     /// For the next exchange; each is a sign of life.

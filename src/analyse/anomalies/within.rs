@@ -5,7 +5,7 @@ use super::{Evidence, minutes_e2, usual::rhythm_e2};
 use crate::{
     analyse::{
         digest::{longest, stops_inside, waits_inside, window},
-        intervals::{Span, measure},
+        intervals::{Span, covered, merged},
     },
     model::{Finding, FindingCode, Gravity, Session, Stamp},
 };
@@ -31,12 +31,13 @@ fn rhythm_drop(evidence: &Evidence<'_>) -> Option<Finding> {
     let window = window(session)?;
     let figures = &session.figures;
     let pieces = i64::from(figures.total_pieces);
+    let idle = idle(session);
     let mut worst: Option<(i64, Span)> = None;
     let mut start = window.start.div_euclid(STEP_MS) * STEP_MS + STEP_MS;
     while start + HOUR_MS <= window.end {
         let hour = Span { start, end: start + HOUR_MS };
         start += STEP_MS;
-        let effective = HOUR_MS - idle_ms(session, hour);
+        let effective = HOUR_MS - covered(&idle, hour);
         let done = pieces_in(session, hour);
         if effective < LEAST_EFFECTIVE_MS || done == 0 {
             continue;
@@ -62,7 +63,7 @@ fn rhythm_drop(evidence: &Evidence<'_>) -> Option<Finding> {
     }
     let (value_e2, hour) = worst?;
     let done = pieces_in(session, hour);
-    let effective = HOUR_MS - idle_ms(session, hour);
+    let effective = HOUR_MS - covered(&idle, hour);
     Some(Finding {
         code: FindingCode::RhythmDrop,
         gravity: Gravity::Medium,
@@ -79,11 +80,12 @@ fn pieces_in(session: &Session, span: Span) -> i64 {
     (before(span.end) - before(span.start)) as i64
 }
 
-fn idle_ms(session: &Session, span: Span) -> i64 {
+/// Stops and waits as one union: an hour's share of it is looked up, not computed anew for each of the
+/// sixty hours of a day.
+fn idle(session: &Session) -> Vec<Span> {
     let mut idle = stops_inside(session);
     idle.extend(waits_inside(session));
-    let mut idle: Vec<Span> = idle.into_iter().filter_map(|one| one.inside(span)).collect();
-    measure(&mut idle)
+    merged(&mut idle)
 }
 
 const MONTH_DAYS: i64 = 30;

@@ -19,10 +19,17 @@ use std::{
 };
 
 use postgres::tls::{ChannelBinding, TlsStream};
+use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep},
 };
+
+/// How the error of [`Bounded`] is told from a time-out of the network's own, which may come before
+/// there is a connection.
+#[derive(Debug, Error)]
+#[error("the server stayed silent")]
+pub struct Silence;
 
 /// The slowest line that still counts as one.
 const SLOWEST_BYTES_A_SECOND: u64 = 2_000;
@@ -79,7 +86,7 @@ impl<S> Bounded<S> {
             self.alarm.as_mut().reset(at);
         }
         ready!(self.alarm.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the server stayed silent")))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, Silence)))
     }
 }
 

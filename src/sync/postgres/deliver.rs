@@ -91,6 +91,13 @@ impl Central {
     }
 }
 
+/// How long the statement of [`Central::deliver`] is for `orders`, its parameters built and left out:
+/// the gateway's own part of a delivery, for `benches/guard`.
+pub fn statement_bytes(claims: &Claims, orders: &[Order<'_>]) -> usize {
+    let all_new = orders.iter().all(|order| order.replaces.is_none());
+    statement(&mut Params::default(), claims, orders, all_new, true).len()
+}
+
 fn outcome(
     claims: &mut Claims,
     delivery: &Delivery,

@@ -277,12 +277,14 @@ impl Table<'_> {
             let of = |alias: &str| {
                 columns.iter().map(|c| format!("{alias}.{c}")).collect::<Vec<_>>().join(", ")
             };
+            // What is there is looked up as it was before: a parted table has no xmax to tell.
             details.with.push(format!(
                 "\n{name}_ecrite AS (
     {insert}
     ON CONFLICT (session_id, {number}) DO UPDATE SET {set}
     WHERE ROW({held}) IS DISTINCT FROM ROW({sent})
-    RETURNING d.session_id, d.xmax = 0 AS neuve
+    RETURNING d.session_id, (SELECT o.{number} FROM {name} o
+        WHERE o.session_id = d.session_id AND o.{number} = d.{number}) IS NULL AS neuve
 ),
 {name}_compte AS (
     SELECT session_id, count(*) FILTER (WHERE neuve) AS n FROM {name}_ecrite GROUP BY 1)",

@@ -7,7 +7,10 @@ use postgres::error::{DbError, SqlState};
 use rustls::CertificateError;
 use thiserror::Error;
 
-use super::tls::{NoTlsOffered, is_authority_as_server};
+use super::{
+    bounded::Silence,
+    tls::{NoTlsOffered, is_authority_as_server},
+};
 
 /// When to try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -167,6 +170,12 @@ impl CentralError {
         text
     }
 
+    /// Whether it is only that others have all of the server's connections.
+    pub fn is_want_of_a_connection(&self) -> bool {
+        let Self::Exhausted { source } = self else { return false };
+        source.code() == Some(&SqlState::TOO_MANY_CONNECTIONS)
+    }
+
     /// Whether the connection is of no further use.
     pub fn ends_connection(&self) -> bool {
         matches!(self, Self::NoAnswer { .. } | Self::Lost { .. } | Self::Restarting { .. })
@@ -207,8 +216,8 @@ impl Place {
         if let Some(known) = self.explain_tls(&error) {
             return known;
         }
-        match io_error(&error).map(io::Error::kind) {
-            Some(io::ErrorKind::TimedOut) => {
+        match io_error(&error) {
+            Some(io) if io.get_ref().is_some_and(|e| e.is::<Silence>()) => {
                 CentralError::NoAnswer { place: self.text(), after: waited }
             }
             Some(_) => CentralError::Lost { place: self.text(), source: error },

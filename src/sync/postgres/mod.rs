@@ -17,6 +17,7 @@ mod params;
 mod prepared;
 mod runs;
 mod schema;
+mod server;
 mod states;
 mod tls;
 
@@ -38,10 +39,11 @@ use self::{
 };
 pub use self::{
     claim::{Claimed, Claims},
-    deliver::{Order, Outcome},
+    deliver::{Order, Outcome, statement_bytes},
     edge::{Edge, LastUpdate, SourceLink},
     error::{CentralError, Place, Retry},
     schema::{MIGRATIONS, Migration, SchemaState, migration_script, sessions_pass_without},
+    server::Server,
     states::States,
 };
 use crate::config::CentralConfig;

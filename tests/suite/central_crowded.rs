@@ -1,0 +1,81 @@
+//! More gateways than central has connections.
+
+use cu_agent::sync::postgres::{Central, migration_script};
+
+use crate::support::{
+    agent::Agent,
+    central::Feeder,
+    folder::Folder,
+    golden,
+    postgres::{Cluster, Options},
+    wait,
+};
+
+fn cluster(max_connections: u32) -> Cluster {
+    Cluster::start_new(&Options {
+        settings: vec![format!("max_connections={max_connections}")],
+        certificate: None,
+    })
+}
+
+/// Those that came first would keep their connections from poll to poll.
+#[test]
+fn more_gateways_than_connections_all_get_in_though_each_has_news_at_every_poll() {
+    const GATEWAYS: usize = 12;
+    // Three are the superuser's.
+    let cluster = cluster(9);
+    let db = cluster.database();
+    let role = db.role();
+    db.psql(&migration_script(&role));
+    let folder = Folder::of_three_machines();
+    folder.put_case(&golden::cases()[0]);
+    let agents: Vec<Agent> = (0..GATEWAYS)
+        .map(|number| {
+            let mut agent = Agent::on_directory(folder.path());
+            agent.map_folders(0, &[("SU12 (HYBRIDE)", &format!("SU12-{number}"))]);
+            agent.set("agent.id", format!("ligne-{number}"));
+            agent.set_central(&db.config_as(&role, &role));
+            agent
+        })
+        .collect();
+    let _running: Vec<_> = agents.iter().map(Agent::run).collect();
+    let mut second = 0;
+    wait::until("every gateway is in central", 3 * wait::PATIENCE, || {
+        // More often than anybody polls.
+        second += 1;
+        let line = format!(
+            "20250603 {:02}:{:02}:{:02}|@StukUitgevoerd:1 B{second}\n",
+            second / 3600,
+            second / 60 % 60,
+            second % 60
+        );
+        folder.append("SU12 (HYBRIDE)/20250603.LOG", line.as_bytes());
+        wait::any_moment(std::time::Duration::from_millis(200));
+        db.psql("SELECT count(DISTINCT agent_id) FROM session_production") == GATEWAYS.to_string()
+    });
+    assert!(cluster.log().contains("connection slots"), "connections were scarce");
+}
+
+#[test]
+fn a_connection_tells_whether_the_server_is_another_one_and_whether_it_is_crowded() {
+    let mut cluster = cluster(9);
+    let db = cluster.database();
+    let (name, config) = (db.name.clone(), db.config());
+    let server = || Central::connect(&config, "cu-agent tests").unwrap().server().unwrap();
+    let first = server();
+    assert_eq!(server(), first);
+    assert!(!first.is_crowded);
+    let others: Vec<_> = (0..4).map(|_| Feeder::connect(&config)).collect();
+    assert!(server().is_crowded);
+    drop(others);
+    // The same name, another database: restored from a backup.
+    let admin = cluster.database();
+    admin.psql(&format!(
+        "CREATE DATABASE copie TEMPLATE {name}; DROP DATABASE {name}; ALTER DATABASE copie RENAME TO {name}"
+    ));
+    let restored = server();
+    assert_ne!(restored.incarnation, first.incarnation);
+    cluster.stop();
+    cluster.start();
+    assert_ne!(server().incarnation, restored.incarnation);
+}
