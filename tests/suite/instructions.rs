@@ -30,16 +30,17 @@ fn the_kept_counts_can_be_read_and_say_why_they_are_what_they_are() {
 #[test]
 fn counts_without_a_reason_or_with_a_line_that_means_nothing_are_refused() {
     let text = kept_text();
-    let without = |word: &str| {
-        text.lines().filter(|line| !line.starts_with(word)).map(|line| format!("{line}\n"))
+    let without = |word: &str| -> String {
+        let lines = text.lines().filter(|line| !line.starts_with(word));
+        lines.map(|line| format!("{line}\n")).collect()
     };
     for text in [
-        without("reason:").collect::<String>(),
-        without("toolchain:").collect(),
+        without("reason:"),
+        without("toolchain:"),
         format!("{text}parse-clean 5 bytes\n"),
         format!("{text}another-path five 5 bytes\n"),
         format!("{text}{}\n", text.lines().next_back().unwrap()),
-        without("reason:").collect::<String>() + "reason: so\n",
+        without("reason:") + "reason: so\n",
     ] {
         assert!(Kept::parse(&text).is_err(), "{text}");
     }
