@@ -153,7 +153,7 @@ impl Buffer {
     /// would be two megabytes a connection for as long as the process lives.
     pub fn rest(&self) {
         // A cache that stays is no harm.
-        if let Err(error) = self.connection.execute_batch("PRAGMA shrink_memory") {
+        if let Err(error) = self.connection.pragma_query(None, "shrink_memory", |_| Ok(())) {
             log::debug!("the cache of {} stays: {error}", self.path.display());
         }
     }
