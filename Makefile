@@ -80,6 +80,14 @@ bench-start: ## from exec to the first reading, and `status`, with a year in the
 	@tests/install-test-tools.sh
 	BUILDS=$(BUILDS) $(CARGO) bench --locked --bench start
 
+bench-wear: ## bytes written to the card in a working day polled every 5 minutes, every 30 s, and idle; as root; WEAR="5min 30s idle"
+	@tests/install-test-tools.sh
+	WEAR="$(or $(WEAR),5min 30s idle)" $(CARGO) bench --locked --bench wear
+
+bench-year: ## 40 machines and 300 days in the buffer: size, polls, pages, reports, replay; MACHINES= DAYS=
+	@tests/install-test-tools.sh compiler
+	MACHINES=$(MACHINES) DAYS=$(DAYS) $(CARGO) bench --locked --bench year
+
 bench-slow-link: ## 60 waiting sessions, and days that grow, over 100 ms and 64 kB a second
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench slow_link

@@ -101,9 +101,11 @@ fn work(what: &str, every: TimeDelta) {
 /// The lines of the three machines on the day that is measured.
 struct Simulated {
     day: NaiveDate,
-    /// Of each machine: the moment of each line, and where it ends in the LOG.
-    machines: Vec<(Vec<u8>, Vec<(NaiveDateTime, usize)>)>,
+    /// Of each machine: its LOG, and the moment of each line with where it ends.
+    machines: Vec<(Vec<u8>, Vec<Line>)>,
 }
+
+type Line = (NaiveDateTime, usize);
 
 impl Simulated {
     fn day() -> Self {
@@ -300,8 +302,12 @@ fn idle() {
     let scene = Scene::new();
     let running = scene.agent.run();
     let page = running.page();
-    running.wait_for_nth_line("cycle:", 3);
+    // The first looks leave times of access in the file system.
     http::get(page, "/").is(200);
+    running.wait_for_nth_line("cycle:", 20);
+    scene.card.sync();
+    http::get(page, "/").is(200);
+    running.wait_for_nth_line("cycle:", 40);
     let (device, begun) = (scene.card.written_bytes(), Instant::now());
     let own = process_bytes(running.id());
     let mut cost = Cost::default();

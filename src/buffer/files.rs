@@ -120,6 +120,24 @@ impl Buffer {
             .during("read file progress", &self.path)
     }
 
+    /// The newest generation of one name: what a folder held before is not gone through for it.
+    pub fn file_progress(
+        &self,
+        source: &str,
+        folder: &str,
+        name: &str,
+    ) -> Result<Option<FileProgress>, BufferError> {
+        self.connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM log_file WHERE source = ?1 AND folder = ?2 AND name = ?3
+                 ORDER BY generation DESC LIMIT 1"
+            ))
+            .and_then(|mut select| {
+                select.query_row(params![source, folder, name], progress).optional()
+            })
+            .during("read file progress", &self.path)
+    }
+
     /// Whether every session that the file feeds is in central as it is here, and there is one.
     pub fn is_confirmed(&self, file_id: i64) -> Result<bool, BufferError> {
         self.connection

@@ -34,7 +34,7 @@ pub(super) fn renew(path: &Path) {
         return;
     }
     if let Err(error) = renewed(path) {
-        log::debug!("pages of {PAGE_BYTES} bytes: {}", crate::journal::chain(&error));
+        log::debug!("its pages are not made {PAGE_BYTES} bytes this time: {error}");
     }
 }
 
@@ -120,6 +120,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let buffer = of_large_pages(dir.path());
         let path = buffer.path().to_owned();
+        assert_eq!(buffer.machine_id("DEM12").unwrap(), Some(1));
         renew(&path);
         assert_eq!(page_bytes(&path), 4096);
         assert_eq!(buffer.machine_id("DEM12").unwrap(), Some(1));

@@ -107,9 +107,8 @@ impl Buffer {
                      (SELECT count(*) FROM session WHERE revision > synced_revision),
                      (SELECT count(*) FROM session WHERE revision > synced_revision AND refusal IS NOT NULL),
                      (SELECT min(day) FROM session WHERE revision > synced_revision),
-                     (SELECT count(*) FROM log_file),
-                     (SELECT count(*) FROM log_file WHERE state = 'refused'),
-                     (SELECT coalesce(sum(consumed_bytes), 0) FROM log_file)",
+                     count(*), coalesce(sum(state = 'refused'), 0), coalesce(sum(consumed_bytes), 0)
+                 FROM log_file",
                 [],
                 |row| {
                     Ok(Totals {
@@ -148,11 +147,17 @@ impl Buffer {
             .prepare(
                 "SELECT m.nom,
                      (SELECT count(*) FROM session s WHERE s.machine_id = m.id),
-                     (SELECT count(*) FROM session s WHERE s.machine_id = m.id
-                          AND s.revision > s.synced_revision),
+                     coalesce(p.pending, 0),
                      (SELECT max(day) FROM session s WHERE s.machine_id = m.id),
-                     (SELECT max(last_read_at) FROM log_file f WHERE f.machine_id = m.id)
-                 FROM machine m ORDER BY m.nom",
+                     f.last_read_at
+                 FROM machine m LEFT JOIN (
+                     -- Once through the files for all machines.
+                     SELECT machine_id, max(last_read_at) AS last_read_at FROM log_file GROUP BY 1
+                 ) f ON f.machine_id = m.id LEFT JOIN (
+                     SELECT machine_id, count(*) AS pending
+                     FROM session INDEXED BY session_pending
+                     WHERE revision > synced_revision GROUP BY 1
+                 ) p ON p.machine_id = m.id ORDER BY m.nom",
             )
             .and_then(|mut select| {
                 select

@@ -62,8 +62,7 @@ pub fn import_file(
     moment: &Moment,
 ) -> Result<ImportReport, ImportError> {
     let origin = Origin { source: SOURCE, folder, machine };
-    let known: Option<FileProgress> =
-        buffer.folder_progress(SOURCE, folder)?.into_iter().find(|file| file.name == name);
+    let known: Option<FileProgress> = buffer.file_progress(SOURCE, folder, name)?;
     let size = source.size(directory, name)?;
     let entry = Entry { name: name.to_owned(), size, modified: None };
     let mut report = ImportReport::default();

@@ -79,6 +79,9 @@ pub trait Watch {
 /// machines at work is one transaction: each one costs a card several pages of its own.
 const TOGETHER_BYTES: usize = 64 << 10;
 
+/// Files of a folder that are looked up one by one.
+const FEW_FILES: usize = 32;
+
 /// What is remembered of a source from one cycle to the next, so that the log says a thing once.
 #[derive(Debug, Default)]
 pub struct SourceMemory {
@@ -212,7 +215,7 @@ impl Listed {
         folder: &str,
     ) -> Result<(), BufferError> {
         if !std::mem::replace(&mut self.is_current, true) {
-            self.known = known(buffer, source, folder)?;
+            self.known = known(buffer, source, folder, &self.entries)?;
         }
         Ok(())
     }
@@ -263,7 +266,7 @@ impl<'c> FolderCycle<'c, '_> {
         entries.retain(|entry| is_log(&entry.name));
         entries.sort_by(|one, other| one.name.cmp(&other.name));
         self.report.files_listed += entries.len() as u64;
-        let known = known(buffer, &self.config.name, self.folder)?;
+        let known = known(buffer, &self.config.name, self.folder, &entries)?;
         let mut listed = Listed { entries, known, is_current: true, asked: BTreeMap::new() };
         if !self.has_room(buffer)? {
             return Ok(Some(listed));
@@ -388,12 +391,20 @@ fn bytes_of(waiting: &[Waiting<'_>]) -> usize {
     waiting.iter().map(|waiting| waiting.reading.bytes()).sum()
 }
 
+/// What the buffer knows of the files that a folder shows. Of a folder that shows few, years of
+/// deleted ones are not gone through.
 fn known(
     buffer: &Buffer,
     source: &str,
     folder: &str,
+    entries: &[Entry],
 ) -> Result<BTreeMap<String, FileProgress>, BufferError> {
-    let files = buffer.folder_progress(source, folder)?;
+    let files = if entries.len() <= FEW_FILES {
+        let files = entries.iter().map(|entry| buffer.file_progress(source, folder, &entry.name));
+        files.filter_map(Result::transpose).collect::<Result<_, _>>()?
+    } else {
+        buffer.folder_progress(source, folder)?
+    };
     Ok(files.into_iter().map(|file| (file.name.clone(), file)).collect())
 }
 

@@ -34,7 +34,7 @@ fn put_lines(logs: &Folder, lines: usize) {
 fn written(state_dir: &Path) -> BTreeMap<String, std::time::SystemTime> {
     let files = fs::read_dir(state_dir).unwrap().map(|entry| entry.unwrap());
     files
-        .filter(|entry| !entry.path().extension().is_some_and(|end| end == "db-shm"))
+        .filter(|entry| entry.path().extension().is_none_or(|end| end != "db-shm"))
         .map(|entry| {
             let name = entry.file_name().into_string().unwrap();
             (name, entry.metadata().unwrap().modified().unwrap())
