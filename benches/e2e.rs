@@ -1,7 +1,8 @@
 //! The whole chain: 60 files of 20 days from a real vsftpd into a real PostgreSQL, beside the limit
 //! (the same files fetched, `psql \copy` of the same rows into the same tables), measured in turns in
 //! one run. Files are fetched by `curl` and by the barest dialogue there is, and the faster counts: curl
-//! 7.88 rests for a second between some of the transfers of one connection. Then a running agent that finds nothing new. Prints one table; `make bench-e2e`.
+//! 7.88 rests for a second between some of the transfers of one connection. Then a running agent that
+//! finds nothing new. Prints one table; `make bench-e2e`.
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot measure must stop")]
 

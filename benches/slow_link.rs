@@ -11,6 +11,7 @@ mod support;
 use std::{
     fs::{self, OpenOptions},
     io::Write,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -153,8 +154,21 @@ fn print_backlog(database: &Database<'_>, wall: Duration, passed: Passed) {
     );
 }
 
-/// The machine goes on with its last day, five pieces at a time, under a running service.
-fn grow(agent: &Agent, database: &Database<'_>, proxy: &Proxy, file: &std::path::Path) {
+/// The machine goes on with its last day, five pieces at a time: under a running service, and once more
+/// for a process of its own.
+fn grow(agent: &Agent, database: &Database<'_>, proxy: &Proxy, file: &Path) {
+    let append = |growth: usize| {
+        let mut log = OpenOptions::new().append(true).open(file).unwrap();
+        for piece in 0..5 {
+            let number = 900 + 5 * growth + piece;
+            let at = format!("20250530 22:{growth:02}:{:02}", 10 * piece);
+            writeln!(log, "{at}|@StukUitgevoerd: {number} B0{number}1 H{piece}").unwrap();
+        }
+    };
+    let print = |what: &str, passed: Passed| {
+        let Passed { up, down, round_trips } = passed;
+        println!("{what:<58} {:>10} {up:>8} {down:>8} {round_trips:>12}", passed.bytes());
+    };
     let pieces = || database.count("piece_production");
     let running = agent.run();
     // It opens its connection and compares what central holds.
@@ -166,17 +180,7 @@ fn grow(agent: &Agent, database: &Database<'_>, proxy: &Proxy, file: &std::path:
     );
     for growth in 0..GROWTHS {
         let (held, before) = (pieces(), Passed::so_far(proxy));
-        let mut log = OpenOptions::new().append(true).open(file).unwrap();
-        for piece in 0..5 {
-            let number = 900 + 5 * growth + piece;
-            writeln!(
-                log,
-                "20250530 22:{growth:02}:{:02}|@StukUitgevoerd: {number} B0{number}1 H{piece}",
-                10 * piece
-            )
-            .unwrap();
-        }
-        drop(log);
+        append(growth);
         let deadline = Instant::now() + Duration::from_secs(60);
         while pieces() < held + 5 {
             assert!(Instant::now() < deadline, "the pieces do not come:\n{}", running.log());
@@ -184,20 +188,22 @@ fn grow(agent: &Agent, database: &Database<'_>, proxy: &Proxy, file: &std::path:
         }
         // What follows the rows (the answer, the gateway's own row) is part of the price.
         at_rest(proxy);
-        let passed = Passed::so_far(proxy).since(before);
-        println!(
-            "{:<58} {:>10} {:>8} {:>8} {:>12}",
-            match growth {
-                0 => "on a connection that has compared: short texts",
-                1 => "again: the server keeps the texts from now on",
-                _ => "again (aims: 4,000 bytes, 3 round trips)",
-            },
-            passed.bytes(),
-            passed.up,
-            passed.down,
-            passed.round_trips
-        );
+        let what = match growth {
+            0 => "on a connection that has compared: short texts",
+            1 => "again: the server keeps the texts from now on",
+            _ => "again (aims: 4,000 bytes, 3 round trips)",
+        };
+        print(what, Passed::so_far(proxy).since(before));
     }
+    drop(running);
+    let (held, before) = (pieces(), Passed::so_far(proxy));
+    append(GROWTHS);
+    agent.once().succeeded();
+    assert_eq!(pieces(), held + 5);
+    print(
+        "with a log-in, a comparison and the gateway's row: once",
+        Passed::so_far(proxy).since(before),
+    );
 }
 
 /// Waits until nothing passes any more.

@@ -153,11 +153,7 @@ impl Buffer {
     /// would be two megabytes a connection for as long as the process lives.
     pub fn rest(&self) {
         // A cache that stays is no harm.
-        let given_back = self
-            .connection
-            .prepare("PRAGMA shrink_memory")
-            .and_then(|mut pragma| pragma.execute([]));
-        if let Err(error) = given_back {
+        if let Err(error) = self.connection.pragma_query(None, "shrink_memory", |_| Ok(())) {
             log::debug!("the cache of {} stays: {error}", self.path.display());
         }
     }

@@ -7,7 +7,7 @@ use rustix::fs::Access;
 use super::{Exit, LogTo, configured, print};
 use crate::{
     agent::wall_clock_fault,
-    buffer::Buffer,
+    buffer::{Buffer, BufferError},
     config::{CentralConfig, Config, SourceConfig, SourceKind},
     journal,
     model::Language,
@@ -147,7 +147,7 @@ fn check_buffer(lines: &mut Lines, config: &Config) {
                     totals.pending_sessions
                 ),
             ),
-            Err(error) => lines.bad(what, &journal::chain(&error)),
+            Err(error) => lines.bad(what, &buffer_trouble(&error)),
         },
         Ok(None) => match nearest_existing(state_dir).map(is_writable) {
             Some(Ok(())) => {
@@ -162,7 +162,17 @@ fn check_buffer(lines: &mut Lines, config: &Config) {
             ),
             None => lines.bad(what, "agent.state_dir is nowhere; set it"),
         },
-        Err(error) => lines.bad(what, &journal::chain(&error)),
+        Err(error) => lines.bad(what, &buffer_trouble(&error)),
+    }
+}
+
+/// Damage may show as early as the buffer is opened, and as something that cannot be read.
+fn buffer_trouble(error: &BufferError) -> String {
+    let text = journal::chain(error);
+    if error.is_damage() {
+        format!("damaged; the next start sets it aside and reads the files again: {text}")
+    } else {
+        text
     }
 }
 

@@ -134,7 +134,7 @@ fn a_month_that_nobody_made_a_part_for_is_kept_with_the_old_rows() {
     let mut feeder = Feeder::new(&db);
     db.psql(PARTED);
     let early = session("DEM12", "2025-08-15", 40);
-    feeder.sync(&[early.clone()]);
+    feeder.sync(std::slice::from_ref(&early));
     assert_eq!(db.psql("SELECT cu_agent_mois('2025-07-01', '2025-09-01')"), "2");
     // Its session goes on where it began.
     feeder.sync(&[grown(session("DEM12", "2025-08-15", 60), &early)]);
