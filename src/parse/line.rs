@@ -116,7 +116,7 @@ impl<'t> Reader<'t, '_> {
             return Err(Reject::Overlong);
         }
         let marker = marker(line).ok_or(Reject::NoMarker)?;
-        let stamp = last_characters(line[..marker].as_bytes()).ok_or(Reject::NoTimestamp)?;
+        let stamp = last_characters(&line.as_bytes()[..marker]).ok_or(Reject::NoTimestamp)?;
         let seconds = self.clock.stamp(&stamp).map_err(|reason| match reason {
             NoStamp::Shape => Reject::NoTimestamp,
             NoStamp::NotReal => Reject::NotReal,
