@@ -134,7 +134,7 @@ impl Gateway {
 
     fn last_day(&self) -> NaiveDate {
         let before = |day: &NaiveDate| *day < self.days[0];
-        days(30).into_iter().filter(before).next_back().expect("a day was taken")
+        days(30).into_iter().rfind(before).expect("a day was taken")
     }
 }
 
