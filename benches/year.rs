@@ -55,8 +55,9 @@ fn main() {
 }
 
 fn home(year: &Year) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".into());
-    Path::new(&target).join("year").join(format!("{}x{}", year.machines, year.days))
+    root.join(target).join("year").join(format!("{}x{}", year.machines, year.days))
 }
 
 fn ms(time: Duration) -> String {
