@@ -217,13 +217,15 @@ impl FolderCycle<'_, '_> {
         if let Err(error) = durably(Step::Delete, || source.delete(self.folder, &file.name)) {
             if matches!(error, SourceError::FileRefused { .. } | SourceError::Disk { .. }) {
                 journal::deletion_refused(&self.config.name, self.folder, &file.name, &error);
-                self.memory.kept_by_source.insert(file.id, uptime);
+                // Those of an hour ago are asked for anew, or gone.
+                let refused = &mut self.memory.kept_by_source;
+                refused.retain(|_, at| uptime.saturating_sub(*at) < REFUSED_FOR);
+                refused.insert(file.id, uptime);
             } else {
                 self.source_failed(&file.name, error);
             }
             return Ok(());
         }
-        self.memory.kept_by_source.remove(&file.id);
         self.report.files_deleted += 1;
         journal::file_deleted(&self.config.name, self.folder, &file.name, file.consumed_bytes);
         let deleted = FileProgress { state: FileState::Deleted, ..file.clone() };
