@@ -9,14 +9,18 @@ use crate::support::{
 };
 use cu_agent::config::CentralConfig;
 
+/// A feeder whose line to a central with tables is counted from its log-in on.
+fn counted(db: &Database<'_>) -> (Feeder, Proxy) {
+    Feeder::new(db);
+    let proxy = Proxy::to(db.cluster.port);
+    let config = CentralConfig { port: proxy.port, ..db.config() };
+    (Feeder::connect(&config), proxy)
+}
+
 #[test]
 fn twenty_days_of_three_machines_take_three_round_trips_and_a_third_of_their_own_bytes() {
     let db = Database::fresh();
-    Feeder::new(&db);
-    let proxy = Proxy::to(db.cluster.port);
-    let mut config = db.config();
-    config.port = proxy.port;
-    let mut feeder = Feeder::connect(&config);
+    let (mut feeder, proxy) = counted(&db);
     let (bytes, turns) = (proxy.bytes_up() + proxy.bytes_down(), proxy.round_trips());
     let sessions: Vec<_> = ["DEM12", "DEMALU", "SU12"]
         .iter()
@@ -50,11 +54,7 @@ fn twenty_days_of_three_machines_take_three_round_trips_and_a_third_of_their_own
 #[test]
 fn a_day_that_grew_by_five_pieces_costs_two_round_trips_and_less_than_3500_bytes() {
     let db = Database::fresh();
-    Feeder::new(&db);
-    let proxy = Proxy::to(db.cluster.port);
-    let mut config = db.config();
-    config.port = proxy.port;
-    let mut feeder = Feeder::connect(&config);
+    let (mut feeder, proxy) = counted(&db);
     let mut already = session("DEM12", "2025-05-28", 400);
     feeder.sync(std::slice::from_ref(&already));
     // At its second use a statement is given the server to keep, which costs a trip, and once that of
@@ -155,11 +155,7 @@ fn moments_of_every_kind_arrive_as_they_are() {
 #[test]
 fn a_slow_radio_link_costs_its_round_trips_and_no_more() {
     let db = Database::fresh();
-    Feeder::new(&db);
-    let proxy = Proxy::to(db.cluster.port);
-    let mut config = db.config();
-    config.port = proxy.port;
-    let mut feeder = Feeder::connect(&config);
+    let (mut feeder, proxy) = counted(&db);
     proxy.delay(Duration::from_millis(50), Duration::from_millis(50));
     let start = std::time::Instant::now();
     feeder.sync(&[session("DEM12", "2025-05-28", 467)]);
