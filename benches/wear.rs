@@ -9,9 +9,11 @@
 mod support;
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, Permissions},
     io::Write,
-    process::ExitCode,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, ExitCode},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -23,6 +25,7 @@ use support::{
     folder::Folder,
     http,
     postgres::Database,
+    process::OTHER_BINARY,
     wait,
 };
 
@@ -219,6 +222,7 @@ impl Scene {
         agent.set("agent.state_dir", card.path().join("state").to_str().unwrap());
         agent.set("schedule.poll", "100ms");
         agent.set("status.listen", "127.0.0.1:0");
+        as_service_user(&mut agent, &card, logs.path());
         agent.once().succeeded();
         Self { logs, database, agent, card }
     }
@@ -233,6 +237,23 @@ impl Scene {
         file.set_modified(SystemTime::UNIX_EPOCH + at).unwrap();
         fs::rename(waiting, self.logs.file(&name)).unwrap();
     }
+}
+
+/// The agent runs as somebody else than root, as in the field: root's SQLite gives each log that it
+/// opens to its owner, which the file system writes down.
+fn as_service_user(agent: &mut Agent, card: &Card, logs: &Path) {
+    let root = card.path();
+    fs::set_permissions(root.parent().unwrap(), Permissions::from_mode(0o755)).unwrap();
+    for folder in [&root, logs, agent.dir()] {
+        let done = Command::new("chown").args(["-R", "nobody:nogroup"]).arg(folder).status();
+        assert!(done.unwrap().success(), "as root");
+    }
+    // A change of the user takes the signal away that ends the agent with the bench.
+    let command = format!(
+        "setpriv --reuid nobody --regid nogroup --clear-groups setpriv --pdeathsig KILL {}",
+        env!("CARGO_BIN_EXE_cu-agent")
+    );
+    agent.set_environment(OTHER_BINARY, &command);
 }
 
 /// A line of the log that a file was read leaves.
