@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cu_agent::generate::file_name;
+use cu_agent::{buffer::Buffer, generate::file_name};
 use rusqlite::Connection;
 use support::{
     agent::Agent,
@@ -114,6 +114,12 @@ fn figures(year: Year) -> Figures {
     let mut agent = year.agent(&logs);
     fs::create_dir_all(agent.state_dir()).unwrap();
     fs::copy(home.join("buffer.db"), agent.buffer()).unwrap();
+    // It may have been kept by an earlier version, which is not what is measured.
+    let buffer = Buffer::open(&agent.state_dir(), "a year", "now").unwrap();
+    let earlier = (1..buffer.schema_version().unwrap())
+        .map(|version| agent.buffer().with_extension(format!("db.schema-{version}")));
+    earlier.for_each(|copy| drop(fs::remove_file(copy)));
+    drop(buffer);
     agent.set("status.listen", "127.0.0.1:0");
     agent.set("schedule.poll", "100ms");
     let mut rows = Figures::new();

@@ -51,7 +51,9 @@ mod tests {
         model::Machine,
     };
 
-    fn rows(connection: &Connection, sql: &str) -> Vec<Vec<Value>> {
+    type Rows = Vec<Vec<Value>>;
+
+    fn rows(connection: &Connection, sql: &str) -> Rows {
         let mut select = connection.prepare(sql).unwrap();
         let columns = select.column_count();
         select
@@ -62,7 +64,7 @@ mod tests {
     }
 
     /// The tallies as they stand and as they have to be.
-    fn both(connection: &Connection) -> [(Vec<Vec<Value>>, Vec<Vec<Value>>); 2] {
+    fn both(connection: &Connection) -> [(Rows, Rows); 2] {
         let kept = "SELECT id, nom, type_cu, total_files, total_bytes, total_lines, total_events,
             total_sessions, last_read_at FROM main.machine ORDER BY id";
         let rejects = "SELECT reason, lines FROM main.reject_tally ORDER BY reason";
