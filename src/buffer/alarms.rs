@@ -53,9 +53,11 @@ impl Buffer {
         let columns: Vec<String> =
             Finding::COLUMNS.iter().map(|column| format!("f.{column}")).collect();
         let sql = format!(
-            "SELECT m.nom, s.day, {} FROM finding f JOIN session s ON s.id = f.session_id
-                 JOIN machine m ON m.id = s.machine_id
-             WHERE f.gravity = 'high' AND s.day >= ?1 ORDER BY m.nom, s.day, f.number",
+            // Crosswise: the days of each machine are sought, not gone through.
+            "SELECT m.nom, s.day, {} FROM machine m
+                 CROSS JOIN session s ON s.machine_id = m.id AND s.day >= ?1
+                 CROSS JOIN finding f ON f.session_id = s.id
+             WHERE f.gravity = 'high' ORDER BY m.nom, s.day, f.number",
             columns.join(", ")
         );
         self.connection

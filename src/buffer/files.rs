@@ -214,16 +214,14 @@ impl Batch<'_> {
         let quiet = file.quiet.as_ref();
         self.transaction
             .prepare_cached(
-                "UPDATE log_file SET state = ?2, refusal = ?3, size_bytes = ?4, modified = ?5,
-                     consumed_bytes = ?6, tail_hash = ?7, open_line_at = ?8, in_long_line = ?9,
-                     quiet_boot = ?10, quiet_since_s = ?11, last_read_at = coalesce(?12, last_read_at)
+                "UPDATE log_file SET size_bytes = ?2, modified = ?3, consumed_bytes = ?4,
+                     tail_hash = ?5, open_line_at = ?6, in_long_line = ?7, quiet_boot = ?8,
+                     quiet_since_s = ?9, last_read_at = coalesce(?10, last_read_at)
                  WHERE id = ?1",
             )
             .and_then(|mut update| {
                 update.execute(params![
                     file.id,
-                    file.state.as_str(),
-                    file.refusal,
                     file.size_bytes,
                     file.modified,
                     file.consumed_bytes,
@@ -234,6 +232,16 @@ impl Batch<'_> {
                     quiet.map(|mark| mark.since_s),
                     read_at,
                 ])
+            })
+            .during("note progress", self.path)?;
+        // By itself: the indexes of the few that grow or were refused would be written each time.
+        self.transaction
+            .prepare_cached(
+                "UPDATE log_file SET state = ?2, refusal = ?3
+                 WHERE id = ?1 AND (state, refusal) IS NOT (?2, ?3)",
+            )
+            .and_then(|mut update| {
+                update.execute(params![file.id, file.state.as_str(), file.refusal])
             })
             .during("note progress", self.path)?;
         Ok(())

@@ -31,6 +31,7 @@ mod raw;
 mod report;
 mod room;
 mod sessions;
+mod tallies;
 mod versions;
 
 pub use damage::SetAside;
@@ -126,9 +127,11 @@ impl Buffer {
         let mut buffer =
             Self { connection, path, buffer_id: String::new(), went_back: None, is_checked: false };
         // A buffer that another process is just making has no tables, or no name, yet.
-        if buffer.check_version()? == 0 {
+        let version = buffer.check_version()?;
+        if version == 0 {
             return Ok(None);
         }
+        buffer.count_where_it_has_none(version)?;
         let name: Option<String> = buffer
             .connection
             .query_row("SELECT buffer_id FROM buffer", [], |row| row.get(0))

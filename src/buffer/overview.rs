@@ -1,4 +1,7 @@
 //! Sessions by their headers, for pages and tables over many days: no details are read.
+//!
+//! The days have no index of their own, which every new day would have to write: they are sought
+//! machine by machine in the index that sessions have anyway.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -43,8 +46,9 @@ impl Buffer {
             .prepare(&format!(
                 "SELECT m.nom, s.day, s.total_pieces, s.total_waits, s.total_stops, s.total_jobs,
                      s.total_findings, s.revision, s.synced_revision, s.refusal, s.log_sources, {FIGURES}
-                 FROM session s JOIN machine m ON m.id = s.machine_id
-                 WHERE s.day BETWEEN ?1 AND ?2 AND (?3 IS NULL OR m.nom = ?3)
+                 FROM machine m
+                 CROSS JOIN session s ON s.machine_id = m.id AND s.day BETWEEN ?1 AND ?2
+                 WHERE ?3 IS NULL OR m.nom = ?3
                  ORDER BY s.day DESC, m.nom DESC LIMIT ?4"
             ))
             .and_then(|mut select| {
@@ -79,8 +83,10 @@ impl Buffer {
     pub fn neighbours(&self, day: Day) -> Result<(Option<Day>, Option<Day>), BufferError> {
         self.connection
             .query_row(
-                "SELECT (SELECT max(day) FROM session WHERE day < ?1),
-                     (SELECT min(day) FROM session WHERE day > ?1)",
+                "SELECT max((SELECT max(day) FROM session s
+                         WHERE s.machine_id = m.id AND s.day < ?1)),
+                     min((SELECT min(day) FROM session s WHERE s.machine_id = m.id AND s.day > ?1))
+                 FROM machine m",
                 [day],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )

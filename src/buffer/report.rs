@@ -103,12 +103,16 @@ impl Buffer {
     pub fn totals(&self) -> Result<Totals, BufferError> {
         self.connection
             .query_row(
-                "SELECT (SELECT count(*) FROM session),
+                // `+`: what is set aside is sought among what was refused, not among what waits.
+                "SELECT coalesce(sum(total_sessions), 0),
                      (SELECT count(*) FROM session WHERE revision > synced_revision),
-                     (SELECT count(*) FROM session WHERE revision > synced_revision AND refusal IS NOT NULL),
+                     (SELECT count(*) FROM session
+                         WHERE refusal IS NOT NULL AND +revision > +synced_revision),
                      (SELECT min(day) FROM session WHERE revision > synced_revision),
-                     count(*), coalesce(sum(state = 'refused'), 0), coalesce(sum(consumed_bytes), 0)
-                 FROM log_file",
+                     coalesce(sum(total_files), 0),
+                     (SELECT count(*) FROM log_file WHERE state = 'refused'),
+                     coalesce(sum(total_bytes), 0)
+                 FROM machine",
                 [],
                 |row| {
                     Ok(Totals {
@@ -128,13 +132,13 @@ impl Buffer {
     pub fn line_totals(&self) -> Result<LineTotals, BufferError> {
         let read = || -> rusqlite::Result<LineTotals> {
             let (lines, events) = self.connection.query_row(
-                "SELECT coalesce(sum(lines), 0), coalesce(sum(events), 0) FROM log_file",
+                "SELECT coalesce(sum(total_lines), 0), coalesce(sum(total_events), 0) FROM machine",
                 [],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
             let rejects = self
                 .connection
-                .prepare("SELECT reason, sum(lines) FROM reject GROUP BY reason")?
+                .prepare("SELECT reason, lines FROM reject_tally")?
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<Result<_, _>>()?;
             Ok(LineTotals { lines, events, rejects })
@@ -145,15 +149,9 @@ impl Buffer {
     pub fn machines(&self) -> Result<Vec<MachineReport>, BufferError> {
         self.connection
             .prepare(
-                "SELECT m.nom,
-                     (SELECT count(*) FROM session s WHERE s.machine_id = m.id),
-                     coalesce(p.pending, 0),
-                     (SELECT max(day) FROM session s WHERE s.machine_id = m.id),
-                     f.last_read_at
+                "SELECT m.nom, m.total_sessions, coalesce(p.pending, 0),
+                     (SELECT max(day) FROM session s WHERE s.machine_id = m.id), m.last_read_at
                  FROM machine m LEFT JOIN (
-                     -- Once through the files for all machines.
-                     SELECT machine_id, max(last_read_at) AS last_read_at FROM log_file GROUP BY 1
-                 ) f ON f.machine_id = m.id LEFT JOIN (
                      SELECT machine_id, count(*) AS pending
                      FROM session INDEXED BY session_pending
                      WHERE revision > synced_revision GROUP BY 1
@@ -201,7 +199,7 @@ impl Buffer {
             .prepare(
                 "SELECT m.nom, s.refusal, count(*), min(s.day), max(s.day), min(s.refused_at)
                  FROM session s JOIN machine m ON m.id = s.machine_id
-                 WHERE s.revision > s.synced_revision AND s.refusal IS NOT NULL
+                 WHERE s.refusal IS NOT NULL AND +s.revision > +s.synced_revision
                  GROUP BY 1, 2 ORDER BY 1, 4 LIMIT ?1",
             )
             .and_then(|mut select| {
@@ -225,9 +223,15 @@ impl Buffer {
     pub fn remarkable_files(&self, most: usize) -> Result<Vec<FileReport>, BufferError> {
         let read = || -> rusqlite::Result<Vec<FileReport>> {
             let mut files = self.connection.prepare(
-                "SELECT id, source, folder, name, state, refusal, lines, events FROM log_file f
-                 WHERE state = 'refused' OR rejected > 0
-                     OR EXISTS (SELECT 1 FROM unknown_event u WHERE u.file_id = f.id)
+                // The newest of each kind, so that the unremarkable ones are not gone through.
+                "SELECT id, source, folder, name, state, refusal, lines, events FROM log_file
+                 WHERE id IN (
+                     SELECT * FROM (SELECT id FROM log_file WHERE state = 'refused'
+                         ORDER BY id DESC LIMIT ?1)
+                     UNION SELECT * FROM (SELECT DISTINCT file_id FROM reject
+                         ORDER BY file_id DESC LIMIT ?1)
+                     UNION SELECT * FROM (SELECT DISTINCT file_id FROM unknown_event
+                         ORDER BY file_id DESC LIMIT ?1))
                  ORDER BY id DESC LIMIT ?1",
             )?;
             let mut rejects = self.connection.prepare(
@@ -270,8 +274,10 @@ impl Buffer {
         let keys: Vec<i64> = self
             .connection
             .prepare(
-                "SELECT s.id FROM session s JOIN machine m ON m.id = s.machine_id
-                 WHERE (?1 IS NULL OR m.nom = ?1) AND (?2 IS NULL OR s.day = ?2)
+                // Machine by machine, each day sought in the index that sessions have anyway.
+                "SELECT s.id FROM machine m CROSS JOIN session s ON s.machine_id = m.id
+                     AND s.day BETWEEN coalesce(?2, '') AND coalesce(?2, '~')
+                 WHERE ?1 IS NULL OR m.nom = ?1
                  ORDER BY s.day, m.nom",
             )
             .and_then(|mut select| {

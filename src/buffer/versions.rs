@@ -28,6 +28,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/sqlite/0001_buffer.sql")),
     M::up(include_str!("../../migrations/sqlite/0002_findings.sql")),
     M::up(include_str!("../../migrations/sqlite/0003_alarms.sql")),
+    M::up(include_str!("../../migrations/sqlite/0004_tallies.sql")),
 ];
 
 /// Room beside the copy and the migrated buffer for everything else that is going on.

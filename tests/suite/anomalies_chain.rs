@@ -198,7 +198,17 @@ fn a_machine_with_a_nominal_rhythm_has_its_trs_in_central_and_rejects_lower_it()
 }
 
 /// What the version before the anomalies left: its schema, its rows.
-const BACK_TO_SCHEMA_1: &str = "DROP TABLE alarm_message; DROP TABLE alarm;
+const BACK_TO_SCHEMA_1: &str = "DROP TRIGGER tally_file; DROP TRIGGER tally_reading;
+    DROP TRIGGER tally_file_gone; DROP TRIGGER tally_session; DROP TRIGGER tally_session_gone;
+    DROP TRIGGER tally_reject; DROP TRIGGER tally_rejected_again; DROP TRIGGER tally_reject_gone;
+    DROP TRIGGER file_keeps_machine; DROP TRIGGER session_keeps_machine; DROP TABLE reject_tally;
+    DROP INDEX log_file_growing; DROP INDEX log_file_refused; DROP INDEX session_refused;
+    DROP INDEX session_pending;
+    CREATE INDEX session_pending ON session (day) WHERE revision > synced_revision;
+    ALTER TABLE machine DROP COLUMN total_files; ALTER TABLE machine DROP COLUMN total_bytes;
+    ALTER TABLE machine DROP COLUMN total_lines; ALTER TABLE machine DROP COLUMN total_events;
+    ALTER TABLE machine DROP COLUMN total_sessions; ALTER TABLE machine DROP COLUMN last_read_at;
+    DROP TABLE alarm_message; DROP TABLE alarm;
     DROP VIEW findings; DROP TABLE finding; DROP TABLE day_digest;
     ALTER TABLE session DROP COLUMN total_findings;
     UPDATE session SET analysis_version = 1; PRAGMA user_version = 1;";

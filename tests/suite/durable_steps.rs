@@ -12,7 +12,10 @@ const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
     (".commit()", &[]),
     (".to_latest(", &[]),
     ("connection.execute(", &[]),
-    (".execute_batch(", &[]),
+    (
+        ".execute_batch(",
+        &[("buffer/tallies.rs", "tables in the memory of a connection that may only look")],
+    ),
     ("central.deliver(", &[]),
     ("central.ensure_centres(", &[]),
     ("central.show_edge(", &[]),
