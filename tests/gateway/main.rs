@@ -21,3 +21,4 @@ mod nbd;
 mod package;
 mod power_cuts;
 mod update;
+mod week;
