@@ -358,12 +358,7 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
     while !stop.is_set() {
         let heard = stop.knocks();
         let result = match courier.has_work(&outbox) {
-            Ok(false) => {
-                if was_idle {
-                    courier.release();
-                }
-                Ok(DrainReport::default())
-            }
+            Ok(false) => Ok(DrainReport::default()),
             Ok(true) => {
                 let begun = vitals.clock.now().uptime;
                 let result = courier.drain(&mut outbox, stop);
@@ -386,7 +381,7 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
                 failures = 0;
                 told.worked();
                 courier.pulse().say("central answers");
-                courier.release_what_is_scarce();
+                courier.release_for_others(was_idle);
                 (IDLE_AFTER, heard)
             }
             Err(error) => {

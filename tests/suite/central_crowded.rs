@@ -1,4 +1,4 @@
-//! More gateways than central has connections.
+//! Central's connections: a gateway keeps one while there is room, and makes room where there is none.
 
 use cu_agent::sync::postgres::{Central, migration_script};
 
@@ -7,7 +7,7 @@ use crate::support::{
     central::Feeder,
     folder::Folder,
     golden,
-    postgres::{Cluster, Options},
+    postgres::{Cluster, Database, Options},
     wait,
 };
 
@@ -78,4 +78,71 @@ fn a_connection_tells_whether_the_server_is_another_one_and_whether_it_is_crowde
     cluster.stop();
     cluster.start();
     assert_ne!(server().incarnation, restored.incarnation);
+}
+
+/// The service's connections to central, by the process that serves each.
+fn held(db: &Database<'_>) -> String {
+    db.psql(
+        "SELECT string_agg(pid::text, ' ') FROM pg_stat_activity WHERE application_name LIKE 'cu-agent essai%'",
+    )
+}
+
+/// A machine at work: one more piece.
+fn piece(folder: &Folder, number: u32) {
+    let line = format!("20250603 22:{:02}:{:02}|@StukUitgevoerd:1 B1\n", number / 60, number % 60);
+    folder.append("SU12 (HYBRIDE)/20250603.LOG", line.as_bytes());
+}
+
+#[test]
+fn a_connection_is_kept_from_growth_to_growth_and_given_back_where_they_become_scarce() {
+    let cluster = cluster(9);
+    let db = cluster.database();
+    let (folder, other) = (Folder::of_three_machines(), Folder::empty());
+    let mut agent = Agent::on_directory(folder.path()).central(&db);
+    agent.add_directory("autre", &other.file("logs"));
+    agent.map_folders(1, &[("CU9", "CU9")]);
+    std::fs::create_dir_all(other.file("logs/CU9")).unwrap();
+    agent.set("schedule.poll", "200ms");
+    let _running = agent.run();
+    let arrives = |number: u32| {
+        piece(&folder, number);
+        wait::until("the piece is in central", wait::PATIENCE, || {
+            db.try_psql("SELECT count(*) FROM piece_production") == Ok(number.to_string())
+        });
+    };
+    arrives(1);
+    let first = held(&db);
+    assert!(!first.is_empty() && !first.contains(' '), "{first:?}");
+    for number in 2..5 {
+        arrives(number);
+        assert_eq!(held(&db), first);
+    }
+    // Others come. The gateway learns it with its next row, which a source that fails makes due.
+    let _others: Vec<_> = (0..4).map(|_| Feeder::connect(&db.config())).collect();
+    other.rename("logs", "elsewhere");
+    let mut number = 5;
+    wait::until("the connection is given back", wait::PATIENCE, || {
+        arrives(number);
+        number += 1;
+        held(&db).is_empty()
+    });
+}
+
+#[test]
+fn a_kept_connection_that_central_ended_meanwhile_is_opened_anew_and_is_no_outage() {
+    let db = Database::fresh();
+    let folder = Folder::of_three_machines();
+    let agent = Agent::on_directory(folder.path()).central(&db).with("schedule.poll", "200ms");
+    let running = agent.run();
+    for number in 1..4 {
+        piece(&folder, number);
+        wait::until("the piece is in central", wait::PATIENCE, || {
+            db.try_psql("SELECT count(*) FROM piece_production") == Ok(number.to_string())
+        });
+        let before = held(&db);
+        assert_eq!(db.psql(&format!("SELECT pg_terminate_backend({before}, 10000)")), "t");
+        assert_eq!(held(&db), "");
+    }
+    let log = running.log();
+    assert!(!log.contains("lost") && !log.contains("WARN") && !log.contains("warn"), "{log}");
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Local, TimeDelta};
 use cu_agent::sync::postgres::{
-    Central, CentralError, Edge, LastUpdate, SchemaState, SourceLink, sessions_pass_without,
+    Central, CentralError, Edge, LastUpdate, SchemaState, sessions_pass_without,
 };
 
 use crate::support::{
-    central::{Feeder, claims, day},
+    central::{Feeder, claims, day, edge},
     pgbouncer::PgBouncer,
     postgres::{Database, PASSWORD},
     scene::Scene,
@@ -18,26 +18,6 @@ use crate::support::{
 #[expect(clippy::disallowed_methods, reason = "the test plays the gateway's clock")]
 fn wall() -> DateTime<Local> {
     Local::now()
-}
-
-fn edge() -> Edge {
-    Edge {
-        version: "0.9.0",
-        architecture: "arm64",
-        interval_s: 300,
-        waiting_sessions: 0,
-        oldest_waiting_day: None,
-        sources: vec![SourceLink {
-            name: "cu".into(),
-            up: true,
-            since: "2026-11-24 09:00:00".into(),
-            error: None,
-        }],
-        buffer_bytes: 5_000_000,
-        max_buffer_bytes: 2_000_000_000,
-        free_bytes: Some(8_000_000_000),
-        update: None,
-    }
 }
 
 fn show(central: &mut Central, agent: &str, edge: &Edge) {

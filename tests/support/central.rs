@@ -12,7 +12,7 @@ use cu_agent::{
     },
     sync::{
         plan::{Identity, Step, plan},
-        postgres::{Central, CentralError, Claims, Order, Outcome},
+        postgres::{Central, CentralError, Claims, Edge, Order, Outcome, SourceLink},
     },
 };
 
@@ -95,6 +95,27 @@ pub fn session(nom: &str, date: &str, pieces: u32) -> Delivery {
         language: Language::French,
         nominal_per_hour: None,
         rejects: 0,
+    }
+}
+
+/// A gateway without trouble.
+pub fn edge() -> Edge {
+    Edge {
+        version: "0.9.0",
+        architecture: "arm64",
+        interval_s: 300,
+        waiting_sessions: 0,
+        oldest_waiting_day: None,
+        sources: vec![SourceLink {
+            name: "cu".into(),
+            up: true,
+            since: "2026-11-24 09:00:00".into(),
+            error: None,
+        }],
+        buffer_bytes: 5_000_000,
+        max_buffer_bytes: 2_000_000_000,
+        free_bytes: Some(8_000_000_000),
+        update: None,
     }
 }
 

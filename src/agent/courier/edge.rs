@@ -97,8 +97,8 @@ pub enum Occasion {
 /// What was shown and what was told. Times are running times.
 #[derive(Debug, Default)]
 pub struct Showing {
-    /// When the process began to care, so that a first drain begins with sessions.
-    begun: Option<Duration>,
+    /// When the drain under way began: it begins with sessions.
+    begun: Duration,
     shown: Option<(Duration, Edge)>,
     not_before: Duration,
     /// That the row does not pass was told.
@@ -106,6 +106,11 @@ pub struct Showing {
 }
 
 impl Showing {
+    /// A drain begins.
+    pub(super) fn begin(&mut self, now: Duration) {
+        self.begun = now;
+    }
+
     fn is_due(&self, occasion: Occasion, now: Duration, edge: &Edge) -> bool {
         if now < self.not_before {
             return false;
@@ -113,8 +118,8 @@ impl Showing {
         let age = |since: Duration| now.saturating_sub(since);
         let is_news = self.shown.as_ref().is_none_or(|(_, shown)| edge.is_news_after(shown));
         match (occasion, &self.shown) {
-            (Occasion::UnderWay, None) => self.begun.is_some_and(|begun| age(begun) >= LEAST),
-            (Occasion::UnderWay, Some((at, _))) => age(*at) >= LEAST,
+            (Occasion::UnderWay, None) => age(self.begun) >= LEAST,
+            (Occasion::UnderWay, Some((at, _))) => age(self.begun.max(*at)) >= LEAST,
             (Occasion::AtEnd, Some((at, _))) => is_news || age(*at) >= LEAST,
             (Occasion::Idle, Some((at, _))) => age(*at) >= EVERY || is_news && age(*at) >= LEAST,
             (Occasion::AtEnd | Occasion::Idle, None) => true,
@@ -152,7 +157,6 @@ impl Courier {
         occasion: Occasion,
     ) -> Result<(), BufferError> {
         let now = self.clock.now().uptime;
-        self.showing.begun.get_or_insert(now);
         if self.central.is_none() {
             return Ok(());
         }
@@ -163,7 +167,12 @@ impl Courier {
         let (central, claims) = self.central();
         let wall = clock::wall();
         match durably(durable::Step::ShowEdge, || central.show_edge(claims, &edge, wall)) {
-            Ok(()) => self.showing.passed(now, edge),
+            Ok(is_crowded) => {
+                if let Some(server) = &mut self.server {
+                    server.is_crowded = is_crowded;
+                }
+                self.showing.passed(now, edge);
+            }
             Err(error) => {
                 self.showing.failed(self.clock.now().uptime, &error);
                 if error.ends_connection() {
@@ -220,7 +229,8 @@ mod tests {
 
     #[test]
     fn at_a_contact_the_row_goes_once_a_minute_or_when_it_tells_something_new() {
-        let mut showing = Showing { begun: Some(s(1000)), ..Showing::default() };
+        let mut showing = Showing::default();
+        showing.begin(s(1000));
         assert!(!showing.is_due(Occasion::UnderWay, s(1059), &edge()), "sessions go first");
         assert!(showing.is_due(Occasion::UnderWay, s(1060), &edge()));
         assert!(showing.is_due(Occasion::AtEnd, s(1001), &edge()));
@@ -232,6 +242,9 @@ mod tests {
         assert!(showing.is_due(Occasion::AtEnd, s(1002), &waiting));
         assert!(!showing.is_due(Occasion::UnderWay, s(1060), &waiting));
         assert!(showing.is_due(Occasion::UnderWay, s(1061), &waiting));
+        showing.begin(s(1301));
+        assert!(!showing.is_due(Occasion::UnderWay, s(1360), &waiting), "in each drain");
+        assert!(showing.is_due(Occasion::UnderWay, s(1361), &waiting));
     }
 
     #[test]

@@ -46,7 +46,7 @@ const MOST_TRIES: u32 = 2;
 const NAMED_IN_LOG: u64 = 10;
 /// A takeover of a database of years: several migrations, each with minutes of its own.
 const MIGRATING: Duration = Duration::from_secs(2 * 3600);
-/// A connection without work is given back after this.
+/// Without work the courier looks after this whether something has come due.
 pub const IDLE_AFTER: Duration = Duration::from_secs(60);
 
 /// How long a session is left alone.
@@ -163,14 +163,17 @@ impl Courier {
     }
 
     /// Gives the connection back.
-    pub fn release(&mut self) {
+    fn release(&mut self) {
         self.central = None;
     }
 
-    /// Gives the connection back at once where central has few left: gateways that keep one from poll to
-    /// poll keep others out.
-    pub fn release_what_is_scarce(&mut self) {
-        if self.server.as_ref().is_some_and(|server| server.is_crowded) {
+    /// Gives the connection back where others may want it: at once where central has few left, and after
+    /// a while without work where it is a pooler's, whose own limit nobody sees from here. Otherwise it
+    /// stays: a log-in costs more than a day's news.
+    pub fn release_for_others(&mut self, was_idle: bool) {
+        let is_crowded = self.server.as_ref().is_some_and(|server| server.is_crowded);
+        let is_pooled = self.central.as_ref().is_some_and(|central| !central.has_own_session());
+        if is_crowded || is_pooled && was_idle {
             self.release();
         }
     }
@@ -198,6 +201,7 @@ impl Courier {
     /// Makes central equal to the buffer, as far as it can be now.
     pub fn drain(&mut self, buffer: &mut Buffer, stop: &Stop) -> Result<DrainReport, DrainError> {
         self.report = DrainReport::default();
+        self.showing.begin(self.clock.now().uptime);
         let result = self.drain_connected(buffer, stop);
         if !matches!(result, Err(DrainError::Buffer(_))) && !stop.is_set() {
             // Also where the sessions do not pass: then somebody should see it.
@@ -264,7 +268,7 @@ impl Courier {
 
     fn connect(&mut self) -> Result<(), CentralError> {
         self.pulse.beat();
-        if self.central.as_ref().is_some_and(Central::is_closed) {
+        if self.central.as_mut().is_some_and(Central::is_closed) {
             // It may have been restarted with other data.
             self.audits.forget();
             self.release();

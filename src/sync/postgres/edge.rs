@@ -8,7 +8,9 @@ use chrono::{DateTime, FixedOffset, Local};
 use postgres::types::Type;
 use serde_json::{Value, json};
 
-use super::{Central, CentralError, Claims, params::Params, prepared::Often};
+use super::{
+    Central, CentralError, Claims, params::Params, prepared::Often, server::IS_CROWDED, unreadable,
+};
 use crate::model::Day;
 
 /// Longest text of a row that comes from outside, in characters.
@@ -88,13 +90,14 @@ fn clamped(bytes: u64) -> i64 {
 }
 
 impl Central {
-    /// Writes the agent's row; `wall` is the gateway's clock.
+    /// Writes the agent's row; `wall` is the gateway's clock. Tells whether connections are scarce by now,
+    /// see [`Server::is_crowded`](super::Server::is_crowded).
     pub fn show_edge(
         &mut self,
         claims: &Claims,
         edge: &Edge,
         wall: DateTime<Local>,
-    ) -> Result<(), CentralError> {
+    ) -> Result<bool, CentralError> {
         let mut params = Params::default();
         params.push(short(&claims.identity.agent_id), Type::TEXT);
         params.push(short(&claims.identity.buffer_id), Type::TEXT);
@@ -117,8 +120,9 @@ impl Central {
         params.push(update.and_then(|update| update.at), Type::TIMESTAMPTZ);
         params.push(update.map(|update| short(&update.result)), Type::TEXT);
         params.push(update.and_then(|update| update.detail.as_deref().map(short)), Type::TEXT);
-        self.ask_often(Often::ShowEdge, SHOW, &params)?;
-        Ok(())
+        let sql = format!("{SHOW} RETURNING {IS_CROWDED} AS crowded");
+        let rows = self.ask_often(Often::ShowEdge, &sql, &params)?;
+        rows.first().map_or(Ok(false), |row| row.try_get("crowded")).map_err(unreadable)
     }
 }
 

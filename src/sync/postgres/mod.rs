@@ -29,7 +29,10 @@ use std::{
     time::Duration,
 };
 
-use postgres::{Client, Config, Row, config::SslMode, config::SslNegotiation, error::SqlState};
+use postgres::{
+    Client, Config, Row, config::SslMode, config::SslNegotiation, error::SqlState,
+    fallible_iterator::FallibleIterator,
+};
 
 use self::{
     bounded::Deadline,
@@ -57,6 +60,8 @@ const LOCK_WAIT: Duration = Duration::from_secs(10);
 /// runs while a slow line still brings the parameters, so it cannot be the time-out itself: that is
 /// kept on this side, where what was sent is known.
 const ORPHAN_WAIT: Duration = Duration::from_secs(600);
+/// Long enough for what has arrived already.
+const LISTEN: Duration = Duration::from_millis(1);
 /// Saying good-bye is a courtesy.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
@@ -122,9 +127,18 @@ impl Central {
         self.round_trips
     }
 
-    /// Whether the connection is known to be gone.
-    pub fn is_closed(&self) -> bool {
-        self.client.as_ref().is_none_or(Client::is_closed)
+    /// Whether the server's session is this connection's alone; behind a pooler it is others' too.
+    pub fn has_own_session(&self) -> bool {
+        self.prepared.is_kept() == Some(true)
+    }
+
+    /// Whether the connection is known to be gone. Between two exchanges nobody listens: what the server
+    /// or the network said of its end meanwhile is heard here, without a round trip.
+    pub fn is_closed(&mut self) -> bool {
+        self.deadline.renew(GRACE);
+        let client = self.client();
+        let heard = client.notifications().timeout_iter(LISTEN).next();
+        heard.is_err() || client.is_closed()
     }
 
     fn client(&mut self) -> &mut Client {
@@ -151,7 +165,7 @@ impl Central {
             let rows = self.ask(&format!("SELECT {}", prepared::SESSION), &Params::default())?;
             rows.iter().try_for_each(|row| self.prepared.note_session(row)).map_err(unreadable)?;
         }
-        Ok(self.prepared.is_kept() == Some(true))
+        Ok(self.has_own_session())
     }
 
     /// As [`Self::ask`], for a statement that the server [`keeps`](Self::keeps).
