@@ -110,11 +110,15 @@ deb: ## Debian packages of them; TARGETS=arm64 for one of arm64 armhf amd64, DEB
 on_board = deb=$(DEB); \
     [ -n "$$deb" ] || { $(MAKE) --no-print-directory deb TARGETS=arm64 && \
         deb=$$(ls -t "$${CARGO_TARGET_DIR:-$$PWD/target}"/deb/cu-agent_*_arm64.deb | head -n 1); } && \
-    DEB=$$deb N=$(N) SEED=$(SEED) $(CARGO) test --locked --test gateway -- --nocapture --test-threads 1
+    DEB=$$deb N=$(N) SEED=$(SEED) POLLS=$(POLLS) $(CARGO) test --locked --test gateway -- --nocapture --test-threads 1
 
 gateway: ## the package on an emulated Debian for ARM: installed, confined, watched, rebooted, upgraded, updated in vain; as root
 	@tests/install-test-tools.sh gateway
 	@$(on_board) life:: update::
+
+gateway-week: ## what the service keeps resident there after a week of polls, 35 minutes; POLLS=2016; as root
+	@tests/install-test-tools.sh gateway
+	@$(on_board) week::
 
 powercut: ## power cuts of that gateway under load, then every row compared; N=20 SEED=; as root
 	@tests/install-test-tools.sh gateway

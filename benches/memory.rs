@@ -11,12 +11,9 @@
 mod support;
 
 use std::{
-    env,
-    fs::{self, OpenOptions},
-    io::Write,
+    env, fs,
     net::SocketAddr,
     os::unix::fs::PermissionsExt,
-    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
@@ -39,19 +36,10 @@ use support::{
     process::Running,
     wait,
     webhook::{Manner, Webhook},
+    weeks::{POLLS_A_WEEK, Weeks},
     year::{Year, copy_buffer},
 };
 
-/// At five minutes, a day and a week.
-const POLLS_A_DAY: usize = 288;
-const POLLS_A_WEEK: usize = 7 * POLLS_A_DAY;
-/// The machines work for half of the day.
-const WORKING_POLLS: usize = POLLS_A_DAY / 2;
-/// The page is opened so often.
-const POLLS_A_LOOK: usize = 50;
-/// Central goes away so often, for so many polls.
-const POLLS_AN_OUTAGE: usize = 700;
-const OUTAGE_POLLS: usize = 60;
 /// A day of so many times the pieces of an ordinary one.
 const TIMES_THE_USUAL: u64 = 100;
 
@@ -107,12 +95,10 @@ enum Over {
 
 /// Everything that a service in the field has to do with.
 struct Field<'c> {
-    root: PathBuf,
+    weeks: Weeks,
     database: Database<'c>,
     line: Proxy,
     agent: Agent,
-    /// Pieces that the machines wrote.
-    pieces: usize,
     _kept: (Option<Vsftpd>, Folder, Webhook),
 }
 
@@ -151,21 +137,11 @@ impl<'c> Field<'c> {
         agent.set("schedule.file_quiet", "1s");
         agent.set("status.listen", "127.0.0.1:0");
         build.give_to(&mut agent);
-        Self { root, database, line, agent, pieces: 0, _kept: (server, folder, webhook) }
-    }
-
-    /// As a machine does.
-    fn write(&mut self, centre: &Centre, day: NaiveDate, lines: &[&[u8]]) {
-        let path = self.root.join(centre.folder).join(file_name(day));
-        let bytes = lines.concat();
-        let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
-        file.write_all(&bytes).unwrap();
-        let is_piece = |line: &&&[u8]| memchr::memmem::find(line, b"StukUitgevoerd").is_some();
-        self.pieces += lines.iter().filter(is_piece).count();
+        Self { weeks: Weeks::new(&root), database, line, agent, _kept: (server, folder, webhook) }
     }
 
     fn wait_until_central_has_all(&self, running: &Running) {
-        let all = self.pieces.to_string();
+        let all = self.weeks.pieces.to_string();
         let has_all = || self.database.psql("SELECT count(*) FROM piece_production") == all;
         let deadline = Instant::now() + 5 * wait::PATIENCE;
         while !has_all() {
@@ -183,11 +159,6 @@ fn next_polls(running: &Running, polls: usize) {
     }
 }
 
-fn parts_of(log: &[u8], parts: usize) -> Vec<Vec<&[u8]>> {
-    let lines: Vec<&[u8]> = log.split_inclusive(|byte| *byte == b'\n').collect();
-    lines.chunks(lines.len().div_ceil(parts)).map(<[&[u8]]>::to_vec).collect()
-}
-
 fn weeks(build: &Build, most_polls: usize, over: Over) -> Vec<String> {
     let mut out = Vec::new();
     let folder = tempfile::tempdir().unwrap();
@@ -202,43 +173,22 @@ fn weeks(build: &Build, most_polls: usize, over: Over) -> Vec<String> {
     next_polls(&running, 2);
     out.push(line("after the first polls, nothing there yet", &running));
 
-    let days = working_days(NaiveDate::from_ymd_opt(2025, 5, 5).unwrap(), 400);
     let mut marks = vec![1_000, POLLS_A_WEEK, 5_000];
     marks.retain(|mark| *mark < most_polls);
     marks.push(most_polls);
-    let mut marks = marks.into_iter().peekable();
-    let mut polls = 0;
-    'weeks: for day in &days {
-        let logs: Vec<Vec<u8>> =
-            CENTRES.iter().map(|centre| log_of_day(centre, *day, 1, Dirt::None)).collect();
-        let parts: Vec<_> = logs.iter().map(|log| parts_of(log, WORKING_POLLS)).collect();
-        for step in 0..POLLS_A_DAY {
-            for (centre, parts) in CENTRES.iter().zip(&parts) {
-                if let Some(part) = parts.get(step) {
-                    field.write(centre, *day, part);
-                }
-            }
-            if polls % POLLS_AN_OUTAGE == POLLS_AN_OUTAGE / 2 {
-                field.line.refuse(true);
-                field.line.cut();
-            }
-            if polls % POLLS_AN_OUTAGE == POLLS_AN_OUTAGE / 2 + OUTAGE_POLLS {
-                field.line.refuse(false);
-            }
-            if polls % POLLS_A_LOOK == 0 {
-                for target in ["/".to_owned(), "/metrics".into(), format!("/machine/SU12/{day}")] {
-                    http::get(page, &target);
-                }
-            }
-            next_polls(&running, 1);
-            polls += 1;
-            if marks.next_if_eq(&polls).is_some() {
-                let what = format!("after {polls} polls, {:.1} days", polls as f64 / 288.0);
-                out.push(line(&what, &running));
-            }
-            if polls == most_polls {
-                break 'weeks;
-            }
+    for polls in 1..=most_polls {
+        let happening = field.weeks.before_a_poll();
+        if let Some(answers) = happening.central_answers {
+            field.line.refuse(!answers);
+            field.line.cut();
+        }
+        for target in &happening.pages {
+            http::get(page, target);
+        }
+        next_polls(&running, 1);
+        if marks.contains(&polls) {
+            let what = format!("after {polls} polls, {:.1} days", polls as f64 / 288.0);
+            out.push(line(&what, &running));
         }
     }
     field.line.refuse(false);
@@ -263,15 +213,15 @@ fn huge_day(field: &mut Field<'_>, running: &Running, page: SocketAddr, out: &mu
     let lines: Vec<&[u8]> = log.split_inclusive(|byte| *byte == b'\n').collect();
     let (most, rest) = lines.split_at(lines.len() - 15);
     forget_peak(running.id());
-    let before = field.pieces;
-    field.write(&centre, day, most);
+    let before = field.weeks.pieces;
+    field.weeks.write(&centre, day, &most.concat());
     field.wait_until_central_has_all(running);
-    let pieces = field.pieces - before;
+    let pieces = field.weeks.pieces - before;
     let what = format!("a day of {:.1} MB, {pieces} pieces, in central", log.len() as f64 / 1e6);
     out.push(line(&what, running));
     forget_peak(running.id());
     for five in rest.chunks(5) {
-        field.write(&centre, day, five);
+        field.weeks.write(&centre, day, &five.concat());
         field.wait_until_central_has_all(running);
     }
     out.push(line("it grew by five lines three times", running));

@@ -3,11 +3,13 @@
 
 use std::{
     fmt::Write,
+    fs,
     path::Path,
     sync::Mutex,
     time::{Duration, Instant},
 };
 
+use cu_agent::config::FtpTls;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -15,11 +17,12 @@ use crate::{
     board::Board,
     support::{
         agent::FOLDERS,
+        certificate::Certificate,
         ftp::{Options, Vsftpd},
         golden::Expected,
         net::Proxy,
         plant::Plant,
-        postgres::{Database, PASSWORD},
+        postgres::{self, Cluster, Database, PASSWORD},
         process::Output,
         rows::{assert_same, central_sessions, sessions_of},
         truth, wait,
@@ -34,6 +37,9 @@ pub const HOST: &str = "10.0.2.2";
 
 pub const STATE: &str = "/var/lib/cu-agent";
 
+/// The authority of a secured field, on the gateway.
+const CA_FILE: &str = "/etc/cu-agent/plant-ca.pem";
+
 pub struct Field {
     pub board: Board,
     pub plant: Mutex<Plant>,
@@ -41,28 +47,66 @@ pub struct Field {
     /// Between the gateway and central.
     pub line: Proxy,
     pub server: Vsftpd,
+    security: Option<Security>,
+}
+
+/// What both servers show, and where it lies.
+struct Security {
+    certificate: Certificate,
+    _folder: TempDir,
 }
 
 impl Field {
-    /// Switched off, nothing installed.
+    /// Switched off, nothing installed; both servers in the clear.
     pub fn new(seed: u64) -> Self {
-        let database = Database::fresh();
+        Self::of(seed, Database::fresh(), Vsftpd::start(Options::default()), None)
+    }
+
+    /// The same with TLS to both servers.
+    pub fn secured(seed: u64) -> Self {
+        let folder = TempDir::new().unwrap();
+        let certificate = Certificate::issue(folder.path(), &format!("IP:{HOST}"), false);
+        certificate.install(folder.path());
+        let options =
+            postgres::Options { certificate: Some(certificate.clone()), ..Default::default() };
+        // As the shared one it stays until the end of the process.
+        let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start_new(&options)));
+        let shown = |setting, name| format!("{setting}={}", folder.path().join(name).display());
+        let extra =
+            vec![shown("rsa_cert_file", "server.crt"), shown("rsa_private_key_file", "server.key")];
+        let server = Vsftpd::start(Options { tls: FtpTls::Explicit, extra, ..Options::default() });
+        let security = Security { certificate, _folder: folder };
+        Self::of(seed, cluster.database(), server, Some(security))
+    }
+
+    fn of(
+        seed: u64,
+        database: Database<'static>,
+        server: Vsftpd,
+        security: Option<Security>,
+    ) -> Self {
         let line = Proxy::to(database.cluster.port);
-        let server = Vsftpd::start(Options::default());
         for (folder, _, _) in FOLDERS {
             server.make_folder(folder);
         }
         let plant = Mutex::new(Plant::new(server.root(), seed));
-        Self { board: Board::new(), plant, database, line, server }
+        Self { board: Board::new(), plant, database, line, server, security }
     }
 
     pub fn config(&self, host_of_central: &str) -> String {
         let central = self.database.config();
+        let ca_file = format!("ca_file = \"{CA_FILE}\"");
+        let (ftp_tls, central_tls) = match self.security {
+            Some(_) => {
+                (format!("tls = \"explicit\"\n{ca_file}"), format!("\"verify-full\"\n{ca_file}"))
+            }
+            None => ("tls = \"none\"".to_owned(), "\"disable\"".to_owned()),
+        };
         let mut text = format!(
             "[agent]\nid = \"emulated\"\n\
              [schedule]\npoll = \"1s\"\nfile_quiet = \"2s\"\n\
              [[source]]\nname = \"cu\"\nkind = \"ftp\"\nhost = \"{HOST}\"\nport = {}\nuser = \"{}\"\n\
-             delete = \"after-sync\"\nread_timeout = \"10s\"\n[source.folders]\n",
+             delete = \"after-sync\"\nread_timeout = \"10s\"\n{ftp_tls}\n[source.folders]\n",
             self.server.port(),
             self.server.user(),
         );
@@ -73,7 +117,7 @@ impl Field {
         write!(
             text,
             "[central]\nhost = \"{host_of_central}\"\nport = {}\ndatabase = \"{}\"\nuser = \"{}\"\n\
-             tls = \"disable\"\nconnect_timeout = \"5s\"\nstatement_timeout = \"10s\"\n",
+             tls = {central_tls}\nconnect_timeout = \"5s\"\nstatement_timeout = \"10s\"\n",
             self.line.port, central.database, central.user,
         )
         .unwrap();
@@ -81,7 +125,10 @@ impl Field {
     }
 
     pub fn configure(&self, host_of_central: &str) {
-        let config = self.config(host_of_central);
+        self.configure_as(&self.config(host_of_central));
+    }
+
+    pub fn configure_as(&self, config: &str) {
         self.board
             .sh(&format!("cat >/etc/cu-agent/config.toml <<'CONFIG'\n{config}CONFIG"))
             .succeeded();
@@ -91,6 +138,10 @@ impl Field {
     pub fn install(&self, package: &Path) {
         let name = package.file_name().unwrap().to_str().unwrap();
         self.board.sh(&format!("dpkg --install /run/stick/{name}")).succeeded();
+        if let Some(security) = &self.security {
+            let authority = fs::read_to_string(&security.certificate.ca_file).unwrap();
+            self.board.sh(&format!("cat >{CA_FILE} <<'PEM'\n{authority}PEM")).succeeded();
+        }
         self.configure(HOST);
         let passwords = [("ftp", self.server.password()), ("central", PASSWORD)];
         for (of, password) in passwords {

@@ -14,7 +14,7 @@ use crate::{
 const WATCHDOG: &str = "WatchdogSec=10s\nRestartSec=1s";
 
 /// At rest, with the page, TLS's authorities and both loops ready: docs/performance.md.
-const MOST_RESIDENT_KB: u64 = 8 * 1024;
+pub const MOST_RESIDENT_KB: u64 = 8 * 1024;
 
 /// A version that this one will not have become.
 const NEXT: &str = "999.0.0";

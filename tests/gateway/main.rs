@@ -1,8 +1,8 @@
 //! The gateway itself, emulated: a real Debian 12 for arm64 with systemd under qemu, the package
 //! installed as a technician does, FTP server and PostgreSQL on this machine.
 //!
-//! `make gateway` and `make powercut` run it, `gateway/README.md` tells what it needs. `N=` and `SEED=`
-//! set how many power cuts and which ones.
+//! `make gateway`, `make gateway-week` and `make powercut` run it, `gateway/README.md` tells what it needs.
+//! `N=` and `SEED=` set how many power cuts and which ones, `POLLS=` how long the week is.
 #![allow(clippy::unwrap_used, reason = "a panic in a test is the test's way of failing")]
 #![allow(clippy::print_stdout, reason = "figures and seeds are what these long tests are run for")]
 
@@ -21,3 +21,4 @@ mod nbd;
 mod package;
 mod power_cuts;
 mod update;
+mod week;

@@ -23,19 +23,25 @@ pub struct Memory {
     pub peak: u64,
 }
 
+impl Memory {
+    /// From the text of `/proc/PID/status`.
+    pub fn of_status(text: &str) -> Option<Self> {
+        let field = |name: &str| -> Option<u64> {
+            let line = text.lines().find(|line| line.starts_with(name))?;
+            line.split_whitespace().nth(1)?.parse().ok()
+        };
+        Some(Self {
+            resident: field("VmRSS:")?,
+            anonymous: field("RssAnon:")?,
+            of_files: field("RssFile:")? + field("RssShmem:")?,
+            peak: field("VmHWM:")?,
+        })
+    }
+}
+
 /// `None` where the process is gone already.
 pub fn memory(id: u32) -> Option<Memory> {
-    let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let field = |name: &str| -> Option<u64> {
-        let line = status.lines().find(|line| line.starts_with(name))?;
-        line.split_whitespace().nth(1)?.parse().ok()
-    };
-    Some(Memory {
-        resident: field("VmRSS:")?,
-        anonymous: field("RssAnon:")?,
-        of_files: field("RssFile:")? + field("RssShmem:")?,
-        peak: field("VmHWM:")?,
-    })
+    Memory::of_status(&fs::read_to_string(format!("/proc/{id}/status")).ok()?)
 }
 
 /// The peak is counted anew from what is resident now.

@@ -28,4 +28,5 @@ pub mod scene;
 pub mod truth;
 pub mod wait;
 pub mod webhook;
+pub mod weeks;
 pub mod year;
