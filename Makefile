@@ -116,7 +116,7 @@ gateway: ## the package on an emulated Debian for ARM: installed, confined, watc
 	@tests/install-test-tools.sh gateway
 	@$(on_board) life:: update::
 
-gateway-week: ## what the service keeps resident there after a week of polls, 35 minutes; POLLS=2016; as root
+gateway-week: ## what the service keeps resident there after a week of polls, 25 minutes; POLLS=2016; as root
 	@tests/install-test-tools.sh gateway
 	@$(on_board) week::
 
