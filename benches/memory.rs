@@ -173,7 +173,7 @@ fn weeks(build: &Build, most_polls: usize, over: Over) -> Vec<String> {
     next_polls(&running, 2);
     out.push(line("after the first polls, nothing there yet", &running));
 
-    let mut marks = vec![1_000, POLLS_A_WEEK, 5_000];
+    let mut marks = vec![1_000, POLLS_A_WEEK, 5_000, 10_000, 20_000];
     marks.retain(|mark| *mark < most_polls);
     marks.push(most_polls);
     for polls in 1..=most_polls {
