@@ -183,7 +183,8 @@ fn grow(agent: &Agent, database: &Database<'_>, proxy: &Proxy, file: &Path) {
     );
     for growth in 0..GROWTHS + GROWTHS_WITH_ROW {
         if growth >= GROWTHS {
-            wait::any_moment(ROW_IS_DUE);
+            let last = Instant::now();
+            wait::until("the row is due", 2 * ROW_IS_DUE, || last.elapsed() >= ROW_IS_DUE);
         }
         let (held, before) = (pieces(), Passed::so_far(proxy));
         append(growth);

@@ -360,6 +360,7 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
         let result = match courier.has_work(&outbox) {
             Ok(false) => Ok(DrainReport::default()),
             Ok(true) => {
+                was_idle = false;
                 let begun = vitals.clock.now().uptime;
                 let result = courier.drain(&mut outbox, stop);
                 note_drain(vitals, begun, &courier, &result);
