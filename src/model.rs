@@ -9,6 +9,7 @@ mod alarm;
 mod digest;
 mod finding;
 mod limits;
+mod printable;
 mod trs;
 mod wording;
 
@@ -16,6 +17,7 @@ pub use alarm::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, Stand
 pub use digest::DayDigest;
 pub use finding::{Finding, FindingCode, Gravity, Language, Unit};
 pub use limits::Limits;
+pub use printable::{is_harmless, printable};
 pub use trs::Trs;
 pub use wording::{clock, figure};
 

@@ -250,7 +250,7 @@ impl<'c> FolderCycle<'c, '_> {
         waiting: &mut Vec<Waiting<'c>>,
     ) -> Result<Option<Listed>, BufferError> {
         let mut entries = match source.list(self.folder) {
-            Ok(entries) => entries,
+            Ok(listing) => listing.entries,
             // Said once, with the other folders.
             Err(SourceError::FolderMissing { .. }) => return Ok(None),
             Err(error) if error.concerns_one_file() => {

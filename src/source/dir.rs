@@ -17,7 +17,7 @@ use std::{
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-use super::{Entry, Source, SourceError, name::reason_unusable};
+use super::{Entry, FolderListing, Source, SourceError, name::reason_unusable};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -87,9 +87,9 @@ impl Source for DirectorySource {
         Ok(names)
     }
 
-    fn list(&mut self, folder: &str) -> Result<Vec<Entry>, SourceError> {
+    fn list(&mut self, folder: &str) -> Result<FolderListing, SourceError> {
         let path = self.folder_path(folder)?;
-        let mut entries = Vec::new();
+        let mut listing = FolderListing::default();
         for entry in fs::read_dir(&path).map_err(|source| disk(&path, source))? {
             let entry = entry.map_err(|source| disk(&path, source))?;
             // A file that vanished since its name was read is simply not there.
@@ -97,12 +97,15 @@ impl Source for DirectorySource {
             if !metadata.is_file() {
                 continue;
             }
-            if let Some(name) = shown(&path, &entry.file_name()) {
-                let modified = modified(&metadata);
-                entries.push(Entry { name, size: Some(metadata.len()), modified });
+            match shown(&path, &entry.file_name()) {
+                Some(name) => {
+                    let modified = modified(&metadata);
+                    listing.entries.push(Entry { name, size: Some(metadata.len()), modified });
+                }
+                None => listing.unread.add_if_log(&entry.file_name().to_string_lossy()),
             }
         }
-        Ok(entries)
+        Ok(listing)
     }
 
     fn read(
@@ -261,7 +264,7 @@ mod tests {
         let mut folders = source.folders().unwrap();
         folders.sort();
         assert_eq!(folders, ["DEM12 (PVC)", "SU12"]);
-        let entries = source.list("DEM12 (PVC)").unwrap();
+        let entries = source.list("DEM12 (PVC)").unwrap().entries;
         assert_eq!(entries.len(), 1);
         assert_eq!((entries[0].name.as_str(), entries[0].size), ("20250603.LOG", Some(8)));
         assert!(entries[0].modified.is_some());
@@ -278,7 +281,7 @@ mod tests {
         let pipe = root.path().join("A/pipe.LOG");
         assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
         assert_eq!(source.folders().unwrap(), ["A"]);
-        assert_eq!(source.list("A").unwrap().len(), 1);
+        assert_eq!(source.list("A").unwrap().entries.len(), 1);
         for name in ["link.LOG", "dir.LOG", "pipe.LOG"] {
             let error = source.read("A", name, 0, &mut |_| Ok(())).unwrap_err();
             assert!(matches!(error, SourceError::FileRefused { .. }), "{error}");
@@ -306,7 +309,7 @@ mod tests {
         let file = folder.join(OsStr::from_bytes(b"\xE9t\xE9.LOG"));
         fs::write(&file, b"warm").unwrap();
         assert!(source.folders().unwrap().contains(&"Découpe".to_owned()));
-        assert_eq!(source.list("Découpe").unwrap()[0].name, "été.LOG");
+        assert_eq!(source.list("Découpe").unwrap().entries[0].name, "été.LOG");
         assert_eq!(read_all(&mut source, "Découpe", "été.LOG", 1), b"arm");
         source.delete("Découpe", "été.LOG").unwrap();
         assert!(!file.exists());

@@ -9,6 +9,8 @@ use std::io;
 
 use chrono::NaiveDateTime;
 
+use crate::model::printable;
+
 pub mod dir;
 pub mod ftp;
 mod name;
@@ -24,6 +26,37 @@ pub struct Entry {
     pub modified: Option<NaiveDateTime>,
 }
 
+/// What a folder holds, as its source shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct FolderListing {
+    /// The regular files, in no particular order.
+    pub entries: Vec<Entry>,
+    /// What seemed to name a LOG file and could not be taken up.
+    pub unread: UnreadLines,
+}
+
+/// Lines of a listing that end in `.LOG` and could not be read, or whose name is not usable: never
+/// dropped in silence, because a machine's figures may stand in such a file.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct UnreadLines {
+    pub count: u64,
+    /// The first of them, printable.
+    pub sample: Option<String>,
+}
+
+impl UnreadLines {
+    /// Counts one more line, if it seems to name a LOG file, and keeps the first.
+    pub fn add_if_log(&mut self, line: &str) {
+        if line.trim_end().to_ascii_lowercase().ends_with(".log") {
+            self.count += 1;
+            self.sample.get_or_insert_with(|| printable(line, SAMPLE_CHARS));
+        }
+    }
+}
+
+/// Longest line of a listing that is shown.
+const SAMPLE_CHARS: usize = 200;
+
 /// A place that holds folders of LOG files. Methods reconnect by themselves where a connection was
 /// lost between two calls; an error inside a call is returned and the next call starts afresh.
 pub trait Source {
@@ -33,7 +66,7 @@ pub trait Source {
     /// The regular files of one folder, in no particular order.
     ///
     /// An empty folder is an empty list, also where a server answers it with an error.
-    fn list(&mut self, folder: &str) -> Result<Vec<Entry>, SourceError>;
+    fn list(&mut self, folder: &str) -> Result<FolderListing, SourceError>;
 
     /// Bytes of `folder/name` from `offset` to its end, handed to `sink` in pieces.
     ///

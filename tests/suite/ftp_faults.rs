@@ -154,7 +154,7 @@ fn ftp_a_deletion_counts_only_when_the_server_says_done() {
         assert!(matches!(error, SourceError::FileRefused { .. }), "{answer}: {error}");
         server.script().answers.clear();
         source.delete(FOLDER, LOG).unwrap();
-        assert!(source.list(FOLDER).unwrap().is_empty());
+        assert!(source.list(FOLDER).unwrap().entries.is_empty());
     }
 }
 
@@ -165,7 +165,7 @@ fn ftp_a_dialogue_cut_at_every_byte_never_gives_a_wrong_answer_and_is_taken_up_a
         server.script().control_bytes = Some(limit);
         let mut errors = 0;
         match source.list(FOLDER) {
-            Ok(entries) => assert_eq!(names(entries), [LOG], "{limit}"),
+            Ok(found) => assert_eq!(names(found.entries), [LOG], "{limit}"),
             Err(_) => errors += 1,
         }
         match read(&mut source, FOLDER, LOG, 5) {
@@ -182,9 +182,9 @@ fn ftp_a_dialogue_cut_at_every_byte_never_gives_a_wrong_answer_and_is_taken_up_a
         assert!(server.count("DELE") <= 1, "{limit}");
         let is_whole = errors == 0 && server.connections() == 1;
         server.script().control_bytes = None;
-        let entries =
+        let found =
             source.list(FOLDER).unwrap_or_else(|error| panic!("{limit}: {}", chain(&error)));
-        assert_eq!(!entries.is_empty(), is_there(&server), "{limit}");
+        assert_eq!(!found.entries.is_empty(), is_there(&server), "{limit}");
         if is_whole {
             // All calls went through one connection, so every byte of it was tried.
             assert!(limit > 300, "the dialogue has {limit} bytes");

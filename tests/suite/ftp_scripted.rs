@@ -34,7 +34,7 @@ fn ftp_the_address_in_a_pasv_answer_is_never_connected_to() {
         let mut script = one_log().answer("EPSV", "500 what?");
         script.pasv_host = host.into();
         let (server, mut source) = start(script);
-        assert_eq!(names(source.list(FOLDER).unwrap()), [LOG], "{host}");
+        assert_eq!(names(source.list(FOLDER).unwrap().entries), [LOG], "{host}");
         assert_eq!(read(&mut source, FOLDER, LOG, 0).unwrap(), BYTES, "{host}");
         assert_eq!(server.count("PASV"), 2, "{host}");
     }
@@ -84,11 +84,11 @@ fn ftp_each_form_of_listing_gives_the_same_files() {
             assert_eq!(folders, expected, "{form}");
         }
         for _ in 0..2 {
-            let entries = source.list(FOLDER).unwrap();
+            let entries = source.list(FOLDER).unwrap().entries;
             assert_eq!(entries.len(), 1, "{form}");
             assert_eq!((entries[0].name.as_str(), entries[0].size), (LOG, size), "{form}");
         }
-        assert!(source.list("SU12 (HYBRIDE)").unwrap().is_empty(), "{form}");
+        assert!(source.list("SU12 (HYBRIDE)").unwrap().entries.is_empty(), "{form}");
         assert_eq!(read(&mut source, FOLDER, LOG, 60).unwrap(), BYTES[60..], "{form}");
         assert_eq!(server.connections(), 1, "{form}");
         assert!(server.count("MLSD") <= 4 && server.count("LIST") <= 4, "{form}");
@@ -100,10 +100,10 @@ fn ftp_an_empty_folder_answered_with_550_is_empty_and_a_missing_one_is_missing()
     for script in [one_log(), one_log().without_mlsd(), one_log().nlst_only()] {
         let script = Script { empty_is_refused: true, ..script.folder("SU12 (HYBRIDE)") };
         let (server, mut source) = start(script);
-        assert!(source.list("SU12 (HYBRIDE)").unwrap().is_empty());
+        assert!(source.list("SU12 (HYBRIDE)").unwrap().entries.is_empty());
         let error = source.list("DEMALU (ALU)").unwrap_err();
         assert!(matches!(error, SourceError::FolderMissing { .. }), "{error}");
-        assert_eq!(names(source.list(FOLDER).unwrap()), [LOG]);
+        assert_eq!(names(source.list(FOLDER).unwrap().entries), [LOG]);
         assert_eq!(server.connections(), 1);
     }
     let (_server, mut source) = start(one_log().answer("MLSD", "550 Permission denied"));
@@ -126,7 +126,7 @@ fn ftp_malformed_facts_cost_the_fact_and_hostile_names_cost_the_line() {
     let mut listing = listing.to_vec();
     listing.extend(b"type=file; ".iter().chain(&[b'x'; 300]).chain(b"\r\n"));
     let (_server, mut source) = start(one_log().listing("MLSD", &listing));
-    let entries = source.list(FOLDER).unwrap();
+    let entries = source.list(FOLDER).unwrap().entries;
     let sizes: Vec<_> = entries.iter().map(|entry| entry.size).collect();
     assert_eq!(sizes, [None, Some(2)]);
     assert_eq!(names(entries), ["-rf.LOG", "a.LOG"]);
@@ -135,7 +135,7 @@ fn ftp_malformed_facts_cost_the_fact_and_hostile_names_cost_the_line() {
 #[test]
 fn ftp_a_name_that_would_be_a_path_or_a_second_command_is_never_sent() {
     let (server, mut source) = start(one_log());
-    source.list(FOLDER).unwrap();
+    source.list(FOLDER).unwrap().entries;
     let before = server.commands().len();
     let long = "x".repeat(256);
     for name in ["../a", "a/b", "a\\b", "a\r\nDELE b", "a\nDELE b", "a\0", "..", ".", "", &long] {
@@ -159,7 +159,7 @@ fn ftp_a_name_that_would_be_a_path_or_a_second_command_is_never_sent() {
 fn ftp_a_leading_dash_is_a_name_and_never_an_option() {
     let script = Script::default().file("-R", "-la.LOG", BYTES).without_mlsd();
     let (server, mut source) = start(script);
-    assert_eq!(names(source.list("-R").unwrap()), ["-la.LOG"]);
+    assert_eq!(names(source.list("-R").unwrap().entries), ["-la.LOG"]);
     assert_eq!(read(&mut source, "-R", "-la.LOG", 0).unwrap(), BYTES);
     let commands = server.commands();
     assert!(
@@ -176,7 +176,7 @@ fn ftp_latin1_names_travel_byte_for_byte() {
         let config = FtpConfig { encoding: NameEncoding::Latin1, ..server.config() };
         let mut source = FtpSource::new(config);
         assert_eq!(source.folders().unwrap(), ["Découpe"]);
-        let found = names(source.list("Découpe").unwrap());
+        let found = names(source.list("Découpe").unwrap().entries);
         assert_eq!(found, ["été \u{80}¤.LOG"]);
         assert_eq!(read(&mut source, "Découpe", &found[0], 1).unwrap(), BYTES[1..]);
         source.delete("Découpe", &found[0]).unwrap();
@@ -218,7 +218,7 @@ fn ftp_one_connection_serves_all_folders_and_is_given_back() {
         for (folder, bytes) in
             [(FOLDER, BYTES), ("SU12 (HYBRIDE)", b"su"), ("DEMALU (ALU)", b"alu")]
         {
-            assert_eq!(names(source.list(folder).unwrap()), [LOG]);
+            assert_eq!(names(source.list(folder).unwrap().entries), [LOG]);
             assert_eq!(read(&mut source, folder, LOG, 0).unwrap(), bytes);
         }
     }
@@ -242,7 +242,7 @@ fn ftp_greetings_of_several_lines_are_understood() {
 #[test]
 fn ftp_a_listing_that_lies_about_sizes_changes_nothing_of_what_is_read() {
     let (_server, mut source) = start(Script { listed_sizes_lie_by: 1_000_000, ..one_log() });
-    assert_eq!(source.list(FOLDER).unwrap()[0].size, Some(1_000_068));
+    assert_eq!(source.list(FOLDER).unwrap().entries[0].size, Some(1_000_068));
     assert_eq!(read(&mut source, FOLDER, LOG, 0).unwrap(), BYTES);
     assert_eq!(source.size(FOLDER, LOG).unwrap(), Some(68));
 }
@@ -263,7 +263,7 @@ fn ftp_active_mode_listens_where_the_control_connection_is() {
     let server = ScriptedFtp::start(one_log());
     let config = FtpConfig { mode: FtpMode::Active, ..server.config() };
     let mut source = FtpSource::new(config);
-    assert_eq!(names(source.list(FOLDER).unwrap()), [LOG]);
+    assert_eq!(names(source.list(FOLDER).unwrap().entries), [LOG]);
     assert_eq!(read(&mut source, FOLDER, LOG, 9).unwrap(), BYTES[9..]);
     assert!(server.commands().iter().any(|line| line.starts_with("PORT 127,0,0,1,")));
     assert_eq!(server.count("PASV") + server.count("EPSV"), 0);

@@ -44,7 +44,7 @@ fn ftp_each_real_server_is_listed_read_resumed_sized_and_deleted_from() {
         let mut folders = source.folders().unwrap();
         folders.sort();
         assert_eq!(folders, [FOLDER, "SU12 (HYBRIDE)"], "{server}");
-        let entries = source.list(FOLDER).unwrap();
+        let entries = source.list(FOLDER).unwrap().entries;
         let log = entries.iter().find(|entry| entry.name == LOG).unwrap();
         assert_eq!(log.size, Some(big.len() as u64), "{server}");
         let names_found = names(entries);
@@ -54,10 +54,10 @@ fn ftp_each_real_server_is_listed_read_resumed_sized_and_deleted_from() {
         let tail = read(&mut source, FOLDER, LOG, 1_199_990).unwrap();
         assert_eq!(tail, big[1_199_990..], "{server}");
         assert_eq!(read(&mut source, FOLDER, "empty.LOG", 0).unwrap(), b"", "{server}");
-        assert!(source.list("SU12 (HYBRIDE)").unwrap().is_empty(), "{server}");
+        assert!(source.list("SU12 (HYBRIDE)").unwrap().entries.is_empty(), "{server}");
         assert_eq!(source.size(FOLDER, LOG).unwrap(), Some(big.len() as u64), "{server}");
         source.delete(FOLDER, LOG).unwrap();
-        assert!(!names(source.list(FOLDER).unwrap()).contains(&LOG.to_owned()), "{server}");
+        assert!(!names(source.list(FOLDER).unwrap().entries).contains(&LOG.to_owned()), "{server}");
         assert!(!daemon.root().join(FOLDER).join(LOG).exists(), "{server}");
         source.close();
     });
@@ -93,7 +93,7 @@ fn ftp_names_of_all_kinds_are_found_read_and_deleted_in_both_encodings() {
             let config = FtpConfig { encoding, ..daemon.config() };
             let mut source = FtpSource::new(config);
             assert!(source.folders().unwrap().contains(&folder.to_owned()), "{server}");
-            let found = names(source.list(folder).unwrap());
+            let found = names(source.list(folder).unwrap().entries);
             for name in names_to_try {
                 let context = format!("{server}, {encoding:?}, {name:?}, found {found:?}");
                 assert!(found.contains(&name.to_owned()), "{context}");
@@ -101,7 +101,7 @@ fn ftp_names_of_all_kinds_are_found_read_and_deleted_in_both_encodings() {
                 assert_eq!(source.size(folder, name).expect(&context), Some(name.len() as u64));
                 source.delete(folder, name).expect(&context);
             }
-            assert!(source.list(folder).unwrap().is_empty(), "{server} {encoding:?}");
+            assert!(source.list(folder).unwrap().entries.is_empty(), "{server} {encoding:?}");
         }
     });
 }
@@ -112,11 +112,11 @@ fn ftp_bytes_that_are_no_utf8_are_read_and_deleted_under_the_name_that_was_liste
         let name_bytes = b"caf\xE9 \xC3.LOG";
         daemon.put(Path::new(FOLDER).join(OsStr::from_bytes(name_bytes)), b"coffee");
         let mut source = FtpSource::new(daemon.config());
-        let found = names(source.list(FOLDER).unwrap());
+        let found = names(source.list(FOLDER).unwrap().entries);
         assert_eq!(found.len(), 1, "{server}");
         assert_eq!(read(&mut source, FOLDER, &found[0], 2).unwrap(), b"ffee", "{server}");
         source.delete(FOLDER, &found[0]).unwrap();
-        assert!(source.list(FOLDER).unwrap().is_empty(), "{server}");
+        assert!(source.list(FOLDER).unwrap().entries.is_empty(), "{server}");
     });
 }
 
@@ -160,7 +160,7 @@ fn ftp_active_mode_works_as_an_option() {
         daemon.put(format!("{FOLDER}/{LOG}"), b"line\n");
         let config = FtpConfig { mode: FtpMode::Active, ..daemon.config() };
         let mut source = FtpSource::new(config);
-        assert_eq!(names(source.list(FOLDER).unwrap()), [LOG], "{server}");
+        assert_eq!(names(source.list(FOLDER).unwrap().entries), [LOG], "{server}");
         assert_eq!(read(&mut source, FOLDER, LOG, 2).unwrap(), b"ne\n", "{server}");
     });
 }
@@ -184,7 +184,7 @@ fn ftp_a_server_that_restarted_between_two_calls_is_not_noticed() {
     for_each_server(|server, daemon| {
         daemon.put(format!("{FOLDER}/{LOG}"), b"line\n");
         let mut source = FtpSource::new(daemon.config());
-        source.list(FOLDER).unwrap();
+        source.list(FOLDER).unwrap().entries;
         daemon.restart();
         assert_eq!(read(&mut source, FOLDER, LOG, 0).unwrap(), b"line\n", "{server}");
         daemon.restart();
@@ -193,7 +193,7 @@ fn ftp_a_server_that_restarted_between_two_calls_is_not_noticed() {
         let error = source.list(FOLDER).unwrap_err();
         assert!(matches!(error, SourceError::Connect { .. }), "{server}: {error}");
         daemon.restart();
-        assert!(source.list(FOLDER).unwrap().is_empty(), "{server}");
+        assert!(source.list(FOLDER).unwrap().entries.is_empty(), "{server}");
     });
 }
 
@@ -231,10 +231,10 @@ fn ftp_a_folder_made_anew_under_the_same_name_is_seen() {
     for_each_server(|server, daemon| {
         daemon.put(format!("{FOLDER}/old.LOG"), b"");
         let mut source = FtpSource::new(daemon.config());
-        assert_eq!(names(source.list(FOLDER).unwrap()), ["old.LOG"], "{server}");
+        assert_eq!(names(source.list(FOLDER).unwrap().entries), ["old.LOG"], "{server}");
         fs::remove_dir_all(daemon.root().join(FOLDER)).unwrap();
         daemon.put(format!("{FOLDER}/new.LOG"), b"");
-        assert_eq!(names(source.list(FOLDER).unwrap()), ["new.LOG"], "{server}");
+        assert_eq!(names(source.list(FOLDER).unwrap().entries), ["new.LOG"], "{server}");
     });
 }
 
@@ -250,7 +250,7 @@ fn ftp_twenty_thousand_files_are_listed_in_seconds() {
         }
         let mut source = FtpSource::new(daemon.config());
         let began = Instant::now();
-        assert_eq!(source.list(FOLDER).unwrap().len(), 20_000, "{server}");
+        assert_eq!(source.list(FOLDER).unwrap().entries.len(), 20_000, "{server}");
         let took = began.elapsed();
         assert!(took < Duration::from_secs(30), "{server} took {took:?}");
     };

@@ -26,7 +26,7 @@ fn works(context: &str, daemon: &Daemon, config: FtpConfig) {
     // More data connections than a server hands out tickets for at first.
     for _ in 0..6 {
         let found = source.list(FOLDER).unwrap_or_else(|error| panic!("{context}: {error:?}"));
-        assert_eq!(names(found), [LOG, "empty.LOG"], "{context}");
+        assert_eq!(names(found.entries), [LOG, "empty.LOG"], "{context}");
         assert_eq!(read(&mut source, FOLDER, LOG, 4).unwrap(), big[4..], "{context}");
         assert_eq!(read(&mut source, FOLDER, "empty.LOG", 0).unwrap(), b"", "{context}");
     }
@@ -142,7 +142,7 @@ fn ftp_an_end_of_tls_without_a_goodbye_is_believed_only_where_the_size_agrees() 
     let server = ScriptedFtp::start(Script::default().file(FOLDER, LOG, &big));
     let config = FtpConfig { tls: FtpTls::Explicit, ca_file: Some(authority()), ..server.config() };
     let mut source = FtpSource::new(config);
-    assert_eq!(names(source.list(FOLDER).unwrap()), [LOG]);
+    assert_eq!(names(source.list(FOLDER).unwrap().entries), [LOG]);
     assert_eq!(read(&mut source, FOLDER, LOG, 0).unwrap(), big);
     assert_eq!(read(&mut source, FOLDER, LOG, 399_990).unwrap(), big[399_990..]);
     assert_eq!(server.connections(), 1);

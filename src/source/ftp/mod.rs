@@ -30,7 +30,7 @@ use self::{
     names::WireNames,
     reply::{Answer, Fault},
 };
-use super::{Entry, Source, SourceError, name::reason_unusable};
+use super::{Entry, FolderListing, Source, SourceError, name::reason_unusable};
 use crate::config::{FtpConfig, FtpMode, FtpTls};
 
 /// Fails to compile where the `log` crate was built with its trace level.
@@ -173,7 +173,7 @@ impl Source for FtpSource {
         Ok(folders.map(|row| row.name).filter(|name| self.is_usable(name)).collect())
     }
 
-    fn list(&mut self, folder: &str) -> Result<Vec<Entry>, SourceError> {
+    fn list(&mut self, folder: &str) -> Result<FolderListing, SourceError> {
         self.check(folder)?;
         let rows = self
             .attempt(|link, learned| {
@@ -182,10 +182,11 @@ impl Source for FtpSource {
             })
             .map_err(|fault| self.unlisted(folder, fault))?;
         let files = rows.into_iter().filter(|row| row.kind == Kind::File);
-        Ok(files
+        let entries = files
             .filter(|row| self.is_usable(&row.name))
             .map(|row| Entry { name: row.name, size: row.size, modified: row.modified })
-            .collect())
+            .collect();
+        Ok(FolderListing { entries, ..FolderListing::default() })
     }
 
     fn read(

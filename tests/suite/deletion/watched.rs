@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fs, io, path::PathBuf, time::Duration};
 
 use chrono::{NaiveDate, NaiveDateTime};
-use cu_agent::source::{Entry, Source, SourceError, dir::DirectorySource};
+use cu_agent::source::{FolderListing, Source, SourceError, dir::DirectorySource};
 
 use super::{
     central::ModelCentral,
@@ -112,7 +112,7 @@ impl Source for Watched<'_> {
         self.inner.folders()
     }
 
-    fn list(&mut self, folder: &str) -> Result<Vec<Entry>, SourceError> {
+    fn list(&mut self, folder: &str) -> Result<FolderListing, SourceError> {
         self.step();
         self.inner.list(folder)
     }
