@@ -5,13 +5,15 @@ use std::{collections::BTreeMap, error::Error, path::Path, time::Duration};
 
 use simplelog::{ConfigBuilder, WriteLogger};
 
+mod one_line;
 mod systemd;
 
+use one_line::{MOST_CHARS, OneLine};
 pub use systemd::marked_for_journal;
 
 use crate::{
     config::Config,
-    model::{AlarmEvent, Day, Machine},
+    model::{AlarmEvent, Day, Machine, printable},
 };
 
 /// Starts the log on standard error. In systemd's journal each line has a priority, and its time is
@@ -29,13 +31,16 @@ pub fn start(level: log::LevelFilter) {
         .set_location_level(log::LevelFilter::Off)
         .add_filter_allow_str(OWN_TARGET)
         .set_time_format_rfc3339();
-    WriteLogger::init(level, config.build(), std::io::stderr()).ok();
+    let logger = *WriteLogger::new(level, config.build(), std::io::stderr());
+    if log::set_boxed_logger(Box::new(OneLine(logger))).is_ok() {
+        log::set_max_level(level);
+    }
 }
 
 /// Lines of the crates below are left out: what matters of them stands in an error.
 const OWN_TARGET: &str = "cu_agent";
 
-/// An error with all its causes on one line.
+/// An error with all its causes on one line, printable whoever wrote them.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -47,7 +52,7 @@ pub fn chain(error: &dyn Error) -> String {
         }
         cause = inner.source();
     }
-    text
+    printable(&text, MOST_CHARS)
 }
 
 /// Folders found against folders mapped.

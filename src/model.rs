@@ -17,7 +17,7 @@ pub use alarm::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, Stand
 pub use digest::DayDigest;
 pub use finding::{Finding, FindingCode, Gravity, Language, Unit};
 pub use limits::Limits;
-pub use printable::{is_harmless, printable};
+pub use printable::{is_harmless, printable, printable_json, printable_lines};
 pub use trs::Trs;
 pub use wording::{clock, figure};
 

@@ -15,6 +15,7 @@ use super::{Heart, Stop};
 use crate::{
     config::{Config, SourceKind},
     journal,
+    model::printable,
 };
 
 /// How many waits for a server, each as long as the configuration allows, may lie between two signs
@@ -22,6 +23,8 @@ use crate::{
 const WAITS_BETWEEN_SIGNS: u32 = 8;
 /// Without a watchdog nobody looks; a status line is still worth a look now and then.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// Of a status line.
+const MOST_STATUS_CHARS: usize = 1000;
 
 /// Longest time between two signs of a loop: half the manager's own patience, so that a hang ends
 /// within one and a half of it, unless the configured time-outs ask for more.
@@ -68,7 +71,7 @@ pub fn attend(heart: &Heart, stop: &Stop) {
             }
             let said = heart.said();
             if said != told && !stop.is_wished() {
-                tell(&[NotifyState::Status(&said)]);
+                tell(&[NotifyState::Status(&status_line(&said))]);
                 told = said;
             }
             heart.wait_for_news(every);
@@ -83,7 +86,12 @@ pub fn ending() {
 
 /// The service cannot begin before a person has done something.
 pub fn waits_for(what: &str) {
-    tell(&[NotifyState::Status(what)]);
+    tell(&[NotifyState::Status(&status_line(what))]);
+}
+
+/// A line end in a status would begin a field of the manager's protocol.
+fn status_line(text: &str) -> String {
+    printable(text, MOST_STATUS_CHARS)
 }
 
 fn tell(state: &[NotifyState<'_>]) {

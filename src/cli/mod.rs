@@ -13,6 +13,7 @@ use crate::{
     agent,
     config::{self, Config, ConfigError},
     journal,
+    model::{printable, printable_json, printable_lines},
 };
 
 mod central;
@@ -112,7 +113,7 @@ pub fn main() -> ExitCode {
             let is_unusable = error.is::<ConfigError>() || error.is::<UsageError>();
             let exit = if is_unusable { Exit::Unusable } else { Exit::Failed };
             let mut text = String::new();
-            for cause in error.chain().map(ToString::to_string) {
+            for cause in error.chain().map(|cause| one_line(cause)) {
                 if !text.ends_with(&cause) {
                     text += if text.is_empty() { "" } else { ": " };
                     text += &cause;
@@ -147,6 +148,15 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<Exit> {
         Command::Update(command) => update::run(path, command),
     }
 }
+
+/// What a cause says, on one line; the mistakes of a configuration have a line each.
+fn one_line(cause: &(dyn std::error::Error + 'static)) -> String {
+    let text = cause.to_string();
+    if cause.is::<ConfigError>() { text } else { printable(&text, MOST_ERROR_CHARS) }
+}
+
+/// Of one cause of an error; no text of ours is as long.
+const MOST_ERROR_CHARS: usize = 8192;
 
 /// A wish that cannot be fulfilled as it was put.
 #[derive(Debug, thiserror::Error)]
@@ -197,8 +207,21 @@ fn log_of_one_shot() -> LogTo {
     if io::stderr().is_terminal() { LogTo::StderrWarnings } else { LogTo::Stderr }
 }
 
-/// Prints to standard output; a reader that went away (`| head`) is no error.
+/// Prints lines to standard output. What came from files, servers and central into them moves no
+/// cursor and turns no writing; whoever puts such a text on a line of its own sees to it with
+/// [`printable`] that it stays one.
 fn print(text: &str) -> io::Result<()> {
+    print_as_is(&printable_lines(text))
+}
+
+/// Prints JSON, with escapes for what [`print`] leaves out.
+fn print_json(text: &str) -> io::Result<()> {
+    print_as_is(&printable_json(text))
+}
+
+/// Prints what was made harmless where it was made, such as CSV. A reader that went away (`| head`) is
+/// no error.
+fn print_as_is(text: &str) -> io::Result<()> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
@@ -207,6 +230,7 @@ fn print(text: &str) -> io::Result<()> {
 
 /// Prints one error to standard error; there is nobody left to tell if that fails.
 fn complain(text: &str) {
+    let text = printable_lines(text);
     let text = journal::marked_for_journal(log::Level::Error, &format!("cu-agent: {text}"));
     writeln!(io::stderr(), "{text}").ok();
 }

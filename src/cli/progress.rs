@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::model::printable;
+
+/// Of a folder's name, beside the bar.
+const MOST_CHARS: usize = 60;
+
 pub struct Bar(ProgressBar);
 
 impl Bar {
@@ -34,7 +39,7 @@ impl Bar {
     pub fn show(&self, what: &str, done: usize, of: usize) {
         self.0.set_length(of as u64);
         self.0.set_position(done as u64);
-        self.0.set_message(what.to_owned());
+        self.0.set_message(printable(what, MOST_CHARS));
     }
 
     pub fn finish(&self) {

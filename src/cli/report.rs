@@ -11,12 +11,12 @@ use anyhow::Context;
 use chrono::Days;
 use serde_json::{Value, json};
 
-use super::{Exit, LogTo, UsageError, configured, print, sessions};
+use super::{Exit, LogTo, UsageError, configured, print, print_as_is, sessions};
 use crate::{
     analyse::{self, Patterns},
     buffer::{Buffer, HeaderFilter, SessionFilter, SessionHeader, StoredSession},
     config::Config,
-    model::{Day, Language},
+    model::{Day, Language, printable_json, printable_lines},
     report::{DayReport, MachineReport, Report, page},
     status::{Dialect, csv_table},
 };
@@ -65,32 +65,33 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let machine = arguments.machine.as_deref();
     let headers = buffer.session_headers(&HeaderFilter { from, to, machine, most: usize::MAX })?;
     let text = match arguments.format {
+        // Its cells are made harmless one by one.
         Format::Csv => csv_table(&headers, Dialect::Rfc4180),
         Format::Html => {
             let machines = machines(&buffer, &config, &headers)?;
             let machines = machines.into_iter().map(|(machine, _)| machine).collect();
-            page(&Report {
+            let page = page(&Report {
                 agent: config.agent.id.clone(),
                 from,
                 to,
                 language: config.agent.language,
                 day_start: config.analysis.day_start,
                 machines,
-            })
+            });
+            printable_lines(&page).into_owned()
         }
         Format::Json => {
             let machines = machines(&buffer, &config, &headers)?;
             let language = config.agent.language;
             let list: Vec<Value> =
                 machines.iter().map(|(machine, days)| object(machine, days, language)).collect();
-            format!(
-                "{:#}\n",
-                json!({ "from": from.to_string(), "to": to.to_string(), "machines": list })
-            )
+            let report =
+                json!({ "from": from.to_string(), "to": to.to_string(), "machines": list });
+            printable_json(&format!("{report:#}\n")).into_owned()
         }
     };
     match &arguments.output {
-        None => print(&text)?,
+        None => print_as_is(&text)?,
         Some(path) => {
             fs::write(path, &text).with_context(|| format!("cannot write {}", path.display()))?;
             print(&format!("{} sessions reported in {}\n", headers.len(), path.display()))?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Exit, LogTo, UsageError, configured, print, table::table};
+use super::{Exit, LogTo, UsageError, configured, print, print_json, table::table};
 use crate::{
     buffer::{Buffer, SessionFilter, StoredSession},
     model::{Day, Finding, Language, Stamp, hours_e4, rate_e2},
@@ -159,7 +159,7 @@ fn as_json(buffer: &Buffer, filter: &SessionFilter, language: Language) -> anyho
     let mut first = true;
     buffer.each_session(filter, |stored| {
         let separator = if std::mem::take(&mut first) { "\n" } else { ",\n" };
-        print(&format!("{separator}{}", object(&stored, language)))
+        print_json(&format!("{separator}{}", object(&stored, language)))
     })??;
     print("\n]\n")?;
     Ok(())

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Exit, LogTo, configured, print, table::table};
+use super::{Exit, LogTo, configured, print, print_json, table::table};
 use crate::{
     agent::Clock,
     buffer::{
@@ -12,6 +12,7 @@ use crate::{
         Totals, known_version,
     },
     config::Config,
+    model::printable,
 };
 
 #[derive(Debug, clap::Args)]
@@ -49,12 +50,11 @@ const SILENT_AFTER: Duration = Duration::from_secs(15 * 60);
 pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::StderrWarnings)?;
     let shown = look(&config, arguments.files)?;
-    let text = if arguments.json {
-        format!("{:#}\n", as_json(&config, &shown))
+    if arguments.json {
+        print_json(&format!("{:#}\n", as_json(&config, &shown)))?;
     } else {
-        as_text(&config, &shown)
-    };
-    print(&text)?;
+        print(&as_text(&config, &shown))?;
+    }
     Ok(Exit::Done)
 }
 
@@ -231,6 +231,7 @@ fn as_text(config: &Config, shown: &Shown) -> String {
         text += "\nset aside, tried again slowly:\n";
     }
     for AsideReport { nom, reason, sessions, first_day, last_day, .. } in set_aside {
+        let (nom, reason) = (shown_name(nom), printable(reason, MOST_REASON_CHARS));
         text += &format!("  {nom} {first_day} to {last_day}, {sessions} sessions: {reason}\n");
     }
     if !files.is_empty() {
@@ -239,10 +240,13 @@ fn as_text(config: &Config, shown: &Shown) -> String {
     for file in files {
         text += &format!(
             "  {}/{}: {} lines, {} events\n",
-            file.folder, file.name, file.lines, file.events
+            shown_name(&file.folder),
+            shown_name(&file.name),
+            file.lines,
+            file.events
         );
         if let Some(refusal) = &file.refusal {
-            text += &format!("    refused: {refusal}\n");
+            text += &format!("    refused: {}\n", printable(refusal, MOST_REASON_CHARS));
         }
         for (reason, lines, first_line, sample) in &file.rejects {
             text += &format!("    {reason}: {lines} (first in line {first_line}: {sample:?})\n");
@@ -254,9 +258,19 @@ fn as_text(config: &Config, shown: &Shown) -> String {
     text
 }
 
+/// Names and reasons are of files, servers and central: each stays on its line.
+fn shown_name(name: &str) -> String {
+    printable(name, 255)
+}
+
+const MOST_REASON_CHARS: usize = 2000;
+
 fn since(link: Option<&LinkState>) -> String {
     link.map_or(String::new(), |link| {
-        let error = link.error.as_ref().map_or(String::new(), |error| format!(": {error}"));
+        let error = link
+            .error
+            .as_ref()
+            .map_or(String::new(), |error| format!(": {}", printable(error, MOST_REASON_CHARS)));
         format!(" since {}{error}", link.since)
     })
 }

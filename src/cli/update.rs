@@ -4,11 +4,14 @@ use std::{io::IsTerminal, path::Path};
 
 use serde_json::{Value, json};
 
-use super::{Exit, LogTo, UsageError, configured_without_passwords, print, progress::Bar};
+use super::{
+    Exit, LogTo, UsageError, configured_without_passwords, print, print_json, progress::Bar,
+};
 use crate::{
     agent::{wall, wall_clock_fault},
     config::{Config, UpdateConfig},
     journal,
+    model::printable,
     update::{Ledger, Now, Outcome, Updater},
 };
 
@@ -71,6 +74,9 @@ fn work<E>(
     outcome
 }
 
+/// Of what a line tells.
+const MOST_CHARS: usize = 4000;
+
 /// One line, and the exit code that goes with it.
 fn ended(outcome: &Outcome) -> anyhow::Result<Exit> {
     let (exit, line) = match outcome {
@@ -91,6 +97,7 @@ fn ended(outcome: &Outcome) -> anyhow::Result<Exit> {
         ),
     };
     let level = if exit == Exit::Failed { log::Level::Error } else { log::Level::Info };
+    let line = printable(&line, MOST_CHARS);
     print(&format!("{}\n", journal::marked_for_journal(level, &line)))?;
     Ok(exit)
 }
@@ -108,7 +115,7 @@ fn status(update: &UpdateConfig, as_json: bool) -> anyhow::Result<Exit> {
             })
         });
         let value = json!({ "pending": pending, "given_up": given_up, "last": result });
-        print(&format!("{value:#}\n"))?;
+        print_json(&format!("{value:#}\n"))?;
         return Ok(Exit::Done);
     }
     let mut text = match &journal.pending {
@@ -120,7 +127,7 @@ fn status(update: &UpdateConfig, as_json: bool) -> anyhow::Result<Exit> {
     text += &match &result {
         None => "last       none yet\n".to_owned(),
         Some(result) => {
-            let of = |key: &str| result[key].as_str().unwrap_or("-").to_owned();
+            let of = |key: &str| printable(result[key].as_str().unwrap_or("-"), MOST_CHARS);
             format!("last       {} {}: {}\n", of("at"), in_words(result), of("detail"))
         }
     };

@@ -8,7 +8,7 @@ use std::{
 use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
 use rustix::fs::fstat;
 
-use super::OWN_TARGET;
+use super::{OWN_TARGET, one_line::OneLine};
 
 /// Whether standard error leads to the journal. The variable alone says little: a child whose output
 /// goes elsewhere inherits it.
@@ -40,7 +40,7 @@ pub struct JournalLogger {
 
 impl JournalLogger {
     pub fn init(level: LevelFilter) -> Result<(), SetLoggerError> {
-        log::set_boxed_logger(Box::new(Self { level }))?;
+        log::set_boxed_logger(Box::new(OneLine(Self { level })))?;
         log::set_max_level(level);
         Ok(())
     }

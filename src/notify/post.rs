@@ -19,9 +19,11 @@ use ureq::{
 use super::wording;
 use crate::{
     config::{Alarms, Secret},
-    model::{AlarmMessage, Language},
+    model::{AlarmMessage, Language, printable},
 };
 
+/// Of a title and of a message.
+const MOST_CHARS: usize = 2000;
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// From the look-up of the name to the answer's status.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -106,6 +108,7 @@ impl Poster {
 
     fn body(&self, message: &AlarmMessage) -> Value {
         let AlarmMessage { key, event, text, since, at } = message;
+        let title = wording::title(self.language, &self.id, key, *event);
         let time = |at: &chrono::NaiveDateTime| at.format("%Y-%m-%d %H:%M:%S").to_string();
         json!({
             // The same where an answer was lost and it is sent once more.
@@ -116,8 +119,9 @@ impl Poster {
             "event": event.as_str(),
             "kind": key.kind.as_str(),
             "subject": key.subject,
-            "title": wording::title(self.language, &self.id, key, *event),
-            "message": text,
+            // Receivers show them as they are: in a notification, on a terminal.
+            "title": printable(&title, MOST_CHARS),
+            "message": printable(text, MOST_CHARS),
             "since": time(since),
             "at": time(at),
         })

@@ -4,7 +4,7 @@
 //! What must never happen here: an answer to a name that is not this computer's; an answer to a
 //! method that asks for a change.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use chrono::NaiveDateTime;
 use maud::{Markup, html};
@@ -25,7 +25,7 @@ use crate::{
     buffer::{Buffer, BufferError, HeaderFilter},
     config::Config,
     journal,
-    model::{Day, Language},
+    model::{Day, Language, printable_lines},
 };
 
 /// What is needed to answer.
@@ -68,6 +68,7 @@ pub struct Answer {
 }
 
 const HTML: &str = "text/html; charset=utf-8";
+const CSV: &str = "text/csv; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 /// A year of forty machines.
 const MOST_ROWS: usize = 15_000;
@@ -75,7 +76,16 @@ const MOST_DAYS: i64 = 366;
 
 impl Answer {
     fn of(status: u16, content_type: &'static str, body: impl Into<String>) -> Self {
-        Self { status, content_type, body: body.into(), file_name: None }
+        // Of what a terminal or a browser obeys, markup and text have line ends only; CSV has signs of
+        // its own, and makes its cells harmless one by one.
+        let body = match (content_type, body.into()) {
+            (CSV, body) => body,
+            (_, body) => match printable_lines(&body) {
+                Cow::Borrowed(_) => body,
+                Cow::Owned(printable) => printable,
+            },
+        };
+        Self { status, content_type, body, file_name: None }
     }
 
     pub fn plain(status: u16, body: impl Into<String>) -> Self {
@@ -290,7 +300,7 @@ impl Site {
             Some(buffer) => buffer.session_headers(&filter)?,
             None => Vec::new(),
         };
-        let mut answer = Answer::of(200, "text/csv; charset=utf-8", csv::table(&headers, dialect));
+        let mut answer = Answer::of(200, CSV, csv::table(&headers, dialect));
         answer.file_name = Some(format!("sessions_{from}_{to}.csv"));
         Ok(answer)
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::{
     buffer::SessionHeader,
-    model::{Stamp, hours_e4, rate_e2},
+    model::{Stamp, hours_e4, printable, rate_e2},
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,16 +87,19 @@ fn row(header: &SessionHeader, dialect: Dialect) -> [String; COLUMNS.len()] {
     ]
 }
 
-/// Quoted where it must be. A text that a spreadsheet would take for a formula gets an apostrophe in
-/// front: names of files come from outside.
+/// What a spreadsheet takes for the beginning of a formula; some also in their wide forms.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+
+/// Of a cell: a year of names of files is shorter.
+const MOST_CHARS: usize = 32_000;
+
+/// Quoted where it must be, and one line. A text that a spreadsheet would take for a formula, blanks
+/// in front of it or not, gets an apostrophe in front: names of files come from outside.
 fn text(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = printable(text, MOST_CHARS);
+    let is_formula = text.trim_start().starts_with(FORMULA);
     let text = format!("{}{text}", if is_formula { "'" } else { "" });
-    if text.contains(['"', ',', ';', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
-    }
+    if text.contains(['"', ',', ';']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 #[cfg(test)]
@@ -134,6 +137,21 @@ mod tests {
             "\"'=DEM;12\",2025-05-28,2,2025-05-28 00:00:00,,,,2.0000,0.0167,0.0000,1.9833,99.17,0.83,0.00,1,0,0,non,\"DEM12 (PVC)/a\"\".LOG\""
         );
         assert_eq!(rows[2..], [""]);
+    }
+
+    #[test]
+    fn a_name_from_outside_is_neither_a_formula_nor_a_line_nor_an_order_to_a_terminal() {
+        for (name, cell) in [
+            ("=cmd|'/C calc'!A0", "'=cmd|'/C calc'!A0"),
+            ("\t@SUM(A1)", "' @SUM(A1)"),
+            ("\u{ff1d}1+1", "'\u{ff1d}1+1"),
+            ("a\r\nb", "a  b"),
+            ("a\u{202e}\x1b[31mb\u{9b}", "a  [31mb "),
+            ("-1", "'-1"),
+            ("DEM12 (PVC)", "DEM12 (PVC)"),
+        ] {
+            assert_eq!(text(name), cell, "{name:?}");
+        }
     }
 
     #[test]
