@@ -21,6 +21,7 @@ mod check;
 mod health;
 mod import;
 mod once;
+mod privileges;
 mod progress;
 mod replay;
 mod report;
@@ -106,7 +107,12 @@ pub fn command_line() -> clap::Command {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    privileges::keep_memory_private();
+    let mut arguments = Arguments::parse();
+    // What the configuration names lies beside it, also for a process that is started elsewhere.
+    if let Ok(whole) = std::path::absolute(&arguments.config) {
+        arguments.config = whole;
+    }
     match dispatch(&arguments) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -163,9 +169,12 @@ const MOST_ERROR_CHARS: usize = 8192;
 #[error("{0}")]
 struct UsageError(String);
 
-/// Reads the configuration, starts the log at its level, and says what is odd about it.
-fn configured(path: &Path, log: LogTo) -> Result<Config, ConfigError> {
-    configured_with(path, log, &|name| std::env::var(name).ok())
+/// Reads the configuration, starts the log at its level, and says what is odd about it. From then on
+/// root is the user whose state directory it is.
+fn configured(path: &Path, log: LogTo) -> anyhow::Result<Config> {
+    let config = configured_with(path, log, &|name| std::env::var(name).ok())?;
+    privileges::become_owner_of(&config.agent.state_dir)?;
+    Ok(config)
 }
 
 /// For who logs in nowhere: passwords that the environment or a credential may hold are not asked for.
