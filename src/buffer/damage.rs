@@ -9,7 +9,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Buffer, BufferError, FILE_NAME, error::During};
+use super::{Buffer, BufferError, FILE_NAME, error::During, place};
 use crate::durable::{Step, durably};
 
 /// A command looks through a buffer up to this size before it works with it.
@@ -73,7 +73,7 @@ impl Buffer {
     /// Looks through the buffer on a connection of its own, while others work with it.
     pub fn check_beside(path: &Path) -> Result<(), BufferError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).during("open it", path)?;
+        let connection = place::connect(path, flags)?;
         check(&connection, path)
     }
 }
@@ -119,7 +119,7 @@ fn set_aside(path: &Path) -> Result<PathBuf, BufferError> {
     let failed = |source: io::Error| BufferError::SetAside { path: path.to_owned(), source };
     for extension in ["db-wal", "db-shm"] {
         let from = path.with_extension(extension);
-        if from.exists() {
+        if place::is_there(&from) {
             let to = path.with_extension(format!("{extension}.{DAMAGED_SUFFIX}"));
             durably(Step::SetBufferAside, || fs::rename(&from, to)).map_err(failed)?;
         }

@@ -14,6 +14,10 @@ pub enum BufferError {
     #[error("cannot lock {path}; check `agent.state_dir` and its owner")]
     Lock { path: PathBuf, source: io::Error },
     #[error(
+        "{path} is {what}: nothing is read or written through it; find out who put it there, and remove it"
+    )]
+    Foreign { path: PathBuf, what: String },
+    #[error(
         "the buffer in {path} is in use by {holder}; stop it first, or give this one another `agent.state_dir`"
     )]
     Held { path: PathBuf, holder: String },

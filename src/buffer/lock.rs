@@ -2,16 +2,24 @@
 //! it ends, and a line in it that says who holds it.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{Seek, SeekFrom, Write},
+    fs::{self, File, OpenOptions, Permissions, TryLockError},
+    io::{Read, Seek, SeekFrom, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
     thread,
     time::Duration,
 };
 
-use super::BufferError;
+use rustix::fs::OFlags;
+
+use super::{BufferError, place};
+use crate::model::printable;
 
 const FILE_NAME: &str = "cu-agent.lock";
+
+/// Of what is read of it: a line that names the holder, and one of what it did.
+const MOST_BYTES: u64 = 64 << 10;
+const MOST_HOLDER_CHARS: usize = 200;
 
 /// A look at the lock is over much sooner than all of these.
 const PATIENCE_LOOKS: u32 = 20;
@@ -30,13 +38,9 @@ impl StateLock {
         fs::create_dir_all(state_dir)
             .map_err(|source| BufferError::Directory { path: state_dir.to_owned(), source })?;
         let path = state_dir.join(FILE_NAME);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|source| BufferError::Lock { path: path.clone(), source })?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(place::MODE);
+        let mut file = own(&path, &mut options)?;
         let mut looks = 0;
         loop {
             match file.try_lock() {
@@ -49,12 +53,13 @@ impl StateLock {
                         .map_err(|source| BufferError::Lock { path: path.clone(), source })?;
                     looks += 1;
                 }
-                Err(TryLockError::WouldBlock) => return Err(held(state_dir, &path)),
+                Err(TryLockError::WouldBlock) => return Err(held(state_dir, &file)),
                 Err(TryLockError::Error(source)) => return Err(BufferError::Lock { path, source }),
             }
             thread::sleep(LOOK_AGAIN_AFTER);
         }
         let mut note = || -> std::io::Result<()> {
+            file.set_permissions(Permissions::from_mode(place::MODE))?;
             file.set_len(0)?;
             file.rewind()?;
             writeln!(file, "{who}")
@@ -86,7 +91,8 @@ impl StateLock {
     pub fn holder(state_dir: &Path) -> Option<(String, String)> {
         match Self::look(state_dir) {
             Err(BufferError::Held { holder, .. }) => {
-                let text = fs::read_to_string(state_dir.join(FILE_NAME)).unwrap_or_default();
+                let file = own(&state_dir.join(FILE_NAME), OpenOptions::new().read(true));
+                let text = file.map_or_else(|_| String::new(), |file| text_of(&file));
                 Some((holder, text.lines().nth(1).unwrap_or_default().to_owned()))
             }
             _ => None,
@@ -96,23 +102,48 @@ impl StateLock {
     /// Whether the lock is free, without taking it for longer than the look.
     pub fn look(state_dir: &Path) -> Result<(), BufferError> {
         let path = state_dir.join(FILE_NAME);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(source) => return Err(BufferError::Lock { path, source }),
-        };
+        if !place::is_there(&path) {
+            return Ok(());
+        }
+        let file = own(&path, OpenOptions::new().read(true))?;
         match file.try_lock_shared() {
             Ok(()) => Ok(()),
-            Err(TryLockError::WouldBlock) => Err(held(state_dir, &path)),
+            Err(TryLockError::WouldBlock) => Err(held(state_dir, &file)),
             Err(TryLockError::Error(source)) => Err(BufferError::Lock { path, source }),
         }
     }
 }
 
-fn held(state_dir: &Path, path: &Path) -> BufferError {
+/// Opens the lock, waiting for nobody, where it is an ordinary file of the agent's own.
+fn own(path: &Path, options: &mut OpenOptions) -> Result<File, BufferError> {
+    place::check(path)?;
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let opened = options.custom_flags(flags.bits().cast_signed()).open(path);
+    let failed = |source| BufferError::Lock { path: path.to_owned(), source };
+    let file = opened.map_err(failed)?;
+    // What was opened, and not what stood there a moment before.
+    let found = file.metadata().map_err(failed)?;
+    match place::foreign(path, &found) {
+        Some(what) => Err(BufferError::Foreign { path: path.to_owned(), what }),
+        None => Ok(file),
+    }
+}
+
+/// What the holder wrote. Its two lines are short; a file of any size costs no more.
+fn text_of(mut file: &File) -> String {
+    let mut bytes = Vec::new();
+    let begun = file.seek(SeekFrom::Start(0));
+    // What cannot be read names nobody.
+    if begun.is_ok() && file.take(MOST_BYTES).read_to_end(&mut bytes).is_err() {
+        bytes.clear();
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn held(state_dir: &Path, file: &File) -> BufferError {
     let mut holder = String::new();
     for _ in 0..PATIENCE_LOOKS {
-        holder = fs::read_to_string(path).unwrap_or_default();
+        holder = text_of(file);
         if !holder.trim().is_empty() {
             break;
         }
@@ -121,7 +152,7 @@ fn held(state_dir: &Path, path: &Path) -> BufferError {
     }
     let holder = match holder.lines().next().unwrap_or_default().trim() {
         "" => "another process".to_owned(),
-        holder => holder.to_owned(),
+        holder => printable(holder, MOST_HOLDER_CHARS),
     };
     BufferError::Held { path: state_dir.to_owned(), holder }
 }
@@ -129,6 +160,18 @@ fn held(state_dir: &Path, path: &Path) -> BufferError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_holder_with_a_huge_or_hostile_lock_is_named_in_a_short_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = StateLock::take(dir.path(), "run\x1b[31m\u{202e}").unwrap();
+        lock.file.set_len(1 << 40).unwrap();
+        let begun = std::time::Instant::now();
+        let refusal = StateLock::take(dir.path(), "second").unwrap_err().to_string();
+        assert!(refusal.contains("in use by run [31m ") && refusal.len() < 500, "{refusal}");
+        assert!(StateLock::holder(dir.path()).is_some());
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
 
     #[test]
     fn the_second_taker_learns_who_holds_the_lock_and_a_dropped_lock_is_free() {

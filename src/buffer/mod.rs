@@ -27,6 +27,7 @@ mod lock;
 mod outbox;
 mod overview;
 mod pages;
+mod place;
 mod raw;
 mod report;
 mod room;
@@ -76,7 +77,8 @@ impl Buffer {
         let path = state_dir.join(FILE_NAME);
         let went_back = versions::go_back(&path)?;
         pages::renew(&path);
-        let connection = Connection::open(&path).during("open it", &path)?;
+        place::prepare(&path)?;
+        let connection = place::connect(&path, WRITING)?;
         let mut buffer =
             Self { connection, path, buffer_id: String::new(), went_back, is_checked: false };
         buffer.check_version()?;
@@ -88,7 +90,7 @@ impl Buffer {
 
     /// A second connection of the same process, for another thread.
     pub fn reopen(&self) -> Result<Self, BufferError> {
-        let connection = Connection::open(&self.path).during("open it", &self.path)?;
+        let connection = place::connect(&self.path, WRITING)?;
         let buffer = Self {
             connection,
             path: self.path.clone(),
@@ -108,8 +110,7 @@ impl Buffer {
             return Ok(None);
         }
         let Self { path, buffer_id, .. } = look;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags).during("open it", &path)?;
+        let connection = place::connect(&path, WRITING)?;
         let buffer = Self { connection, path, buffer_id, went_back: None, is_checked: false };
         buffer.configure()?;
         Ok(Some(buffer))
@@ -118,11 +119,11 @@ impl Buffer {
     /// Opens an existing buffer to look only; `None` where there is none yet.
     pub fn open_to_look(state_dir: &Path) -> Result<Option<Self>, BufferError> {
         let path = state_dir.join(FILE_NAME);
-        if !path.exists() {
+        if !place::is_there(&path) {
             return Ok(None);
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags).during("open it", &path)?;
+        let connection = place::connect(&path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT).during("open it", &path)?;
         let mut buffer =
             Self { connection, path, buffer_id: String::new(), went_back: None, is_checked: false };
@@ -235,6 +236,9 @@ impl Buffer {
             .during("read its name", &self.path)
     }
 }
+
+/// A file that is missing is made by [`place::prepare`] alone.
+const WRITING: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -11,11 +11,12 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::OpenFlags;
 
 use super::{
     BufferError,
     error::During,
+    place,
     versions::{known_version, sync_directory, version_of},
 };
 use crate::durable::{Step, durably};
@@ -40,7 +41,7 @@ pub(super) fn renew(path: &Path) {
 
 fn renewed(path: &Path) -> Result<(), BufferError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
-    let connection = Connection::open_with_flags(path, flags).during("open it", path)?;
+    let connection = place::connect(path, flags)?;
     // Whoever looks at it is not waited for.
     connection.busy_timeout(Duration::ZERO).during("open it", path)?;
     let (page_bytes, pages): (u32, u64) = connection
@@ -64,11 +65,12 @@ fn renewed(path: &Path) -> Result<(), BufferError> {
     }
     let failed = |source: io::Error| BufferError::Copy { path: path.to_owned(), source };
     let part = path.with_extension("db.renewing");
-    if part.exists() {
+    if place::is_there(&part) {
         durably(Step::CopyBuffer, || fs::remove_file(&part)).map_err(failed)?;
     }
     connection.pragma_update(None, "page_size", PAGE_BYTES).during("configure it", path)?;
     let to = part.to_string_lossy();
+    durably(Step::CopyBuffer, || place::make_empty(&part)).map_err(failed)?;
     durably(Step::CopyBuffer, || connection.execute("VACUUM INTO ?1", [&*to]))
         .during("write it with smaller pages", path)?;
     drop(connection);
@@ -79,6 +81,8 @@ fn renewed(path: &Path) -> Result<(), BufferError> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
+
     use super::*;
     use crate::{buffer::Buffer, model::Machine};
 

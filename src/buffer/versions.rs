@@ -17,7 +17,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
-use super::{Buffer, BufferError, SetAside, damage::check, error::During};
+use super::{Buffer, BufferError, SetAside, damage::check, error::During, place};
 use crate::{
     durable::{Step, durably},
     model::Day,
@@ -88,10 +88,11 @@ fn copy(connection: &Connection, path: &Path, version: usize) -> Result<(), Buff
         });
     }
     let part = path.with_extension("db.copying");
-    if part.exists() {
+    if place::is_there(&part) {
         durably(Step::CopyBuffer, || fs::remove_file(&part)).map_err(failed)?;
     }
     let to = part.to_string_lossy();
+    durably(Step::CopyBuffer, || place::make_empty(&part)).map_err(failed)?;
     durably(Step::CopyBuffer, || connection.execute("VACUUM INTO ?1", [&*to]))
         .during("copy it before its schema changes", path)?;
     let file = File::open(&part).and_then(|file| file.sync_all());
@@ -103,10 +104,9 @@ fn copy(connection: &Connection, path: &Path, version: usize) -> Result<(), Buff
 /// Where a newer agent has migrated the buffer and left a copy of a schema that this one knows, the
 /// copy becomes the buffer. Without one the newer buffer stays, and is refused when it is opened.
 pub(super) fn go_back(path: &Path) -> Result<Option<SetAside>, BufferError> {
-    let Ok(connection) = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-    else {
-        return Ok(None);
-    };
+    // Nothing there, or nothing that is opened: told when it is.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let Ok(connection) = place::connect(path, flags) else { return Ok(None) };
     // What cannot be read is damaged, and found to be so when it is opened.
     let Ok(version) = version_of(&connection) else { return Ok(None) };
     let known = known_version();
@@ -129,7 +129,7 @@ pub(super) fn go_back(path: &Path) -> Result<Option<SetAside>, BufferError> {
         inode(kept).is_some() && inode(kept) == inode(path)
     };
     if !is_kept(&kept_as) {
-        if kept_as.exists() {
+        if place::is_there(&kept_as) {
             durably(Step::KeepNewerBuffer, || fs::remove_file(&kept_as)).map_err(failed)?;
         }
         durably(Step::KeepNewerBuffer, || fs::hard_link(path, &kept_as)).map_err(failed)?;
@@ -145,8 +145,8 @@ pub(super) fn go_back(path: &Path) -> Result<Option<SetAside>, BufferError> {
 fn newest_copy(path: &Path, known: usize) -> Option<PathBuf> {
     (1..=known).rev().map(|version| copy_of(path, version)).find(|copy| {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-        Connection::open_with_flags(copy, flags)
-            .is_ok_and(|connection| check(&connection, copy).is_ok())
+        place::is_there(copy)
+            && place::connect(copy, flags).is_ok_and(|connection| check(&connection, copy).is_ok())
     })
 }
 
@@ -179,7 +179,8 @@ impl Buffer {
     pub fn drop_proven_copies(&mut self) -> Result<(), BufferError> {
         for copy in self.copies() {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-            let known = Connection::open_with_flags(&copy, flags).and_then(|copy| days(&copy));
+            let known = place::connect(&copy, flags)
+                .and_then(|open| days(&open).during("look up its days", &copy));
             let own = days(&self.connection).during("look up its days", &self.path)?;
             // A copy that cannot be read is of no use to anybody.
             if known.is_ok_and(|known| own.is_subset(&known)) {
