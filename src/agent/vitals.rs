@@ -7,16 +7,25 @@
 use std::{
     fs,
     io::{self, Read, Write},
-    os::unix::net::{UnixListener, UnixStream},
+    os::{
+        fd::OwnedFd,
+        unix::{
+            fs::{FileTypeExt, PermissionsExt},
+            net::{UnixListener, UnixStream},
+        },
+    },
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
 
+use socket2::{Domain, SockAddr, Socket, Type};
+
 use super::{Clock, Heart};
 use crate::{
     config::Config,
     journal,
+    model::printable,
     status::{
         Figures,
         health::{Signs, Verdict, verdict},
@@ -26,7 +35,9 @@ use crate::{
 const FILE_NAME: &str = "health.sock";
 /// A process that has not answered by then hangs.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-const MOST_ANSWER_BYTES: u64 = 4096;
+const CONNECT_AGAIN_AFTER: Duration = Duration::from_millis(20);
+const MOST_ANSWER_BYTES: usize = 4096;
+const MOST_LINE_CHARS: usize = 2000;
 
 /// Cloned to whoever judges.
 #[derive(Clone, Debug)]
@@ -70,12 +81,15 @@ impl Vitals {
             Ok(listener) => listener,
             Err(error) => return journal::health_cannot_answer(&path, &error),
         };
+        // Whoever may not ask learns nothing; the answer itself is no secret.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).ok();
         let vitals = self.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
                 match stream {
                     Ok(mut stream) => {
-                        let line = format!("{}\n", vitals.verdict());
+                        let verdict = vitals.verdict().to_string();
+                        let line = format!("{}\n", printable(&verdict, MOST_LINE_CHARS));
                         // Whoever went away does not want to know any more.
                         stream.set_write_timeout(Some(ANSWER_WITHIN)).ok();
                         stream.write_all(line.as_bytes()).ok();
@@ -97,19 +111,118 @@ pub enum AskError {
     Answer { path: PathBuf, source: io::Error },
 }
 
-/// Asks the process at work in `state_dir`: whether it is well, and its line.
+/// Asks the process at work in `state_dir`: whether it is well, and its line. Whatever stands there, and
+/// however slowly it answers, this is over after [`ANSWER_WITHIN`].
 pub fn ask(state_dir: &Path) -> Result<(bool, String), AskError> {
     let path = state_dir.join(FILE_NAME);
-    let connect = |source| AskError::Connect { path: path.clone(), source };
-    let stream = UnixStream::connect(&path).map_err(connect)?;
-    let mut line = String::new();
-    stream
-        .set_read_timeout(Some(ANSWER_WITHIN))
-        .and_then(|()| stream.take(MOST_ANSWER_BYTES).read_to_string(&mut line))
-        .map_err(|source| AskError::Answer { path: path.clone(), source })?;
-    if line.is_empty() {
-        let source = io::ErrorKind::UnexpectedEof.into();
-        return Err(AskError::Answer { path, source });
+    let deadline = Instant::now() + ANSWER_WITHIN;
+    let mut stream = match connect(&path, deadline) {
+        Ok(stream) => stream,
+        Err(source) => return Err(AskError::Connect { path, source }),
+    };
+    match first_line(&mut stream, deadline) {
+        Ok(line) => Ok((line.starts_with("healthy"), printable(line.trim_end(), MOST_LINE_CHARS))),
+        Err(source) => Err(AskError::Answer { path, source }),
     }
-    Ok((line.starts_with("healthy"), line.trim_end().to_owned()))
+}
+
+/// A listener that takes nobody in would hold up an ordinary connect for ever.
+fn connect(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
+    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a socket"));
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    let address = SockAddr::unix(path)?;
+    loop {
+        match socket.connect(&address) {
+            Ok(()) => break,
+            Err(error)
+                if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < deadline =>
+            {
+                thread::sleep(CONNECT_AGAIN_AFTER);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    socket.set_nonblocking(false)?;
+    Ok(UnixStream::from(OwnedFd::from(socket)))
+}
+
+/// The bytes up to a line end, the end, or as many as are taken; by the deadline, also from one who
+/// sends them one by one.
+fn first_line(stream: &mut UnixStream, deadline: Instant) -> io::Result<String> {
+    let mut line = Vec::new();
+    let mut bytes = [0; 512];
+    while !line.contains(&b'\n') && line.len() < MOST_ANSWER_BYTES {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut bytes)? {
+            0 if line.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            0 => break,
+            count => line.extend_from_slice(&bytes[..count]),
+        }
+    }
+    let end = line.iter().position(|byte| *byte == b'\n').unwrap_or(line.len());
+    Ok(String::from_utf8_lossy(&line[..end]).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked_of(
+        behave: impl FnOnce(UnixListener) + Send + 'static,
+    ) -> Result<(bool, String), AskError> {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(dir.path().join(FILE_NAME)).unwrap();
+        thread::spawn(move || behave(listener));
+        let begun = Instant::now();
+        let answer = ask(dir.path());
+        assert!(begun.elapsed() < ANSWER_WITHIN * 2, "{:?}", begun.elapsed());
+        answer
+    }
+
+    #[test]
+    fn an_answer_is_one_printable_line_and_over_in_time_whoever_gives_it() {
+        let well = asked_of(|listener| {
+            let text = b"healthy: a\x1b[2J\xff\nforged: b\n";
+            listener.accept().unwrap().0.write_all(text).unwrap();
+        });
+        assert_eq!(well.unwrap(), (true, "healthy: a [2J\u{fffd}".into()));
+        let endless = asked_of(|listener| {
+            let mut stream = listener.accept().unwrap().0;
+            while stream.write_all(&[b'x'; 4096]).is_ok() {}
+        });
+        assert!(!endless.unwrap().0);
+        let drips = asked_of(|listener| {
+            let mut stream = listener.accept().unwrap().0;
+            while stream.write_all(b"h").is_ok() {
+                thread::sleep(Duration::from_millis(200));
+            }
+        });
+        assert!(matches!(drips, Err(AskError::Answer { .. })));
+    }
+
+    #[test]
+    fn what_is_no_socket_of_somebody_who_listens_is_told_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        assert!(matches!(ask(dir.path()), Err(AskError::Connect { .. })), "a pipe");
+        fs::remove_file(&path).unwrap();
+        drop(UnixListener::bind(dir.path().join("other")).unwrap());
+        std::os::unix::fs::symlink(dir.path().join("other"), &path).unwrap();
+        assert!(matches!(ask(dir.path()), Err(AskError::Connect { .. })), "a link");
+    }
 }

@@ -2,12 +2,18 @@
 //! A password's text goes from its file into [`Secret`] and nowhere else.
 
 use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
+    fs::{self, File},
+    io::{self, Read},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
+
 use super::{Secret, reader::Section};
+
+/// No password is as long.
+const MOST_BYTES: u64 = 4096;
 
 /// Where else than `password_file` this password may stand.
 pub struct PasswordPlaces {
@@ -38,10 +44,11 @@ impl<'e> Secrets<'e> {
         if let Some(file) = self.credential(places.credential) {
             match self.read(&file) {
                 // The unit's credential must exist to be loaded; an empty one is none.
-                Some(secret) if secret.expose().is_empty() => {}
-                Some(secret) => return Some(secret),
-                None => {
-                    section.complain(format!("cannot read the credential {}", file.display()));
+                Ok(secret) if secret.expose().is_empty() => {}
+                Ok(secret) => return Some(secret),
+                Err(why) => {
+                    let file = file.display();
+                    section.complain(format!("cannot read the credential {file}: it {why}"));
                     return None;
                 }
             }
@@ -52,15 +59,16 @@ impl<'e> Secrets<'e> {
         };
         let file = base.join(&written.text);
         self.warn_if_open(&file);
-        self.read(&file).or_else(|| {
+        let secret = self.read(&file);
+        if let Err(why) = &secret {
             section.refuse(
                 "password_file",
                 &written.span,
-                &format!("{:?} (cannot be read)", written.text),
+                &format!("{:?} ({why})", written.text),
                 "a file that holds the password and that the agent may read",
             );
-            None
-        })
+        }
+        secret.ok()
     }
 
     /// A secret that may be missing: the environment's, or that of the file named by `key`.
@@ -80,11 +88,11 @@ impl<'e> Secrets<'e> {
         let file = base.join(&written.text);
         self.warn_if_open(&file);
         let secret = self.read(&file);
-        if secret.is_none() {
-            let value = format!("{:?} (cannot be read)", written.text);
+        if let Err(why) = &secret {
+            let value = format!("{:?} ({why})", written.text);
             section.refuse(key, &written.span, &value, accepted);
         }
-        secret
+        secret.ok()
     }
 
     fn credential(&self, name: Option<&str>) -> Option<PathBuf> {
@@ -94,9 +102,9 @@ impl<'e> Secrets<'e> {
     }
 
     /// The file's text without the line end that editors add.
-    fn read(&self, file: &Path) -> Option<Secret> {
-        let text = fs::read_to_string(file).ok()?;
-        Some(Secret::new(text.trim_end_matches(['\r', '\n'])))
+    fn read(&self, file: &Path) -> Result<Secret, String> {
+        let text = text_of(file)?;
+        Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
     }
 
     fn warn_if_open(&mut self, file: &Path) {
@@ -108,6 +116,22 @@ impl<'e> Secrets<'e> {
             ));
         }
     }
+}
+
+/// A pipe could keep the reader waiting, and a large file is another one than was meant.
+fn text_of(path: &Path) -> Result<String, String> {
+    let in_words = |error: io::Error| format!("cannot be read: {error}");
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path).map_err(in_words)?;
+    if !file.metadata().map_err(in_words)?.is_file() {
+        return Err("is no ordinary file".into());
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(in_words)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(format!("is longer than the {MOST_BYTES} bytes that a password may have"));
+    }
+    String::from_utf8(bytes).map_err(|_| "is no text in UTF-8".into())
 }
 
 fn accepted(places: &PasswordPlaces) -> String {

@@ -114,6 +114,34 @@ tls = "disable"
 }
 
 #[test]
+fn a_password_file_that_is_a_pipe_or_huge_or_no_text_is_refused_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ftp.password");
+    let refusal = || {
+        let text = format!(
+            "[agent]\nid = \"a\"\n[[source]]\nname = \"cu\"\nkind = \"ftp\"\nhost = \"h\"\n\
+             user = \"u\"\npassword_file = {file:?}\n[source.folders]\n\"X\" = {{ nom = \"X\" }}\n"
+        );
+        parse_with(&text, &[]).unwrap_err().to_string()
+    };
+    assert!(refusal().contains("cannot be read: No such file"), "{}", refusal());
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &file,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    assert!(refusal().contains("no ordinary file"), "{}", refusal());
+    fs::remove_file(&file).unwrap();
+    fs::File::create(&file).unwrap().set_len(1 << 40).unwrap();
+    assert!(refusal().contains("longer than"), "{}", refusal());
+    fs::write(&file, [0xff, 0xfe]).unwrap();
+    assert!(refusal().contains("no text"), "{}", refusal());
+}
+
+#[test]
 fn a_systemd_credential_is_read_where_present_and_a_readable_secret_is_a_warning() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("central-password"), "from-credential\n").unwrap();
