@@ -20,6 +20,8 @@ pub struct UpdateConfig {
     pub window: Window,
     /// Longest time a new version has to show that it works.
     pub prove_timeout: Duration,
+    /// Longest time that machines which are said to produce hold an update off.
+    pub max_deferral: Duration,
     /// Root's own: journal, result and packages of the updater.
     pub directory: PathBuf,
 }
@@ -91,6 +93,12 @@ pub(super) fn update(section: Option<Section<'_>>, base: &Path) -> Option<Update
             parse_duration(text).filter(|value| (least..=most).contains(value))
         })
         .unwrap_or(Duration::from_secs(600));
+    let (least, most) = (Duration::from_secs(3600), Duration::from_secs(90 * 86_400));
+    let max_deferral = section
+        .parsed("max_deferral", r#"a duration from "1h" to "90d""#, |text| {
+            parse_duration(text).filter(|value| (least..=most).contains(value))
+        })
+        .unwrap_or(Duration::from_secs(14 * 86_400));
     let directory = section
         .parsed("directory", "a directory of root's", |text| {
             (!text.is_empty()).then(|| base.join(text))
@@ -103,6 +111,7 @@ pub(super) fn update(section: Option<Section<'_>>, base: &Path) -> Option<Update
         ca_file,
         window,
         prove_timeout,
+        max_deferral,
         directory,
     })
 }

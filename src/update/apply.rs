@@ -4,7 +4,9 @@
 use std::{
     cell::RefCell,
     fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use chrono::SecondsFormat;
@@ -13,6 +15,7 @@ use super::{
     Asked, Decision, Delay, Journal, Ledger, Now, Obstacle, Outcome, Phase, Refusal, UpdateError,
     ask, beside,
     decide::decide,
+    deferral::Deferral,
     fetch::{Fetcher, hash_of},
     ledger::{Pending, UNKNOWN, UpdateResult},
     manifest::Package,
@@ -26,6 +29,8 @@ use crate::{config::Config, config::UpdateConfig, journal};
 const SPARE_BYTES: u64 = 16 << 20;
 /// A package unpacks to about twice its size, beside what it replaces.
 const UNPACKED_TO_PACKED: u64 = 4;
+/// What `st_blocks` counts, on every file system.
+const BLOCK_BYTES: u64 = 512;
 /// The updater is cut off so often in one phase before the former version is put back.
 const MOST_ATTEMPTS: u64 = 3;
 
@@ -65,7 +70,8 @@ impl<'u> Updater<'u> {
             other => return Ok(told(other, &asked)),
         }
         let version = asked.manifest.newest.version.to_string();
-        if let Some(delay) = self.delay(&version) {
+        let deferral = self.ledger.journal()?.deferral.map(|deferral| deferral.at(self.now.time));
+        if let Some(delay) = self.delay(&version, deferral) {
             return Ok(Outcome::NotYet(delay));
         }
         Ok(Outcome::WouldInstall { version, from: asked.facts.installed.to_string() })
@@ -113,11 +119,22 @@ impl<'u> Updater<'u> {
         *self.offered.borrow_mut() = Some(asked.manifest.newest.version.clone());
         let decision = decide(&asked.manifest, &asked.facts);
         let Decision::Install { package, fetch_before } = decision else {
+            if decision == Decision::UpToDate && journal.deferral.take().is_some() {
+                self.ledger.note(journal)?;
+            }
             return Ok(told(decision, &asked));
         };
         let to = &asked.manifest.newest.version;
         let (from, architecture) = (&asked.facts.installed, asked.facts.architecture.as_str());
         self.ledger.prune(&[from, to], architecture)?;
+        let way_back = self.ledger.package(from, architecture);
+        let to_go_back = asked.manifest.way_back(from, architecture);
+        let to_go_back = to_go_back.map(|package| package.sha256.as_str());
+        let to_go_back = to_go_back.or(journal.hash_of(&way_back)).unwrap_or_default().to_owned();
+        let hashes = [
+            (way_back, to_go_back),
+            (self.ledger.package(to, architecture), package.sha256.clone()),
+        ];
         let fetched =
             fetch_before.into_iter().map(|before| (from, before)).chain([(to, package)]).map(
                 |(version, package)| self.fetch(&asked.fetcher, version, architecture, package),
@@ -127,7 +144,7 @@ impl<'u> Updater<'u> {
                 return Ok(Outcome::Refused(obstacle));
             }
         }
-        if !at_once && let Some(delay) = self.delay(to.as_str()) {
+        if !at_once && let Some(delay) = self.counted_delay(journal, to.as_str())? {
             return Ok(Outcome::NotYet(delay));
         }
         if let Err(obstacle) = self.room_to_install(package) {
@@ -135,6 +152,8 @@ impl<'u> Updater<'u> {
         }
         let before = service::unit().unwrap_or_default();
         let silent = self.ask_agent().map(|status| service::silent_sources(&status));
+        journal.keep_hashes(&hashes);
+        journal.deferral = None;
         let pending = Pending {
             phase: Phase::Installing,
             from: from.clone(),
@@ -144,6 +163,7 @@ impl<'u> Updater<'u> {
             reason: String::new(),
             invocation: before.invocation,
             was_active: before.is_active,
+            answered: silent.is_some(),
             // Where the agent did not answer, none of its sources is held against the new version.
             silent: silent.unwrap_or_else(|| {
                 self.config.sources.iter().map(|source| source.name.clone()).collect()
@@ -191,16 +211,48 @@ impl<'u> Updater<'u> {
         Ok(Ok(()))
     }
 
-    /// Why it is not the moment to replace a package.
-    fn delay(&self, version: &str) -> Option<Delay> {
+    /// Why it is not the moment to replace a package, with the time that machines hold it off counted in
+    /// the journal.
+    fn counted_delay(
+        &self,
+        journal: &mut Journal,
+        version: &str,
+    ) -> Result<Option<Delay>, UpdateError> {
+        let counted = journal.deferral.map(|deferral| deferral.at(self.now.time));
+        let delay = self.delay(version, counted);
+        let deferral = match &delay {
+            Some(Delay::Producing { .. }) => counted.or(Some(Deferral::begun(self.now.time))),
+            _ => counted,
+        };
+        // A gateway that only waits for its window writes nothing.
+        if deferral != journal.deferral {
+            journal.deferral = deferral;
+            self.ledger.note(journal)?;
+        }
+        Ok(delay)
+    }
+
+    /// Why it is not the moment to replace a package. That a machine produces is the agent's word, and
+    /// taken for `update.max_deferral` at most.
+    fn delay(&self, version: &str, deferral: Option<Deferral>) -> Option<Delay> {
         let version = version.to_owned();
         let window = self.update.window;
         if !window.contains(self.now.time.time()) {
             return Some(Delay::Window { version, window });
         }
+        let waited = deferral.map_or(Duration::ZERO, |deferral| deferral.waited);
+        let most = self.update.max_deferral;
+        if waited >= most {
+            let hours = waited.as_secs() / 3600;
+            journal::update_step(&format!(
+                "held off for {hours} h by machines said to produce: they are not waited for any more"
+            ));
+            return None;
+        }
         // An agent that does not answer cannot say that a machine produces, and needs an update most.
         let machines = service::names(&self.ask_agent()?["producing"]);
-        (!machines.is_empty()).then_some(Delay::Producing { version, machines })
+        let waited_h = waited.as_secs() / 3600;
+        (!machines.is_empty()).then_some(Delay::Producing { version, machines, waited_h, most })
     }
 
     fn ask_agent(&self) -> Option<serde_json::Value> {
@@ -211,11 +263,16 @@ impl<'u> Updater<'u> {
     fn room_to_install(&self, package: &Package) -> Result<(), Obstacle> {
         let unpacked_bytes = package.size_bytes * UNPACKED_TO_PACKED + SPARE_BYTES;
         room(Path::new("/usr"), unpacked_bytes)?;
-        // A new version may migrate the buffer, and makes a copy before.
+        // A new version may migrate the buffer, and makes a copy before. What the file takes on disk
+        // counts, up to what the configuration gives it: its length is its user's to choose.
         let state_dir = &self.config.agent.state_dir;
-        match fs::metadata(state_dir.join(crate::update::BUFFER_FILE)) {
-            Ok(buffer) => room(state_dir, buffer.len() * 2 + SPARE_BYTES),
-            Err(_) => Ok(()),
+        match fs::symlink_metadata(state_dir.join(crate::update::BUFFER_FILE)) {
+            Ok(buffer) if buffer.is_file() => {
+                let on_disk_bytes = buffer.blocks().saturating_mul(BLOCK_BYTES).min(buffer.len());
+                let buffer_bytes = on_disk_bytes.min(self.config.agent.max_buffer_bytes);
+                room(state_dir, buffer_bytes.saturating_mul(2).saturating_add(SPARE_BYTES))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -19,9 +19,19 @@ pub struct Facts {
     pub architecture: String,
     /// Versions that did not prove themselves here.
     pub given_up: Vec<Version>,
-    /// Whether the installed version's package is in the cache.
-    pub holds_installed: bool,
+    /// What is in the cache under the name of the installed version's package.
+    pub held: Held,
     pub now: DateTime<FixedOffset>,
+}
+
+/// The package to go back to, before it may be needed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Held {
+    Missing,
+    /// Its hash is that of a signed manifest.
+    Verified,
+    /// Its hash is another, or none is known to compare it with.
+    Unverified,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -61,6 +71,10 @@ pub enum Refusal {
         "the installed version {0} is neither in the cache nor in the manifest's list `previous`, so that the update could not be undone: add it to the manifest"
     )]
     NoWayBack(Version),
+    #[error(
+        "the cached package of the installed version {0} is not known to be the one that a manifest named (its SHA-256 is another, or was never noted), so that the update could not be undone: add {0} to the manifest's list `previous`, and it is fetched again"
+    )]
+    WayBackUnverified(Version),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -104,18 +118,16 @@ pub fn decide<'m>(manifest: &'m Manifest, facts: &Facts) -> Decision<'m> {
             available: manifest.newest.packages.keys().cloned().collect(),
         });
     };
-    let fetch_before = if facts.holds_installed {
-        None
-    } else {
-        let installed = manifest
-            .previous
-            .iter()
-            .filter(|release| order(&release.version, &facts.installed) == Ordering::Equal)
-            .find_map(|release| release.packages.get(&facts.architecture));
-        let Some(installed) = installed else {
+    let installed = manifest.way_back(&facts.installed, &facts.architecture);
+    let fetch_before = match (facts.held, installed) {
+        (Held::Verified, _) => None,
+        (_, Some(installed)) => Some(installed),
+        (Held::Missing, None) => {
             return Decision::Refused(Refusal::NoWayBack(facts.installed.clone()));
-        };
-        Some(installed)
+        }
+        (Held::Unverified, None) => {
+            return Decision::Refused(Refusal::WayBackUnverified(facts.installed.clone()));
+        }
     };
     if let Some(not_before) = manifest.not_before.filter(|time| facts.now < *time) {
         return Decision::NotYet(Wait::NotBefore { version: offered.clone(), not_before });
@@ -173,7 +185,7 @@ mod tests {
             installed: version("0.2.0"),
             architecture: "arm64".into(),
             given_up: vec![version("0.2.9")],
-            holds_installed: false,
+            held: Held::Missing,
             now: DateTime::parse_from_rfc3339("2026-12-01T19:00:00+00:00").unwrap(),
         }
     }
@@ -194,9 +206,24 @@ mod tests {
             }
         };
         type Change = fn(&mut Facts, &mut Manifest);
-        let cases: [(Change, &str); 11] = [
+        let cases: [(Change, &str); 14] = [
             (|_, _| {}, "install, 2 packages"),
-            (|facts, _| facts.holds_installed = true, "install, 1 packages"),
+            (|facts, _| facts.held = Held::Verified, "install, 1 packages"),
+            (|facts, _| facts.held = Held::Unverified, "install, 2 packages"),
+            (
+                |facts, manifest| {
+                    facts.held = Held::Verified;
+                    manifest.previous.clear();
+                },
+                "install, 1 packages",
+            ),
+            (
+                |facts, manifest| {
+                    facts.held = Held::Unverified;
+                    manifest.previous.clear();
+                },
+                "refused: the cached package of the installed version 0.2.0 is not known",
+            ),
             (|facts, _| facts.installed = version("0.3.0"), "up to date"),
             (
                 |facts, _| facts.installed = version("0.10.0"),

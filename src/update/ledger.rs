@@ -5,16 +5,25 @@
 //! user may write, whose links root would follow.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use chrono::DateTime;
 use serde_json::{Value, json};
 
-use super::version::{Version, order};
+use super::{
+    deferral::Deferral,
+    version::{Version, order},
+};
 use crate::durable::{Step, durably};
+
+/// More than this is nothing that was noted here.
+const MOST_BYTES: u64 = 1 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -72,6 +81,9 @@ pub struct Pending {
     pub was_active: bool,
     /// Sources that did not answer before the update.
     pub silent: Vec<String>,
+    /// Whether the agent told of itself before the update. Where it did not, that it does not
+    /// afterwards is no fault of the new version.
+    pub answered: bool,
 }
 
 /// Everything that is remembered from one run to the next.
@@ -80,6 +92,10 @@ pub struct Journal {
     pub pending: Option<Pending>,
     /// Versions that did not prove themselves.
     pub given_up: Vec<Version>,
+    /// SHA-256 of the packages in the cache as the manifests that named them were signed, by file name.
+    pub packages: BTreeMap<String, String>,
+    /// An update that a machine which is said to produce holds off.
+    pub deferral: Option<Deferral>,
 }
 
 /// In the place of a version, where the publisher could not be asked or is not believed.
@@ -153,7 +169,14 @@ impl Ledger {
     fn read(&self, name: &str) -> Result<Option<Value>, LedgerError> {
         let path = self.directory.join(name);
         let damaged = |problem: String| LedgerError::Damaged { path: path.clone(), problem };
-        match fs::read(&path) {
+        let read = |file: File| {
+            let mut bytes = Vec::new();
+            file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map(|_| bytes)
+        };
+        match File::open(&path).and_then(read) {
+            Ok(bytes) if bytes.len() as u64 > MOST_BYTES => {
+                Err(damaged(format!("it is longer than {MOST_BYTES} bytes")))
+            }
             Ok(bytes) => {
                 serde_json::from_slice(&bytes).map(Some).map_err(|e| damaged(e.to_string()))
             }
@@ -164,22 +187,21 @@ impl Ledger {
 
     pub fn journal(&self) -> Result<Journal, LedgerError> {
         let Some(value) = self.read("journal.json")? else { return Ok(Journal::default()) };
-        let given_up = value["given_up"].as_array().into_iter().flatten();
-        let given_up = given_up.filter_map(version).collect();
-        let pending = match &value["pending"] {
-            Value::Null => None,
-            pending => Some(read_pending(pending).ok_or_else(|| LedgerError::Damaged {
-                path: self.directory.join("journal.json"),
-                problem: "its update under way lacks something".into(),
-            })?),
-        };
-        Ok(Journal { pending, given_up })
+        journal_of(&value).map_err(|problem| LedgerError::Damaged {
+            path: self.directory.join("journal.json"),
+            problem: problem.into(),
+        })
     }
 
     pub fn note(&self, journal: &Journal) -> Result<(), LedgerError> {
-        let Journal { pending, given_up } = journal;
+        let Journal { pending, given_up, packages, deferral } = journal;
         let value = json!({
             "given_up": given_up.iter().map(Version::as_str).collect::<Vec<_>>(),
+            "packages": packages,
+            "deferral": deferral.map(|deferral| json!({
+                "last": deferral.last.to_rfc3339(),
+                "waited_s": deferral.waited.as_secs(),
+            })),
             "pending": pending.as_ref().map(|pending| json!({
                 "phase": pending.phase.as_str(),
                 "from": pending.from.as_str(),
@@ -190,6 +212,7 @@ impl Ledger {
                 "invocation": pending.invocation,
                 "was_active": pending.was_active,
                 "silent": pending.silent,
+                "answered": pending.answered,
             })),
         });
         self.write("journal.json", &value, Step::NoteUpdate)
@@ -303,10 +326,47 @@ fn read_pending(value: &Value) -> Option<Pending> {
         invocation: text("invocation")?,
         was_active: value["was_active"].as_bool()?,
         silent: super::service::names(&value["silent"]),
+        // A release before this one did not note it, and took an answer for granted.
+        answered: value["answered"].as_bool().unwrap_or(true),
     })
 }
 
+/// What `journal.json` holds; an error says what it lacks. Nothing but an update under way is worth a
+/// refusal: the rest is left out where it cannot be understood.
+pub fn journal_of(value: &Value) -> Result<Journal, &'static str> {
+    let given_up = value["given_up"].as_array().into_iter().flatten();
+    let pending = match &value["pending"] {
+        Value::Null => None,
+        pending => Some(read_pending(pending).ok_or("its update under way lacks something")?),
+    };
+    let packages = value["packages"].as_object().into_iter().flatten();
+    let packages = packages.filter_map(|(name, hash)| Some((name.clone(), hash.as_str()?.into())));
+    Ok(Journal {
+        pending,
+        given_up: given_up.filter_map(version).collect(),
+        packages: packages.collect(),
+        deferral: read_deferral(&value["deferral"]),
+    })
+}
+
+fn read_deferral(value: &Value) -> Option<Deferral> {
+    let last = DateTime::parse_from_rfc3339(value["last"].as_str()?).ok()?;
+    Some(Deferral { last, waited: Duration::from_secs(value["waited_s"].as_u64()?) })
+}
+
 impl Journal {
+    /// The noted hash of a package in the cache.
+    pub fn hash_of(&self, package: &Path) -> Option<&str> {
+        self.packages.get(package.file_name()?.to_str()?).map(String::as_str)
+    }
+
+    /// Notes the hashes of the packages that are kept; of others none is kept.
+    pub fn keep_hashes(&mut self, kept: &[(PathBuf, String)]) {
+        let name = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
+        let kept = kept.iter().filter_map(|(path, hash)| Some((name(path)?, hash.clone())));
+        self.packages = kept.collect();
+    }
+
     pub fn give_up(&mut self, version: &Version) {
         if !self.given_up.iter().any(|known| order(known, version).is_eq()) {
             self.given_up.push(version.clone());
@@ -338,6 +398,12 @@ mod tests {
                 invocation: "abc".into(),
                 was_active: true,
                 silent: vec!["cu".into()],
+                answered: false,
+            }),
+            packages: [("cu-agent_0.2.0_arm64.deb".into(), "ab".repeat(32))].into(),
+            deferral: Some(Deferral {
+                last: DateTime::parse_from_rfc3339("2026-12-01T20:00:00+01:00").unwrap(),
+                waited: Duration::from_secs(7200),
             }),
         };
         ledger.note(&journal).unwrap();
@@ -352,5 +418,19 @@ mod tests {
         assert!(kept.exists() && part.exists() && !old.exists());
         fs::set_permissions(ledger.directory(), fs::Permissions::from_mode(0o777)).unwrap();
         assert!(matches!(ledger.lock(), Err(LedgerError::Open { .. })));
+    }
+
+    #[test]
+    fn what_the_release_before_noted_is_read() {
+        let value = json!({
+            "given_up": ["0.2.9"],
+            "pending": {
+                "phase": "proving", "from": "0.1.0", "to": "0.2.0", "architecture": "arm64",
+                "attempts": 1, "reason": "", "invocation": "x", "was_active": true, "silent": [],
+            },
+        });
+        let journal = journal_of(&value).unwrap();
+        assert!(journal.packages.is_empty() && journal.deferral.is_none());
+        assert!(journal.pending.unwrap().answered);
     }
 }

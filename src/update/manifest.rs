@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, FixedOffset};
 use serde_json::Value;
 
-use super::version::Version;
+use super::version::{Version, order};
 
 /// The one format that this version reads.
 const FORMAT: u64 = 1;
@@ -23,6 +23,16 @@ pub struct Manifest {
     pub rollout_percent: u8,
     /// Earlier releases, for going back.
     pub previous: Vec<Release>,
+}
+
+impl Manifest {
+    /// The package of an installed version, for going back to it.
+    pub fn way_back(&self, installed: &Version, architecture: &str) -> Option<&Package> {
+        self.previous
+            .iter()
+            .filter(|release| order(&release.version, installed).is_eq())
+            .find_map(|release| release.packages.get(architecture))
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]

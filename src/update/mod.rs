@@ -8,13 +8,14 @@
 //! What must never happen here: something installed whose hash is not in a manifest with the right
 //! signature; an update that could not be undone; a version tried again that did not prove itself.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use chrono::{DateTime, FixedOffset};
 use minisign_verify::{PublicKey, Signature};
 
 mod apply;
 mod decide;
+mod deferral;
 mod fetch;
 mod ledger;
 mod manifest;
@@ -25,13 +26,14 @@ mod version;
 
 pub use apply::Updater;
 pub use decide::{Refusal, Wait};
-pub use ledger::{Journal, Ledger, LedgerError, Phase};
+pub use ledger::{Journal, Ledger, LedgerError, Phase, journal_of};
+pub use manifest::parse as parse_manifest;
 
-use decide::{Decision, Facts};
-use fetch::{FetchError, Fetcher, beside};
+use decide::{Decision, Facts, Held};
+use fetch::{FetchError, Fetcher, beside, hash_of};
 use manifest::{Manifest, ManifestError};
-use package::PackageError;
-use version::Version;
+use package::{Installed, PackageError};
+use version::{Version, order};
 
 use crate::config::{UpdateConfig, Window};
 
@@ -95,8 +97,11 @@ pub enum Delay {
         "version {version} waits for the window {window} (`update.window`; --now does not wait)"
     )]
     Window { version: String, window: Window },
-    #[error("version {version} waits while {} produces (--now does not wait)", .machines.join(", "))]
-    Producing { version: String, machines: Vec<String> },
+    #[error(
+        "version {version} waits while {} produces (--now does not wait; {waited_h} h so far, at most {} h by `update.max_deferral`)",
+        .machines.join(", "), .most.as_secs() / 3600
+    )]
+    Producing { version: String, machines: Vec<String>, waited_h: u64, most: Duration },
 }
 
 /// How a run ended.
@@ -174,16 +179,32 @@ fn ask(
         Ok(manifest) => manifest,
         Err(error) => return Ok(Err(error.into())),
     };
-    let held = ledger.package(&installed.version, &installed.architecture);
+    let journal = ledger.journal()?;
     let facts = Facts {
         agent_id: agent_id.to_owned(),
-        holds_installed: held.exists(),
+        held: held(ledger, &journal, &manifest, &installed),
         installed: installed.version,
         architecture: installed.architecture,
-        given_up: ledger.journal()?.given_up,
+        given_up: journal.given_up,
         now: now.time,
     };
     Ok(Ok(Asked { manifest, facts, fetcher }))
+}
+
+/// The package to go back to, by its hash: that of this manifest, or the one noted when it was fetched.
+fn held(ledger: &Ledger, journal: &Journal, manifest: &Manifest, installed: &Installed) -> Held {
+    // A gateway that has the newest goes nowhere, and need not read its card for it every hour.
+    if order(&manifest.newest.version, &installed.version).is_le() {
+        return Held::Unverified;
+    }
+    let place = ledger.package(&installed.version, &installed.architecture);
+    let listed = manifest.way_back(&installed.version, &installed.architecture);
+    let wanted = listed.map(|package| package.sha256.as_str()).or(journal.hash_of(&place));
+    match (hash_of(&place), wanted) {
+        (Ok(found), Some(wanted)) if found == wanted => Held::Verified,
+        (Err(error), _) if error.kind() == std::io::ErrorKind::NotFound => Held::Missing,
+        _ => Held::Unverified,
+    }
 }
 
 fn check_signature(key: &PublicKey, bytes: &[u8], signature: &[u8]) -> Result<(), String> {

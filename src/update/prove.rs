@@ -73,8 +73,14 @@ fn lacking(
         return Some("the service was not started anew".into());
     }
     let Some(status) = ask() else {
-        return Some("its buffer could not be opened".into());
+        // Before the update it did not tell of itself either: what stands in its state directory is
+        // its user's to shape, and holds no version off.
+        let lacking = "its buffer could not be opened";
+        return pending.answered.then(|| lacking.to_owned());
     };
+    if !pending.answered {
+        return None;
+    }
     if status["schema"] != status["schema_known"] {
         return Some("its buffer was not migrated".into());
     }
@@ -111,6 +117,7 @@ mod tests {
             invocation: "before".into(),
             was_active: true,
             silent: vec!["stick".into()],
+            answered: true,
         };
         let unit = UnitState {
             is_active: true,
@@ -139,5 +146,9 @@ mod tests {
         let down = UnitState { is_active: false, state: "failed (failed)".into(), ..unit.clone() };
         assert!(told(&down, "/schema", json!(2)).contains("failed"));
         assert!(lacking(&pending, &unit, || None).unwrap().contains("opened"));
+        let mute = Pending { answered: false, ..pending.clone() };
+        assert_eq!(lacking(&mute, &unit, || None), None, "as before the update");
+        assert!(lacking(&mute, &old, || None).unwrap().contains("anew"));
+        assert!(lacking(&mute, &down, || None).unwrap().contains("failed"));
     }
 }

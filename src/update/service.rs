@@ -1,14 +1,20 @@
 //! The agent's service as systemd and the agent itself see it.
 
 use std::{
+    io::Read,
     os::unix::{fs::MetadataExt, process::CommandExt},
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
-use crate::durable::{Step, durably};
+use crate::{
+    durable::{Step, durably},
+    model::printable,
+};
 
 /// The unit that the package brings.
 const UNIT: &str = "cu-agent.service";
@@ -61,11 +67,22 @@ pub fn restart() -> Result<(), std::io::Error> {
     })
 }
 
+/// An answer that has not come by then is none: who owns the state directory may put a pipe there, or
+/// a buffer without end.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// A year of forty machines takes a hundredth of it.
+const MOST_ANSWER_BYTES: u64 = 4 << 20;
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Of names in an answer: more, or longer ones, are nobody's machines.
+const MOST_NAMES: usize = 50;
+const MOST_NAME_CHARS: usize = 100;
+
 /// `cu-agent status --json` of `program`, run as the user that owns the state directory, so that root
-/// opens no file that this user could have put there. `None` where it does not answer.
+/// opens no file that this user could have put there. `None` where it does not answer in time. What it
+/// says is this user's claim, and worth no more than that.
 pub fn ask(program: &Path, config: &Path, state_dir: &Path) -> Option<Value> {
     let owner = std::fs::metadata(state_dir).ok()?;
-    let output = Command::new(program)
+    let child = Command::new(program)
         .arg("--config")
         .arg(config)
         .args(["status", "--json"])
@@ -77,10 +94,40 @@ pub fn ask(program: &Path, config: &Path, state_dir: &Path) -> Option<Value> {
         .env("POSTGRES_PASSWORD", "")
         .env_remove("CREDENTIALS_DIRECTORY")
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .output()
+        .spawn()
         .ok()?;
-    output.status.success().then(|| serde_json::from_slice(&output.stdout).ok())?
+    serde_json::from_slice(&answer(child, ANSWER_WITHIN)?).ok()
+}
+
+/// What the child wrote, where it ended well within `limit`. It is ended in any case.
+fn answer(mut child: Child, limit: Duration) -> Option<Vec<u8>> {
+    let deadline = Instant::now() + limit;
+    let output = child.stdout.take()?;
+    let reader = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // The child that is not read any more stops at its next write, and is ended below.
+        output.take(MOST_ANSWER_BYTES + 1).read_to_end(&mut bytes).ok()?;
+        (bytes.len() as u64 <= MOST_ANSWER_BYTES).then_some(bytes)
+    });
+    let ended = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status.success(),
+            Ok(None) if Instant::now() < deadline => thread::sleep(LOOK_EVERY),
+            _ => break false,
+        }
+    };
+    child.kill().ok();
+    child.wait().ok();
+    // A process that this one started could hold the pipe open; it is not waited for.
+    while !reader.is_finished() {
+        if Instant::now() >= deadline {
+            return None;
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    reader.join().ok().flatten().filter(|_| ended)
 }
 
 /// Whether the program starts at all.
@@ -91,8 +138,8 @@ pub fn says_its_version() -> bool {
 
 /// Names in a list of `status --json`.
 pub fn names(list: &Value) -> Vec<String> {
-    let texts = list.as_array().into_iter().flatten();
-    texts.filter_map(|text| text.as_str().map(str::to_owned)).collect()
+    let texts = list.as_array().into_iter().flatten().filter_map(Value::as_str);
+    texts.map(|text| printable(text, MOST_NAME_CHARS)).take(MOST_NAMES).collect()
 }
 
 /// Sources that are not known to answer.
@@ -100,6 +147,40 @@ pub fn silent_sources(status: &Value) -> Vec<String> {
     let sources = status["sources"].as_array().into_iter().flatten();
     sources
         .filter(|source| source["state"] != "up")
-        .filter_map(|source| source["name"].as_str().map(str::to_owned))
+        .filter_map(|source| source["name"].as_str())
+        .map(|name| printable(name, MOST_NAME_CHARS))
+        .take(MOST_NAMES)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer_of(script: &str) -> Option<Vec<u8>> {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).stdout(Stdio::piped());
+        answer(shell.spawn().unwrap(), Duration::from_secs(2))
+    }
+
+    #[test]
+    fn an_answer_is_bounded_in_time_and_size_and_a_failure_is_none() {
+        assert_eq!(answer_of("printf '{}'"), Some(b"{}".to_vec()));
+        let begun = Instant::now();
+        assert_eq!(answer_of("printf '{}'; exit 1"), None);
+        assert_eq!(answer_of("exec sleep 1000"), None, "one that hangs");
+        assert_eq!(answer_of("exec yes"), None, "one that never ends");
+        assert_eq!(answer_of("printf '{}'; sleep 5 &"), None, "a pipe that is kept open");
+        assert!(begun.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn names_of_an_answer_are_few_short_and_printable() {
+        let mut all = vec!["a\x1b[31mb".to_owned(), "x".repeat(10_000)];
+        all.extend((0..1000).map(|number| number.to_string()));
+        let names = names(&serde_json::json!(all));
+        assert_eq!((names.len(), names[0].as_str()), (MOST_NAMES, "a [31mb"));
+        assert_eq!(names[1].len(), MOST_NAME_CHARS);
+        assert!(super::names(&serde_json::json!({"a": 1})).is_empty());
+    }
 }

@@ -6,6 +6,9 @@ use std::{cmp::Ordering, fmt};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Version(String);
 
+/// A version is part of file names.
+const MOST_BYTES: usize = 100;
+
 impl Version {
     /// `None` where dpkg would not take it as a version.
     pub fn parse(text: &str) -> Option<Self> {
@@ -14,8 +17,12 @@ impl Version {
         let begins = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
         let (epoch, rest) = text.split_once(':').unwrap_or(("0", text));
         let is_epoch = !epoch.is_empty() && epoch.bytes().all(|b| b.is_ascii_digit());
-        (is_epoch && begins(rest) && !rest.contains(':') && text.chars().all(is_known))
-            .then(|| Self(text.to_owned()))
+        (text.len() <= MOST_BYTES
+            && is_epoch
+            && begins(rest)
+            && !rest.contains(':')
+            && text.chars().all(is_known))
+        .then(|| Self(text.to_owned()))
     }
 
     pub fn as_str(&self) -> &str {
