@@ -283,6 +283,65 @@ fn while_a_machine_produces_nothing_is_installed() {
 }
 
 #[test]
+fn machines_that_are_said_to_produce_hold_an_update_off_for_a_bounded_time() {
+    let (_publisher, mut gateway) = offered();
+    gateway._logs.put("DEM12 (PVC)/20250603.LOG", b"20250603 05:00:00|@StukUitgevoerd: 1\n");
+    gateway.agent.once().succeeded();
+    gateway.agent.set("update.max_deferral", "2h");
+    gateway.refuses(3, &["not yet", "DEM12", "0 h so far, at most 2 h by `update.max_deferral`"]);
+    let file = gateway.directory().join("journal.json");
+    let with_waited = |seconds: u64| {
+        let mut journal: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        assert!(journal["deferral"]["last"].is_string(), "it is counted: {journal}");
+        journal["deferral"]["waited_s"] = seconds.into();
+        fs::write(&file, journal.to_string()).unwrap();
+    };
+    with_waited(3600);
+    gateway.refuses(3, &["not yet", "1 h so far"]);
+    with_waited(7200);
+    gateway.check().succeeded().says("version 0.3.0 would be installed");
+}
+
+#[test]
+fn what_the_agents_user_puts_into_its_directory_holds_no_update_off() {
+    let (_publisher, gateway) = offered();
+    gateway.agent.once().succeeded();
+    let state = gateway.agent.state_dir();
+    let theirs = |path: &Path| std::os::unix::fs::lchown(path, Some(65534), Some(65534)).unwrap();
+    for name in ["cu-agent.lock", "buffer.db"] {
+        let path = state.join(name);
+        fs::remove_file(&path).unwrap();
+        run(Command::new("mkfifo").arg(&path));
+        gateway.check().succeeded().says("version 0.3.0 would be installed");
+        fs::remove_file(&path).unwrap();
+    }
+    fs::File::create(state.join("buffer.db")).unwrap().set_len(1 << 42).unwrap();
+    gateway.check().succeeded().says("version 0.3.0 would be installed");
+    fs::remove_dir_all(&state).unwrap();
+    std::os::unix::fs::symlink("/etc", &state).unwrap();
+    theirs(&state);
+    gateway.check().succeeded().says("version 0.3.0 would be installed");
+}
+
+#[test]
+fn a_package_to_go_back_to_that_is_not_the_manifests_is_fetched_again_or_nothing_is_begun() {
+    let (publisher, mut gateway) = offered();
+    let window = shut_window();
+    gateway.agent.set("update.window", window.as_str());
+    let name = format!("cu-agent_0.2.0_{}.deb", architecture());
+    let held = gateway.directory().join("cache").join(&name);
+    gateway.agent.command(&["update", "apply"]).exited(3).says("window");
+    // It is in the manifest: another file in its place is not gone back to.
+    fs::write(&held, "rotten").unwrap();
+    gateway.agent.command(&["update", "apply"]).exited(3).says("window");
+    assert_eq!(fs::read(&held).unwrap(), fs::read(publisher.file(&name)).unwrap());
+    // It is in no manifest any more, and no hash of it was noted.
+    fs::remove_file(publisher.file(&name)).unwrap();
+    publisher.publish("0.3.0", &[]);
+    gateway.refuses(3, &["refused", "0.2.0", "could not be undone", "`previous`"]);
+}
+
+#[test]
 fn a_rollout_and_a_time_to_wait_for_are_kept() {
     let (publisher, gateway) = offered();
     publisher.publish("0.3.0", &["--rollout", "0"]);
