@@ -1,15 +1,24 @@
 //! What holds for any bytes whatever. The fuzz targets call these functions, and an ordinary test
 //! feeds them the corpus.
 
-use std::path::Path;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use cu_agent::{
+    agent::{Agent, Stop},
     analyse::{Options, WaitStamp, sessions},
+    buffer::{Buffer, FILE_NAME, HeaderFilter, SessionFilter},
     config,
-    model::{Session, hours_e4, rate_e2},
+    model::{Day, Session, hours_e4, is_harmless, rate_e2},
     parse::{Text, Words, parse as parse_text},
     source::ftp::listing,
+    status::{Figures, Hosts, Moment, Question, Reading, Site, health},
+    update::{Ledger, parse_manifest, parse_state},
 };
 
 /// Each line is blank, an event or a reject, and cutting the bytes at a line end changes nothing.
@@ -96,5 +105,157 @@ pub fn config(bytes: &[u8]) {
             assert!(loaded.config.sources.iter().all(|source| !source.folders.is_empty()));
         }
         Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// A folder of this process, for targets that need files. The caller removes it.
+pub fn workplace() -> PathBuf {
+    std::env::temp_dir().join(format!("cu-agent-fuzz-{}", std::process::id()))
+}
+
+/// A configuration, and the bytes of the buffer that it collected.
+fn collected() -> &'static (config::Config, Vec<u8>) {
+    static COLLECTED: OnceLock<(config::Config, Vec<u8>)> = OnceLock::new();
+    COLLECTED.get_or_init(|| {
+        let place = workplace();
+        let folder = place.join("logs/DEM12");
+        fs::create_dir_all(&folder).expect("the folder for temporary files can be written");
+        let log = "20250603 05:00:00|@StukUitgevoerd: 1 A\n20250603 05:01:00|@MachineStop\n\
+                   20250603 05:04:00|@MachineStart\n20250603 05:06:00|@StukUitgevoerd: 2 B\nodd\n";
+        fs::write(folder.join("20250603.LOG"), log).expect("a file can be written there");
+        let text = "[agent]\nid = \"a\"\nstate_dir = \"state\"\n[[source]]\nname = \"cu\"\n\
+                    kind = \"directory\"\npath = \"logs\"\n[source.folders]\n\
+                    \"DEM12\" = { nom = \"DEM12\", type_cu = \"DEM12\" }\n";
+        let config = config::parse(&place.join("config.toml"), text, &|_| None)
+            .expect("the configuration is usable")
+            .config;
+        let mut agent = Agent::open(config.clone(), "once", Stop::default()).expect("it opens");
+        agent.once(&|_, _, _| {}).expect("it collects");
+        drop(agent);
+        let buffer = fs::read(config.agent.state_dir.join(FILE_NAME)).expect("it is there");
+        (config, buffer)
+    })
+}
+
+/// A request is answered or refused; what it asks for by another name is never answered, and no answer
+/// holds a sign that a terminal or a browser obeys. Lines: method, target, host, languages.
+pub fn request(bytes: &[u8]) {
+    let (config, _) = collected();
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.split('\n');
+    let method = lines.next().unwrap_or_default();
+    let target = lines.next().unwrap_or_default();
+    let (host, accept_language) = (lines.next(), lines.next());
+    let at = NaiveDateTime::default() + TimeDelta::days(20_243);
+    let site = Site {
+        config: Arc::new(config.clone()),
+        hosts: Hosts::new("gateway", &[]),
+        counts: Box::new(move || Reading {
+            counts: Figures::default().snapshot(),
+            central_is_up: None,
+            uptime: Duration::ZERO,
+            utc: at,
+        }),
+        health: Box::new(|| {
+            let counts = Figures::default().snapshot();
+            let signs = health::Signs {
+                counts: &counts,
+                loops: &["collect"],
+                overdue: None,
+                poll: Duration::from_secs(300),
+                has_central: false,
+            };
+            health::verdict(&signs, Duration::ZERO)
+        }),
+        now: Box::new(move || Moment { wall: at, fault: None }),
+    };
+    let question = Question { method, host, target, accept_language };
+    let answer = match site.refusal(&question) {
+        Some(refusal) => {
+            assert!([405, 421].contains(&refusal.status), "{}", refusal.status);
+            refusal
+        }
+        None => {
+            assert!(["GET", "HEAD"].contains(&method));
+            site.answer(&question)
+        }
+    };
+    let body = answer.body.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+    assert!(body.chars().all(|c| c == '\n' || is_harmless(c)), "{target:?}");
+    if let Some(name) = &answer.file_name {
+        assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte)));
+    }
+}
+
+/// A manifest is taken or refused with a reason; what is taken is what an update relies on.
+pub fn manifest(bytes: &[u8]) {
+    match parse_manifest(bytes) {
+        Err(error) => assert!(!error.to_string().is_empty()),
+        Ok(manifest) => {
+            assert!(manifest.rollout_percent <= 100);
+            for release in std::iter::once(&manifest.newest).chain(&manifest.previous) {
+                let version = release.version.as_str();
+                assert!(version.len() <= 100 && !version.contains(['/', '\n', ' ']));
+                for package in release.packages.values() {
+                    assert!(package.size_bytes > 0 && package.sha256.len() == 64);
+                    assert!(!package.url.contains(char::is_control));
+                }
+            }
+        }
+    }
+}
+
+/// The updater's state is understood or refused with a reason, written as it was understood, and time
+/// never runs backwards in it.
+pub fn state(bytes: &[u8]) {
+    let journal = match parse_state(bytes) {
+        Ok(journal) => journal,
+        Err(reason) => return assert!(!reason.is_empty()),
+    };
+    let directory = workplace().join("updates");
+    fs::create_dir_all(&directory).expect("the folder for temporary files can be written");
+    let ledger = Ledger::at(&directory);
+    ledger.note(&journal).expect("it can be written");
+    let again = ledger.journal().expect("what was written is read");
+    assert_eq!(again, journal);
+    if let Some(deferral) = journal.deferral {
+        let later = deferral.at(DateTime::UNIX_EPOCH.fixed_offset());
+        assert!(later.waited >= deferral.waited);
+    }
+}
+
+/// The bytes say how a buffer is damaged, four for each damage: what, where (two), and with what.
+/// Whatever is read of it afterwards is read or refused, and it can always be begun anew.
+pub fn buffer(bytes: &[u8]) {
+    let (_, sound) = collected();
+    let mut damaged = sound.clone();
+    for order in bytes.chunks_exact(4) {
+        let at = usize::from(u16::from_le_bytes([order[1], order[2]])) % damaged.len().max(1);
+        let end = damaged.len().min(at + 512);
+        match order[0] % 5 {
+            0 => damaged[at..end].fill(order[3]),
+            1 => damaged.truncate(at),
+            2 => damaged[at..end].reverse(),
+            // The header and the schema's text.
+            3 if damaged.len() > 8192 => damaged[at % 8192] = order[3],
+            _ => damaged[at..end].iter_mut().take(1).for_each(|byte| *byte ^= order[3]),
+        }
+    }
+    let state_dir = workplace().join("damaged");
+    let _ = fs::remove_dir_all(&state_dir);
+    fs::create_dir_all(&state_dir).expect("the folder for temporary files can be written");
+    fs::write(state_dir.join(FILE_NAME), &damaged).expect("a file can be written there");
+    if let Ok(Some(buffer)) = Buffer::open_to_show(&state_dir) {
+        let _ = (buffer.totals(), buffer.machines(), buffer.links(), buffer.growing());
+        let _ = (buffer.remarkable_files(20), buffer.set_aside_sessions(20));
+        let _ = buffer.each_session(&SessionFilter::default(), |_| Ok::<_, ()>(()));
+        let (from, to) = (Day::MIN, Day::MAX);
+        let all = HeaderFilter { from, to, machine: None, most: usize::MAX };
+        let _ = buffer.session_headers(&all);
+        let _ = buffer.digests("DEM12", from, to);
+    }
+    // A newer schema without a copy is refused; everything else is begun anew where it must be.
+    if let Ok((buffer, _)) = Buffer::open_or_rebuild(&state_dir, "second", "now") {
+        let _ = buffer.totals();
     }
 }

@@ -53,6 +53,17 @@ impl Buffer {
         open_sound(state_dir, new_id, now, SERVICE_CHECKS_BYTES)
     }
 
+    /// Opens the buffer like [`Buffer::open_to_look`]; one up to the size that commands look through is
+    /// looked through first, so that no figure is shown out of damaged pages.
+    pub fn open_to_show(state_dir: &Path) -> Result<Option<Self>, BufferError> {
+        let Some(mut buffer) = Self::open_to_look(state_dir)? else { return Ok(None) };
+        if buffer.size_bytes() <= COMMANDS_CHECK_BYTES {
+            buffer.check()?;
+            buffer.is_checked = true;
+        }
+        Ok(Some(buffer))
+    }
+
     /// Whether every page was looked at when it was opened.
     pub fn is_checked(&self) -> bool {
         self.is_checked

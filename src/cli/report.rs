@@ -54,7 +54,7 @@ const HISTORY: Days = Days::new(200);
 
 pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::StderrWarnings)?;
-    let Some(buffer) = Buffer::open_to_look(&config.agent.state_dir)? else {
+    let Some(buffer) = Buffer::open_to_show(&config.agent.state_dir)? else {
         return Err(UsageError(format!(
             "there is no buffer in {} yet; run `cu-agent once` first",
             config.agent.state_dir.display()

@@ -29,7 +29,7 @@ pub struct Arguments {
 
 pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::StderrWarnings)?;
-    let Some(buffer) = Buffer::open_to_look(&config.agent.state_dir)? else {
+    let Some(buffer) = Buffer::open_to_show(&config.agent.state_dir)? else {
         return if arguments.json {
             print("[]\n")?;
             Ok(Exit::Done)

@@ -59,7 +59,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
 }
 
 fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
-    Ok(match Buffer::open_to_look(&config.agent.state_dir)? {
+    Ok(match Buffer::open_to_show(&config.agent.state_dir)? {
         None => Shown {
             totals: Totals::default(),
             machines: Vec::new(),

@@ -331,9 +331,15 @@ fn read_pending(value: &Value) -> Option<Pending> {
     })
 }
 
+/// The bytes of `journal.json`, understood or refused with what is wrong.
+pub fn parse_state(bytes: &[u8]) -> Result<Journal, String> {
+    let value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    journal_of(&value).map_err(str::to_owned)
+}
+
 /// What `journal.json` holds; an error says what it lacks. Nothing but an update under way is worth a
 /// refusal: the rest is left out where it cannot be understood.
-pub fn journal_of(value: &Value) -> Result<Journal, &'static str> {
+fn journal_of(value: &Value) -> Result<Journal, &'static str> {
     let given_up = value["given_up"].as_array().into_iter().flatten();
     let pending = match &value["pending"] {
         Value::Null => None,

@@ -26,7 +26,7 @@ mod version;
 
 pub use apply::Updater;
 pub use decide::{Refusal, Wait};
-pub use ledger::{Journal, Ledger, LedgerError, Phase, journal_of};
+pub use ledger::{Journal, Ledger, LedgerError, Phase, parse_state};
 pub use manifest::parse as parse_manifest;
 
 use decide::{Decision, Facts, Held};

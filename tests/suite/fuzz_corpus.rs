@@ -7,11 +7,15 @@ use std::{fs, path::Path};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 4] = [
+const TARGETS: [(&str, Target); 8] = [
     ("parse", targets::parse),
     ("analyse", targets::analyse),
     ("listing", targets::listing),
     ("config", targets::config),
+    ("request", targets::request),
+    ("manifest", targets::manifest),
+    ("state", targets::state),
+    ("buffer", targets::buffer),
 ];
 
 #[test]
@@ -37,4 +41,33 @@ fn the_corpus_of_every_fuzz_target_passes() {
         }
         assert!(count > 0, "the corpus of {name} is empty");
     }
+    // What a fuzzer would try first, where there is none: the same inputs, changed at random.
+    for (name, target) in TARGETS {
+        let mut random = fastrand::Rng::with_seed(1);
+        for entry in fs::read_dir(fuzz.join("corpus").join(name)).unwrap() {
+            let bytes = fs::read(entry.unwrap().path()).unwrap();
+            for _ in 0..MUTATIONS {
+                target(&mutated(bytes.clone(), &mut random));
+            }
+        }
+    }
+    fs::remove_dir_all(targets::workplace()).unwrap();
+}
+
+const MUTATIONS: usize = 20;
+
+fn mutated(mut bytes: Vec<u8>, random: &mut fastrand::Rng) -> Vec<u8> {
+    for _ in 0..random.usize(1..6) {
+        let at = random.usize(0..=bytes.len());
+        match random.u32(0..4) {
+            0 => bytes.insert(at, random.u8(..)),
+            1 if at < bytes.len() => bytes[at] = random.u8(..),
+            2 => bytes.truncate(at),
+            _ => {
+                let again = bytes[at..bytes.len().min(at + 64)].to_vec();
+                bytes.extend(again);
+            }
+        }
+    }
+    bytes
 }

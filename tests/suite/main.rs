@@ -23,6 +23,7 @@ mod central_wire;
 mod central_writers;
 mod commands;
 mod containers;
+mod damaged_buffer;
 mod deletion;
 mod durable_steps;
 mod example_config;
