@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_buffer_and_its_copies_are_for_the_user_and_the_group_whatever_the_umask() {
+    fn lock_and_buffer_are_for_the_user_and_the_group_whatever_the_umask() {
         for umask in [0o000, 0o077] {
             let before = rustix::process::umask(Mode::from_raw_mode(umask));
             let dir = tempfile::tempdir().unwrap();
