@@ -328,6 +328,7 @@ impl Database<'_> {
             user: user.into(),
             password: Secret::new(password),
             tls: CentralTls::Disable,
+            only_scram: true,
             ca_file: None,
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(20),

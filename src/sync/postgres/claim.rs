@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use postgres::Row;
 
-use crate::sync::plan::Identity;
+use crate::{model::printable, sync::plan::Identity};
+
+/// Longest text of central's that is shown and kept, in characters.
+const MOST_CHARS: usize = 200;
 
 /// This process as central sees it, and the machines whose claims it has written. Kept by the caller
 /// over reconnections: that is what tells a copied card from a restart of one's own.
@@ -64,13 +67,17 @@ impl std::fmt::Display for Claimed {
 impl Claimed {
     /// From a row with the columns of [`HOLDER`].
     pub(super) fn from_row(nom: &str, row: &Row) -> Result<Self, postgres::Error> {
+        let text = |column: &str| {
+            let text: Option<&str> = row.try_get(column)?;
+            Ok::<_, postgres::Error>(printable(text.unwrap_or_default(), MOST_CHARS))
+        };
         Ok(Self {
             nom: nom.to_owned(),
-            agent_id: row.try_get::<_, Option<String>>("m_agent")?.unwrap_or_default(),
-            buffer_id: row.try_get::<_, Option<String>>("m_tampon")?.unwrap_or_default(),
-            instance_id: row.try_get::<_, Option<String>>("m_instance")?.unwrap_or_default(),
-            host: row.try_get::<_, Option<String>>("m_hote")?.unwrap_or_default(),
-            seen: row.try_get::<_, Option<String>>("m_vu")?.unwrap_or_default(),
+            agent_id: text("m_agent")?,
+            buffer_id: text("m_tampon")?,
+            instance_id: text("m_instance")?,
+            host: text("m_hote")?,
+            seen: text("m_vu")?,
         })
     }
 }

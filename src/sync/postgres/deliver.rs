@@ -11,7 +11,7 @@ use super::{
     params::Params,
     prepared::Often,
     runs::write_line,
-    unreadable,
+    same_count, unreadable,
 };
 use crate::model::{CentralSession, Delivery, Trs, hours_e4, rate_e2};
 
@@ -78,10 +78,11 @@ impl Central {
         let mut params = Params::default();
         let all_new = orders.iter().all(|order| order.replaces.is_none());
         let which = if all_new { Often::DeliverNew } else { Often::DeliverKnown };
-        let is_kept = self.keeps(which)?;
+        let is_kept = self.keeps(which);
         let sql = statement(&mut params, claims, orders, all_new, is_kept);
         let rows =
             if is_kept { self.ask_kept(which, &sql, &params)? } else { self.ask(&sql, &params)? };
+        same_count(orders.len(), rows.len())?;
         orders
             .iter()
             .zip(&rows)

@@ -253,6 +253,8 @@ impl Table<'_> {
         }
         let arrays: Vec<String> =
             texts.iter().zip(*columns).map(|(column, between)| between.apart(column)).collect();
+        // See `qualify`: of one array it is a function like any other.
+        let unnest = if arrays.len() == 1 { "pg_catalog.unnest" } else { "unnest" };
         let columns: Vec<&str> = values.iter().map(|v| v.0).collect();
         let selected: Vec<&str> = values.iter().map(|v| v.1).collect();
         let insert = format!(
@@ -262,7 +264,7 @@ impl Table<'_> {
                  w.jour::timestamp + r.debut_ms * interval '1 millisecond' AS debut, r.*
           FROM unnest({places}) AS r (rang, premier, debut_ms, instants, {run_columns})
           JOIN ecrite w ON w.rang = r.rang OFFSET 0) r
-    CROSS JOIN LATERAL unnest({arrays}) WITH ORDINALITY AS x ({texts}, n)",
+    CROSS JOIN LATERAL {unnest}({arrays}) WITH ORDINALITY AS x ({texts}, n)",
             columns = columns.join(", "),
             selected = selected.join(", "),
             places = places.join(", "),

@@ -8,7 +8,7 @@ use super::{
     claim::{Claimed, Claims, HELD, HOLDER, RENEW},
     params::Params,
     prepared::Often,
-    unreadable,
+    same_count, unreadable,
 };
 use crate::model::{CentralSession, Day, DetailCounts, Machine};
 
@@ -52,6 +52,7 @@ impl Central {
         params.push(keys.iter().map(|k| k.1).collect::<Vec<_>>(), Type::DATE_ARRAY);
         params.push(keys.iter().map(|k| claims.held_at(k.0)).collect::<Vec<_>>(), Type::INT8_ARRAY);
         let rows = self.ask_often(Often::States, &statement(), &params)?;
+        same_count(keys.len(), rows.len())?;
         let mut states = States::default();
         for (key, row) in keys.iter().zip(&rows) {
             read(&mut states, claims, key.0, row).map_err(unreadable)?;
