@@ -241,7 +241,7 @@ pub fn migration_script(role: &str) -> String {
          --   cu-agent central migrate --print | psql -v ON_ERROR_STOP=1 -d DATABASE\n\
          \\set ON_ERROR_STOP on\n\n\
          -- Nothing that another role made is called in place of the server's own.\n\
-     \nDECLARE\n    found RECORD;\nBEGIN\n\
+         DO $foreign$\nDECLARE\n    found RECORD;\nBEGIN\n\
          \x20   FOR found IN {FOREIGN_FUNCTIONS} LOOP\n\
          \x20       RAISE EXCEPTION 'role % made % in the schema of the tables; drop it first', found.rolname, found.what;\n\
          \x20   END LOOP;\nEND\n$foreign$;\n\n\
