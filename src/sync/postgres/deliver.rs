@@ -200,11 +200,21 @@ LEFT JOIN cu_agent_machine m ON m.centre_usinage_id = e.centre_id
 LEFT JOIN ecrite w ON w.rang = e.rang
 {joins}ORDER BY e.rang",
         new = of("e"),
-        old = of("s"),
+        old = COLUMNS.iter().map(|c| held(c)).collect::<Vec<_>>().join(", "),
         with = details.with.iter().map(|part| format!(",{part}")).collect::<String>(),
         complete = if all_new { "NULL::boolean".into() } else { details.complete.join(" AND ") },
         joins = details.joins.concat(),
     )
+}
+
+/// The column as it is in central, of the type that is sent: a comparison of two types may be anyone's.
+fn held(column: &str) -> String {
+    let of = match column {
+        "fichier_log_source" => "::text",
+        c if ["duree_", "temps_", "taux_"].iter().any(|start| c.starts_with(start)) => "::numeric",
+        _ => "",
+    };
+    format!("s.{column}{of}")
 }
 
 /// The headers as the first table of the statement, `entree`.
@@ -258,10 +268,10 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
         .iter()
         .map(|column| match *column {
             hours if hours.starts_with("duree_") || hours.starts_with("temps_") => {
-                format!("(h.{hours}::numeric / 10000)::numeric(18,4) AS {hours}")
+                format!("(h.{hours}::numeric / 10000.0)::numeric(18,4) AS {hours}")
             }
             rate if rate.starts_with("taux_") => {
-                format!("(h.{rate}::numeric / 100)::numeric(18,2) AS {rate}")
+                format!("(h.{rate}::numeric / 100.0)::numeric(18,2) AS {rate}")
             }
             other => format!("h.{other}"),
         })
@@ -275,7 +285,7 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
     FROM unnest({seen}, {figures}) WITH ORDINALITY AS h (
         nom, jour, tenu, attendu_id, attendu_revision, attendu_agent, attendu_tampon,
         n_pieces, n_attentes, n_arrets, n_jobs, n_anomalies, {columns}, rang)
-    LEFT JOIN centre_usinage c ON c.nom = h.nom
+    LEFT JOIN centre_usinage c ON c.nom::text = h.nom
 )",
         columns = COLUMNS.join(", ")
     )

@@ -1,6 +1,9 @@
 //! Which table and which function a statement's names mean. Each name is written with its schema before
 //! a statement is sent, so that no object that another role made under the same name is taken for it.
 //!
+//! Operators have no schema in the text: each stands between two types that the server itself has it for,
+//! which comes before any other.
+//!
 //! What must never happen here: a function or a table of another role is used with the rights of the
 //! agent's. The server's `search_path` is left alone: triggers of the plant's own rely on it, and behind a
 //! pooler it is other clients' too.

@@ -90,11 +90,11 @@ const RECORD_TABLE: &str = "CREATE TABLE IF NOT EXISTS cu_agent_migration (
 const FOREIGN_FUNCTIONS: &str = "SELECT f.what, r.rolname::text FROM (
         SELECT p.oid::regprocedure::text AS what, p.proowner AS owner, p.pronamespace AS place
         FROM pg_catalog.pg_proc p WHERE EXISTS (SELECT FROM pg_catalog.pg_proc b
-            WHERE b.proname = p.proname AND b.pronamespace = 'pg_catalog'::regnamespace)
+            WHERE b.proname = p.proname AND b.pronamespace = 'pg_catalog'::regnamespace::oid)
         UNION ALL
         SELECT 'operator ' || o.oprname::text, o.oprowner, o.oprnamespace
         FROM pg_catalog.pg_operator o WHERE EXISTS (SELECT FROM pg_catalog.pg_operator b
-            WHERE b.oprname = o.oprname AND b.oprnamespace = 'pg_catalog'::regnamespace)
+            WHERE b.oprname = o.oprname AND b.oprnamespace = 'pg_catalog'::regnamespace::oid)
     ) f
     JOIN pg_catalog.pg_namespace n ON n.oid = f.place
     JOIN pg_catalog.pg_roles r ON r.oid = f.owner
