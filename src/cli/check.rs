@@ -8,9 +8,9 @@ use super::{Exit, LogTo, configured, print};
 use crate::{
     agent::wall_clock_fault,
     buffer::{Buffer, BufferError},
-    config::{CentralConfig, Config, SourceConfig, SourceKind},
+    config::{CentralConfig, CentralTls, Config, SourceConfig, SourceKind},
     journal,
-    model::Language,
+    model::{Language, printable},
     notify::Poster,
     source::{Source, dir::DirectorySource, ftp::FtpSource},
     sync::postgres::{Central, SchemaState},
@@ -112,8 +112,11 @@ fn check_folders(lines: &mut Lines, what: &str, config: &SourceConfig, source: &
 
 fn check_central(lines: &mut Lines, config: &CentralConfig) {
     let what = "central";
-    let state =
-        Central::connect(config, "cu-agent check").and_then(|mut central| central.schema_state());
+    let mut creators = Vec::new();
+    let state = Central::connect(config, "cu-agent check").and_then(|mut central| {
+        creators = central.other_creators()?;
+        central.schema_state()
+    });
     match state {
         Ok(SchemaState::Ready) => {
             lines.good(what, &format!("{} answers, its tables are ready", config.host));
@@ -130,6 +133,39 @@ fn check_central(lines: &mut Lines, config: &CentralConfig) {
             ),
         ),
         Err(error) => lines.bad(what, &journal::chain(&error)),
+    }
+    if let Some(note) = unprotected(config) {
+        lines.note(what, note);
+    }
+    for creator in creators {
+        lines.note(
+            what,
+            &format!(
+                "{} may create functions and tables in schema {}, where the agent's tables are; an administrator runs: {}",
+                printable(&creator.role, 100),
+                printable(&creator.schema, 100),
+                printable(&creator.mend(), 300)
+            ),
+        );
+    }
+}
+
+/// What the configured way to central leaves open.
+fn unprotected(config: &CentralConfig) -> Option<&'static str> {
+    match (config.tls, config.only_scram) {
+        (CentralTls::VerifyFull, _) => None,
+        (CentralTls::Disable, true) => Some(
+            "tls = \"disable\": whoever is on the way can read and change everything that is sent but the password, and can take central's place once the log-in is done; set central.tls = \"verify-full\"",
+        ),
+        (CentralTls::Disable, false) => Some(
+            "tls = \"disable\" with require_auth = \"any\": whoever is on the way can read and change everything that is sent, and get the password; set central.tls = \"verify-full\"",
+        ),
+        (CentralTls::Require, true) => Some(
+            "tls = \"require\": encrypted, but the server's certificate is not verified: whoever puts himself in the way can read and change everything that is sent but the password; set central.tls = \"verify-full\"",
+        ),
+        (CentralTls::Require, false) => Some(
+            "tls = \"require\" with require_auth = \"any\": the server's certificate is not verified: whoever puts himself in the way can read and change everything that is sent, and get the password; set central.tls = \"verify-full\"",
+        ),
     }
 }
 

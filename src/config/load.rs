@@ -302,6 +302,10 @@ impl Loader<'_, '_> {
                 ],
             )
             .unwrap_or(CentralTls::VerifyFull);
+        // A server that was not verified could be anyone.
+        let only_scram = section
+            .choice("require_auth", &[("scram-sha-256", true), ("any", false)])
+            .unwrap_or(tls != CentralTls::VerifyFull);
         let ca_file = section.parsed("ca_file", "a PEM file", not_empty);
         let connect_timeout = timeout(&mut section, "connect_timeout", 10);
         let statement_timeout = timeout(&mut section, "statement_timeout", 60);
@@ -313,6 +317,7 @@ impl Loader<'_, '_> {
             user: user?,
             password: password?,
             tls,
+            only_scram,
             ca_file: ca_file.map(|file| self.base.join(file)),
             connect_timeout,
             statement_timeout,

@@ -160,6 +160,9 @@ pub struct CentralConfig {
     pub user: String,
     pub password: Secret,
     pub tls: CentralTls,
+    /// Only a server that asks for SCRAM is logged in to: none that asks for the password in clear text or
+    /// by md5, or for none.
+    pub only_scram: bool,
     /// PEM file with the authorities to trust instead of the built-in ones.
     pub ca_file: Option<PathBuf>,
     pub connect_timeout: Duration,

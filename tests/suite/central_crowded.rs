@@ -61,7 +61,7 @@ fn a_connection_tells_whether_the_server_is_another_one_and_whether_it_is_crowde
     let mut cluster = cluster(9);
     let db = cluster.database();
     let (name, config) = (db.name.clone(), db.config());
-    let server = || Central::connect(&config, "cu-agent tests").unwrap().server().unwrap();
+    let server = || Central::connect(&config, "cu-agent tests").unwrap().server().clone();
     let first = server();
     assert_eq!(server(), first);
     assert!(!first.is_crowded);

@@ -15,6 +15,7 @@ mod central_histories;
 mod central_link;
 mod central_parted;
 mod central_pooled;
+mod central_rogue;
 mod central_roles;
 mod central_sync;
 mod central_takeover;

@@ -23,6 +23,7 @@ pub mod plant;
 pub mod postgres;
 pub mod process;
 pub mod reference;
+pub mod rogue_postgres;
 pub mod rows;
 pub mod scene;
 pub mod truth;

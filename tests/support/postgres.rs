@@ -232,6 +232,13 @@ impl Cluster {
         self.psql("postgres", "SELECT pg_reload_conf()");
     }
 
+    /// Log-ins over TCP are asked for by `method` from now on.
+    pub fn allow(&self, method: &str) {
+        let file = self.folder.join("data/pg_hba.conf");
+        fs::write(&file, format!("local all all trust\nhost all all all {method}\n")).unwrap();
+        self.psql("postgres", "SELECT pg_reload_conf()");
+    }
+
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.folder.join("log")).unwrap()).into_owned()
     }
@@ -328,6 +335,7 @@ impl Database<'_> {
             user: user.into(),
             password: Secret::new(password),
             tls: CentralTls::Disable,
+            only_scram: true,
             ca_file: None,
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(20),

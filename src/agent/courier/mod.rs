@@ -15,7 +15,7 @@ use crate::{
     config::CentralConfig,
     durable::{self, durably},
     journal,
-    model::{Day, Language, Machine},
+    model::{Day, Language, Machine, printable},
     sync::{
         plan::{Identity, Step, plan},
         postgres::{
@@ -44,6 +44,8 @@ const LATE_ASIDE_FOR: Duration = Duration::from_secs(300);
 const MOST_TRIES: u32 = 2;
 /// Sessions that were set aside in one drain and are named in the log; the others are counted.
 const NAMED_IN_LOG: u64 = 10;
+/// Longest error of central's that is kept and shown.
+const MOST_ERROR_CHARS: usize = 1000;
 /// A takeover of a database of years: several migrations, each with minutes of its own.
 const MIGRATING: Duration = Duration::from_secs(2 * 3600);
 /// Without work the courier looks after this whether something has come due.
@@ -227,7 +229,8 @@ impl Courier {
             }
             // What central held before an outage is not taken on trust after it.
             self.audits.forget();
-            let text = journal::chain(error);
+            // What a server says of itself is as long as it likes.
+            let text = printable(&journal::chain(error), MOST_ERROR_CHARS);
             let news = buffer.note_link(CENTRAL, Some(&text), &self.clock.now().wall)?;
             // Also where an earlier process knew it: this one's log is to tell it.
             if news || !self.told_down {
@@ -299,8 +302,8 @@ impl Courier {
     }
 
     fn open(&mut self) -> Result<Central, CentralError> {
-        let mut central = Central::connect(&self.config, &self.application_name)?;
-        let server = central.server()?;
+        let central = Central::connect(&self.config, &self.application_name)?;
+        let server = central.server();
         let before = self.server.replace(server.clone());
         if before.is_some_and(|before| before.incarnation != server.incarnation) {
             // Restarted or restored while this gateway held no connection.

@@ -1,5 +1,6 @@
-//! The connection's bytes with an end to waiting: a server that accepts and stays silent, at any
-//! point of greeting, TLS, log-in or statement, costs at most the time that was given.
+//! The connection's bytes with an end to waiting and an end to reading: a server that accepts and stays
+//! silent, or sends a byte now and then, or never stops, at any point of greeting, TLS, log-in or statement,
+//! costs at most the time and the bytes that were given.
 //!
 //! What is sent gets time of its own on top, by its size: a slow line is not a silent server.
 //!
@@ -31,19 +32,36 @@ use tokio::{
 #[error("the server stayed silent")]
 pub struct Silence;
 
+/// The server sent more than any answer has.
+#[derive(Debug, Error)]
+#[error("more bytes than any answer has")]
+pub struct Flood;
+
+/// What a server may send in one exchange. The largest answer, to the question for 200 sessions, is
+/// below 100 KiB, and texts in central that are a few times as long as any agent writes still fit.
+const MOST_BYTES: u64 = 4 << 20;
+
 /// The slowest line that still counts as one.
 const SLOWEST_BYTES_A_SECOND: u64 = 2_000;
 
-/// The moment at which waiting for the server ends; set anew before each exchange.
+/// The moment at which waiting for the server ends, and how much it sent so far; set anew before each
+/// exchange.
 #[derive(Clone)]
 pub struct Deadline {
     base: Instant,
     after_base_ms: Arc<AtomicU64>,
+    received_bytes: Arc<AtomicU64>,
+    exchange: Arc<AtomicU64>,
 }
 
 impl Deadline {
     pub fn after(wait: Duration) -> Self {
-        let deadline = Self { base: Instant::now(), after_base_ms: Arc::default() };
+        let deadline = Self {
+            base: Instant::now(),
+            after_base_ms: Arc::default(),
+            received_bytes: Arc::default(),
+            exchange: Arc::default(),
+        };
         deadline.renew(wait);
         deadline
     }
@@ -52,6 +70,19 @@ impl Deadline {
     pub fn renew(&self, wait: Duration) {
         let at = self.base.elapsed().saturating_add(wait).as_millis();
         self.after_base_ms.store(u64::try_from(at).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.received_bytes.store(0, Ordering::Relaxed);
+        self.exchange.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Another number for each exchange.
+    pub fn exchange(&self) -> u64 {
+        self.exchange.load(Ordering::Relaxed)
+    }
+
+    /// False where the server has sent more than any answer has.
+    fn takes(&self, bytes: usize) -> bool {
+        let before = self.received_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        before.saturating_add(bytes as u64) <= MOST_BYTES
     }
 
     /// The bytes just handed to the network are given the time that a very slow line takes for them.
@@ -65,7 +96,8 @@ impl Deadline {
     }
 }
 
-/// A stream whose every wait ends at the deadline with [`io::ErrorKind::TimedOut`].
+/// A stream whose every wait ends at the deadline with [`io::ErrorKind::TimedOut`], and that gives no
+/// more than an answer's bytes.
 pub struct Bounded<S> {
     stream: S,
     deadline: Deadline,
@@ -96,7 +128,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // Also where there is always something to read.
+        if self.deadline.at() <= Instant::now() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, Silence)));
+        }
+        let before = buf.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
+            Poll::Ready(Ok(())) if !self.deadline.takes(buf.filled().len() - before) => {
+                Poll::Ready(Err(io::Error::other(Flood)))
+            }
             Poll::Ready(done) => Poll::Ready(done),
             Poll::Pending => self.give_up(cx),
         }

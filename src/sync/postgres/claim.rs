@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use postgres::Row;
 
-use crate::sync::plan::Identity;
+use crate::{model::printable, sync::plan::Identity};
+
+/// Longest text of central's that is shown and kept, in characters.
+const MOST_CHARS: usize = 200;
 
 /// This process as central sees it, and the machines whose claims it has written. Kept by the caller
 /// over reconnections: that is what tells a copied card from a restart of one's own.
@@ -64,13 +67,17 @@ impl std::fmt::Display for Claimed {
 impl Claimed {
     /// From a row with the columns of [`HOLDER`].
     pub(super) fn from_row(nom: &str, row: &Row) -> Result<Self, postgres::Error> {
+        let text = |column: &str| {
+            let text: Option<&str> = row.try_get(column)?;
+            Ok::<_, postgres::Error>(printable(text.unwrap_or_default(), MOST_CHARS))
+        };
         Ok(Self {
             nom: nom.to_owned(),
-            agent_id: row.try_get::<_, Option<String>>("m_agent")?.unwrap_or_default(),
-            buffer_id: row.try_get::<_, Option<String>>("m_tampon")?.unwrap_or_default(),
-            instance_id: row.try_get::<_, Option<String>>("m_instance")?.unwrap_or_default(),
-            host: row.try_get::<_, Option<String>>("m_hote")?.unwrap_or_default(),
-            seen: row.try_get::<_, Option<String>>("m_vu")?.unwrap_or_default(),
+            agent_id: text("m_agent")?,
+            buffer_id: text("m_tampon")?,
+            instance_id: text("m_instance")?,
+            host: text("m_hote")?,
+            seen: text("m_vu")?,
         })
     }
 }
@@ -99,10 +106,10 @@ tenue AS (
     WHERE CASE WHEN m.agent_id = excluded.agent_id OR m.tampon_id = excluded.tampon_id
                THEN m.instance_id = excluded.instance_id OR NOT EXISTS (
                         SELECT FROM entree e WHERE e.centre_id = m.centre_usinage_id
-                            AND e.tenu < (extract(epoch FROM m.vu_le) * 1000000)::bigint)
+                            AND e.tenu < (extract(epoch FROM m.vu_le) * 1000000.0)::bigint)
                ELSE FALSE END
           OR m.vu_le < now() - interval '24 hours'
-    RETURNING centre_usinage_id, (extract(epoch FROM vu_le) * 1000000)::bigint AS tenue
+    RETURNING centre_usinage_id, (extract(epoch FROM vu_le) * 1000000.0)::bigint AS tenue
 )";
 
 /// When the claim that `tenue t` holds was renewed; nothing where it is not this process's.

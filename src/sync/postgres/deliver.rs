@@ -11,7 +11,7 @@ use super::{
     params::Params,
     prepared::Often,
     runs::write_line,
-    unreadable,
+    same_count, unreadable,
 };
 use crate::model::{CentralSession, Delivery, Trs, hours_e4, rate_e2};
 
@@ -78,10 +78,11 @@ impl Central {
         let mut params = Params::default();
         let all_new = orders.iter().all(|order| order.replaces.is_none());
         let which = if all_new { Often::DeliverNew } else { Often::DeliverKnown };
-        let is_kept = self.keeps(which)?;
+        let is_kept = self.keeps(which);
         let sql = statement(&mut params, claims, orders, all_new, is_kept);
         let rows =
             if is_kept { self.ask_kept(which, &sql, &params)? } else { self.ask(&sql, &params)? };
+        same_count(orders.len(), rows.len())?;
         orders
             .iter()
             .zip(&rows)
@@ -199,11 +200,21 @@ LEFT JOIN cu_agent_machine m ON m.centre_usinage_id = e.centre_id
 LEFT JOIN ecrite w ON w.rang = e.rang
 {joins}ORDER BY e.rang",
         new = of("e"),
-        old = of("s"),
+        old = COLUMNS.iter().map(|c| held(c)).collect::<Vec<_>>().join(", "),
         with = details.with.iter().map(|part| format!(",{part}")).collect::<String>(),
         complete = if all_new { "NULL::boolean".into() } else { details.complete.join(" AND ") },
         joins = details.joins.concat(),
     )
+}
+
+/// The column as it is in central, of the type that is sent: a comparison of two types may be anyone's.
+fn held(column: &str) -> String {
+    let of = match column {
+        "fichier_log_source" => "::text",
+        c if ["duree_", "temps_", "taux_"].iter().any(|start| c.starts_with(start)) => "::numeric",
+        _ => "",
+    };
+    format!("s.{column}{of}")
 }
 
 /// The headers as the first table of the statement, `entree`.
@@ -257,10 +268,10 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
         .iter()
         .map(|column| match *column {
             hours if hours.starts_with("duree_") || hours.starts_with("temps_") => {
-                format!("(h.{hours}::numeric / 10000)::numeric(18,4) AS {hours}")
+                format!("(h.{hours}::numeric / 10000.0)::numeric(18,4) AS {hours}")
             }
             rate if rate.starts_with("taux_") => {
-                format!("(h.{rate}::numeric / 100)::numeric(18,2) AS {rate}")
+                format!("(h.{rate}::numeric / 100.0)::numeric(18,2) AS {rate}")
             }
             other => format!("h.{other}"),
         })
@@ -274,7 +285,7 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
     FROM unnest({seen}, {figures}) WITH ORDINALITY AS h (
         nom, jour, tenu, attendu_id, attendu_revision, attendu_agent, attendu_tampon,
         n_pieces, n_attentes, n_arrets, n_jobs, n_anomalies, {columns}, rang)
-    LEFT JOIN centre_usinage c ON c.nom = h.nom
+    LEFT JOIN centre_usinage c ON c.nom::text = h.nom
 )",
         columns = COLUMNS.join(", ")
     )

@@ -62,6 +62,9 @@ impl Between {
 /// Central's columns for words are no longer than this.
 const MAX_WORD: usize = 50;
 
+/// Columns that hold text, of whatever length.
+const TEXTS: &[&str] = &["details", "reference", "couleur", "code", "gravite", "texte"];
+
 /// Adds the detail rows of `orders` to the parameters, and gives the parts of the statement that
 /// write them into the sessions of `ecrite`; a `whole` one has parts for rows that there are none of.
 pub fn push_details(
@@ -131,7 +134,7 @@ pub fn push_details(
         );
     }
     const AT: &str = "r.debut + (get_byte(r.instants, x.n::int * 2 - 2) * 256
-        + get_byte(r.instants, x.n::int * 2 - 1)) * interval '1 second'";
+        + get_byte(r.instants, x.n::int * 2 - 1))::float8 * interval '1 second'";
     let end = format!("{AT} + x.c1::float8 * interval '1 second'");
     let period = &[
         ("timestamp_debut", AT),
@@ -172,7 +175,7 @@ pub fn push_details(
             columns: &[Commas, LineEnds, LineEnds],
             values: &[
                 ("timestamp_debut", AT),
-                ("longueur", "(x.c1::numeric / 100)::numeric(18,2)"),
+                ("longueur", "(x.c1::numeric / 100.0)::numeric(18,2)"),
                 ("reference", "x.c2"),
                 ("couleur", "x.c3"),
             ],
@@ -189,8 +192,8 @@ pub fn push_details(
                 ("gravite", "x.c2"),
                 ("timestamp_debut", "r.jour + nullif(x.c3, '')::float8 * interval '1 second'"),
                 ("timestamp_fin", "r.jour + nullif(x.c4, '')::float8 * interval '1 second'"),
-                ("valeur", "(x.c5::numeric / 100)::numeric(18,2)"),
-                ("attendu", "(nullif(x.c6, '')::numeric / 100)::numeric(18,2)"),
+                ("valeur", "(x.c5::numeric / 100.0)::numeric(18,2)"),
+                ("attendu", "(nullif(x.c6, '')::numeric / 100.0)::numeric(18,2)"),
                 ("texte", "x.c7"),
             ],
         },
@@ -253,16 +256,18 @@ impl Table<'_> {
         }
         let arrays: Vec<String> =
             texts.iter().zip(*columns).map(|(column, between)| between.apart(column)).collect();
+        // See `qualify`: of one array it is a function like any other.
+        let unnest = if arrays.len() == 1 { "pg_catalog.unnest" } else { "unnest" };
         let columns: Vec<&str> = values.iter().map(|v| v.0).collect();
         let selected: Vec<&str> = values.iter().map(|v| v.1).collect();
         let insert = format!(
             "INSERT INTO {name} AS d (session_id, {number}, {columns})
     SELECT r.id, (r.premier + x.n - 1)::integer, {selected}
     FROM (SELECT w.id, w.jour::timestamp AS jour,
-                 w.jour::timestamp + r.debut_ms * interval '1 millisecond' AS debut, r.*
+                 w.jour::timestamp + r.debut_ms::float8 * interval '1 millisecond' AS debut, r.*
           FROM unnest({places}) AS r (rang, premier, debut_ms, instants, {run_columns})
           JOIN ecrite w ON w.rang = r.rang OFFSET 0) r
-    CROSS JOIN LATERAL unnest({arrays}) WITH ORDINALITY AS x ({texts}, n)",
+    CROSS JOIN LATERAL {unnest}({arrays}) WITH ORDINALITY AS x ({texts}, n)",
             columns = columns.join(", "),
             selected = selected.join(", "),
             places = places.join(", "),
@@ -275,7 +280,10 @@ impl Table<'_> {
             details.with.push(removed);
             let set: Vec<String> = columns.iter().map(|c| format!("{c} = excluded.{c}")).collect();
             let of = |alias: &str| {
-                columns.iter().map(|c| format!("{alias}.{c}")).collect::<Vec<_>>().join(", ")
+                // Of texts the server compares none but its own type.
+                let text = |c: &str| if TEXTS.contains(&c) { "::text" } else { "" };
+                let of_alias = |c: &&str| format!("{alias}.{c}{}", text(c));
+                columns.iter().map(of_alias).collect::<Vec<_>>().join(", ")
             };
             // What is there is looked up as it was before: a parted table has no xmax to tell.
             details.with.push(format!(

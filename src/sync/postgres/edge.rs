@@ -134,7 +134,7 @@ INSERT INTO agent_edge AS e
      mise_a_jour_version, mise_a_jour_depuis, mise_a_jour_le, mise_a_jour_resultat,
      mise_a_jour_detail, attente_depuis, attente_initiale)
 VALUES ($1, $2, $3, $4, $5, $6, $7,
-     round($8::numeric / 1000000 - extract(epoch FROM clock_timestamp())::numeric, 1),
+     round($8::numeric / 1000000.0 - extract(epoch FROM clock_timestamp())::numeric, 1),
      $9, $10, $11::jsonb, $12, $13, $14, $15, $16, $17, $18, $19,
      CASE WHEN $9 > 0 THEN clock_timestamp() END, CASE WHEN $9 > 0 THEN $9 END)
 ON CONFLICT (agent_id) DO UPDATE

@@ -8,9 +8,11 @@ use rustls::CertificateError;
 use thiserror::Error;
 
 use super::{
-    bounded::Silence,
+    bounded::{Flood, Silence},
+    inspect::Improper,
     tls::{NoTlsOffered, is_authority_as_server},
 };
+use crate::model::printable;
 
 /// When to try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,9 +45,19 @@ pub enum CentralError {
     #[error("cannot read central.ca_file {}", path.display())]
     ReadCaFile { path: PathBuf, source: Box<dyn StdError + Send + Sync> },
     #[error(
-        "central at {place} does not offer TLS (turn ssl on at the server, or set central.tls = \"disable\")"
+        "central at {place} does not offer TLS, which central.tls asks for (turn ssl on at the server, and check central.host and central.port)"
     )]
     NoTls { place: String },
+    #[error(
+        "central at {place} was not logged in to: {asks}, and central.require_auth demands scram-sha-256 (at the server, set password_encryption = 'scram-sha-256', give `{user}` its password again and use scram-sha-256 in pg_hba.conf; if this is not your server, somebody answers in its place)"
+    )]
+    WeakLogIn { place: String, user: String, asks: Improper },
+    #[error(
+        "central at {place} sent what no answer is: {what}; the connection was closed (is it PostgreSQL? check central.host and central.port)"
+    )]
+    Improper { place: String, what: String },
+    #[error("central answered for {came} of {asked} sessions; its answer is not used")]
+    OtherCount { asked: usize, came: usize },
     #[error(
         "central's certificate has expired (renew it on {place}; also check the gateway's clock)"
     )]
@@ -80,6 +92,10 @@ pub enum CentralError {
         "migration {version} in central was not made by a release of this agent (its checksum differs)"
     )]
     ForeignMigration { version: i32 },
+    #[error(
+        "role `{owner}` made {what} in central, which could be called in place of the server's own; an administrator drops it, and lets no other role create objects there (see cu-agent check)"
+    )]
+    ForeignFunction { what: String, owner: String },
     #[error("cannot apply migration {version} ({name}) to central")]
     Migrate { version: i32, name: &'static str, source: postgres::Error },
     #[error("central is read-only at present (a standby, or default_transaction_read_only is on)")]
@@ -120,6 +136,10 @@ impl CentralError {
             Self::Refused { .. } => Retry::Never,
             Self::ReadCaFile { .. }
             | Self::NoTls { .. }
+            | Self::WeakLogIn { .. }
+            | Self::Improper { .. }
+            | Self::OtherCount { .. }
+            | Self::ForeignFunction { .. }
             | Self::CertificateExpired { .. }
             | Self::CertificateNotYetValid { .. }
             | Self::CertificateName { .. }
@@ -167,7 +187,7 @@ impl CentralError {
             text.push_str(cause.to_string().lines().next().unwrap_or_default());
             source = cause.source();
         }
-        text
+        printable(&text, MOST_REASON_CHARS)
     }
 
     /// Whether it is only that others have all of the server's connections.
@@ -220,6 +240,7 @@ impl Place {
             Some(io) if io.get_ref().is_some_and(|e| e.is::<Silence>()) => {
                 CentralError::NoAnswer { place: self.text(), after: waited }
             }
+            Some(io) if let Some(improper) = self.explain_improper(io) => improper,
             Some(_) => CentralError::Lost { place: self.text(), source: error },
             None if error.is_closed() => CentralError::Lost { place: self.text(), source: error },
             None => CentralError::ReadAnswer { source: error },
@@ -283,6 +304,20 @@ impl Place {
         }
     }
 
+    fn explain_improper(&self, io: &io::Error) -> Option<CentralError> {
+        let inner = io.get_ref()?;
+        let place = self.text();
+        match inner.downcast_ref::<Improper>() {
+            Some(asks) if asks.is_log_in() => {
+                Some(CentralError::WeakLogIn { place, user: self.user.clone(), asks: *asks })
+            }
+            Some(improper) => Some(CentralError::Improper { place, what: improper.to_string() }),
+            None => inner
+                .downcast_ref::<Flood>()
+                .map(|flood| CentralError::Improper { place, what: flood.to_string() }),
+        }
+    }
+
     fn explain_tls(&self, error: &postgres::Error) -> Option<CentralError> {
         let io = io_error(error)?;
         if io.get_ref().is_some_and(|e| e.is::<NoTlsOffered>()) {
@@ -334,8 +369,11 @@ fn reason(db: &DbError) -> String {
             text.push_str(&format!(", {name} {value}"));
         }
     }
-    text
+    printable(&text, MOST_REASON_CHARS)
 }
+
+/// Longest text of the server's that is kept and shown, in characters.
+const MOST_REASON_CHARS: usize = 500;
 
 fn io_error(error: &postgres::Error) -> Option<&io::Error> {
     let mut source = error.source();

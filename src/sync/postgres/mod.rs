@@ -13,8 +13,10 @@ mod details;
 mod edge;
 mod error;
 mod halves;
+mod inspect;
 mod params;
 mod prepared;
+mod qualify;
 mod runs;
 mod schema;
 mod server;
@@ -38,6 +40,7 @@ use self::{
     bounded::Deadline,
     params::Params,
     prepared::{Often, Prepared},
+    qualify::Names,
     tls::Connector,
 };
 pub use self::{
@@ -46,10 +49,10 @@ pub use self::{
     edge::{Edge, LastUpdate, SourceLink},
     error::{CentralError, Place, Retry},
     schema::{MIGRATIONS, Migration, SchemaState, migration_script, sessions_pass_without},
-    server::Server,
+    server::{Creator, Server},
     states::States,
 };
-use crate::config::CentralConfig;
+use crate::{config::CentralConfig, model::printable};
 
 /// How much longer than the time-out of a statement this side waits, so that the server's own
 /// message (of a lock, say) arrives where it can.
@@ -73,11 +76,13 @@ pub struct Central {
     statement_timeout: Duration,
     place: Place,
     prepared: Prepared,
+    server: Server,
+    names: Names,
     round_trips: u64,
 }
 
 impl Central {
-    /// Opens a connection: each address of the host in turn, each given `connect_timeout`.
+    /// Opens a connection: each address of the host in turn, each given `connect_timeout`; then one question.
     pub fn connect(config: &CentralConfig, application_name: &str) -> Result<Self, CentralError> {
         let place = Place {
             host: config.host.clone(),
@@ -94,14 +99,19 @@ impl Central {
             deadline.renew(config.connect_timeout);
             match client_config.open(&connector) {
                 Ok(client) => {
-                    return Ok(Self {
+                    let mut central = Self {
                         client: Some(client),
                         deadline,
                         statement_timeout: config.statement_timeout,
                         place,
                         prepared: Prepared::for_session(client_config.session),
+                        server: Server::default(),
+                        names: Names::default(),
                         round_trips: 0,
-                    });
+                    };
+                    central.greet()?;
+                    central.round_trips = 0;
+                    return Ok(central);
                 }
                 Err(error) => {
                     let explained = place.explain_connect(error, config.connect_timeout);
@@ -148,24 +158,16 @@ impl Central {
     /// One unnamed statement with its parameters: one round trip, one transaction.
     fn ask(&mut self, sql: &str, params: &Params) -> Result<Vec<Row>, CentralError> {
         let wait = self.statement_timeout + GRACE;
+        let sql = self.names.qualified(sql);
         self.deadline.renew(wait);
         self.round_trips += 1;
-        self.client()
-            .query_typed(&on_one_line(sql), &params.borrowed())
-            .map_err(|e| self.place.explain(e, wait))
+        self.client().query_typed(&sql, &params.borrowed()).map_err(|e| self.place.explain(e, wait))
     }
 
     /// Whether `which`, which is used now, is one that the server keeps, or shall keep from now on: then
-    /// its text has to be the same each time. May cost a round trip once a connection.
-    fn keeps(&mut self, which: Often) -> Result<bool, CentralError> {
-        if !self.prepared.comes_again(which) {
-            return Ok(false);
-        }
-        if self.prepared.is_kept().is_none() {
-            let rows = self.ask(&format!("SELECT {}", prepared::SESSION), &Params::default())?;
-            rows.iter().try_for_each(|row| self.prepared.note_session(row)).map_err(unreadable)?;
-        }
-        Ok(self.has_own_session())
+    /// its text has to be the same each time.
+    fn keeps(&mut self, which: Often) -> bool {
+        self.prepared.comes_again(which) && self.has_own_session()
     }
 
     /// As [`Self::ask`], for a statement that the server [`keeps`](Self::keeps).
@@ -181,7 +183,8 @@ impl Central {
             None => {
                 self.deadline.renew(wait);
                 self.round_trips += 1;
-                let told = self.client().prepare_typed(&on_one_line(sql), &params.types());
+                let sql = self.names.qualified(sql);
+                let told = self.client().prepare_typed(&sql, &params.types());
                 let told = told.map_err(|e| self.place.explain(e, wait))?;
                 self.prepared.keep(which, told)
             }
@@ -204,7 +207,7 @@ impl Central {
         sql: &str,
         params: &Params,
     ) -> Result<Vec<Row>, CentralError> {
-        if self.keeps(which)? { self.ask_kept(which, sql, params) } else { self.ask(sql, params) }
+        if self.keeps(which) { self.ask_kept(which, sql, params) } else { self.ask(sql, params) }
     }
 
     /// Fixed text of one or more statements.
@@ -215,9 +218,9 @@ impl Central {
     }
 }
 
-/// How a statement is laid out is a fifth of its length. No text in one holds two blanks.
-fn on_one_line(sql: &str) -> String {
-    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+/// One row for each thing that was asked: with fewer, some would be asked for again and again.
+fn same_count(asked: usize, came: usize) -> Result<(), CentralError> {
+    if asked == came { Ok(()) } else { Err(CentralError::OtherCount { asked, came }) }
 }
 
 fn unreadable(source: postgres::Error) -> CentralError {
@@ -259,7 +262,7 @@ fn client_config(config: &CentralConfig, application_name: &str) -> ClientConfig
         // "Direct" hands the bare socket to the connector, which bounds it and asks for TLS itself.
         .ssl_mode(SslMode::Require)
         .ssl_negotiation(SslNegotiation::Direct)
-        .notice_callback(|notice| log::debug!("central: {}", notice.message()));
+        .notice_callback(|notice| log::debug!("central: {}", printable(notice.message(), 300)));
     let session = prepared::new_session();
     let options = format!(
         "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={} -c {}={session}",

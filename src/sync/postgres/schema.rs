@@ -7,8 +7,11 @@ use std::{fmt::Write, time::Duration};
 use postgres::error::SqlState;
 use sha2::{Digest, Sha256};
 
-use super::{Central, CentralError, GRACE, params::Params, prepared::SESSION, unreadable};
-use crate::durable::{Step, durably};
+use super::{Central, CentralError, GRACE, params::Params, unreadable};
+use crate::{
+    durable::{Step, durably},
+    model::printable,
+};
 
 pub struct Migration {
     pub version: i32,
@@ -82,6 +85,23 @@ const RECORD_TABLE: &str = "CREATE TABLE IF NOT EXISTS cu_agent_migration (
     applied_by TEXT NOT NULL DEFAULT current_user
 );";
 
+/// A function or an operator in the schemas of the path that has the name of one of the server's own, made
+/// by a role that is neither this one nor the schema's owner nor a superuser.
+const FOREIGN_FUNCTIONS: &str = "SELECT f.what, r.rolname::text FROM (
+        SELECT p.oid::regprocedure::text AS what, p.proowner AS owner, p.pronamespace AS place
+        FROM pg_catalog.pg_proc p WHERE EXISTS (SELECT FROM pg_catalog.pg_proc b
+            WHERE b.proname = p.proname AND b.pronamespace = 'pg_catalog'::regnamespace::oid)
+        UNION ALL
+        SELECT 'operator ' || o.oprname::text, o.oprowner, o.oprnamespace
+        FROM pg_catalog.pg_operator o WHERE EXISTS (SELECT FROM pg_catalog.pg_operator b
+            WHERE b.oprname = o.oprname AND b.oprnamespace = 'pg_catalog'::regnamespace::oid)
+    ) f
+    JOIN pg_catalog.pg_namespace n ON n.oid = f.place
+    JOIN pg_catalog.pg_roles r ON r.oid = f.owner
+    WHERE n.nspname = ANY (pg_catalog.current_schemas(FALSE)) AND n.nspname <> 'pg_catalog'
+      AND r.rolname <> current_user AND NOT r.rolsuper AND r.oid <> n.nspowner
+    LIMIT 1";
+
 /// `lock_timeout` bounds the wait for tables in use; the next attempt goes on where this one stopped.
 fn begin() -> String {
     format!(
@@ -106,15 +126,11 @@ fn record(migration: &Migration) -> String {
 impl Central {
     /// Compares the recorded migrations with this release's. One round trip.
     pub fn schema_state(&mut self) -> Result<SchemaState, CentralError> {
-        let sql =
-            format!("SELECT version, checksum, {SESSION} FROM cu_agent_migration ORDER BY version");
-        let applied = match self.ask(&sql, &Params::default()) {
+        let sql = "SELECT version, checksum FROM cu_agent_migration ORDER BY version";
+        let applied = match self.ask(sql, &Params::default()) {
             Ok(rows) => rows
                 .iter()
-                .map(|row| {
-                    self.prepared.note_session(row)?;
-                    Ok((row.try_get(0)?, row.try_get(1)?))
-                })
+                .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
                 .collect::<Result<Vec<(i32, String)>, postgres::Error>>()
                 .map_err(unreadable)?,
             // No such table: nothing was ever applied here.
@@ -147,6 +163,7 @@ impl Central {
         let SchemaState::Behind { pending } = self.schema_state()? else {
             return Ok(Vec::new());
         };
+        self.no_foreign_functions()?;
         let mut applied = Vec::new();
         for migration in MIGRATIONS.iter().filter(|m| pending.contains(&m.version)) {
             match self.apply(migration) {
@@ -159,7 +176,24 @@ impl Central {
                 }
             }
         }
+        // The tables are there now.
+        self.greet()?;
         Ok(applied)
+    }
+
+    /// The migrations name functions without their schema, as people write them.
+    fn no_foreign_functions(&mut self) -> Result<(), CentralError> {
+        let rows = self.ask(FOREIGN_FUNCTIONS, &Params::default())?;
+        match rows.first() {
+            None => Ok(()),
+            Some(row) => {
+                let text = |place| row.try_get(place).map(|text| printable(text, 200));
+                Err(CentralError::ForeignFunction {
+                    what: text(0).map_err(unreadable)?,
+                    owner: text(1).map_err(unreadable)?,
+                })
+            }
+        }
     }
 
     /// False: another agent was faster.
@@ -206,6 +240,11 @@ pub fn migration_script(role: &str) -> String {
          -- Run in the schema that holds the tables (first of search_path), as their owner or superuser:\n\
          --   cu-agent central migrate --print | psql -v ON_ERROR_STOP=1 -d DATABASE\n\
          \\set ON_ERROR_STOP on\n\n\
+         -- Nothing that another role made is called in place of the server's own.\n\
+         DO $foreign$\nDECLARE\n    found RECORD;\nBEGIN\n\
+         \x20   FOR found IN {FOREIGN_FUNCTIONS} LOOP\n\
+         \x20       RAISE EXCEPTION 'role % made % in the schema of the tables; drop it first', found.rolname, found.what;\n\
+         \x20   END LOOP;\nEND\n$foreign$;\n\n\
          {begin}{RECORD_TABLE}\nCOMMIT;\n",
         count = MIGRATIONS.len(),
         begin = begin(),

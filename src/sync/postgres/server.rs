@@ -1,10 +1,20 @@
-//! What a new connection tells of the server behind it, in one round trip: whether it is the one that
-//! was there before, whether connections are scarce there, and whether the session is this one's alone.
+//! What a new connection asks of the server behind it, in one round trip: whether it is the one that
+//! was there before, whether connections are scarce there, whether the session is this one's alone, and
+//! where the tables are.
 
-use super::{Central, CentralError, params::Params, prepared};
+use postgres::Row;
+
+use super::{
+    Central, CentralError,
+    params::Params,
+    prepared::{self, Prepared},
+    qualify::{Names, TABLES, quoted},
+    unreadable,
+};
+use crate::model::printable;
 
 /// The server, or the cluster of servers behind a pooler, at the moment of the question.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Server {
     /// Another one after each start of the server and for each database made anew: what was confirmed
     /// before may be lost.
@@ -12,29 +22,85 @@ pub struct Server {
     pub is_crowded: bool,
 }
 
+/// A role, or `PUBLIC`, that may make objects in a schema.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Creator {
+    pub schema: String,
+    pub role: String,
+}
+
+impl Creator {
+    /// What an administrator runs.
+    pub fn mend(&self) -> String {
+        let role = if self.role == "PUBLIC" { self.role.clone() } else { quoted(&self.role) };
+        format!("REVOKE CREATE ON SCHEMA {} FROM {role}", quoted(&self.schema))
+    }
+}
+
 /// More than half of the server's connections are taken: one that is kept without work may be what
 /// another gateway waits for.
-pub(super) const IS_CROWDED: &str = "2 * (SELECT sum(numbackends) FROM pg_stat_database) \
+pub(super) const IS_CROWDED: &str = "2 * (SELECT sum(numbackends) FROM pg_catalog.pg_stat_database) \
      > current_setting('max_connections')::integer";
 
+const MOST_CHARS: usize = 200;
+
 impl Central {
-    pub fn server(&mut self) -> Result<Server, CentralError> {
-        let rows = self.ask(
-            &format!(
-                "SELECT concat_ws(' ', pg_postmaster_start_time(), d.oid) AS incarnation,
-                     {IS_CROWDED} AS crowded, {session}
-                 FROM pg_database d WHERE d.datname = current_database()",
-                session = prepared::SESSION
-            ),
-            &Params::default(),
-        )?;
-        let read = |row: &postgres::Row| {
-            self.prepared.note_session(row)?;
-            Ok(Server { incarnation: row.try_get(0)?, is_crowded: row.try_get(1)? })
-        };
-        // The database that one is connected to has its row.
-        rows.first()
-            .map_or_else(|| Ok(Server { incarnation: String::new(), is_crowded: false }), read)
-            .map_err(|source| CentralError::ReadAnswer { source })
+    /// As it was when the connection was opened.
+    pub fn server(&self) -> &Server {
+        &self.server
     }
+
+    /// Who else may make functions and tables where the role looks for its own.
+    pub fn other_creators(&mut self) -> Result<Vec<Creator>, CentralError> {
+        let sql = "SELECT n.nspname::text AS schema,
+                 CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE r.rolname::text END AS role
+             FROM pg_catalog.pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) a
+             LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+             WHERE n.nspname = ANY (current_schemas(FALSE)) AND a.privilege_type = 'CREATE'
+               AND a.grantee <> n.nspowner
+               AND (a.grantee = 0 OR r.rolname <> current_user AND NOT r.rolsuper)
+             ORDER BY 1, 2";
+        let rows = self.ask(sql, &Params::default())?;
+        let read =
+            |row: &Row| Ok(Creator { schema: row.try_get("schema")?, role: row.try_get("role")? });
+        rows.iter().map(read).collect::<Result<_, _>>().map_err(unreadable)
+    }
+
+    /// Asks what every later statement rests on. Each name of the question is qualified: what the role's
+    /// own path means is what is asked.
+    pub(super) fn greet(&mut self) -> Result<(), CentralError> {
+        let tables: Vec<String> = TABLES.iter().map(|table| format!("'{table}'")).collect();
+        let sql = format!(
+            "SELECT concat_ws(' ', pg_postmaster_start_time(), d.oid) AS incarnation,
+                 {IS_CROWDED} AS crowded, {session}, current_schema()::text AS schema,
+                 ARRAY(SELECT (SELECT n.nspname::text
+                               FROM pg_catalog.pg_class c
+                               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                               WHERE c.oid = to_regclass(t.name))
+                       FROM pg_catalog.unnest(ARRAY[{tables}]) WITH ORDINALITY AS t (name, place)
+                       ORDER BY t.place) AS schemas
+             FROM pg_catalog.pg_database d WHERE d.datname = current_database()",
+            session = prepared::SESSION,
+            tables = tables.join(", "),
+        );
+        let rows = self.ask(&sql, &Params::default())?;
+        // The database that one is connected to has its row.
+        let row = rows.first().ok_or(CentralError::OtherCount { asked: 1, came: 0 })?;
+        let (server, names) = read(&mut self.prepared, row).map_err(unreadable)?;
+        self.server = server;
+        self.names = names;
+        Ok(())
+    }
+}
+
+fn read(prepared: &mut Prepared, row: &Row) -> Result<(Server, Names), postgres::Error> {
+    prepared.note_session(row)?;
+    let schema: Option<&str> = row.try_get("schema")?;
+    let schemas: Vec<Option<&str>> = row.try_get("schemas")?;
+    let incarnation: &str = row.try_get("incarnation")?;
+    let server = Server {
+        incarnation: printable(incarnation, MOST_CHARS),
+        is_crowded: row.try_get("crowded")?,
+    };
+    Ok((server, Names::new(&schemas, schema)))
 }

@@ -8,7 +8,7 @@ use super::{
     claim::{Claimed, Claims, HELD, HOLDER, RENEW},
     params::Params,
     prepared::Often,
-    unreadable,
+    same_count, unreadable,
 };
 use crate::model::{CentralSession, Day, DetailCounts, Machine};
 
@@ -52,6 +52,7 @@ impl Central {
         params.push(keys.iter().map(|k| k.1).collect::<Vec<_>>(), Type::DATE_ARRAY);
         params.push(keys.iter().map(|k| claims.held_at(k.0)).collect::<Vec<_>>(), Type::INT8_ARRAY);
         let rows = self.ask_often(Often::States, &statement(), &params)?;
+        same_count(keys.len(), rows.len())?;
         let mut states = States::default();
         for (key, row) in keys.iter().zip(&rows) {
             read(&mut states, claims, key.0, row).map_err(unreadable)?;
@@ -70,7 +71,7 @@ impl Central {
             "INSERT INTO centre_usinage (nom, type_cu)
              SELECT DISTINCT ON (m.nom) m.nom, m.type_cu
              FROM unnest($1::text[], $2::text[]) AS m (nom, type_cu)
-             WHERE NOT EXISTS (SELECT FROM centre_usinage c WHERE c.nom = m.nom)
+             WHERE NOT EXISTS (SELECT FROM centre_usinage c WHERE c.nom::text = m.nom)
              ORDER BY m.nom
              ON CONFLICT (nom) DO NOTHING",
             &params,
@@ -84,7 +85,7 @@ fn statement() -> String {
         "WITH entree AS MATERIALIZED (
     SELECT d.rang, d.jour, d.tenu, c.id AS centre_id
     FROM unnest($5::text[], $6::date[], $7::bigint[]) WITH ORDINALITY AS d (nom, jour, tenu, rang)
-    LEFT JOIN centre_usinage c ON c.nom = d.nom
+    LEFT JOIN centre_usinage c ON c.nom::text = d.nom
 ),{RENEW}
 SELECT e.centre_id IS NOT NULL AS centre, {HELD}, {HOLDER},
        s.id::bigint AS id, s.revision, s.agent_id, s.tampon_id, s.evenements,

@@ -7,7 +7,7 @@ use std::{
     path::Path,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use postgres::{
@@ -32,6 +32,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::{
     bounded::{Bounded, Deadline},
     error::CentralError,
+    inspect::Inspector,
 };
 use crate::config::{CentralConfig, CentralTls};
 
@@ -40,11 +41,13 @@ use crate::config::{CentralConfig, CentralTls};
 #[error("the server does not offer TLS")]
 pub struct NoTlsOffered;
 
-/// Opens the byte stream that the client speaks over: bounded in time, encrypted where asked for.
+/// Opens the byte stream that the client speaks over: bounded in time and length, encrypted where asked
+/// for, and looked at before the client sees it.
 #[derive(Clone)]
 pub struct Connector {
     deadline: Deadline,
     tls: Option<MakeRustlsConnect>,
+    only_scram: bool,
 }
 
 impl Connector {
@@ -54,7 +57,8 @@ impl Connector {
             CentralTls::Require => Some(unchecked()),
             CentralTls::VerifyFull => Some(checked(config.ca_file.as_deref())?),
         };
-        Ok(Self { deadline, tls: tls.map(MakeRustlsConnect::new) })
+        let only_scram = config.only_scram;
+        Ok(Self { deadline, tls: tls.map(MakeRustlsConnect::new), only_scram })
     }
 }
 
@@ -213,9 +217,17 @@ type Encrypted = <MakeRustlsConnect as MakeTlsConnect<Raw>>::Stream;
 
 /// The stream after the greeting. The client is told to hand its socket over at once ("direct"), so
 /// that the plain connection is bounded too and the request for encryption is ours.
-pub enum Stream {
+enum Transport {
     Plain(Raw),
     Encrypted(Box<Encrypted>),
+}
+
+/// The server's messages in plain text, each looked at before the client gets it.
+pub struct Stream {
+    transport: Transport,
+    deadline: Deadline,
+    exchange: u64,
+    inspector: Inspector,
 }
 
 impl MakeTlsConnect<Socket> for Connector {
@@ -243,21 +255,26 @@ impl TlsConnect<Socket> for Handshake {
 
     fn connect(self, socket: Socket) -> Self::Future {
         Box::pin(async move {
-            let mut raw = Bounded::new(socket, self.connector.deadline);
-            let Some(mut tls) = self.connector.tls else {
-                return Ok(Stream::Plain(raw));
+            let Connector { deadline, tls, only_scram } = self.connector;
+            let exchange = deadline.exchange();
+            let inspector = Inspector::new(only_scram);
+            let stream =
+                |transport| Stream { transport, deadline: deadline.clone(), exchange, inspector };
+            let mut raw = Bounded::new(socket, deadline.clone());
+            let Some(mut tls) = tls else {
+                return Ok(stream(Transport::Plain(raw)));
             };
             raw.write_all(&SSL_REQUEST).await?;
             if raw.read_u8().await? != b'S' {
                 return Err(io::Error::other(NoTlsOffered));
             }
             let Ok(handshake) = MakeTlsConnect::<Raw>::make_tls_connect(&mut tls, &self.domain);
-            Ok(Stream::Encrypted(Box::new(handshake.connect(raw).await?)))
+            Ok(stream(Transport::Encrypted(Box::new(handshake.connect(raw).await?))))
         })
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for Transport {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -270,7 +287,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for Transport {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -297,11 +314,50 @@ impl AsyncWrite for Stream {
     }
 }
 
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.transport).poll_read(cx, buf))?;
+        let exchange = self.deadline.exchange();
+        if exchange != self.exchange {
+            self.exchange = exchange;
+            self.inspector.begin_exchange();
+        }
+        Poll::Ready(self.inspector.see(&buf.filled()[before..]).map_err(|improper| {
+            // The client must not act on any of it.
+            buf.set_filled(before);
+            io::Error::other(improper)
+        }))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.transport).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_shutdown(cx)
+    }
+}
+
 impl TlsStream for Stream {
     fn channel_binding(&self) -> ChannelBinding {
-        match self {
-            Self::Plain(stream) => stream.channel_binding(),
-            Self::Encrypted(stream) => stream.channel_binding(),
+        match &self.transport {
+            Transport::Plain(stream) => stream.channel_binding(),
+            Transport::Encrypted(stream) => stream.channel_binding(),
         }
     }
 }
