@@ -40,10 +40,13 @@ pub fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) ->
     let Some(known) = known else { return Look::FromStart };
     match known.state {
         FileState::Refused => {
-            // Without a size only reading told that it is too large; that is not tried every poll.
-            let same = entry.size.is_none() && entry.modified == known.modified;
+            // Only reading told that it is too large, or what it holds; that is not tried every poll.
+            let same = (entry.size, entry.modified) == (known.size_bytes, known.modified);
             let limit = format!("= {max_file_bytes}");
-            let by_this_limit = known.refusal.as_deref().is_some_and(|text| text.ends_with(&limit));
+            let by_this_limit = known
+                .refusal
+                .as_deref()
+                .is_some_and(|text| text.ends_with(&limit) || text.ends_with(MOST_DAYS_OF_A_FILE));
             return if same && by_this_limit { Look::Skip } else { Look::FromStart };
         }
         FileState::Deleted | FileState::Replaced => return Look::FromStart,
@@ -60,6 +63,24 @@ pub fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) ->
 /// Why a file of `size` bytes is not read.
 pub fn too_large(size: u64, max_file_bytes: u64) -> String {
     format!("{size} bytes are more than max_file_size = {max_file_bytes}")
+}
+
+/// Why a file is not read that would make a day larger than one file may be. The union of a day's files
+/// is computed in memory, so the limit is the same.
+pub fn day_too_large(day: Day, bytes: u64, max_file_bytes: u64) -> String {
+    format!(
+        "with it the LOG files of {day} are {bytes} bytes, more than max_file_size = {max_file_bytes}"
+    )
+}
+
+/// Days of which one reading may hold events. A machine's LOG is of one day; each day of a file would be
+/// a session in central.
+pub const MOST_DAYS: usize = 1000;
+const MOST_DAYS_OF_A_FILE: &str = "more than the 1000 that a LOG may hold";
+
+/// Why a file of events of very many days is not read.
+pub fn too_many_days(days: usize) -> String {
+    format!("events of {days} days, {MOST_DAYS_OF_A_FILE}")
 }
 
 /// The moment of a look: the computer's own running time, and a wall clock that is only noted.

@@ -79,6 +79,9 @@ pub trait Watch {
 /// machines at work is one transaction: each one costs a card several pages of its own.
 const TOGETHER_BYTES: usize = 64 << 10;
 
+/// What is known of a file takes more than a short file's bytes: so many files are made durable at once.
+const MOST_WAITING: usize = 1000;
+
 /// Files of a folder that are looked up one by one.
 const FEW_FILES: usize = 32;
 
@@ -215,6 +218,8 @@ impl Listed {
         folder: &str,
     ) -> Result<(), BufferError> {
         if !std::mem::replace(&mut self.is_current, true) {
+            // Twenty thousand files need not be in memory twice.
+            self.known.clear();
             self.known = known(buffer, source, folder, &self.entries)?;
         }
         Ok(())
@@ -234,7 +239,12 @@ struct FolderCycle<'c, 'r> {
 
 impl<'c> FolderCycle<'c, '_> {
     fn origin(&self) -> Origin<'c> {
-        Origin { source: &self.config.name, folder: self.folder, machine: self.machine }
+        Origin {
+            source: &self.config.name,
+            folder: self.folder,
+            machine: self.machine,
+            max_file_bytes: self.config.max_file_bytes,
+        }
     }
 
     fn waiting(&self, reading: Reading, begun: Duration) -> Waiting<'c> {
@@ -264,6 +274,7 @@ impl<'c> FolderCycle<'c, '_> {
         };
         self.report.folders_found += 1;
         entries.retain(|entry| is_log(&entry.name));
+        entries = entries.into_iter().map(Entry::bounded).collect();
         entries.sort_by(|one, other| one.name.cmp(&other.name));
         self.report.files_listed += entries.len() as u64;
         let known = known(buffer, &self.config.name, self.folder, &entries)?;
@@ -303,7 +314,7 @@ impl<'c> FolderCycle<'c, '_> {
                     }
                 }
             }
-            if bytes_of(waiting) >= self.settings.batch_bytes {
+            if bytes_of(waiting) >= self.settings.batch_bytes || waiting.len() >= MOST_WAITING {
                 self.keep_all(buffer, waiting)?;
             }
         }
@@ -399,13 +410,12 @@ fn known(
     folder: &str,
     entries: &[Entry],
 ) -> Result<BTreeMap<String, FileProgress>, BufferError> {
-    let files = if entries.len() <= FEW_FILES {
-        let files = entries.iter().map(|entry| buffer.file_progress(source, folder, &entry.name));
-        files.filter_map(Result::transpose).collect::<Result<_, _>>()?
-    } else {
-        buffer.folder_progress(source, folder)?
-    };
-    Ok(files.into_iter().map(|file| (file.name.clone(), file)).collect())
+    if entries.len() > FEW_FILES {
+        return buffer.folder_progress(source, folder);
+    }
+    let files = entries.iter().map(|entry| buffer.file_progress(source, folder, &entry.name));
+    let by_name = |file: FileProgress| (file.name.clone(), file);
+    files.filter_map(Result::transpose).map(|file| file.map(by_name)).collect()
 }
 
 /// Makes the waiting readings durable in one transaction and says what they were.
