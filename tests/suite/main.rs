@@ -55,6 +55,7 @@ mod invariants;
 mod kills;
 mod log_lines;
 mod manual;
+mod memory;
 mod readme;
 mod reference;
 mod report;
