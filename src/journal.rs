@@ -11,7 +11,7 @@ pub use systemd::marked_for_journal;
 
 use crate::{
     config::Config,
-    model::{AlarmEvent, Day, Machine},
+    model::{AlarmEvent, Day, Machine, printable},
 };
 
 /// Starts the log on standard error. In systemd's journal each line has a priority, and its time is
@@ -96,6 +96,14 @@ pub fn deletion_refused(source: &str, folder: &str, name: &str, error: &dyn Erro
         "{source}: {folder}/{name} stays on the source, tried again in an hour: {} \
          (allow the agent's user to delete there, or set delete = \"never\")",
         chain(error)
+    );
+}
+
+/// The listed size of a file changes and no line comes: from here on it only says that there may be more.
+pub fn listed_size_says_nothing(source: &str, folder: &str, name: &str) {
+    log::warn!(
+        "{source}: the listed size of {folder}/{} keeps changing although no line came; it is taken as a sign of change only",
+        printable(name, 255)
     );
 }
 

@@ -60,6 +60,23 @@ pub fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) ->
     if size < seen || known.open_line_at.is_some() { Look::FromStart } else { Look::Resume }
 }
 
+/// The file that a machine writes at the moment: the one of the latest day by its name, of several the
+/// last by name. `None` where no name has a day.
+pub fn newest_log(entries: &[Entry]) -> Option<usize> {
+    let days = entries.iter().enumerate().map(|(at, entry)| (day_in_name(&entry.name), at));
+    let newest = days.max_by_key(|&(day, at)| (day, &entries[at].name))?;
+    newest.0.map(|_| newest.1)
+}
+
+/// A listed size is a hint: the newest file is asked for what stands behind the bytes taken although
+/// its size stands still.
+pub fn may_lag(known: Option<&FileProgress>) -> bool {
+    known.is_some_and(|file| file.state == FileState::Growing && file.consumed_bytes > 0)
+}
+
+/// So often a file's listed size may change without a line before it is no measure of it.
+pub const IDLE_CHANGES: u32 = 3;
+
 /// Why a file of `size` bytes is not read.
 pub fn too_large(size: u64, max_file_bytes: u64) -> String {
     format!("{size} bytes are more than max_file_size = {max_file_bytes}")
@@ -210,6 +227,38 @@ mod tests {
             assert_eq!(look(&entry, Some(&known(100, 95)), 1000), expected, "{case}");
         }
         assert_eq!(look(&entry(Some(1), then), None, 1000), Look::FromStart);
+    }
+
+    #[test]
+    fn the_newest_log_is_the_one_of_the_latest_day_in_its_name() {
+        let named = |name: &str| Entry { name: name.into(), size: None, modified: None };
+        let names = ["20250602.LOG", "20250604.LOG", "20250603.LOG", "20250604_B.LOG", "z.LOG"];
+        assert_eq!(newest_log(&names.map(named)), Some(3));
+        assert_eq!(newest_log(&["a.LOG", "b.LOG"].map(named)), None);
+        assert_eq!(newest_log(&[]), None);
+    }
+
+    #[test]
+    fn only_a_growing_file_of_which_something_was_read_may_lag_behind_its_listing() {
+        assert!(may_lag(Some(&known(100, 95))));
+        assert!(!may_lag(Some(&known(100, 0))) && !may_lag(None));
+        let closed = FileProgress { state: FileState::Closed, ..known(100, 95) };
+        assert!(!may_lag(Some(&closed)));
+    }
+
+    #[test]
+    fn what_was_refused_after_reading_is_not_read_at_every_poll() {
+        let then = "2025-06-03 12:00";
+        for refusal in [
+            too_large(2000, 1000),
+            day_too_large("2025-06-03".parse().unwrap(), 2000, 1000),
+            too_many_days(5000),
+        ] {
+            let refused =
+                FileProgress { state: FileState::Refused, refusal: Some(refusal), ..known(100, 0) };
+            assert_eq!(look(&entry(Some(100), then), Some(&refused), 1000), Look::Skip);
+            assert_eq!(look(&entry(Some(120), then), Some(&refused), 1000), Look::FromStart);
+        }
     }
 
     #[test]

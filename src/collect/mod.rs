@@ -41,7 +41,7 @@ pub use import::{ImportError, ImportReport, import_file};
 pub use judge::judge_stale;
 pub use replay::{ReplayReport, replay, replay_outdated};
 
-use decide::{Look, is_log, look};
+use decide::{IDLE_CHANGES, Look, is_log, look, may_lag, newest_log};
 use keep::{Kept, Origin, Waiting, keep};
 use reading::{ReadError, Reading, Request, Target, read_file};
 use room::{Room, make_room};
@@ -91,6 +91,8 @@ pub struct SourceMemory {
     folders: Option<Vec<String>>,
     /// File (the buffer's id) -> running time at which the source refused to delete it.
     kept_by_source: BTreeMap<i64, Duration>,
+    /// File (the buffer's id) -> how often in a row its listed size changed and no line came.
+    idle_changes: BTreeMap<i64, u32>,
 }
 
 /// What one cycle over one source did.
@@ -282,6 +284,7 @@ impl<'c> FolderCycle<'c, '_> {
         if !self.has_room(buffer)? {
             return Ok(Some(listed));
         }
+        let newest = newest_log(&listed.entries).filter(|_| !source.lists_true_sizes());
         for (at, entry) in listed.entries.iter().enumerate() {
             if self.watch.must_stop() {
                 break;
@@ -289,7 +292,23 @@ impl<'c> FolderCycle<'c, '_> {
             self.watch.progress(self.folder, at, listed.entries.len());
             let known = listed.known.get(&entry.name);
             let begun = self.watch.now();
-            match look(entry, known, self.config.max_file_bytes) {
+            let is_hint = newest == Some(at) && may_lag(known);
+            match self.looked(entry, known) {
+                Look::Skip if is_hint => {
+                    let (reading, is_gone) =
+                        match self.read(buffer, source, entry, known, true, false)? {
+                            Outcome::Read(reading) => (reading, false),
+                            Outcome::SourceGone(reading) => (reading, true),
+                        };
+                    let is_news = |read: &Reading| !known.is_some_and(|f| read.is_nothing_new(f));
+                    if let Some(reading) = reading.filter(is_news) {
+                        listed.is_current = false;
+                        waiting.push(self.waiting(reading, begun.uptime));
+                    }
+                    if is_gone {
+                        break;
+                    }
+                }
                 Look::Skip => continue,
                 Look::Refuse(refusal) => {
                     listed.is_current = false;
@@ -305,6 +324,7 @@ impl<'c> FolderCycle<'c, '_> {
                     let resume = action == Look::Resume;
                     match self.read(buffer, source, entry, known, resume, false)? {
                         Outcome::Read(reading) => {
+                            self.note_idle_change(entry, known, reading.as_ref());
                             waiting.extend(reading.map(|read| self.waiting(read, begun.uptime)));
                         }
                         Outcome::SourceGone(reading) => {
@@ -319,6 +339,40 @@ impl<'c> FolderCycle<'c, '_> {
             }
         }
         Ok(Some(listed))
+    }
+
+    /// What the listing says of a file. A size that often changed and brought no line is no measure: it
+    /// only says that there may be more behind the bytes taken.
+    fn looked(&self, entry: &Entry, known: Option<&FileProgress>) -> Look {
+        let look = look(entry, known, self.config.max_file_bytes);
+        let changes = known.and_then(|file| self.memory.idle_changes.get(&file.id));
+        if look == Look::FromStart
+            && changes.is_some_and(|changes| *changes >= IDLE_CHANGES)
+            && may_lag(known)
+        {
+            return Look::Resume;
+        }
+        look
+    }
+
+    /// Notes what a changed size brought, and tells once of a server whose sizes say nothing.
+    fn note_idle_change(
+        &mut self,
+        entry: &Entry,
+        known: Option<&FileProgress>,
+        reading: Option<&Reading>,
+    ) {
+        let (Some(file), Some(reading)) = (known, reading) else { return };
+        if !reading.goes_on_with(file) || reading.brings_lines() {
+            self.memory.idle_changes.remove(&file.id);
+        } else if entry.size.is_some() && entry.size != file.size_bytes {
+            let changes = self.memory.idle_changes.entry(file.id).or_default();
+            *changes = changes.saturating_add(1);
+            if *changes == IDLE_CHANGES {
+                let name = &entry.name;
+                journal::listed_size_says_nothing(&self.config.name, self.folder, name);
+            }
+        }
     }
 
     /// Whether more may be read; what central holds makes room first.
@@ -380,6 +434,11 @@ impl<'c> FolderCycle<'c, '_> {
                 self.report.error = Some(error);
                 Ok(Outcome::SourceGone(reading))
             }
+            Err(ReadError::Buffer(error)) if error.concerns_data() => {
+                self.report.files_failed += 1;
+                journal::file_failed(&self.config.name, self.folder, &entry.name, &error);
+                Ok(Outcome::Read(None))
+            }
             Err(ReadError::Buffer(error)) => Err(error),
             Err(ReadError::Source(error)) => {
                 self.report.files_failed += 1;
@@ -432,7 +491,24 @@ fn keep_all(
     let waiting = std::mem::take(waiting);
     let now = watch.now();
     let at_keeping = Instant::now();
-    let (kept, changed) = keep(buffer, &waiting, settings, &now.wall)?;
+    let (kept, changed) = match keep(buffer, &waiting, settings, &now.wall) {
+        Ok(all) => all,
+        // What one of them holds fits no row: the others are kept without it.
+        Err(error) if error.concerns_data() && waiting.len() > 1 => {
+            let mut each = Vec::new();
+            for one in waiting {
+                each.extend(keep_all(buffer, &mut vec![one], settings, watch, report)?);
+            }
+            return Ok(each);
+        }
+        Err(error) if error.concerns_data() => {
+            let Waiting { origin, reading, .. } = &waiting[0];
+            report.files_failed += 1;
+            journal::file_failed(origin.source, origin.folder, reading.name(), &error);
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
     report.keep_time += at_keeping.elapsed();
     report.sessions_changed += changed;
     if changed > 0 {

@@ -75,6 +75,13 @@ impl Reading {
         kept.sum()
     }
 
+    pub fn name(&self) -> &str {
+        match &self.target {
+            Target::Known(file) => &file.name,
+            Target::New(name) => name,
+        }
+    }
+
     /// Whether this is the same generation of `file`, and not another file of its name.
     pub fn goes_on_with(&self, file: &FileProgress) -> bool {
         matches!(&self.target, Target::Known(known) if known.id == file.id)
@@ -83,6 +90,14 @@ impl Reading {
     /// Whether lines came that were not there before; an open last line is none.
     pub fn brings_lines(&self) -> bool {
         self.stretches.len() > usize::from(self.open_line_at.is_some())
+    }
+
+    /// Whether `file` is as it was: the same generation, not a line more, listed as at the last look.
+    pub fn is_nothing_new(&self, file: &FileProgress) -> bool {
+        self.goes_on_with(file)
+            && self.stretches.is_empty()
+            && self.refusal.is_none()
+            && self.seen == Some((file.size_bytes, file.modified))
     }
 
     /// Brings a file's progress to where this reading ended.
@@ -330,7 +345,12 @@ fn transfer(
             if request.complete {
                 reading.take_open_line(&mut intake);
             }
-            reading.seen = Some((request.entry.size, request.entry.modified));
+            // Fewer bytes than listed: the next look asks once more, and what brings nothing further is
+            // then how this server counts (text mode, whole blocks).
+            let is_short = request.entry.size.is_some_and(|listed| came < listed);
+            if !is_short || request.complete || !reading.brings_lines() {
+                reading.seen = Some((request.entry.size, request.entry.modified));
+            }
             reading.quiet = Some(quiet_since(&reading, &intake, request.entry, moment));
             Ok(Some((Some(reading), None)))
         }

@@ -166,6 +166,10 @@ impl Source for DirectorySource {
         Ok(modified(&self.file(folder, name)?.1))
     }
 
+    fn lists_true_sizes(&self) -> bool {
+        true
+    }
+
     fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError> {
         let (path, _) = self.file(folder, name)?;
         fs::remove_file(&path).map_err(|source| disk(&path, source))

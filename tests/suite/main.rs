@@ -53,6 +53,7 @@ mod health;
 mod instructions;
 mod invariants;
 mod kills;
+mod listed_sizes;
 mod log_lines;
 mod manual;
 mod memory;

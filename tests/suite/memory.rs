@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::support::{
     agent::Agent,
     folder::Folder,
+    ftp::{Script, ScriptedFtp},
     measure::memory,
     process::{self, Running},
     wait,
@@ -126,4 +127,48 @@ fn the_worst_content_of_the_largest_size_costs_at_most_128_mib_and_the_neighbour
         running.wait_for_nth_line("cycle:", 1);
         stayed_below_the_limit(kind, running);
     }
+}
+
+#[test]
+fn a_file_that_does_not_end_and_was_listed_as_100_bytes_is_refused_and_not_read_at_every_poll() {
+    let listing = b"type=file;size=100;modify=20250603120000; 20250603.LOG\r\n";
+    let endless = PIECE.repeat(3 * usize::try_from(DEFAULT_MAX_FILE_BYTES).unwrap() / PIECE.len());
+    let script = Script::default().file(HOSTILE, "20250603.LOG", &endless).listing("MLSD", listing);
+    let server = ScriptedFtp::start(script);
+    let folder = Folder::of_three_machines();
+    folder.put(NEIGHBOUR, PIECE);
+    let mut agent = Agent::new();
+    agent.add_ftp("cu", &server.config());
+    agent.map_folders(0, &[(HOSTILE, "DEM12")]);
+    agent.add_directory("voisin", folder.path());
+    agent.map_folders(1, &[("SU12 (HYBRIDE)", "SU12")]);
+    agent.set("schedule.poll", "100ms");
+    let agent = limited(agent);
+    let running = agent.run();
+    wait_for_pieces(&agent, "SU12", 1);
+    running.wait_for_line("more than max_file_size");
+    let seen = running.log().matches("cycle:").count();
+    running.wait_for_nth_line("cycle:", seen + 4);
+    assert_eq!(server.count("RETR"), 1);
+    stayed_below_the_limit("a file without an end", running);
+}
+
+#[test]
+fn files_of_one_day_that_are_too_large_together_are_refused_by_name_and_the_rest_goes_on() {
+    let folder = Folder::of_three_machines();
+    for file in 0..4 {
+        let path = folder.path().join(HOSTILE).join(format!("20250603_{file}.LOG"));
+        let piece = move |number: u64| {
+            format!("{}|@StukUitgevoerd: {file} {number:x}\n", at(number)).into_bytes()
+        };
+        write_lines(&path, 3 * MIB, &piece);
+    }
+    folder.put(NEIGHBOUR, PIECE);
+    let agent = limited(Agent::on_directory(folder.path()));
+    let running = agent.run();
+    running.wait_for_line("20250603_2.LOG refused: with it the LOG files of 2025-06-03");
+    wait_for_pieces(&agent, "SU12", 1);
+    running.wait_for_nth_line("cycle:", 2);
+    stayed_below_the_limit("four large files of a day", running);
+    assert_eq!(agent.status_number("refused_files"), 2);
 }
