@@ -2,21 +2,28 @@
 //! feeds them the corpus.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use cu_agent::{
-    agent::{Agent, Stop},
+    agent::{Agent, Stop, settings},
     analyse::{Options, WaitStamp, sessions},
     buffer::{Buffer, FILE_NAME, HeaderFilter, SessionFilter},
+    collect::{self, SourceMemory, Watch, collect as collect_all},
     config,
     model::{Day, Session, hours_e4, is_harmless, rate_e2},
     parse::{Text, Words, parse as parse_text},
-    source::ftp::listing,
+    source::{
+        Entry, FolderListing, Source, SourceError,
+        ftp::listing::{self, Kind},
+    },
     status::{Figures, Hosts, Moment, Question, Reading, Site, health},
     update::{Ledger, parse_manifest, parse_state},
 };
@@ -257,5 +264,131 @@ pub fn buffer(bytes: &[u8]) {
     // A newer schema without a copy is refused; everything else is begun anew where it must be.
     if let Ok((buffer, _)) = Buffer::open_or_rebuild(&state_dir, "second", "now") {
         let _ = buffer.totals();
+    }
+}
+
+/// Whatever a listing claims and whatever a transfer brings, a cycle ends without an error of the buffer,
+/// and what it noted can be read again. The first byte chooses the form of the listing; an empty line ends
+/// it, and what follows is what every file holds.
+pub fn collect(bytes: &[u8]) {
+    let [form, bytes @ ..] = bytes else { return };
+    let cut = bytes.windows(2).position(|pair| pair == b"\n\n").unwrap_or(bytes.len());
+    let (listed, content) = bytes.split_at(cut);
+    let text = String::from_utf8_lossy(listed);
+    let rows = match form % 3 {
+        0 => listing::mlsd(&text).rows,
+        1 => listing::list(&text).rows,
+        _ => {
+            let bare = |name| listing::Row { kind: Kind::File, name, size: None, modified: None };
+            listing::nlst(&text).into_iter().map(bare).collect()
+        }
+    };
+    let files = rows.into_iter().filter(|row| row.kind == Kind::File && !row.name.contains('\0'));
+    let entries = files
+        .take(20)
+        .map(|row| Entry { name: row.name, size: row.size, modified: row.modified })
+        .collect();
+    let mut source = Claimed { entries, content: content.get(2..).unwrap_or_default() };
+
+    let password = |name: &str| (name == "FTP_PASS").then(|| "x".into());
+    let text = "[agent]\nid = \"fuzz\"\n[schedule]\nfile_quiet = \"0s\"\n[[source]]\nname = \"s\"\n\
+        kind = \"directory\"\npath = \"/nowhere\"\nmax_file_size = \"64KiB\"\n\
+        [source.folders]\nA = { nom = \"A\" }\n";
+    let config = config::parse(Path::new("config.toml"), text, &password).unwrap().config;
+    let state = StateDir::new();
+    let mut buffer = Buffer::open(&state.0, "fuzz", "now").unwrap();
+    let mut memory = SourceMemory::default();
+    let settings = settings(&config);
+    for cycle in 0..3 {
+        let watch = FuzzWatch(Duration::from_secs(cycle * 3600));
+        let (to, source_config) = (&mut buffer, &config.sources[0]);
+        collect_all(to, &mut source, source_config, &settings, &watch, &mut memory).unwrap();
+        // The second look is at changed claims: every file is longer by what it was said to be.
+        for entry in &mut source.entries {
+            entry.size = entry.size.map(|size| size.wrapping_mul(2));
+        }
+    }
+    for progress in buffer.folder_progress("s", "A").unwrap().into_values() {
+        assert!(progress.consumed_bytes <= 64 << 10, "{progress:?}");
+    }
+    assert!(buffer.check().is_ok());
+}
+
+/// A server that shows what it was told to, and hands over the same bytes for every name.
+struct Claimed<'b> {
+    entries: Vec<Entry>,
+    content: &'b [u8],
+}
+
+impl Source for Claimed<'_> {
+    fn folders(&mut self) -> Result<Vec<String>, SourceError> {
+        Ok(vec!["A".into()])
+    }
+
+    fn list(&mut self, _: &str) -> Result<FolderListing, SourceError> {
+        Ok(FolderListing { entries: self.entries.clone(), ..FolderListing::default() })
+    }
+
+    fn read(
+        &mut self,
+        folder: &str,
+        name: &str,
+        offset: u64,
+        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<u64, SourceError> {
+        let from = usize::try_from(offset).unwrap().min(self.content.len());
+        let (folder, name) = (folder.to_owned(), name.to_owned());
+        sink(&self.content[from..]).map_err(|source| SourceError::Sink { source, folder, name })?;
+        Ok((self.content.len() - from) as u64)
+    }
+
+    fn size(&mut self, _: &str, name: &str) -> Result<Option<u64>, SourceError> {
+        Ok(self.entries.iter().find(|entry| entry.name == name).and_then(|entry| entry.size))
+    }
+
+    fn modified(&mut self, _: &str, name: &str) -> Result<Option<NaiveDateTime>, SourceError> {
+        Ok(self.entries.iter().find(|entry| entry.name == name).and_then(|entry| entry.modified))
+    }
+
+    fn delete(&mut self, _: &str, _: &str) -> Result<(), SourceError> {
+        panic!("without a central nothing is deleted")
+    }
+
+    fn close(&mut self) {}
+}
+
+struct FuzzWatch(Duration);
+
+impl Watch for FuzzWatch {
+    fn now(&self) -> collect::Moment {
+        collect::Moment { boot: "boot".into(), uptime: self.0, wall: "2026-01-02 03:04:05".into() }
+    }
+
+    fn must_stop(&self) -> bool {
+        false
+    }
+
+    fn progress(&self, _: &str, _: usize, _: usize) {}
+
+    fn kept(&self) {}
+}
+
+/// A state directory of this process alone, in memory where the machine has that; gone when dropped.
+struct StateDir(PathBuf);
+
+impl StateDir {
+    fn new() -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let memory = Path::new("/dev/shm");
+        let root = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        Self(root.join(format!("cu-agent-fuzz-{}-{number}", std::process::id())))
+    }
+}
+
+impl Drop for StateDir {
+    fn drop(&mut self) {
+        // What stays is small, and no result.
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -104,6 +104,14 @@ pub fn deletion_refused(source: &str, folder: &str, name: &str, error: &dyn Erro
     );
 }
 
+/// The listed size of a file changes and no line comes: from here on it only says that there may be more.
+pub fn listed_size_says_nothing(source: &str, folder: &str, name: &str) {
+    log::warn!(
+        "{source}: the listed size of {folder}/{} keeps changing although no line came; it is taken as a sign of change only",
+        printable(name, 255)
+    );
+}
+
 /// What the source holds under the name is not what was read: nothing is deleted.
 pub fn file_not_deleted(source: &str, folder: &str, name: &str) {
     log::warn!(

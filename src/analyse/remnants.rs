@@ -2,7 +2,7 @@
 //! knows. Counted like events are: each line as often as the file that holds it most often holds it,
 //! so that a file read twice, renamed or cut in two changes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use chrono::TimeDelta;
 
@@ -45,55 +45,59 @@ pub fn debris_by_day<'t>(
 /// The remnants of one day from each file's part of it and each file's debris of it, in any order.
 pub fn remnants(parts: &[Part<'_, '_>], debris: &[&[Debris<'_>]], words: &Words) -> Remnants {
     let mut remnants = Remnants::default();
-    let lines = debris.iter().map(|of_file| of_file.iter().map(|one| (one.torn, one.text)));
-    for ((torn, _), count) in most_often(lines) {
-        let counted = if torn { &mut remnants.torn_lines } else { &mut remnants.malformed_lines };
+    let order = |a: &Debris<'_>, b: &Debris<'_>| (a.torn, a.text).cmp(&(b.torn, b.text));
+    most_often(debris.iter().map(|of_file| of_file.iter()), order, |one, count| {
+        let counted =
+            if one.torn { &mut remnants.torn_lines } else { &mut remnants.malformed_lines };
         *counted = counted.saturating_add(count);
-    }
+    });
     let odd = parts.iter().map(|part| {
-        let events = part.events().iter();
         let is_odd = |event: &&Event<'_>| match event.kind {
             Kind::Other => true,
             Kind::Job => event.job().is_none(),
             _ => false,
         };
-        events.filter(is_odd).map(|event| (event.kind, event.seconds, event.content()))
+        part.events().iter().filter(is_odd)
     });
-    for ((kind, _, (name, details)), count) in most_often(odd) {
-        let counted = if kind == Kind::Job {
+    let order = |a: &Event<'_>, b: &Event<'_>| {
+        (a.kind, a.seconds, a.content()).cmp(&(b.kind, b.seconds, b.content()))
+    };
+    most_often(odd, order, |event, count| {
+        let (name, details) = event.content();
+        let counted = if event.kind == Kind::Job {
             &mut remnants.malformed_lines
         } else if details.is_empty() && words.begins_a_word(name) {
             &mut remnants.torn_lines
         } else {
             let name = shown(name);
             if !remnants.unknown.contains_key(&name) && remnants.unknown.len() >= NAMES_LIMIT {
-                continue;
+                return;
             }
             remnants.unknown.entry(name).or_default()
         };
         *counted = counted.saturating_add(count);
-    }
+    });
     remnants
 }
 
-/// Every line of several files, as often as the file that holds it most often holds it; in order, so
-/// that what a bound leaves out does not depend on the files' order.
-fn most_often<L: Ord + std::hash::Hash>(
-    files: impl Iterator<Item = impl Iterator<Item = L>>,
-) -> BTreeMap<L, u32> {
-    let mut most = BTreeMap::new();
-    for file in files {
-        let mut in_file: HashMap<L, u32> = HashMap::new();
-        for line in file {
-            let count = in_file.entry(line).or_default();
-            *count = count.saturating_add(1);
-        }
-        for (line, count) in in_file {
-            let most: &mut u32 = most.entry(line).or_default();
-            *most = count.max(*most);
-        }
+/// Hands over every line of several files, as often as the file that holds it most often holds it; in
+/// order, so that what a bound leaves out does not depend on the files' order. A line costs two words
+/// of memory, also where a day holds hundreds of thousands that all differ.
+fn most_often<'l, R: 'l>(
+    files: impl Iterator<Item = impl Iterator<Item = &'l R>>,
+    order: impl Fn(&R, &R) -> Ordering,
+    mut take: impl FnMut(&'l R, u32),
+) {
+    let mut all: Vec<(&R, u32)> = Vec::new();
+    for (file, rows) in (0..).zip(files) {
+        all.extend(rows.map(|row| (row, file)));
     }
-    most
+    all.sort_unstable_by(|(a, of_a), (b, of_b)| order(a, b).then_with(|| of_a.cmp(of_b)));
+    for same in all.chunk_by(|(a, _), (b, _)| order(a, b).is_eq()) {
+        let in_files = same.chunk_by(|(_, of_a), (_, of_b)| of_a == of_b).map(<[_]>::len);
+        let most = in_files.max().unwrap_or_default();
+        take(same[0].0, u32::try_from(most).unwrap_or(u32::MAX));
+    }
 }
 
 fn shown(name: &str) -> ShortText {

@@ -64,6 +64,20 @@ impl BufferError {
             || matches!(self, Self::Unpack { .. } | Self::Damaged { .. })
     }
 
+    /// What was to be written does not fit its row: it concerns the file that it came from, and no other.
+    pub fn concerns_data(&self) -> bool {
+        let Self::Sqlite { source, .. } = self else { return false };
+        matches!(
+            source,
+            rusqlite::Error::ToSqlConversionFailure(_)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+        ) || matches!(
+            source.sqlite_error_code(),
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
+        )
+    }
+
     /// There is no room: reading stops until there is.
     pub fn is_full(&self) -> bool {
         matches!(self.code(), Some(ErrorCode::DiskFull))

@@ -6,7 +6,7 @@ use chrono::NaiveDateTime;
 use rusqlite::{OptionalExtension, Row, params, types::Type};
 
 use super::{Batch, Buffer, BufferError, error::During};
-use crate::model::Day;
+use crate::{model::Day, parse::NAMES_LIMIT};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FileState {
@@ -77,6 +77,15 @@ pub struct FileTally {
     pub unknown: Vec<(String, u64)>,
 }
 
+/// A count as SQLite keeps it. What a server claims is bounded where it comes in (`Entry::bounded`); this
+/// is the last net below: no number may make a row that cannot be written.
+pub(super) fn bounded(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The name that unknown events beyond [`NAMES_LIMIT`] of a file are counted under.
+pub const OTHER_NAMES: &str = "…others";
+
 const COLUMNS: &str = "id, machine_id, name, generation, state, refusal, size_bytes, modified,
     consumed_bytes, tail_hash, open_line_at, in_long_line, quiet_boot, quiet_since_s";
 
@@ -104,19 +113,22 @@ fn progress(row: &Row<'_>) -> rusqlite::Result<FileProgress> {
 }
 
 impl Buffer {
-    /// The newest generation of every name known in a folder.
+    /// The newest generation of every name known in a folder, by name.
     pub fn folder_progress(
         &self,
         source: &str,
         folder: &str,
-    ) -> Result<Vec<FileProgress>, BufferError> {
+    ) -> Result<BTreeMap<String, FileProgress>, BufferError> {
         self.connection
             .prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM log_file f WHERE source = ?1 AND folder = ?2
                  AND generation = (SELECT max(generation) FROM log_file g
                      WHERE g.source = f.source AND g.folder = f.folder AND g.name = f.name)"
             ))
-            .and_then(|mut select| select.query_map(params![source, folder], progress)?.collect())
+            .and_then(|mut select| {
+                let by_name = |row: &Row<'_>| progress(row).map(|file| (file.name.clone(), file));
+                select.query_map(params![source, folder], by_name)?.collect()
+            })
             .during("read file progress", &self.path)
     }
 
@@ -222,14 +234,14 @@ impl Batch<'_> {
             .and_then(|mut update| {
                 update.execute(params![
                     file.id,
-                    file.size_bytes,
+                    file.size_bytes.map(bounded),
                     file.modified,
-                    file.consumed_bytes,
+                    bounded(file.consumed_bytes),
                     file.tail_hash,
-                    file.open_line_at,
+                    file.open_line_at.map(bounded),
                     file.in_long_line,
                     quiet.map(|mark| &mark.boot),
-                    quiet.map(|mark| mark.since_s),
+                    quiet.map(|mark| bounded(mark.since_s)),
                     read_at,
                 ])
             })
@@ -257,9 +269,15 @@ impl Batch<'_> {
                     "UPDATE log_file SET lines = lines + ?2, events = events + ?3,
                          rejected = rejected + ?4 WHERE id = ?1 RETURNING lines - ?2",
                 )?
-                .query_row(params![file_id, tally.lines, tally.events, rejected], |row| {
-                    row.get(0)
-                })?;
+                .query_row(
+                    params![
+                        file_id,
+                        bounded(tally.lines),
+                        bounded(tally.events),
+                        bounded(rejected)
+                    ],
+                    |row| row.get(0),
+                )?;
             for (reason, lines, first_line, sample) in &tally.rejects {
                 self.transaction
                     .prepare_cached(
@@ -267,19 +285,54 @@ impl Batch<'_> {
                          VALUES (?1, ?2, ?3, ?4, ?5)
                          ON CONFLICT DO UPDATE SET lines = lines + excluded.lines",
                     )?
-                    .execute(params![file_id, reason, lines, lines_before + first_line, sample])?;
+                    .execute(params![
+                        file_id,
+                        reason,
+                        bounded(*lines),
+                        bounded(lines_before.saturating_add(*first_line)),
+                        sample
+                    ])?;
             }
+            let mut room = self.room_for_names(file_id, &tally.unknown)?;
             for (name, events) in &tally.unknown {
+                let name: &str = match self.knows_name(file_id, name)? {
+                    true => name,
+                    false if room > 0 => {
+                        room -= 1;
+                        name
+                    }
+                    false => OTHER_NAMES,
+                };
                 self.transaction
                     .prepare_cached(
                         "INSERT INTO unknown_event (file_id, name, events) VALUES (?1, ?2, ?3)
                          ON CONFLICT DO UPDATE SET events = events + excluded.events",
                     )?
-                    .execute(params![file_id, name, events])?;
+                    .execute(params![file_id, name, bounded(*events)])?;
             }
             Ok(())
         };
         add().during("count lines", self.path)
+    }
+
+    /// How many more names of unknown events may be told apart of a file.
+    fn room_for_names(&self, file_id: i64, more: &[(String, u64)]) -> rusqlite::Result<usize> {
+        if more.is_empty() {
+            return Ok(0);
+        }
+        let known: usize = self
+            .transaction
+            .prepare_cached("SELECT count(*) FROM unknown_event WHERE file_id = ?1 AND name <> ?2")?
+            .query_row(params![file_id, OTHER_NAMES], |row| row.get(0))?;
+        Ok(NAMES_LIMIT.saturating_sub(known))
+    }
+
+    fn knows_name(&self, file_id: i64, name: &str) -> rusqlite::Result<bool> {
+        self.transaction
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM unknown_event WHERE file_id = ?1 AND name = ?2)",
+            )?
+            .query_row(params![file_id, name], |row| row.get(0))
     }
 
     /// Forgets the counts of a file, before they are counted anew from its raw bytes.
@@ -332,7 +385,7 @@ impl Buffer {
                  FROM raw_chunk WHERE file_id = ?1",
             )
             .and_then(|mut select| {
-                select.query_row(params![file.id, file.consumed_bytes], |row| row.get(0))
+                select.query_row(params![file.id, bounded(file.consumed_bytes)], |row| row.get(0))
             })
             .during("look at raw bytes", &self.path)
     }

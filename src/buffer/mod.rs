@@ -37,13 +37,13 @@ mod versions;
 
 pub use damage::SetAside;
 pub use error::BufferError;
-pub use files::{FileProgress, FileState, FileTally, HeldFile, QuietMark};
+pub use files::{FileProgress, FileState, FileTally, HeldFile, OTHER_NAMES, QuietMark};
 pub use judged::{Judged, StoredDay};
 pub use link::{CENTRAL, LinkState};
 pub use lock::StateLock;
 pub use outbox::{Pending, Waiting};
 pub use overview::{HeaderFilter, SessionHeader};
-pub use raw::{Chunk, TAIL_BYTES, joined, tail_hash};
+pub use raw::{Chunk, ChunkMark, TAIL_BYTES, tail_hash};
 pub use report::{
     AsideReport, FileReport, LineTotals, MachineReport, SessionFilter, StoredSession, Totals,
 };

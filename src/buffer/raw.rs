@@ -7,13 +7,17 @@ use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 use zstd::bulk::{Compressor, Decompressor};
 
-use super::{Batch, Buffer, BufferError, error::During};
+use super::{Batch, Buffer, BufferError, error::During, files::bounded};
 
 /// How many of the last consumed bytes the next reading checks before it believes the rest.
 pub const TAIL_BYTES: usize = 1024;
 
 /// Fast, and most of what a higher level would gain on such text.
 const ZSTD_LEVEL: i32 = 1;
+
+/// No chunk that is written is longer: a reading is made durable in parts of a few megabytes. A length
+/// beyond is a damaged row, for which no memory is asked.
+const MOST_CHUNK_BYTES: u64 = 16 << 20;
 
 /// What the next reading must find in front of its first new byte.
 pub fn tail_hash(tail: &[u8]) -> [u8; 32] {
@@ -29,23 +33,56 @@ pub struct Chunk {
     pub bytes: Option<Vec<u8>>,
 }
 
-/// The kept bytes of a file's chunks as one text. A file in one chunk, as most are, is not copied.
-pub fn joined(chunks: Vec<Chunk>) -> Vec<u8> {
-    let kept_bytes =
-        chunks.iter().filter_map(|chunk| Some(chunk.bytes.as_ref()?.len())).sum::<usize>();
-    let mut kept = chunks.into_iter().filter_map(|chunk| chunk.bytes);
-    let mut whole = kept.next().unwrap_or_default();
-    whole.reserve_exact(kept_bytes - whole.len());
-    for mut bytes in kept {
-        whole.append(&mut bytes);
-    }
-    whole
+/// Where a chunk of a file stands, without its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ChunkMark {
+    pub start: u64,
+    pub length: u64,
+    /// Its bytes are kept: no part of an endless line.
+    pub is_kept: bool,
 }
 
 impl Buffer {
-    /// All chunks of a file in order.
-    pub fn chunks(&self, file_id: i64) -> Result<Vec<Chunk>, BufferError> {
-        read_chunks(&self.connection, &self.path, file_id, &Zstd::default())
+    /// Where the chunks of a file stand, in order.
+    pub fn chunk_marks(&self, file_id: i64) -> Result<Vec<ChunkMark>, BufferError> {
+        self.connection
+            .prepare_cached(
+                "SELECT start_byte, length_bytes, bytes IS NOT NULL FROM raw_chunk
+                 WHERE file_id = ?1 ORDER BY start_byte",
+            )
+            .and_then(|mut select| {
+                let mark = |row: &rusqlite::Row<'_>| {
+                    Ok(ChunkMark { start: row.get(0)?, length: row.get(1)?, is_kept: row.get(2)? })
+                };
+                select.query_map([file_id], mark)?.collect()
+            })
+            .during("read raw bytes", &self.path)
+    }
+
+    /// The bytes of the chunk that begins at `start`; empty where none are kept.
+    pub fn chunk_bytes(&self, file_id: i64, start: u64) -> Result<Vec<u8>, BufferError> {
+        let mut found = Vec::new();
+        each_chunk(
+            &self.connection,
+            &self.path,
+            &Zstd::default(),
+            file_id,
+            Some(start),
+            |chunk| {
+                found = chunk.bytes.unwrap_or_default();
+                Ok(())
+            },
+        )?;
+        Ok(found)
+    }
+
+    /// Hands over the chunks of a file in order, one at a time: a huge file is never in memory whole.
+    pub fn each_chunk(
+        &self,
+        file_id: i64,
+        take: impl FnMut(Chunk) -> Result<(), BufferError>,
+    ) -> Result<(), BufferError> {
+        each_chunk(&self.connection, &self.path, &Zstd::default(), file_id, None, take)
     }
 }
 
@@ -76,14 +113,51 @@ impl Batch<'_> {
                 "INSERT INTO raw_chunk (file_id, start_byte, length_bytes, bytes)
                  VALUES (?1, ?2, ?3, ?4)",
             )
-            .and_then(|mut insert| insert.execute(params![file_id, start, length, packed]))
+            .and_then(|mut insert| {
+                insert.execute(params![file_id, bounded(start), bounded(length), packed])
+            })
             .during("keep raw bytes", self.path)?;
         Ok(())
     }
 
-    /// All chunks of a file in order.
-    pub fn chunks(&self, file_id: i64) -> Result<Vec<Chunk>, BufferError> {
-        read_chunks(&self.transaction, self.path, file_id, &self.zstd)
+    /// Hands over the chunks of a file in order, one at a time: a huge file is never in memory whole.
+    pub fn each_chunk(
+        &self,
+        file_id: i64,
+        take: impl FnMut(Chunk) -> Result<(), BufferError>,
+    ) -> Result<(), BufferError> {
+        each_chunk(&self.transaction, self.path, &self.zstd, file_id, None, take)
+    }
+
+    /// The kept bytes of a file as one text, which will be about `length` long. A file in one chunk, as
+    /// most are, is not copied.
+    pub fn whole(&self, file_id: i64, length: u64) -> Result<Vec<u8>, BufferError> {
+        let mut whole = Vec::new();
+        self.each_chunk(file_id, |chunk| {
+            let Some(mut bytes) = chunk.bytes else { return Ok(()) };
+            if whole.is_empty() {
+                whole = bytes;
+            } else {
+                let missing = usize::try_from(length.min(MOST_CHUNK_BYTES)).unwrap_or_default();
+                whole.reserve_exact(missing.saturating_sub(whole.len()).max(bytes.len()));
+                whole.append(&mut bytes);
+            }
+            Ok(())
+        })?;
+        Ok(whole)
+    }
+
+    /// Where a file's chunks end altogether, and whether some part of it is not kept.
+    pub fn extent(&self, file_id: i64) -> Result<(u64, bool), BufferError> {
+        self.transaction
+            .prepare_cached(
+                "SELECT coalesce(sum(length_bytes), 0), count(*) > count(bytes)
+                 FROM raw_chunk WHERE file_id = ?1",
+            )
+            .and_then(|mut select| {
+                select.query_row([file_id], |row| Ok((row.get(0)?, row.get(1)?)))
+            })
+            .during("look at raw bytes", self.path)
     }
 
     /// Drops everything kept from `start` on (an open last line that got its rest).
@@ -91,7 +165,7 @@ impl Batch<'_> {
         self.transaction
             .execute(
                 "DELETE FROM raw_chunk WHERE file_id = ?1 AND start_byte >= ?2",
-                params![file_id, start],
+                params![file_id, bounded(start)],
             )
             .during("drop an open line", self.path)?;
         Ok(())
@@ -114,26 +188,29 @@ impl Batch<'_> {
         if count < 2 || holes > 0 || length > most_bytes {
             return Ok(());
         }
-        let whole = joined(self.chunks(file_id)?);
+        let whole = self.whole(file_id, length)?;
         self.truncate(file_id, 0)?;
         self.append(file_id, 0, &whole)
     }
 }
 
-fn read_chunks(
+fn each_chunk(
     connection: &Connection,
     path: &Path,
-    file_id: i64,
     zstd: &Zstd,
-) -> Result<Vec<Chunk>, BufferError> {
+    file_id: i64,
+    only: Option<u64>,
+    mut take: impl FnMut(Chunk) -> Result<(), BufferError>,
+) -> Result<(), BufferError> {
     let mut select = connection
         .prepare_cached(
             "SELECT start_byte, length_bytes, bytes FROM raw_chunk
-             WHERE file_id = ?1 ORDER BY start_byte",
+             WHERE file_id = ?1 AND start_byte BETWEEN ?2 AND ?3 ORDER BY start_byte",
         )
         .during("read raw bytes", path)?;
-    let mut rows = select.query([file_id]).during("read raw bytes", path)?;
-    let mut chunks = Vec::new();
+    let (first, last) =
+        only.map_or((0, bounded(u64::MAX)), |start| (bounded(start), bounded(start)));
+    let mut rows = select.query(params![file_id, first, last]).during("read raw bytes", path)?;
     while let Some(row) = rows.next().during("read raw bytes", path)? {
         let read = || -> rusqlite::Result<(u64, u64, Option<&[u8]>)> {
             Ok((row.get(0)?, row.get(1)?, row.get_ref(2)?.as_blob_or_null()?))
@@ -147,9 +224,9 @@ fn read_chunks(
                 source,
             })
         });
-        chunks.push(Chunk { start, length, bytes: bytes.transpose()? });
+        take(Chunk { start, length, bytes: bytes.transpose()? })?;
     }
-    Ok(chunks)
+    Ok(())
 }
 
 /// zstd's working memory, a hundred kilobytes and more, made once for as long as this lives: an allocator
@@ -176,6 +253,9 @@ impl Zstd {
     }
 
     fn unpack(&self, packed: &[u8], length: u64) -> io::Result<Vec<u8>> {
+        if length > MOST_CHUNK_BYTES {
+            return Err(io::Error::other(format!("a chunk of {length} bytes was never written")));
+        }
         let length = usize::try_from(length).map_err(io::Error::other)?;
         let mut unpacking = self.unpacking.borrow_mut();
         let decompressor = match &mut *unpacking {

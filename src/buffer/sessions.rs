@@ -79,6 +79,26 @@ impl Batch<'_> {
             .during("look up a day's files", self.path)
     }
 
+    /// Bytes of all files but `file_id` that hold events of a (machine, day) so far.
+    pub fn bytes_of_day(
+        &self,
+        machine_id: i64,
+        day: Day,
+        file_id: i64,
+    ) -> Result<u64, BufferError> {
+        self.transaction
+            .prepare_cached(
+                "SELECT coalesce(sum(f.consumed_bytes), 0)
+                 FROM session s JOIN file_session fs ON fs.session_id = s.id
+                 JOIN log_file f ON f.id = fs.file_id
+                 WHERE s.machine_id = ?1 AND s.day = ?2 AND f.id <> ?3",
+            )
+            .and_then(|mut select| {
+                select.query_row(params![machine_id, day, file_id], |row| row.get(0))
+            })
+            .during("look up a day's files", self.path)
+    }
+
     /// The events of a stored session some of whose files gave up their raw bytes, so that it can
     /// not be computed anew in full; `None` where all bytes are held.
     pub fn events_beyond_raw(&self, machine_id: i64, day: Day) -> Result<Option<u64>, BufferError> {

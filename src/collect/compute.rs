@@ -9,7 +9,7 @@ use crate::{
         ANALYSIS_VERSION, Part, Remnants, days_touched, debris_by_day, parts_by_day, remnants,
         session_of_day,
     },
-    buffer::{Batch, BufferError, Changed, Chunk, joined},
+    buffer::{Batch, BufferError, Changed},
     journal,
     model::{Day, Session},
     parse::{Debris, Parsed, Text, parse},
@@ -20,6 +20,10 @@ const LOG_SOURCES_CHARS: usize = 255;
 /// Up to here a file is held in memory as one text; beyond, only its chunks with events of the
 /// wanted days are.
 const WHOLE_BYTES: u64 = 16 << 20;
+
+/// Days are computed together as long as their files are not larger than this: then a file of several
+/// days is read once for all of them.
+const TOGETHER_BYTES: u64 = 8 << 20;
 
 /// The days of one machine that changed, with the files of this batch that hold events of each.
 pub(super) type Touched = BTreeMap<Day, BTreeMap<i64, String>>;
@@ -45,26 +49,58 @@ pub(super) fn recompute(
     let (Some(&first), Some(&last)) = (touched.keys().next(), touched.keys().next_back()) else {
         return Ok(0);
     };
-    let computed = computed(batch, &files_of_day, at_hand, settings)?;
     let mut history = History::load(batch, machine_id, (first, last), settings)?;
     let mut changed = 0;
-    for ((&day, files), Computed { session, remnants }) in files_of_day.iter().zip(computed) {
-        let held = batch.events_beyond_raw(machine_id, day)?;
-        if held.is_some_and(|events| session.figures.events < events) {
-            // Its older bytes made room long ago; what is left of them would only shrink it. The new
-            // file feeds no session, so it stays on its source.
-            journal::day_kept(day, files.values());
-            changed += u64::from(history.judge_stored(batch, day)?);
-            continue;
+    while !files_of_day.is_empty() {
+        let later = beyond_memory(batch, &files_of_day)?;
+        let later = later.map_or_else(BTreeMap::new, |day| files_of_day.split_off(&day));
+        let group = std::mem::replace(&mut files_of_day, later);
+        let computed = computed(batch, &group, at_hand, settings)?;
+        for ((&day, files), Computed { session, remnants }) in group.iter().zip(computed) {
+            let held = batch.events_beyond_raw(machine_id, day)?;
+            if held.is_some_and(|events| session.figures.events < events) {
+                // Its older bytes made room long ago; what is left of them would only shrink it. The
+                // new file feeds no session, so it stays on its source.
+                journal::day_kept(day, files.values());
+                changed += u64::from(history.judge_stored(batch, day)?);
+                continue;
+            }
+            let judged = history.judge(batch, day, &session, remnants)?;
+            let ids: Vec<i64> = files.keys().copied().collect();
+            let sources = log_sources(files.values());
+            let change = batch.put_session(
+                machine_id,
+                &session,
+                &judged,
+                &ids,
+                &sources,
+                ANALYSIS_VERSION,
+            )?;
+            changed += u64::from(change != Changed::Same);
         }
-        let judged = history.judge(batch, day, &session, remnants)?;
-        let ids: Vec<i64> = files.keys().copied().collect();
-        let sources = log_sources(files.values());
-        let change =
-            batch.put_session(machine_id, &session, &judged, &ids, &sources, ANALYSIS_VERSION)?;
-        changed += u64::from(change != Changed::Same);
     }
     Ok(changed)
+}
+
+/// The first day whose files do not fit into memory with those of the days before it.
+fn beyond_memory(
+    batch: &Batch<'_>,
+    files_of_day: &BTreeMap<Day, BTreeMap<i64, String>>,
+) -> Result<Option<Day>, BufferError> {
+    let mut files: BTreeSet<i64> = BTreeSet::new();
+    let mut bytes: u64 = 0;
+    for (at, (day, of_day)) in files_of_day.iter().enumerate() {
+        let before = bytes;
+        for id in of_day.keys() {
+            if files.insert(*id) {
+                bytes = bytes.saturating_add(batch.extent(*id)?.0);
+            }
+        }
+        if at > 0 && bytes > before && bytes > TOGETHER_BYTES {
+            return Ok(Some(*day));
+        }
+    }
+    Ok(None)
 }
 
 /// What the bytes of a day amount to.
@@ -89,7 +125,7 @@ fn computed(
     let mut unpacked: BTreeMap<i64, Vec<Vec<u8>>> = BTreeMap::new();
     for &file_id in &file_ids {
         if !at_hand.contains_key(&file_id) {
-            unpacked.insert(file_id, wanted_bytes(batch.chunks(file_id)?, &days, settings));
+            unpacked.insert(file_id, wanted_bytes(batch, file_id, &days, settings)?);
         }
     }
     for &file_id in &file_ids {
@@ -129,20 +165,31 @@ fn computed(
 }
 
 /// One text where the file is of an ordinary size, so that nothing depends on how it was read.
-fn wanted_bytes(chunks: Vec<Chunk>, days: &BTreeSet<Day>, settings: &Settings) -> Vec<Vec<u8>> {
-    let whole_bytes: u64 = chunks.iter().map(|chunk| chunk.length).sum();
-    let has_hole = chunks.iter().any(|chunk| chunk.bytes.is_none());
+fn wanted_bytes(
+    batch: &Batch<'_>,
+    file_id: i64,
+    days: &BTreeSet<Day>,
+    settings: &Settings,
+) -> Result<Vec<Vec<u8>>, BufferError> {
+    let (whole_bytes, has_hole) = batch.extent(file_id)?;
     if whole_bytes <= WHOLE_BYTES && !has_hole {
-        return vec![joined(chunks)];
+        return Ok(vec![batch.whole(file_id, whole_bytes)?]);
     }
-    let kept = chunks.into_iter().filter_map(|chunk| chunk.bytes);
-    kept.filter(|bytes| {
-        let text = Text::new(bytes);
-        let parsed = parse(&text, &settings.words);
-        let found = days_touched(&parsed.events, settings.options.day_start);
-        found.keys().any(|day| days.contains(day))
-    })
-    .collect()
+    let mut wanted = Vec::new();
+    batch.each_chunk(file_id, |chunk| {
+        let Some(bytes) = chunk.bytes else { return Ok(()) };
+        let is_wanted = {
+            let text = Text::new(&bytes);
+            let parsed = parse(&text, &settings.words);
+            let found = days_touched(&parsed.events, settings.options.day_start);
+            found.keys().any(|day| days.contains(day))
+        };
+        if is_wanted {
+            wanted.push(bytes);
+        }
+        Ok(())
+    })?;
+    Ok(wanted)
 }
 
 fn parsed_of<'t>(texts: &'t [Text<'_>], settings: &Settings) -> Parsed<'t> {

@@ -40,10 +40,13 @@ pub fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) ->
     let Some(known) = known else { return Look::FromStart };
     match known.state {
         FileState::Refused => {
-            // Without a size only reading told that it is too large; that is not tried every poll.
-            let same = entry.size.is_none() && entry.modified == known.modified;
+            // Only reading told that it is too large, or what it holds; that is not tried every poll.
+            let same = (entry.size, entry.modified) == (known.size_bytes, known.modified);
             let limit = format!("= {max_file_bytes}");
-            let by_this_limit = known.refusal.as_deref().is_some_and(|text| text.ends_with(&limit));
+            let by_this_limit = known
+                .refusal
+                .as_deref()
+                .is_some_and(|text| text.ends_with(&limit) || text.ends_with(MOST_DAYS_OF_A_FILE));
             return if same && by_this_limit { Look::Skip } else { Look::FromStart };
         }
         FileState::Deleted | FileState::Replaced => return Look::FromStart,
@@ -57,9 +60,44 @@ pub fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) ->
     if size < seen || known.open_line_at.is_some() { Look::FromStart } else { Look::Resume }
 }
 
+/// The file that a machine writes at the moment: the one of the latest day by its name, of several the
+/// last by name. `None` where no name has a day.
+pub fn newest_log(entries: &[Entry]) -> Option<usize> {
+    let days = entries.iter().enumerate().map(|(at, entry)| (day_in_name(&entry.name), at));
+    let newest = days.max_by_key(|&(day, at)| (day, &entries[at].name))?;
+    newest.0.map(|_| newest.1)
+}
+
+/// A listed size is a hint: the newest file is asked for what stands behind the bytes taken although
+/// its size stands still.
+pub fn may_lag(known: Option<&FileProgress>) -> bool {
+    known.is_some_and(|file| file.state == FileState::Growing && file.consumed_bytes > 0)
+}
+
+/// So often a file's listed size may change without a line before it is no measure of it.
+pub const IDLE_CHANGES: u32 = 3;
+
 /// Why a file of `size` bytes is not read.
 pub fn too_large(size: u64, max_file_bytes: u64) -> String {
     format!("{size} bytes are more than max_file_size = {max_file_bytes}")
+}
+
+/// Why a file is not read that would make a day larger than one file may be. The union of a day's files
+/// is computed in memory, so the limit is the same.
+pub fn day_too_large(day: Day, bytes: u64, max_file_bytes: u64) -> String {
+    format!(
+        "with it the LOG files of {day} are {bytes} bytes, more than max_file_size = {max_file_bytes}"
+    )
+}
+
+/// Days of which one reading may hold events. A machine's LOG is of one day; each day of a file would be
+/// a session in central.
+pub const MOST_DAYS: usize = 1000;
+const MOST_DAYS_OF_A_FILE: &str = "more than the 1000 that a LOG may hold";
+
+/// Why a file of events of very many days is not read.
+pub fn too_many_days(days: usize) -> String {
+    format!("events of {days} days, {MOST_DAYS_OF_A_FILE}")
 }
 
 /// The moment of a look: the computer's own running time, and a wall clock that is only noted.
@@ -189,6 +227,38 @@ mod tests {
             assert_eq!(look(&entry, Some(&known(100, 95)), 1000), expected, "{case}");
         }
         assert_eq!(look(&entry(Some(1), then), None, 1000), Look::FromStart);
+    }
+
+    #[test]
+    fn the_newest_log_is_the_one_of_the_latest_day_in_its_name() {
+        let named = |name: &str| Entry { name: name.into(), size: None, modified: None };
+        let names = ["20250602.LOG", "20250604.LOG", "20250603.LOG", "20250604_B.LOG", "z.LOG"];
+        assert_eq!(newest_log(&names.map(named)), Some(3));
+        assert_eq!(newest_log(&["a.LOG", "b.LOG"].map(named)), None);
+        assert_eq!(newest_log(&[]), None);
+    }
+
+    #[test]
+    fn only_a_growing_file_of_which_something_was_read_may_lag_behind_its_listing() {
+        assert!(may_lag(Some(&known(100, 95))));
+        assert!(!may_lag(Some(&known(100, 0))) && !may_lag(None));
+        let closed = FileProgress { state: FileState::Closed, ..known(100, 95) };
+        assert!(!may_lag(Some(&closed)));
+    }
+
+    #[test]
+    fn what_was_refused_after_reading_is_not_read_at_every_poll() {
+        let then = "2025-06-03 12:00";
+        for refusal in [
+            too_large(2000, 1000),
+            day_too_large("2025-06-03".parse().unwrap(), 2000, 1000),
+            too_many_days(5000),
+        ] {
+            let refused =
+                FileProgress { state: FileState::Refused, refusal: Some(refusal), ..known(100, 0) };
+            assert_eq!(look(&entry(Some(100), then), Some(&refused), 1000), Look::Skip);
+            assert_eq!(look(&entry(Some(120), then), Some(&refused), 1000), Look::FromStart);
+        }
     }
 
     #[test]

@@ -239,13 +239,16 @@ impl FolderCycle<'_, '_> {
     fn is_all_confirmed(&self, buffer: &Buffer, file: &FileProgress) -> Result<bool, BufferError> {
         let confirmed = buffer.confirmed_days(file.id)?;
         let day_start = self.settings.options.day_start;
-        let mut kept = buffer.chunks(file.id)?.into_iter().filter_map(|chunk| chunk.bytes);
-        let is_in_central = |bytes: Vec<u8>| {
+        let mut is_in_central = true;
+        buffer.each_chunk(file.id, |chunk| {
+            let Some(bytes) = chunk.bytes.filter(|_| is_in_central) else { return Ok(()) };
             let text = Text::new(&bytes);
             let events = parse(&text, &self.settings.words).events;
-            days_touched(&events, day_start).keys().all(|day| confirmed.contains(day))
-        };
-        Ok(kept.all(is_in_central))
+            let days = days_touched(&events, day_start);
+            is_in_central = days.keys().all(|day| confirmed.contains(day));
+            Ok(())
+        })?;
+        Ok(is_in_central)
     }
 
     /// The file is not the one that was closed: its growth, or a new generation of its name.

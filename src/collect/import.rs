@@ -61,10 +61,10 @@ pub fn import_file(
     settings: &Settings,
     moment: &Moment,
 ) -> Result<ImportReport, ImportError> {
-    let origin = Origin { source: SOURCE, folder, machine };
+    let origin = Origin { source: SOURCE, folder, machine, max_file_bytes };
     let known: Option<FileProgress> = buffer.file_progress(SOURCE, folder, name)?;
     let size = source.size(directory, name)?;
-    let entry = Entry { name: name.to_owned(), size, modified: None };
+    let entry = Entry { name: name.to_owned(), size, modified: None }.bounded();
     let mut report = ImportReport::default();
     let last = match size.filter(|size| *size > max_file_bytes) {
         Some(size) => {

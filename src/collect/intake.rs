@@ -3,12 +3,12 @@
 //!
 //! What must never happen here: bytes taken although the ones before them are not the ones consumed;
 //! anything taken behind the last line end of a file that may still grow; memory that grows with a
-//! line that does not end.
+//! line that does not end, or with what is kept of the file.
 
 use std::collections::VecDeque;
 
 use crate::{
-    buffer::{Chunk, TAIL_BYTES, tail_hash},
+    buffer::{BufferError, ChunkMark, TAIL_BYTES, tail_hash},
     parse::LINE_LIMIT_BYTES,
 };
 
@@ -19,8 +19,9 @@ enum Expected {
     Anything,
     /// The end of what was consumed.
     Tail { hash: [u8; 32], length: usize, got: Vec<u8> },
-    /// All that was consumed, chunk by chunk.
-    Same { chunks: VecDeque<Chunk>, at_in_first: usize },
+    /// All that was consumed, chunk by chunk; `known` are the bytes of the first one, once they are
+    /// needed.
+    Same { chunks: VecDeque<ChunkMark>, known: Option<Vec<u8>>, at_in_first: usize },
 }
 
 /// A stretch of a file that may be kept.
@@ -36,6 +37,18 @@ pub enum Stretch {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the file is not the one that was read before")]
 pub struct OtherFile;
+
+/// Why bytes were not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTaken {
+    #[error(transparent)]
+    Other(#[from] OtherFile),
+    #[error(transparent)]
+    Buffer(#[from] BufferError),
+}
+
+/// Looks up the kept bytes of the chunk that begins at an offset.
+pub type Kept<'k> = dyn FnMut(u64) -> Result<Vec<u8>, BufferError> + 'k;
 
 #[derive(Debug)]
 pub struct Intake {
@@ -69,16 +82,13 @@ impl Intake {
     /// A whole file, of which `chunks` were read before: as long as the bytes are the same they are
     /// known, and where they are not it is another file of that name. `None` where a stretch was
     /// passed over: it cannot be compared, and the union of files makes another generation harmless.
-    pub fn compare(chunks: Vec<Chunk>, in_long_line: bool) -> Option<Self> {
+    pub fn compare(chunks: Vec<ChunkMark>, in_long_line: bool) -> Option<Self> {
         let consumed = chunks.last().map_or(0, |chunk| chunk.start + chunk.length);
-        if chunks.iter().any(|chunk| chunk.bytes.is_none()) {
+        if chunks.iter().any(|chunk| !chunk.is_kept) {
             return None;
         }
-        let tail = tail_of(&chunks);
-        let expected = Expected::Same { chunks: chunks.into(), at_in_first: 0 };
-        let mut intake = Self::at(expected, consumed, in_long_line);
-        intake.last_bytes = tail;
-        Some(intake)
+        let expected = Expected::Same { chunks: chunks.into(), known: None, at_in_first: 0 };
+        Some(Self::at(expected, consumed, in_long_line))
     }
 
     fn at(expected: Expected, start: u64, in_long_line: bool) -> Self {
@@ -86,7 +96,7 @@ impl Intake {
     }
 
     /// The next bytes of the transfer. After an error the transfer is to be given up.
-    pub fn take(&mut self, mut bytes: &[u8]) -> Result<(), OtherFile> {
+    pub fn take(&mut self, mut bytes: &[u8], kept: &mut Kept<'_>) -> Result<(), NotTaken> {
         while !bytes.is_empty() {
             match &mut self.expected {
                 Expected::Anything => {
@@ -99,28 +109,34 @@ impl Intake {
                     bytes = &bytes[needed..];
                     if got.len() == *length {
                         if tail_hash(got) != *hash {
-                            return Err(OtherFile);
+                            return Err(OtherFile.into());
                         }
                         self.last_bytes = std::mem::take(got);
                         self.expected = Expected::Anything;
                     }
                 }
-                Expected::Same { chunks, at_in_first } => {
-                    let Some(known) = chunks.front().and_then(|chunk| chunk.bytes.as_ref()) else {
+                Expected::Same { chunks, known, at_in_first } => {
+                    let Some(first) = chunks.front() else {
                         self.expected = Expected::Anything;
                         continue;
                     };
-                    let known = &known[*at_in_first..];
-                    let length = known.len().min(bytes.len());
-                    if known[..length] != bytes[..length] {
-                        return Err(OtherFile);
+                    let all = match known {
+                        Some(all) => all,
+                        None => known.insert(kept(first.start)?),
+                    };
+                    let rest = &all[*at_in_first..];
+                    let length = rest.len().min(bytes.len());
+                    let (same, behind) = bytes.split_at(length);
+                    if rest[..length] != *same {
+                        return Err(OtherFile.into());
                     }
-                    bytes = &bytes[length..];
+                    bytes = behind;
                     *at_in_first += length;
-                    if length == known.len() {
+                    if *at_in_first == all.len() {
                         chunks.pop_front();
-                        *at_in_first = 0;
+                        (*known, *at_in_first) = (None, 0);
                     }
+                    self.remember(same);
                 }
             }
         }
@@ -201,25 +217,15 @@ impl Intake {
 
     fn consume(&mut self, bytes: &[u8]) {
         self.start += bytes.len() as u64;
+        self.remember(bytes);
+    }
+
+    fn remember(&mut self, bytes: &[u8]) {
         let kept = bytes.len().min(TAIL_BYTES);
         self.last_bytes.extend_from_slice(&bytes[bytes.len() - kept..]);
         let surplus = self.last_bytes.len().saturating_sub(TAIL_BYTES);
         self.last_bytes.drain(..surplus);
     }
-}
-
-fn tail_of(chunks: &[Chunk]) -> Vec<u8> {
-    let mut tail = Vec::new();
-    for chunk in chunks.iter().rev() {
-        let Some(bytes) = &chunk.bytes else { break };
-        let missing = TAIL_BYTES - tail.len();
-        let from = bytes.len().saturating_sub(missing);
-        tail.splice(0..0, bytes[from..].iter().copied());
-        if tail.len() == TAIL_BYTES {
-            break;
-        }
-    }
-    tail
 }
 
 #[cfg(test)]
@@ -230,49 +236,66 @@ mod tests {
         Stretch::Lines { start, bytes: text.as_bytes().to_vec() }
     }
 
-    fn chunk(start: u64, text: &str) -> Chunk {
-        Chunk { start, length: text.len() as u64, bytes: Some(text.as_bytes().to_vec()) }
+    /// Two lines as they are kept, a chunk each.
+    fn kept() -> Vec<ChunkMark> {
+        [0, 4].map(|start| ChunkMark { start, length: 4, is_kept: true }).into()
+    }
+
+    /// Takes bytes of a file of which `text` is kept.
+    fn take_of(text: &str, intake: &mut Intake, bytes: &[u8]) -> Result<(), OtherFile> {
+        let mut chunk = |start: u64| {
+            let start = start as usize;
+            let end = text[start..].find('\n').map_or(text.len(), |end| start + end + 1);
+            Ok(text.as_bytes()[start..end].to_vec())
+        };
+        intake.take(bytes, &mut chunk).map_err(|not_taken| match not_taken {
+            NotTaken::Other(other) => other,
+            NotTaken::Buffer(error) => panic!("{error}"),
+        })
+    }
+
+    fn take(intake: &mut Intake, bytes: &[u8]) -> Result<(), OtherFile> {
+        take_of("one\ntwo\n", intake, bytes)
     }
 
     #[test]
     fn nothing_is_taken_behind_the_last_line_end() {
         let mut intake = Intake::new_file();
-        intake.take(b"one\ntwo\nthr").unwrap();
+        take(&mut intake, b"one\ntwo\nthr").unwrap();
         assert_eq!(intake.drain(), [lines(0, "one\ntwo\n")]);
         assert_eq!(intake.consumed(), 8);
-        intake.take(b"ee\n").unwrap();
+        take(&mut intake, b"ee\n").unwrap();
         assert_eq!(intake.drain(), [lines(8, "three\n")]);
     }
 
     #[test]
     fn a_resumed_reading_goes_on_only_behind_the_same_bytes() {
         let mut intake = Intake::resume(8, tail_hash(b"one\ntwo\n"), false);
-        intake.take(b"one\n").unwrap();
-        intake.take(b"two\nthree\n").unwrap();
+        take(&mut intake, b"one\n").unwrap();
+        take(&mut intake, b"two\nthree\n").unwrap();
         intake.end().unwrap();
         assert_eq!(intake.drain(), [lines(8, "three\n")]);
 
         let mut other = Intake::resume(8, tail_hash(b"one\ntwo\n"), false);
-        assert_eq!(other.take(b"one\ntwO\nthree\n"), Err(OtherFile));
+        assert_eq!(take(&mut other, b"one\ntwO\nthree\n"), Err(OtherFile));
 
         let mut shorter = Intake::resume(8, tail_hash(b"one\ntwo\n"), false);
-        shorter.take(b"one\n").unwrap();
+        take(&mut shorter, b"one\n").unwrap();
         assert_eq!(shorter.end(), Err(OtherFile));
     }
 
     #[test]
     fn a_whole_file_is_compared_with_what_was_kept_of_it() {
-        let kept = || vec![chunk(0, "one\n"), chunk(4, "two\n")];
         let mut same = Intake::compare(kept(), false).unwrap();
-        same.take(b"one\ntw").unwrap();
-        same.take(b"o\nthree\n").unwrap();
+        take(&mut same, b"one\ntw").unwrap();
+        take(&mut same, b"o\nthree\n").unwrap();
         same.end().unwrap();
         assert_eq!(same.drain(), [lines(8, "three\n")]);
 
         let mut other = Intake::compare(kept(), false).unwrap();
-        assert_eq!(other.take(b"one\ntwX"), Err(OtherFile));
+        assert_eq!(take(&mut other, b"one\ntwX"), Err(OtherFile));
         let mut shorter = Intake::compare(kept(), false).unwrap();
-        shorter.take(b"one\n").unwrap();
+        take(&mut shorter, b"one\n").unwrap();
         assert_eq!(shorter.end(), Err(OtherFile));
     }
 
@@ -280,10 +303,11 @@ mod tests {
     fn the_tail_is_the_same_however_the_bytes_came() {
         let text = "x".repeat(700) + "\n" + &"y".repeat(700) + "\n";
         let mut whole = Intake::new_file();
-        whole.take(text.as_bytes()).unwrap();
+        take(&mut whole, text.as_bytes()).unwrap();
         whole.drain();
-        let mut pieces = Intake::compare(vec![chunk(0, &text[..701])], false).unwrap();
-        pieces.take(text.as_bytes()).unwrap();
+        let first = ChunkMark { start: 0, length: 701, is_kept: true };
+        let mut pieces = Intake::compare(vec![first], false).unwrap();
+        take_of(&text, &mut pieces, text.as_bytes()).unwrap();
         pieces.drain();
         assert_eq!(whole.tail_hash(), pieces.tail_hash());
         assert_eq!(whole.tail_hash(), tail_hash(&text.as_bytes()[text.len() - TAIL_BYTES..]));
@@ -295,14 +319,14 @@ mod tests {
         let block = [b'z'; 50_000];
         let mut most_held = 0;
         let mut stretches = Vec::new();
-        intake.take(b"one\n").unwrap();
+        take(&mut intake, b"one\n").unwrap();
         for _ in 0..100 {
-            intake.take(&block).unwrap();
+            take(&mut intake, &block).unwrap();
             most_held = most_held.max(intake.held_bytes());
             stretches.extend(intake.drain());
         }
         assert!(most_held <= LINE_LIMIT_BYTES + block.len());
-        intake.take(b"tail\ntwo\n").unwrap();
+        take(&mut intake, b"tail\ntwo\n").unwrap();
         stretches.extend(intake.drain());
         assert_eq!(stretches.first(), Some(&lines(0, "one\n")));
         assert_eq!(stretches.last(), Some(&lines(5_000_009, "two\n")));
@@ -316,7 +340,7 @@ mod tests {
     #[test]
     fn the_last_line_of_a_complete_file_needs_no_end() {
         let mut intake = Intake::new_file();
-        intake.take(b"one\ntwo").unwrap();
+        take(&mut intake, b"one\ntwo").unwrap();
         assert_eq!(intake.drain(), [lines(0, "one\n")]);
         assert_eq!(intake.drain_open_line(), Some(lines(4, "two")));
         assert_eq!(intake.drain_open_line(), None);

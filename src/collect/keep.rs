@@ -1,19 +1,23 @@
 //! Makes what was read durable: raw bytes, progress, counts and the sessions they change, of several
 //! files in one transaction.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
     Settings,
     compute::{AtHand, Touched, recompute},
+    decide::{MOST_DAYS, day_too_large, too_many_days},
     intake::Stretch,
     reading::{Reading, Target},
 };
 use crate::{
     analyse::days_touched,
-    buffer::{Batch, Buffer, BufferError, FileProgress, FileState, FileTally},
+    buffer::{Batch, Buffer, BufferError, FileProgress, FileState, FileTally, OTHER_NAMES},
     durable::Step,
-    model::Machine,
+    model::{Day, Machine},
     parse::{Reject, Tally, Text, parse},
 };
 
@@ -23,6 +27,8 @@ pub(super) struct Origin<'o> {
     pub source: &'o str,
     pub folder: &'o str,
     pub machine: &'o Machine,
+    /// Of one file, and of all files of one day together: they are in memory together.
+    pub max_file_bytes: u64,
 }
 
 /// A reading that is made durable with others in one transaction.
@@ -60,19 +66,33 @@ pub(super) fn keep(
     for of_folder in waiting.chunk_by(of_one_folder) {
         let origin = of_folder[0].origin;
         let machine_id = batch.machine(origin.machine)?;
-        let mut touched = Touched::new();
-        let mut at_hand = AtHand::new();
+        let mut added = Added::default();
         for Waiting { reading, .. } in of_folder {
-            let one = keep_one(&batch, origin, machine_id, reading, &mut touched, settings, wall)?;
-            if let [Stretch::Lines { start: 0, bytes }] = reading.stretches.as_slice() {
-                at_hand.insert(one.file.id, bytes);
+            if added.touched.len() >= DAYS_AT_ONCE {
+                let Added { touched, at_hand, .. } = std::mem::take(&mut added);
+                changed += recompute(&batch, machine_id, &touched, &at_hand, settings)?;
+            }
+            let one = keep_one(&batch, origin, machine_id, reading, &mut added, settings, wall)?;
+            if let [Stretch::Lines { start: 0, bytes }] = reading.stretches.as_slice()
+                && one.file.refusal.is_none()
+            {
+                added.at_hand.insert(one.file.id, bytes);
             }
             kept.push(one);
         }
-        changed += recompute(&batch, machine_id, &touched, &at_hand, settings)?;
+        changed += recompute(&batch, machine_id, &added.touched, &added.at_hand, settings)?;
     }
     batch.commit(Step::Keep)?;
     Ok((kept, changed))
+}
+
+/// What the readings of a folder add to its days, until those are computed.
+#[derive(Default)]
+struct Added<'b> {
+    touched: Touched,
+    at_hand: AtHand<'b>,
+    /// Bytes that this batch adds to a day.
+    bytes: BTreeMap<Day, u64>,
 }
 
 fn keep_one(
@@ -80,7 +100,7 @@ fn keep_one(
     origin: Origin<'_>,
     machine_id: i64,
     reading: &Reading,
-    touched: &mut Touched,
+    added: &mut Added<'_>,
     settings: &Settings,
     wall: &str,
 ) -> Result<Kept, BufferError> {
@@ -93,34 +113,49 @@ fn keep_one(
         }
         Target::New(name) => batch.new_generation(source, folder, name, machine_id, wall)?,
     };
+    let mut read = Lines::default();
+    let mut own_bytes = 0;
+    for stretch in &reading.stretches {
+        match stretch {
+            Stretch::Lines { bytes, .. } => {
+                let lines = Lines::of(bytes, settings);
+                read.tally.add(&lines.tally);
+                read.days.extend(lines.days);
+                own_bytes += bytes.len() as u64;
+            }
+            Stretch::Endless { begins: true, .. } => read.tally.add(&one_overlong_line()),
+            Stretch::Endless { .. } => {}
+        }
+    }
+    let whole_bytes = file.consumed_bytes.saturating_add(own_bytes);
+    if let Some(refusal) = refusal(batch, origin, &file, whole_bytes, &read.days, &added.bytes)? {
+        reading.refuse(&mut file, refusal);
+        batch.save_progress(&file, None)?;
+        return Ok(Kept { file, bytes: 0, events: 0, rejected: 0 });
+    }
     if let Some(open_line) = file.open_line_at.take() {
         batch.truncate(file.id, open_line)?;
         recount(batch, file.id, settings)?;
     }
-    let mut tally = Tally::default();
     let mut bytes_read = 0;
     for stretch in &reading.stretches {
         match stretch {
             Stretch::Lines { start, bytes } => {
                 batch.append(file.id, *start, bytes)?;
                 bytes_read += bytes.len() as u64;
-                let text = Text::new(bytes);
-                let parsed = parse(&text, &settings.words);
-                tally.add(&parsed.tally);
-                for day in days_touched(&parsed.events, settings.options.day_start).into_keys() {
-                    let name = format!("{folder}/{}", file.name);
-                    touched.entry(day).or_default().insert(file.id, name);
-                }
             }
-            Stretch::Endless { start, length, begins } => {
+            Stretch::Endless { start, length, .. } => {
                 batch.pass_over(file.id, *start, *length)?;
                 bytes_read += length;
-                if *begins {
-                    tally.add(&one_overlong_line());
-                }
             }
         }
     }
+    for day in read.days {
+        let name = format!("{folder}/{}", file.name);
+        added.touched.entry(day).or_default().insert(file.id, name);
+        *added.bytes.entry(day).or_default() += own_bytes;
+    }
+    let tally = read.tally;
     if tally != Tally::default() {
         batch.add_tally(file.id, &counted(&tally))?;
     }
@@ -129,15 +164,58 @@ fn keep_one(
     Ok(Kept { file, bytes: bytes_read, events: tally.events, rejected: tally.rejected() })
 }
 
+/// Days that are touched before they are computed: what is known of each takes memory.
+const DAYS_AT_ONCE: usize = 1000;
+
+/// The lines of a reading, counted, and the days that they are of.
+#[derive(Default)]
+struct Lines {
+    tally: Tally,
+    days: BTreeSet<Day>,
+}
+
+impl Lines {
+    fn of(bytes: &[u8], settings: &Settings) -> Self {
+        let text = Text::new(bytes);
+        let parsed = parse(&text, &settings.words);
+        let days = days_touched(&parsed.events, settings.options.day_start);
+        Self { tally: parsed.tally, days: days.into_keys().collect() }
+    }
+}
+
+/// Why a reading that holds lines of `days` is not kept: it would ask for more memory than a file may.
+fn refusal(
+    batch: &Batch<'_>,
+    origin: Origin<'_>,
+    file: &FileProgress,
+    own_bytes: u64,
+    days: &BTreeSet<Day>,
+    added: &BTreeMap<Day, u64>,
+) -> Result<Option<String>, BufferError> {
+    if days.len() > MOST_DAYS {
+        return Ok(Some(too_many_days(days.len())));
+    }
+    for day in days {
+        let others = batch.bytes_of_day(file.machine_id, *day, file.id)?;
+        let others = others.saturating_add(added.get(day).copied().unwrap_or(0));
+        let together = own_bytes.saturating_add(others);
+        if others > 0 && together > origin.max_file_bytes {
+            return Ok(Some(day_too_large(*day, together, origin.max_file_bytes)));
+        }
+    }
+    Ok(None)
+}
+
 /// Counts a file's lines anew from what is kept of it.
 fn recount(batch: &Batch<'_>, file_id: i64, settings: &Settings) -> Result<(), BufferError> {
     let mut tally = Tally::default();
-    for chunk in batch.chunks(file_id)? {
+    batch.each_chunk(file_id, |chunk| {
         match &chunk.bytes {
             Some(bytes) => tally.add(&parse(&Text::new(bytes), &settings.words).tally),
             None => tally.add(&one_overlong_line()),
         }
-    }
+        Ok(())
+    })?;
     batch.reset_tally(file_id)?;
     batch.add_tally(file_id, &counted(&tally))
 }
@@ -152,6 +230,9 @@ fn one_overlong_line() -> Tally {
 }
 
 fn counted(tally: &Tally) -> FileTally {
+    let names = tally.unknown.counts.iter().map(|(name, count)| (name.clone(), *count));
+    let others = (tally.unknown.uncounted > 0).then_some(tally.unknown.uncounted);
+    let others = others.map(|count| (OTHER_NAMES.to_owned(), count));
     FileTally {
         lines: tally.lines,
         events: tally.events,
@@ -162,7 +243,7 @@ fn counted(tally: &Tally) -> FileTally {
                 (reject.as_str(), rejected.count, rejected.first_line, rejected.sample.clone())
             })
             .collect(),
-        unknown: tally.unknown.counts.iter().map(|(name, count)| (name.clone(), *count)).collect(),
+        unknown: names.chain(others).collect(),
     }
 }
 

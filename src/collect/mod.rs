@@ -41,7 +41,7 @@ pub use import::{ImportError, ImportReport, import_file};
 pub use judge::judge_stale;
 pub use replay::{ReplayReport, replay, replay_outdated};
 
-use decide::{Look, is_log, look};
+use decide::{IDLE_CHANGES, Look, is_log, look, may_lag, newest_log};
 use keep::{Kept, Origin, Waiting, keep};
 use reading::{ReadError, Reading, Request, Target, read_file};
 use room::{Room, make_room};
@@ -79,6 +79,9 @@ pub trait Watch {
 /// machines at work is one transaction: each one costs a card several pages of its own.
 const TOGETHER_BYTES: usize = 64 << 10;
 
+/// What is known of a file takes more than a short file's bytes: so many files are made durable at once.
+const MOST_WAITING: usize = 1000;
+
 /// Files of a folder that are looked up one by one.
 const FEW_FILES: usize = 32;
 
@@ -88,6 +91,8 @@ pub struct SourceMemory {
     folders: Option<Vec<String>>,
     /// File (the buffer's id) -> running time at which the source refused to delete it.
     kept_by_source: BTreeMap<i64, Duration>,
+    /// File (the buffer's id) -> how often in a row its listed size changed and no line came.
+    idle_changes: BTreeMap<i64, u32>,
 }
 
 /// What one cycle over one source did.
@@ -215,6 +220,8 @@ impl Listed {
         folder: &str,
     ) -> Result<(), BufferError> {
         if !std::mem::replace(&mut self.is_current, true) {
+            // Twenty thousand files need not be in memory twice.
+            self.known.clear();
             self.known = known(buffer, source, folder, &self.entries)?;
         }
         Ok(())
@@ -234,7 +241,12 @@ struct FolderCycle<'c, 'r> {
 
 impl<'c> FolderCycle<'c, '_> {
     fn origin(&self) -> Origin<'c> {
-        Origin { source: &self.config.name, folder: self.folder, machine: self.machine }
+        Origin {
+            source: &self.config.name,
+            folder: self.folder,
+            machine: self.machine,
+            max_file_bytes: self.config.max_file_bytes,
+        }
     }
 
     fn waiting(&self, reading: Reading, begun: Duration) -> Waiting<'c> {
@@ -264,6 +276,7 @@ impl<'c> FolderCycle<'c, '_> {
         };
         self.report.folders_found += 1;
         entries.retain(|entry| is_log(&entry.name));
+        entries = entries.into_iter().map(Entry::bounded).collect();
         entries.sort_by(|one, other| one.name.cmp(&other.name));
         self.report.files_listed += entries.len() as u64;
         let known = known(buffer, &self.config.name, self.folder, &entries)?;
@@ -271,6 +284,7 @@ impl<'c> FolderCycle<'c, '_> {
         if !self.has_room(buffer)? {
             return Ok(Some(listed));
         }
+        let newest = newest_log(&listed.entries).filter(|_| !source.lists_true_sizes());
         for (at, entry) in listed.entries.iter().enumerate() {
             if self.watch.must_stop() {
                 break;
@@ -278,7 +292,23 @@ impl<'c> FolderCycle<'c, '_> {
             self.watch.progress(self.folder, at, listed.entries.len());
             let known = listed.known.get(&entry.name);
             let begun = self.watch.now();
-            match look(entry, known, self.config.max_file_bytes) {
+            let is_hint = newest == Some(at) && may_lag(known);
+            match self.looked(entry, known) {
+                Look::Skip if is_hint => {
+                    let (reading, is_gone) =
+                        match self.read(buffer, source, entry, known, true, false)? {
+                            Outcome::Read(reading) => (reading, false),
+                            Outcome::SourceGone(reading) => (reading, true),
+                        };
+                    let is_news = |read: &Reading| !known.is_some_and(|f| read.is_nothing_new(f));
+                    if let Some(reading) = reading.filter(is_news) {
+                        listed.is_current = false;
+                        waiting.push(self.waiting(reading, begun.uptime));
+                    }
+                    if is_gone {
+                        break;
+                    }
+                }
                 Look::Skip => continue,
                 Look::Refuse(refusal) => {
                     listed.is_current = false;
@@ -294,6 +324,7 @@ impl<'c> FolderCycle<'c, '_> {
                     let resume = action == Look::Resume;
                     match self.read(buffer, source, entry, known, resume, false)? {
                         Outcome::Read(reading) => {
+                            self.note_idle_change(entry, known, reading.as_ref());
                             waiting.extend(reading.map(|read| self.waiting(read, begun.uptime)));
                         }
                         Outcome::SourceGone(reading) => {
@@ -303,11 +334,45 @@ impl<'c> FolderCycle<'c, '_> {
                     }
                 }
             }
-            if bytes_of(waiting) >= self.settings.batch_bytes {
+            if bytes_of(waiting) >= self.settings.batch_bytes || waiting.len() >= MOST_WAITING {
                 self.keep_all(buffer, waiting)?;
             }
         }
         Ok(Some(listed))
+    }
+
+    /// What the listing says of a file. A size that often changed and brought no line is no measure: it
+    /// only says that there may be more behind the bytes taken.
+    fn looked(&self, entry: &Entry, known: Option<&FileProgress>) -> Look {
+        let look = look(entry, known, self.config.max_file_bytes);
+        let changes = known.and_then(|file| self.memory.idle_changes.get(&file.id));
+        if look == Look::FromStart
+            && changes.is_some_and(|changes| *changes >= IDLE_CHANGES)
+            && may_lag(known)
+        {
+            return Look::Resume;
+        }
+        look
+    }
+
+    /// Notes what a changed size brought, and tells once of a server whose sizes say nothing.
+    fn note_idle_change(
+        &mut self,
+        entry: &Entry,
+        known: Option<&FileProgress>,
+        reading: Option<&Reading>,
+    ) {
+        let (Some(file), Some(reading)) = (known, reading) else { return };
+        if !reading.goes_on_with(file) || reading.brings_lines() {
+            self.memory.idle_changes.remove(&file.id);
+        } else if entry.size.is_some() && entry.size != file.size_bytes {
+            let changes = self.memory.idle_changes.entry(file.id).or_default();
+            *changes = changes.saturating_add(1);
+            if *changes == IDLE_CHANGES {
+                let name = &entry.name;
+                journal::listed_size_says_nothing(&self.config.name, self.folder, name);
+            }
+        }
     }
 
     /// Whether more may be read; what central holds makes room first.
@@ -369,6 +434,11 @@ impl<'c> FolderCycle<'c, '_> {
                 self.report.error = Some(error);
                 Ok(Outcome::SourceGone(reading))
             }
+            Err(ReadError::Buffer(error)) if error.concerns_data() => {
+                self.report.files_failed += 1;
+                journal::file_failed(&self.config.name, self.folder, &entry.name, &error);
+                Ok(Outcome::Read(None))
+            }
             Err(ReadError::Buffer(error)) => Err(error),
             Err(ReadError::Source(error)) => {
                 self.report.files_failed += 1;
@@ -399,13 +469,12 @@ fn known(
     folder: &str,
     entries: &[Entry],
 ) -> Result<BTreeMap<String, FileProgress>, BufferError> {
-    let files = if entries.len() <= FEW_FILES {
-        let files = entries.iter().map(|entry| buffer.file_progress(source, folder, &entry.name));
-        files.filter_map(Result::transpose).collect::<Result<_, _>>()?
-    } else {
-        buffer.folder_progress(source, folder)?
-    };
-    Ok(files.into_iter().map(|file| (file.name.clone(), file)).collect())
+    if entries.len() > FEW_FILES {
+        return buffer.folder_progress(source, folder);
+    }
+    let files = entries.iter().map(|entry| buffer.file_progress(source, folder, &entry.name));
+    let by_name = |file: FileProgress| (file.name.clone(), file);
+    files.filter_map(Result::transpose).map(|file| file.map(by_name)).collect()
 }
 
 /// Makes the waiting readings durable in one transaction and says what they were.
@@ -422,7 +491,24 @@ fn keep_all(
     let waiting = std::mem::take(waiting);
     let now = watch.now();
     let at_keeping = Instant::now();
-    let (kept, changed) = keep(buffer, &waiting, settings, &now.wall)?;
+    let (kept, changed) = match keep(buffer, &waiting, settings, &now.wall) {
+        Ok(all) => all,
+        // What one of them holds fits no row: the others are kept without it.
+        Err(error) if error.concerns_data() && waiting.len() > 1 => {
+            let mut each = Vec::new();
+            for one in waiting {
+                each.extend(keep_all(buffer, &mut vec![one], settings, watch, report)?);
+            }
+            return Ok(each);
+        }
+        Err(error) if error.concerns_data() => {
+            let Waiting { origin, reading, .. } = &waiting[0];
+            report.files_failed += 1;
+            journal::file_failed(origin.source, origin.folder, reading.name(), &error);
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
     report.keep_time += at_keeping.elapsed();
     report.sessions_changed += changed;
     if changed > 0 {

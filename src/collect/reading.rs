@@ -6,7 +6,7 @@ use chrono::NaiveDateTime;
 
 use super::{
     decide::{Moment, too_large},
-    intake::{Intake, OtherFile, Stretch},
+    intake::{Intake, NotTaken, OtherFile, Stretch},
 };
 use crate::{
     buffer::{Buffer, BufferError, FileProgress, FileState, QuietMark},
@@ -75,6 +75,13 @@ impl Reading {
         kept.sum()
     }
 
+    pub fn name(&self) -> &str {
+        match &self.target {
+            Target::Known(file) => &file.name,
+            Target::New(name) => name,
+        }
+    }
+
     /// Whether this is the same generation of `file`, and not another file of its name.
     pub fn goes_on_with(&self, file: &FileProgress) -> bool {
         matches!(&self.target, Target::Known(known) if known.id == file.id)
@@ -83,6 +90,14 @@ impl Reading {
     /// Whether lines came that were not there before; an open last line is none.
     pub fn brings_lines(&self) -> bool {
         self.stretches.len() > usize::from(self.open_line_at.is_some())
+    }
+
+    /// Whether `file` is as it was: the same generation, not a line more, listed as at the last look.
+    pub fn is_nothing_new(&self, file: &FileProgress) -> bool {
+        self.goes_on_with(file)
+            && self.stretches.is_empty()
+            && self.refusal.is_none()
+            && self.seen == Some((file.size_bytes, file.modified))
     }
 
     /// Brings a file's progress to where this reading ended.
@@ -98,11 +113,22 @@ impl Reading {
             file.in_long_line = self.in_long_line;
             file.open_line_at = self.open_line_at;
         }
+        self.note_seen(file);
+        file.quiet.clone_from(&self.quiet);
+    }
+
+    /// What was read is not kept, for `refusal`; progress stays where it was.
+    pub fn refuse(&self, file: &mut FileProgress, refusal: String) {
+        file.state = FileState::Refused;
+        file.refusal = Some(refusal);
+        self.note_seen(file);
+    }
+
+    fn note_seen(&self, file: &mut FileProgress) {
         if let Some((size, modified)) = self.seen {
             file.size_bytes = size;
             file.modified = modified;
         }
-        file.quiet.clone_from(&self.quiet);
     }
 }
 
@@ -163,14 +189,20 @@ pub(super) fn is_still_what_is_kept(
     folder: &str,
     file: &FileProgress,
 ) -> Result<bool, ReadError> {
-    let chunks = buffer.chunks(file.id).map_err(ReadError::Buffer)?;
+    let chunks = buffer.chunk_marks(file.id).map_err(ReadError::Buffer)?;
+    let mut failed: Option<BufferError> = None;
     let Some(mut intake) = Intake::compare(chunks, file.in_long_line) else { return Ok(false) };
     let mut sink = |bytes: &[u8]| -> io::Result<()> {
-        let other = |other| io::Error::other(Stopped::Other(other));
-        intake.take(bytes).map_err(other)?;
-        if intake.held_bytes() > 0 { Err(other(OtherFile)) } else { Ok(()) }
+        let mut kept = |start| buffer.chunk_bytes(file.id, start);
+        intake.take(bytes, &mut kept).map_err(|error| error.stops(&mut failed))?;
+        let is_longer = intake.held_bytes() > 0;
+        if is_longer { Err(io::Error::other(Stopped::Other(OtherFile))) } else { Ok(()) }
     };
-    match source.read(folder, &file.name, 0, &mut sink) {
+    let read = source.read(folder, &file.name, 0, &mut sink);
+    if let Some(error) = failed {
+        return Err(ReadError::Buffer(error));
+    }
+    match read {
         Ok(read_bytes) => Ok(intake.end().is_ok() && read_bytes == file.consumed_bytes),
         Err(SourceError::Sink { .. }) => Ok(false),
         Err(error) => Err(ReadError::Source(error)),
@@ -193,7 +225,7 @@ fn compared(
     let Some(known) = request.known.filter(|known| known.tail_hash.is_some()) else {
         return Ok(None);
     };
-    let mut chunks = buffer.chunks(known.id)?;
+    let mut chunks = buffer.chunk_marks(known.id)?;
     if let Some(open_line) = known.open_line_at {
         chunks.retain(|chunk| chunk.start < open_line);
     }
@@ -230,8 +262,23 @@ enum Stopped {
     Other(#[from] OtherFile),
     #[error("too large")]
     TooLarge,
+    #[error("refused for what it holds")]
+    Refused,
     #[error("the buffer failed")]
     Buffer,
+}
+
+impl NotTaken {
+    /// What the sink that took them says; the buffer's own failure is put into `failed`.
+    fn stops(self, failed: &mut Option<BufferError>) -> io::Error {
+        io::Error::other(match self {
+            Self::Other(other) => Stopped::Other(other),
+            Self::Buffer(error) => {
+                *failed = Some(error);
+                Stopped::Buffer
+            }
+        })
+    }
 }
 
 /// `None`: the bytes are not those of the file that was read before.
@@ -248,19 +295,33 @@ fn transfer(
 ) -> Result<Option<Ended>, ReadError> {
     let mut target = Some(target);
     let mut failed: Option<BufferError> = None;
+    let mut refusal: Option<String> = None;
     let mut came = offset;
     let mut sink = |bytes: &[u8]| -> io::Result<()> {
         came += bytes.len() as u64;
         if came > request.max_file_bytes {
             return Err(io::Error::other(Stopped::TooLarge));
         }
-        intake.take(bytes).map_err(|other| io::Error::other(Stopped::Other(other)))?;
+        let kept_of = match &target {
+            Some(Target::Known(known)) => Some(known.id),
+            _ => None,
+        };
+        let mut kept = |start| match kept_of {
+            Some(id) => buffer.chunk_bytes(id, start),
+            None => Ok(Vec::new()),
+        };
+        intake.take(bytes, &mut kept).map_err(|error| error.stops(&mut failed))?;
         if intake.held_bytes() >= request.part_bytes {
             let part = Reading::of(
                 target.take().expect("the target is put back after each part"),
                 &mut intake,
             );
             match keep(buffer, part) {
+                Ok(file) if file.refusal.is_some() => {
+                    refusal = file.refusal.clone();
+                    target = Some(Target::Known(file));
+                    return Err(io::Error::other(Stopped::Refused));
+                }
                 Ok(file) => target = Some(Target::Known(file)),
                 Err(error) => {
                     failed = Some(error);
@@ -284,7 +345,12 @@ fn transfer(
             if request.complete {
                 reading.take_open_line(&mut intake);
             }
-            reading.seen = Some((request.entry.size, request.entry.modified));
+            // Fewer bytes than listed: the next look asks once more, and what brings nothing further is
+            // then how this server counts (text mode, whole blocks).
+            let is_short = request.entry.size.is_some_and(|listed| came < listed);
+            if !is_short || request.complete || !reading.brings_lines() {
+                reading.seen = Some((request.entry.size, request.entry.modified));
+            }
             reading.quiet = Some(quiet_since(&reading, &intake, request.entry, moment));
             Ok(Some((Some(reading), None)))
         }
@@ -296,6 +362,10 @@ fn transfer(
                     let refusal = too_large(came, request.max_file_bytes);
                     let reading = Reading::refused(target, request.entry, refusal);
                     Ok(Some((Some(reading), None)))
+                }
+                Some(Stopped::Refused) => {
+                    let reading = refusal.map(|text| Reading::refused(target, request.entry, text));
+                    Ok(Some((reading, None)))
                 }
                 _ => Err(ReadError::Source(SourceError::Sink { source: stopped, folder, name })),
             }

@@ -42,14 +42,15 @@ pub fn replay(
             touched.entry(day).or_default();
         }
         for file in &of_machine {
-            for chunk in batch.chunks(file.id)? {
-                let Some(bytes) = &chunk.bytes else { continue };
+            batch.each_chunk(file.id, |chunk| {
+                let Some(bytes) = &chunk.bytes else { return Ok(()) };
                 let text = Text::new(bytes);
                 let events = parse(&text, &settings.words).events;
                 for day in days_touched(&events, settings.options.day_start).into_keys() {
                     touched.entry(day).or_default().insert(file.id, file.label.clone());
                 }
-            }
+                Ok(())
+            })?;
             report.files += 1;
             progress(usize::try_from(report.files).unwrap_or(usize::MAX), files.len());
         }

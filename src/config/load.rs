@@ -15,6 +15,7 @@ use super::{
     FtpMode, FtpTls, NameEncoding, Schedule, SourceConfig, SourceKind, Status, WaitStamp,
     anomalies::anomalies,
     folders::machines,
+    memory::{self, DEFAULT_MAX_FILE_BYTES},
     reader::{Document, Mistake, Section},
     secrets::{PasswordPlaces, Secrets},
     units::{parse_bytes, parse_duration, parse_fingerprint, parse_time_of_day},
@@ -79,7 +80,9 @@ pub fn parse(
     root.finish();
 
     let mistakes = document.take_mistakes();
-    let warnings = loader.secrets.warnings;
+    let mut warnings = loader.secrets.warnings;
+    let limits = sources.iter().map(|source| (source.name.as_str(), source.max_file_bytes));
+    warnings.extend(limits.filter_map(|(name, bytes)| memory::warning(name, bytes)));
     match (agent, mistakes.is_empty()) {
         (Some(agent), true) => Ok(Loaded {
             config: Config {
@@ -182,7 +185,7 @@ impl Loader<'_, '_> {
             )
             .unwrap_or(DeletePolicy::Never);
         let max_file_bytes =
-            section.bytes("max_file_size", BYTES, parse_bytes).unwrap_or(256 << 20);
+            section.bytes("max_file_size", BYTES, parse_bytes).unwrap_or(DEFAULT_MAX_FILE_BYTES);
         let kind = match is_ftp {
             Some(true) => {
                 let is_first = std::mem::replace(first_ftp, false);

@@ -12,6 +12,7 @@ mod alarms;
 mod anomalies;
 mod folders;
 mod load;
+mod memory;
 mod reader;
 mod secrets;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod update;
 
 pub use alarms::{AlarmLimits, Alarms, WorkingHours};
 pub use load::{ConfigError, Loaded, load, parse};
+pub use memory::DEFAULT_MAX_FILE_BYTES;
 pub use reader::Mistake;
 pub use update::{UpdateConfig, Window};
 
@@ -84,6 +86,7 @@ pub struct SourceConfig {
     pub name: String,
     pub kind: SourceKind,
     pub delete: DeletePolicy,
+    /// Of a file, and of all files of a machine's day together.
     pub max_file_bytes: u64,
     /// Folder name on the source -> machine.
     pub folders: BTreeMap<String, Machine>,

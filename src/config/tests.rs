@@ -30,7 +30,7 @@ fn a_minimal_file_has_safe_defaults() {
     let config = parse_with(MINIMAL, &[]).unwrap().config;
     assert!(config.central.is_none());
     assert_eq!(config.sources[0].delete, super::DeletePolicy::Never);
-    assert_eq!(config.sources[0].max_file_bytes, 256 << 20);
+    assert_eq!(config.sources[0].max_file_bytes, 8 << 20);
     assert_eq!(config.schedule.poll.as_secs(), 300);
     let SourceKind::Directory(path) = &config.sources[0].kind else { panic!("a directory") };
     assert_eq!(path, Path::new("/etc/cu-agent/logs"));

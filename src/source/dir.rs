@@ -15,11 +15,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime};
 
 use super::{Entry, FolderListing, Source, SourceError, name::reason_unusable};
 
 const CHUNK_BYTES: usize = 64 * 1024;
+
+/// A machine writes a file a day: a folder of more than a hundred thousand is none of a machine's, and a
+/// listing of it would grow without a bound.
+const MOST_FILES: usize = 100_000;
 
 /// Folders below one directory.
 #[derive(Debug)]
@@ -98,6 +102,10 @@ impl Source for DirectorySource {
                 continue;
             }
             match shown(&path, &entry.file_name()) {
+                Some(_) if listing.entries.len() >= MOST_FILES => {
+                    let answer = format!("it holds more than {MOST_FILES} files");
+                    return Err(SourceError::List { folder: folder.to_owned(), answer });
+                }
                 Some(name) => {
                     let modified = modified(&metadata);
                     listing.entries.push(Entry { name, size: Some(metadata.len()), modified });
@@ -158,6 +166,10 @@ impl Source for DirectorySource {
         Ok(modified(&self.file(folder, name)?.1))
     }
 
+    fn lists_true_sizes(&self) -> bool {
+        true
+    }
+
     fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError> {
         let (path, _) = self.file(folder, name)?;
         fs::remove_file(&path).map_err(|source| disk(&path, source))
@@ -213,7 +225,9 @@ fn shown(folder: &Path, name: &OsStr) -> Option<String> {
 }
 
 fn modified(metadata: &Metadata) -> Option<NaiveDateTime> {
-    metadata.modified().ok().map(|at| DateTime::<Utc>::from(at).naive_utc())
+    // By the numbers: a file system can hold times that chrono's own conversion ends the process at.
+    let nanoseconds = u32::try_from(metadata.mtime_nsec()).ok()?;
+    Some(DateTime::from_timestamp(metadata.mtime(), nanoseconds)?.naive_utc())
 }
 
 fn disk(path: &Path, source: io::Error) -> SourceError {

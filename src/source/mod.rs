@@ -7,7 +7,7 @@
 
 use std::io;
 
-use chrono::NaiveDateTime;
+use chrono::{Datelike, NaiveDateTime};
 
 use crate::model::printable;
 
@@ -24,6 +24,25 @@ pub struct Entry {
     pub size: Option<u64>,
     /// The server's modification time as it prints it; the zone is the server's own business.
     pub modified: Option<NaiveDateTime>,
+}
+
+/// No file is larger than the largest offset that a computer can name; also SQLite's largest number.
+const MOST_FILE_BYTES: u64 = i64::MAX as u64;
+
+impl Entry {
+    /// The same with claims that no file has brought to ones that can be kept: a size beyond any offset
+    /// is the largest there is (and is refused as too large), a time outside the years that controllers
+    /// write is none.
+    pub fn bounded(mut self) -> Self {
+        self.size = self.size.map(|size| size.min(MOST_FILE_BYTES));
+        self.modified = self.modified.and_then(plausible);
+        self
+    }
+}
+
+/// A time that a file can have: of the years 1970 to 9999.
+pub fn plausible(time: NaiveDateTime) -> Option<NaiveDateTime> {
+    (1970..=9999).contains(&time.year()).then_some(time)
 }
 
 /// What a folder holds, as its source shows it.
@@ -87,6 +106,12 @@ pub trait Source {
     /// The file's modification time now, asked from the server itself; `None` where it cannot say.
     /// For the few files of a listing without times whose time matters.
     fn modified(&mut self, folder: &str, name: &str) -> Result<Option<NaiveDateTime>, SourceError>;
+
+    /// Whether sizes in a listing are those of the files at that moment, also of one that its writer holds
+    /// open; a server that lists directory entries of NTFS shows the size at which the file was opened.
+    fn lists_true_sizes(&self) -> bool {
+        false
+    }
 
     /// Removes one file for good. Returns `Ok` only when the source confirmed it.
     fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError>;

@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 8] = [
+const TARGETS: [(&str, Target); 9] = [
     ("parse", targets::parse),
     ("analyse", targets::analyse),
     ("listing", targets::listing),
@@ -16,6 +16,7 @@ const TARGETS: [(&str, Target); 8] = [
     ("manifest", targets::manifest),
     ("state", targets::state),
     ("buffer", targets::buffer),
+    ("collect", targets::collect),
 ];
 
 #[test]
