@@ -131,9 +131,10 @@ pub fn ended_while_waiting() {
     log::info!("stopped while waiting for a server; what was read before is kept");
 }
 
-/// What a cycle over all sources came to.
+/// What a cycle over one source came to.
 #[derive(Clone, Copy, Debug)]
-pub struct Cycle {
+pub struct Cycle<'c> {
+    pub source: &'c str,
     pub files_listed: u64,
     pub files_read: u64,
     pub files_failed: u64,
@@ -141,15 +142,19 @@ pub struct Cycle {
     pub took: Duration,
 }
 
-/// One line a cycle: files, success rate, files a minute.
-pub fn cycle(cycle: Cycle) {
-    let Cycle { files_listed, files_read, files_failed, sessions_changed, took } = cycle;
+/// One line a cycle: files, and where any was tried, success rate and files a minute.
+pub fn cycle(cycle: Cycle<'_>) {
+    let Cycle { source, files_listed, files_read, files_failed, sessions_changed, took } = cycle;
     let tried = files_read + files_failed;
-    let success = if tried == 0 { 100.0 } else { 100.0 * files_read as f64 / tried as f64 };
-    let minutes = took.as_secs_f64().max(0.001) / 60.0;
+    let mut rates = String::new();
+    if tried > 0 {
+        let success = 100.0 * files_read as f64 / tried as f64;
+        let minutes = took.as_secs_f64().max(0.001) / 60.0;
+        let a_minute = files_read as f64 / minutes;
+        rates = format!("{success:.0} % success, {a_minute:.0} files a minute, ");
+    }
     log::info!(
-        "cycle: {files_read} of {files_listed} files read, {files_failed} failed, {success:.0} % success, {:.0} files a minute, {sessions_changed} sessions changed, {} ms",
-        files_read as f64 / minutes,
+        "{source}: cycle: {files_read} of {files_listed} files read, {files_failed} failed, {rates}{sessions_changed} sessions changed, {} ms",
         took.as_millis()
     );
 }

@@ -1,10 +1,10 @@
 //! `cu-agent once`: collect everything, deliver everything, end.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use super::{Exit, complain, configured, log_of_one_shot, print, progress::Bar};
 use crate::{
-    agent::{Agent, OnceReport},
+    agent::{Agent, OnceReport, Progress},
     buffer::Totals,
     journal,
 };
@@ -12,8 +12,10 @@ use crate::{
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
     let config = configured(config, log_of_one_shot())?;
     let mut agent = Agent::open(config, "once", super::run::stop_on_signals()?)?;
-    let bar = Bar::for_files();
-    let report = agent.once(&|folder, done, of| bar.show(folder, done, of))?;
+    let bar = Arc::new(Bar::for_files());
+    let shown = Arc::clone(&bar);
+    let progress: Progress = Arc::new(move |folder, done, of| shown.show(folder, done, of));
+    let report = agent.once(&progress)?;
     bar.finish();
     let totals = agent.buffer.totals()?;
     if let Some(Err(error)) = &report.sync {

@@ -109,6 +109,8 @@ pub struct SourceReport {
     pub keep_time: Duration,
     /// The buffer is at its cap: what is new was not read.
     pub at_cap: bool,
+    /// Its time was over before everything new was read; the next cycle goes on.
+    pub goes_on: bool,
     /// Why the source could not be gone through to its end.
     pub error: Option<SourceError>,
 }

@@ -40,7 +40,7 @@ pub struct Counts {
     /// Since when the buffer is at its cap and nothing more is read.
     pub at_cap_since: Option<Duration>,
     /// What the buffer refused last, until it works again; by the thread it happened to.
-    pub buffer_failures: BTreeMap<&'static str, String>,
+    pub buffer_failures: BTreeMap<String, String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -41,7 +41,7 @@ pub struct Signs<'s> {
     /// The loops that have begun and not ended.
     pub loops: &'s [&'static str],
     /// The loop that gave no sign in time.
-    pub overdue: Option<&'static str>,
+    pub overdue: Option<&'s str>,
     pub poll: Duration,
     pub has_central: bool,
 }
@@ -137,7 +137,7 @@ mod tests {
         let unread = |what, ago| counts(unread(what, ago));
         let at_cap = Counts { at_cap_since: Some(Duration::ZERO), ..Counts::default() };
         let refused = Counts {
-            buffer_failures: [("collect", "disk I/O error".to_owned())].into(),
+            buffer_failures: [("collect".to_owned(), "disk I/O error".to_owned())].into(),
             ..Counts::default()
         };
         let (fine, day) = (Counts::default(), Duration::from_secs(86_400));
