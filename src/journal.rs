@@ -11,7 +11,7 @@ pub use systemd::marked_for_journal;
 
 use crate::{
     config::Config,
-    model::{AlarmEvent, Day, Machine},
+    model::{AlarmEvent, Day, Machine, Trouble},
 };
 
 /// Starts the log on standard error. In systemd's journal each line has a priority, and its time is
@@ -68,8 +68,14 @@ pub fn folders(source: &str, found: &[String], mapped: &BTreeMap<String, Machine
     }
 }
 
-pub fn folder_failed(source: &str, folder: &str, error: &dyn Error) {
-    log::warn!("{source}: folder {folder:?} not read this time: {}", chain(error));
+/// What of a source cannot be read; told when it begins and when it is over.
+pub fn trouble(trouble: &Trouble) {
+    log::warn!("{}: {:?}: {}", trouble.key.source, trouble.key.place(), trouble.text());
+}
+
+pub fn trouble_over(trouble: &Trouble) {
+    let (source, place) = (&trouble.key.source, trouble.key.place());
+    log::info!("{source}: {place:?}: over: {}", trouble.key.kind.text());
 }
 
 pub fn file_read(folder: &str, name: &str, events: u64, rejected: u64, bytes: u64, took: Duration) {
@@ -138,17 +144,21 @@ pub struct Cycle<'c> {
     pub files_listed: u64,
     pub files_read: u64,
     pub files_failed: u64,
+    /// Read, and not one line of them understood.
+    pub files_without_lines: u64,
     pub sessions_changed: u64,
     pub took: Duration,
 }
 
 /// One line a cycle: files, and where any was tried, success rate and files a minute.
 pub fn cycle(cycle: Cycle<'_>) {
-    let Cycle { source, files_listed, files_read, files_failed, sessions_changed, took } = cycle;
+    let Cycle { source, files_listed, files_read, files_failed, sessions_changed, took, .. } =
+        cycle;
     let tried = files_read + files_failed;
     let mut rates = String::new();
     if tried > 0 {
-        let success = 100.0 * files_read as f64 / tried as f64;
+        let understood = files_read.saturating_sub(cycle.files_without_lines);
+        let success = 100.0 * understood as f64 / tried as f64;
         let minutes = took.as_secs_f64().max(0.001) / 60.0;
         let a_minute = files_read as f64 / minutes;
         rates = format!("{success:.0} % success, {a_minute:.0} files a minute, ");

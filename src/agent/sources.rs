@@ -13,9 +13,10 @@ use std::{
 use super::{Pulse, Stop, clock::Clock};
 use crate::{
     buffer::{Buffer, BufferError},
-    collect::{Moment, Settings, SourceMemory, SourceReport, Watch, collect},
+    collect::{self, Moment, Settings, SourceMemory, SourceReport, Watch, collect},
     config::{Config, SourceConfig, SourceKind},
     journal,
+    model::TroubleKind,
     source::{Source, dir::DirectorySource, ftp::FtpSource},
     status::{Figures, figures::UnreadKind},
 };
@@ -31,6 +32,13 @@ pub struct CollectReport {
     pub files_read: u64,
     pub files_failed: u64,
     pub files_refused: u64,
+    /// Read in this run, and not one line of them understood.
+    pub files_without_lines: u64,
+    pub folders_mapped: usize,
+    /// Folders that could be listed.
+    pub folders_read: usize,
+    /// Folders, files and listings that cannot be read.
+    pub troubles: usize,
     pub sessions_changed: u64,
     /// Not everything new was read, because the buffer is at its cap.
     pub at_cap: bool,
@@ -41,9 +49,17 @@ pub struct CollectReport {
 impl CollectReport {
     /// Adds what the next cycle over the same source came to.
     pub fn go_on(&mut self, next: Self) {
-        let (sources, failed, at_cap) = (next.sources, next.failed_sources.clone(), next.at_cap);
-        self.add(next);
-        (self.sources, self.failed_sources, self.at_cap) = (sources, failed, at_cap);
+        let read = Self {
+            files_read: self.files_read,
+            files_failed: self.files_failed,
+            files_refused: self.files_refused,
+            files_without_lines: self.files_without_lines,
+            folders_read: self.folders_read.max(next.folders_read) - next.folders_read,
+            sessions_changed: self.sessions_changed,
+            ..Self::default()
+        };
+        *self = next;
+        self.add(read);
     }
 
     /// Adds what another source came to.
@@ -53,6 +69,10 @@ impl CollectReport {
         self.files_read += other.files_read;
         self.files_failed += other.files_failed;
         self.files_refused += other.files_refused;
+        self.files_without_lines += other.files_without_lines;
+        self.folders_mapped += other.folders_mapped;
+        self.folders_read += other.folders_read;
+        self.troubles += other.troubles;
         self.sessions_changed += other.sessions_changed;
         self.at_cap |= other.at_cap;
         self.goes_on |= other.goes_on;
@@ -186,6 +206,12 @@ impl Collector {
             pulse: &self.pulse,
             progress: &self.progress,
         };
+        if self.memory.troubles.is_none() {
+            let mut known = buffer.troubles()?;
+            known.retain(|trouble| trouble.key.source == self.config.name);
+            let known = known.into_iter().map(|trouble| (trouble.key.clone(), trouble));
+            self.memory.troubles = Some(known.collect());
+        }
         let collected = collect(
             buffer,
             self.source.as_mut(),
@@ -201,6 +227,7 @@ impl Collector {
         let took = now.saturating_sub(begun);
         note(&all.figures, &self.config.name, &report, took, now);
         self.note_link(buffer, &report)?;
+        let troubles = self.note_troubles(buffer, &report, now)?;
         if let Ok(_only_one) = all.copies.try_lock() {
             buffer.drop_proven_copies()?;
         }
@@ -209,6 +236,7 @@ impl Collector {
             files_listed: report.files_listed,
             files_read: report.files_read,
             files_failed: report.files_failed,
+            files_without_lines: report.files_without_lines,
             sessions_changed: report.sessions_changed,
             took,
         });
@@ -223,11 +251,62 @@ impl Collector {
             files_failed: report.files_failed,
             files_refused: report.files_refused,
             sessions_changed: report.sessions_changed,
+            files_without_lines: report.files_without_lines,
+            folders_mapped: self.config.folders.len(),
+            folders_read: report.folders.values().filter(|one| one.failure.is_none()).count(),
+            troubles,
             at_cap: report.at_cap,
             goes_on: report.goes_on,
         };
         all.note_end(&self.config.name, &done);
         Ok(done)
+    }
+
+    /// Keeps, tells and hands over what of the source cannot be read; how much of it lasts, files
+    /// without a readable line aside, which are news only once.
+    fn note_troubles(
+        &mut self,
+        buffer: &mut Buffer,
+        report: &SourceReport,
+        now: Duration,
+    ) -> Result<usize, BufferError> {
+        let known = self.memory.troubles.take().unwrap_or_default();
+        let wall = self.all.clock.now().wall;
+        let news = collect::news(&known, &report.folders, &self.config, &wall);
+        if !(news.begun.is_empty() && news.changed.is_empty() && news.over.is_empty()) {
+            buffer.note_troubles(news.begun.iter().chain(&news.changed), news.over.iter())?;
+        }
+        for trouble in &news.begun {
+            // Each failed reading has a line of its own, and so have folders that are not shown.
+            let is_told = match trouble.key.kind {
+                TroubleKind::FileNotRead => true,
+                TroubleKind::FolderMissing => !self.memory.shows(&trouble.key.folder),
+                _ => false,
+            };
+            if !is_told {
+                journal::trouble(trouble);
+            }
+        }
+        news.over.iter().for_each(journal::trouble_over);
+        self.all.figures.note(|counts| {
+            let source = counts.sources.entry(self.config.name.clone()).or_default();
+            source.troubles = TroubleKind::ALL.map(|kind| (kind, 0)).into();
+            for key in news.now.keys() {
+                *source.troubles.entry(key.kind).or_default() += 1;
+            }
+            for (folder, machine) in &self.config.folders {
+                let hidden = news.now.values().find(|trouble| {
+                    trouble.key.folder == *folder && trouble.key.kind.hides_machine()
+                });
+                let is_known = report.folders.contains_key(folder) || hidden.is_some();
+                if is_known {
+                    source.note_machine(&machine.nom, hidden, now);
+                }
+            }
+        });
+        let lasting = news.now.keys().filter(|key| key.kind != TroubleKind::NoLineRead).count();
+        self.memory.troubles = Some(news.now);
+        Ok(lasting)
     }
 
     fn note_link(&mut self, buffer: &mut Buffer, report: &SourceReport) -> Result<(), BufferError> {

@@ -26,6 +26,9 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
             complain(&format!("source {source:?} not collected: {error}"));
         }
     }
+    for trouble in agent.buffer.troubles()? {
+        complain(&format!("{:?}: {}", trouble.key.place(), trouble.text()));
+    }
     print(&summary(&report, &totals))?;
     Ok(exit(&report, &totals))
 }
@@ -36,6 +39,9 @@ fn summary(report: &OnceReport, totals: &Totals) -> String {
         "{} files read, {} not readable, {} refused; {} sessions changed\n",
         collect.files_read, collect.files_failed, collect.files_refused, collect.sessions_changed
     );
+    if collect.files_without_lines > 0 {
+        text += &format!("{} of them without one readable line\n", collect.files_without_lines);
+    }
     text += &match &report.sync {
         None => "no [central] configured: sessions stay in the buffer\n".to_owned(),
         Some(_) => format!(
@@ -49,7 +55,8 @@ fn summary(report: &OnceReport, totals: &Totals) -> String {
 
 fn exit(report: &OnceReport, totals: &Totals) -> Exit {
     let collect = &report.collect;
-    if collect.sources > 0 && collect.failed_sources.len() == collect.sources {
+    let all_failed = collect.sources > 0 && collect.failed_sources.len() == collect.sources;
+    if all_failed || (collect.folders_mapped > 0 && collect.folders_read == 0) {
         return Exit::Failed;
     }
     let waits =
@@ -58,6 +65,8 @@ fn exit(report: &OnceReport, totals: &Totals) -> Exit {
         || collect.at_cap
         || totals.refused_files > 0
         || collect.files_failed > 0
+        || collect.files_without_lines > 0
+        || collect.troubles > 0
         || !collect.failed_sources.is_empty();
     if in_part { Exit::InPart } else { Exit::Done }
 }
