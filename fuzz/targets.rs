@@ -13,7 +13,7 @@ use std::{
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use cu_agent::{
-    agent::{Agent, Stop, settings},
+    agent::{Agent, Progress, Stop, settings},
     analyse::{Options, WaitStamp, sessions},
     buffer::{Buffer, FILE_NAME, HeaderFilter, SessionFilter},
     collect::{self, SourceMemory, Watch, collect as collect_all},
@@ -137,7 +137,7 @@ fn collected() -> &'static (config::Config, Vec<u8>) {
             .expect("the configuration is usable")
             .config;
         let mut agent = Agent::open(config.clone(), "once", Stop::default()).expect("it opens");
-        agent.once(&|_, _, _| {}).expect("it collects");
+        agent.once(&(Arc::new(|_: &str, _, _| {}) as Progress)).expect("it collects");
         drop(agent);
         let buffer = fs::read(config.agent.state_dir.join(FILE_NAME)).expect("it is there");
         (config, buffer)

@@ -13,7 +13,7 @@ pub use systemd::marked_for_journal;
 
 use crate::{
     config::Config,
-    model::{AlarmEvent, Day, Machine, printable},
+    model::{AlarmEvent, Day, Machine, Trouble, printable},
 };
 
 /// Starts the log on standard error. In systemd's journal each line has a priority, and its time is
@@ -73,8 +73,14 @@ pub fn folders(source: &str, found: &[String], mapped: &BTreeMap<String, Machine
     }
 }
 
-pub fn folder_failed(source: &str, folder: &str, error: &dyn Error) {
-    log::warn!("{source}: folder {folder:?} not read this time: {}", chain(error));
+/// What of a source cannot be read; told when it begins and when it is over.
+pub fn trouble(trouble: &Trouble) {
+    log::warn!("{}: {:?}: {}", trouble.key.source, trouble.key.place(), trouble.text());
+}
+
+pub fn trouble_over(trouble: &Trouble) {
+    let (source, place) = (&trouble.key.source, trouble.key.place());
+    log::info!("{source}: {place:?}: over: {}", trouble.key.kind.text());
 }
 
 pub fn file_read(folder: &str, name: &str, events: u64, rejected: u64, bytes: u64, took: Duration) {
@@ -144,25 +150,34 @@ pub fn ended_while_waiting() {
     log::info!("stopped while waiting for a server; what was read before is kept");
 }
 
-/// What a cycle over all sources came to.
+/// What a cycle over one source came to.
 #[derive(Clone, Copy, Debug)]
-pub struct Cycle {
+pub struct Cycle<'c> {
+    pub source: &'c str,
     pub files_listed: u64,
     pub files_read: u64,
     pub files_failed: u64,
+    /// Read, and not one line of them understood.
+    pub files_without_lines: u64,
     pub sessions_changed: u64,
     pub took: Duration,
 }
 
-/// One line a cycle: files, success rate, files a minute.
-pub fn cycle(cycle: Cycle) {
-    let Cycle { files_listed, files_read, files_failed, sessions_changed, took } = cycle;
+/// One line a cycle: files, and where any was tried, success rate and files a minute.
+pub fn cycle(cycle: Cycle<'_>) {
+    let Cycle { source, files_listed, files_read, files_failed, sessions_changed, took, .. } =
+        cycle;
     let tried = files_read + files_failed;
-    let success = if tried == 0 { 100.0 } else { 100.0 * files_read as f64 / tried as f64 };
-    let minutes = took.as_secs_f64().max(0.001) / 60.0;
+    let mut rates = String::new();
+    if tried > 0 {
+        let understood = files_read.saturating_sub(cycle.files_without_lines);
+        let success = 100.0 * understood as f64 / tried as f64;
+        let minutes = took.as_secs_f64().max(0.001) / 60.0;
+        let a_minute = files_read as f64 / minutes;
+        rates = format!("{success:.0} % success, {a_minute:.0} files a minute, ");
+    }
     log::info!(
-        "cycle: {files_read} of {files_listed} files read, {files_failed} failed, {success:.0} % success, {:.0} files a minute, {sessions_changed} sessions changed, {} ms",
-        files_read as f64 / minutes,
+        "{source}: cycle: {files_read} of {files_listed} files read, {files_failed} failed, {rates}{sessions_changed} sessions changed, {} ms",
         took.as_millis()
     );
 }

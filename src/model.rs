@@ -10,6 +10,7 @@ mod digest;
 mod finding;
 mod limits;
 mod printable;
+mod trouble;
 mod trs;
 mod wording;
 
@@ -18,6 +19,7 @@ pub use digest::DayDigest;
 pub use finding::{Finding, FindingCode, Gravity, Language, Unit};
 pub use limits::Limits;
 pub use printable::{is_harmless, printable, printable_json, printable_lines};
+pub use trouble::{Trouble, TroubleKey, TroubleKind};
 pub use trs::Trs;
 pub use wording::{clock, figure};
 

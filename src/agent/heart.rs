@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -18,9 +19,26 @@ pub struct Heart {
     patience: Duration,
 }
 
+/// A loop by its kind, and by what it works on where there are several of the kind.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct LoopName {
+    pub kind: &'static str,
+    /// Empty where there is only one of the kind.
+    pub subject: String,
+}
+
+impl fmt::Display for LoopName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.subject.as_str() {
+            "" => f.write_str(self.kind),
+            subject => write!(f, "{} {subject}", self.kind),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
-    loops: BTreeMap<&'static str, Life>,
+    loops: BTreeMap<LoopName, Life>,
     /// Somebody said something since the last look.
     has_news: bool,
 }
@@ -36,32 +54,39 @@ impl Heart {
         Self { shared: Arc::default(), patience }
     }
 
-    /// A loop begins: it is expected to give signs until its pulse is dropped.
-    pub fn pulse(&self, name: &'static str) -> Pulse {
+    /// The only loop of its kind begins: it is expected to give signs until its pulse is dropped.
+    pub fn pulse(&self, kind: &'static str) -> Pulse {
+        self.pulse_of(kind, "")
+    }
+
+    /// The loop of a kind that works on `subject` begins.
+    pub fn pulse_of(&self, kind: &'static str, subject: &str) -> Pulse {
+        let name = LoopName { kind, subject: subject.to_owned() };
         let life = Life { due: Instant::now() + self.patience, said: String::new() };
-        self.lock().loops.insert(name, life);
+        self.lock().loops.insert(name.clone(), life);
         Pulse { heart: self.clone(), name }
     }
 
     /// The loop that should have given a sign before `now`.
-    pub fn overdue(&self, now: Instant) -> Option<&'static str> {
-        self.lock().loops.iter().find(|(_, life)| life.due < now).map(|(name, _)| *name)
+    pub fn overdue(&self, now: Instant) -> Option<LoopName> {
+        self.lock().loops.iter().find(|(_, life)| life.due < now).map(|(name, _)| name.clone())
     }
 
-    /// The loops that have begun and not ended.
+    /// The kinds of the loops that have begun and not ended.
     pub fn loops(&self) -> Vec<&'static str> {
-        self.lock().loops.keys().copied().collect()
+        self.lock().loops.keys().map(|name| name.kind).collect()
     }
 
-    /// What the loops are at, one after the other.
+    /// What the loops are at, one after the other; several of one kind say the same.
     pub fn said(&self) -> String {
         let state = self.lock();
-        let said: Vec<&str> = state
+        let mut said: Vec<&str> = state
             .loops
             .values()
             .map(|life| life.said.as_str())
             .filter(|said| !said.is_empty())
             .collect();
+        said.dedup();
         said.join("; ")
     }
 
@@ -89,7 +114,7 @@ impl Heart {
 #[derive(Debug)]
 pub struct Pulse {
     heart: Heart,
-    name: &'static str,
+    name: LoopName,
 }
 
 impl Pulse {
@@ -101,20 +126,23 @@ impl Pulse {
     /// Nothing is to be heard for `time`: the loop waits, or does what is known to take long.
     pub fn rest(&self, time: Duration) {
         let due = Instant::now() + time + self.heart.patience;
-        if let Some(life) = self.heart.lock().loops.get_mut(self.name) {
+        if let Some(life) = self.heart.lock().loops.get_mut(&self.name) {
             life.due = due;
         }
     }
 
-    /// What the loop is at, for the service manager's status line.
+    /// What the loops of this kind are at, for the service manager's status line.
     pub fn say(&self, text: impl Into<String>) {
         let text = text.into();
         let mut state = self.heart.lock();
-        if let Some(life) = state.loops.get_mut(self.name)
-            && life.said != text
-        {
-            life.said = text;
-            state.has_news = true;
+        let State { loops, has_news } = &mut *state;
+        for (name, life) in loops {
+            if name.kind == self.name.kind && life.said != text {
+                life.said.clone_from(&text);
+                *has_news = true;
+            }
+        }
+        if state.has_news {
             self.heart.shared.1.notify_all();
         }
     }
@@ -122,7 +150,7 @@ impl Pulse {
 
 impl Drop for Pulse {
     fn drop(&mut self) {
-        self.heart.lock().loops.remove(self.name);
+        self.heart.lock().loops.remove(&self.name);
     }
 }
 
@@ -141,10 +169,26 @@ mod tests {
         deliver.rest(POLL);
         let begun = Instant::now();
         assert_eq!(heart.overdue(begun + PATIENCE / 2), None);
-        assert_eq!(heart.overdue(begun + PATIENCE * 2), Some("collect"));
+        let overdue = |after| heart.overdue(begun + after).map(|name| name.to_string());
+        assert_eq!(overdue(PATIENCE * 2).as_deref(), Some("collect"));
         collect.rest(POLL);
-        assert_eq!(heart.overdue(begun + PATIENCE * 2), None);
-        assert_eq!(heart.overdue(begun + POLL + PATIENCE * 2), Some("collect"));
+        assert_eq!(overdue(PATIENCE * 2), None);
+        assert_eq!(overdue(POLL + PATIENCE * 2).as_deref(), Some("collect"));
+    }
+
+    #[test]
+    fn of_several_loops_of_a_kind_each_gives_its_own_signs_and_all_say_one_thing() {
+        let heart = Heart::new(PATIENCE);
+        let (one, other) = (heart.pulse_of("collect", "cu"), heart.pulse_of("collect", "stick"));
+        one.rest(POLL);
+        let late = Instant::now() + PATIENCE * 2;
+        assert_eq!(heart.overdue(late).map(|name| name.to_string()).unwrap(), "collect stick");
+        assert_eq!(heart.loops(), ["collect", "collect"]);
+        other.say("all sources answer");
+        assert_eq!(heart.said(), "all sources answer");
+        drop(other);
+        assert_eq!(heart.overdue(late), None);
+        assert_eq!(heart.said(), "all sources answer");
     }
 
     #[test]

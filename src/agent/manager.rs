@@ -58,7 +58,7 @@ pub fn attend(heart: &Heart, stop: &Stop) {
             match heart.overdue(now) {
                 Some(name) if !is_hanging && !stop.is_wished() => {
                     is_hanging = true;
-                    journal::loop_hangs(name);
+                    journal::loop_hangs(&name.to_string());
                 }
                 Some(_) => {}
                 None => {

@@ -1,14 +1,15 @@
-//! The agent at work: one thread collects, one syncs, and they meet only in the buffer. Here and in
+//! The agent at work: a thread for each source collects, one syncs, and they meet only in the buffer. Here and in
 //! `cli` alone the clocks are read.
 //!
 //! What must never happen here: one source or central keeping the other side from its work; two
 //! processes on one buffer.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{Arc, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 mod clock;
@@ -22,14 +23,14 @@ mod update_result;
 mod vitals;
 mod watchman;
 
-use service::{END_WITHIN, EndAll};
+use service::{COLLECT, END_WITHIN, EndAll};
 use watchman::Watchman;
 
 pub use clock::{Clock, wall, wall_clock_fault};
 pub use courier::{Courier, DrainError, DrainReport, Gateway};
 pub use heart::{Heart, Pulse};
 pub use manager::waits_for;
-pub use sources::{CollectReport, Collector, Progress};
+pub use sources::{CollectReport, Collection, Collector, Progress};
 pub use stop::Stop;
 pub use vitals::{AskError, Vitals, ask};
 
@@ -62,6 +63,9 @@ pub fn open_buffer(state_dir: &Path, command: &str) -> Result<(StateLock, Buffer
     let is_service = command == SERVICE;
     Ok((lock, sound_buffer(state_dir, is_service)?))
 }
+
+/// How soon `once` notices that its end is wished while all sources are waited for.
+const LOOK_FOR_END_EVERY: Duration = Duration::from_millis(100);
 
 /// The command that stays.
 const SERVICE: &str = "run";
@@ -113,21 +117,11 @@ impl Agent {
     }
 
     /// Collects everything and delivers everything, the second beginning while the first goes on.
-    pub fn once(&mut self, progress: Progress<'_>) -> Result<OnceReport, BufferError> {
+    pub fn once(&mut self, progress: &Progress) -> Result<OnceReport, BufferError> {
         let mut report = OnceReport::default();
         collect::replay_outdated(&mut self.buffer, &self.settings, &mut |_, _| {})?;
-        let courier = self.courier();
-        let pulse = Arc::new(self.heart.pulse("collect"));
-        let mut collector = Collector::new(
-            &self.config,
-            &self.settings,
-            &self.clock,
-            &self.stop,
-            &pulse,
-            &self.figures,
-        );
-        let Some(mut courier) = courier else {
-            report.collect = collector.cycle(&mut self.buffer, progress)?;
+        let Some(mut courier) = self.courier() else {
+            report.collect = self.collect_once(progress)?;
             self.tell_once();
             return Ok(report);
         };
@@ -158,7 +152,7 @@ impl Agent {
             // Nobody listens any more where the end was wished and central kept silent.
             result.send(drained).ok();
         });
-        let collected = collector.cycle(&mut self.buffer, progress);
+        let collected = self.collect_once(progress);
         drop(done);
         self.stop.knock();
         report.collect = collected?;
@@ -173,6 +167,63 @@ impl Agent {
             }
         });
         self.tell_once();
+        Ok(report)
+    }
+
+    /// Goes through all sources, side by side. When the end is wished a source that keeps silent is
+    /// not waited for.
+    fn collect_once(&self, progress: &Progress) -> Result<CollectReport, BufferError> {
+        let config = Arc::new(self.config.clone());
+        let all = Collection::new(&config, &self.settings, &self.clock, &self.stop, &self.figures);
+        let (result, results) = mpsc::channel();
+        for (place, source) in config.sources.iter().enumerate() {
+            let pulse = Arc::new(self.heart.pulse_of(COLLECT, &source.name));
+            let (all, progress) = (Arc::clone(&all), Arc::clone(progress));
+            let (mut buffer, stop, result) =
+                (self.buffer.reopen()?, self.stop.clone(), result.clone());
+            thread::spawn(move || {
+                let mut collector = Collector::new(&all, place, pulse, progress);
+                let mut done = CollectReport::default();
+                let ended = loop {
+                    match collector.cycle(&mut buffer) {
+                        Ok(report) if report.goes_on && !stop.is_set() => done.go_on(report),
+                        Ok(report) => {
+                            done.go_on(report);
+                            break Ok(done);
+                        }
+                        Err(error) => break Err(error),
+                    }
+                };
+                // The buffer is closed before its result is known.
+                drop((collector, buffer));
+                result.send((place, ended)).ok();
+            });
+        }
+        drop(result);
+        let mut report = CollectReport::default();
+        let mut awaited: BTreeSet<usize> = (0..config.sources.len()).collect();
+        let mut end_by: Option<Instant> = None;
+        while !awaited.is_empty() {
+            match results.recv_timeout(LOOK_FOR_END_EVERY) {
+                Ok((place, ended)) => {
+                    awaited.remove(&place);
+                    report.add(ended?);
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => panic!("a collecting thread panicked"),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+            }
+            if self.stop.is_wished() {
+                let end_by = *end_by.get_or_insert_with(|| Instant::now() + END_WITHIN);
+                if Instant::now() >= end_by {
+                    journal::ended_while_waiting();
+                    break;
+                }
+            }
+        }
+        for place in awaited {
+            report.sources += 1;
+            report.failed_sources.insert(config.sources[place].name.clone());
+        }
         Ok(report)
     }
 

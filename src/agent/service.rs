@@ -1,11 +1,13 @@
-//! `cu-agent run`: a thread that collects and one that delivers, until the end is wished.
+//! `cu-agent run`: a thread for each source that collects and one that delivers, until the end is
+//! wished.
 //!
 //! What must never happen here: an end that waits longer than [`END_WITHIN`] or cuts a transaction in
 //! half; a failure that ends the service although the next try may pass; a line a second about a
 //! failure that lasts.
 
 use std::{
-    sync::{Arc, mpsc},
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -13,7 +15,7 @@ use std::{
 use serde_json::json;
 
 use super::{
-    Agent, Clock, CollectReport, Collector, Courier, DrainError, DrainReport, Pulse, Stop, clock,
+    Agent, Collection, Collector, Courier, DrainError, DrainReport, Pulse, Stop, clock,
     courier::IDLE_AFTER,
     manager, sound_buffer,
     vitals::Vitals,
@@ -22,9 +24,7 @@ use super::{
 };
 use crate::{
     buffer::{Buffer, BufferError, StateLock},
-    collect::{self, Settings},
-    config::Config,
-    journal, retry,
+    collect, journal, retry,
     status::{self, Figures, Hosts, Moment, Reading, Site},
 };
 
@@ -34,18 +34,20 @@ pub(super) const END_WITHIN: Duration = Duration::from_secs(4);
 /// A card is read for one at a time: the first collection comes before the look through all of it.
 const CHECK_AFTER: Duration = Duration::from_secs(2);
 
-const COLLECT: &str = "collect";
+pub(super) const COLLECT: &str = "collect";
 const DELIVER: &str = "deliver";
 
-/// What the collecting thread works with.
+/// What the collecting thread of one source works with.
 struct CollectRoom {
-    config: Arc<Config>,
-    settings: Settings,
-    clock: Clock,
+    all: Arc<Collection>,
+    /// The source's place in the configuration.
+    place: usize,
+    poll: Duration,
+    agent_id: String,
     stop: Stop,
     buffer: Buffer,
     pulse: Arc<Pulse>,
-    lock: Arc<StateLock>,
+    lock: Arc<LockNote>,
     figures: Figures,
 }
 
@@ -128,17 +130,27 @@ impl Agent {
     fn start(&self) -> Result<Threads, BufferError> {
         let (running, ended) = mpsc::channel();
         let mut threads = Threads { ended, handles: Vec::new() };
-        let room = CollectRoom {
-            config: Arc::new(self.config.clone()),
-            settings: self.settings.clone(),
-            clock: self.clock.clone(),
-            stop: self.stop.clone(),
-            buffer: self.buffer.reopen()?,
-            pulse: Arc::new(self.heart.pulse("collect")),
-            lock: Arc::clone(&self.lock),
-            figures: self.figures.clone(),
-        };
-        threads.start(running.clone(), &self.stop, move || room.collect_until_stopped());
+        let config = Arc::new(self.config.clone());
+        let all = Collection::new(&config, &self.settings, &self.clock, &self.stop, &self.figures);
+        let lock = Arc::new(LockNote { lock: Arc::clone(&self.lock), noted: Mutex::default() });
+        // All of them before the first begins, so that the status line speaks of all.
+        let mut rooms = Vec::new();
+        for (place, source) in config.sources.iter().enumerate() {
+            rooms.push(CollectRoom {
+                all: Arc::clone(&all),
+                place,
+                poll: config.schedule.poll,
+                agent_id: config.agent.id.clone(),
+                stop: self.stop.clone(),
+                buffer: self.buffer.reopen()?,
+                pulse: Arc::new(self.heart.pulse_of(COLLECT, &source.name)),
+                lock: Arc::clone(&lock),
+                figures: self.figures.clone(),
+            });
+        }
+        for room in rooms {
+            threads.start(running.clone(), &self.stop, move || room.collect_until_stopped());
+        }
         if let Some(courier) = self.courier() {
             let (outbox, stop) = (self.buffer.reopen()?, self.stop.clone());
             let vitals = self.vitals();
@@ -254,42 +266,45 @@ fn recovered(buffer: Buffer, error: BufferError, told: &mut Told, stop: &Stop) -
 
 impl CollectRoom {
     fn collect_until_stopped(self) {
-        let Self { config, settings, clock, stop, mut buffer, pulse, figures, lock } = self;
-        let mut collector = Collector::new(&config, &settings, &clock, &stop, &pulse, &figures);
-        pulse.say("the first collection is under way");
+        let Self { all, place, poll, agent_id, stop, mut buffer, pulse, figures, lock } = self;
+        let mut collector = Collector::new(&all, place, Arc::clone(&pulse), Arc::new(|_, _, _| {}));
+        let failing = format!("{COLLECT} {place}");
+        pulse.say(all.said());
         let mut failures = 0;
         // After a power cut a whole plant starts at once; it does not go on polling in step.
-        let mut first_wait = Some(config.schedule.poll.mul_f64(retry::place_of(&config.agent.id)));
+        let mut first_wait = Some(poll.mul_f64(retry::place_of(&agent_id)));
         let mut told = Told::default();
-        let mut noted = None;
         while !stop.is_set() {
-            let wait = match collector.cycle(&mut buffer, &|_, _, _| {}) {
+            let wait = match collector.cycle(&mut buffer) {
                 Ok(report) => {
                     told.worked();
-                    figures.note(|counts| drop(counts.buffer_failures.remove(COLLECT)));
-                    pulse.say(said_of(&report));
+                    figures.note(|counts| drop(counts.buffer_failures.remove(&failing)));
+                    pulse.say(all.said());
                     if report.files_read > 0 {
                         buffer.rest();
                     }
-                    // A field update waits for it.
-                    if !stop.is_set() && noted.as_ref() != Some(&report.failed_sources) {
-                        lock.note(&noted_of(&report));
-                        noted = Some(report.failed_sources.clone());
+                    if !stop.is_set() {
+                        lock.note_once(&all);
                     }
-                    if report.failed_sources.is_empty() {
-                        failures = 0;
-                        first_wait.take().unwrap_or(config.schedule.poll)
-                    } else {
+                    if !report.failed_sources.is_empty() {
                         // What failed is tried again sooner than the next poll, each time later.
                         failures += 1;
-                        retry::wait(failures, fastrand::f64()).min(config.schedule.poll)
+                        retry::wait(failures, fastrand::f64()).min(poll)
+                    } else if report.goes_on {
+                        failures = 0;
+                        Duration::ZERO
+                    } else {
+                        failures = 0;
+                        first_wait.take().unwrap_or(poll)
                     }
                 }
                 Err(error) => {
                     failures += 1;
                     pulse.say("the buffer fails");
                     let text = journal::chain(&error);
-                    figures.note(|counts| drop(counts.buffer_failures.insert(COLLECT, text)));
+                    figures.note(|counts| {
+                        counts.buffer_failures.insert(failing.clone(), text);
+                    });
                     buffer = match recovered(buffer, error, &mut told, &stop) {
                         Some(buffer) => buffer,
                         None => return,
@@ -305,22 +320,31 @@ impl CollectRoom {
     }
 }
 
-/// For whoever looks at the lock: the version that has collected, and what did not answer.
-fn noted_of(report: &CollectReport) -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    json!({ "version": version, "failed_sources": report.failed_sources }).to_string()
+/// The lock's second line, written when it changes.
+struct LockNote {
+    lock: Arc<StateLock>,
+    noted: Mutex<Option<BTreeSet<String>>>,
 }
 
-/// For the status line: what an operator wants to know first.
-fn said_of(report: &CollectReport) -> String {
-    if report.at_cap {
-        return "the buffer is at its cap, nothing more is read".to_owned();
+impl LockNote {
+    /// Once every source was gone through: a field update waits for it.
+    fn note_once(&self, all: &Collection) {
+        if !all.is_complete() {
+            return;
+        }
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = all.failed_sources();
+        if noted.as_ref() != Some(&failed) {
+            self.lock.note(&noted_of(&failed));
+            *noted = Some(failed);
+        }
     }
-    if report.failed_sources.is_empty() {
-        return "all sources answer".to_owned();
-    }
-    let failed: Vec<&str> = report.failed_sources.iter().map(String::as_str).collect();
-    format!("no answer from source {}", failed.join(", "))
+}
+
+/// For whoever looks at the lock: the version that has collected, and what did not answer.
+fn noted_of(failed_sources: &BTreeSet<String>) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    json!({ "version": version, "failed_sources": failed_sources }).to_string()
 }
 
 fn said_of_failure(error: &DrainError) -> &'static str {
@@ -373,7 +397,7 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
         };
         vitals.figures.note(|counts| match &result {
             Err(DrainError::Buffer(error)) => {
-                counts.buffer_failures.insert(DELIVER, journal::chain(error));
+                counts.buffer_failures.insert(DELIVER.to_owned(), journal::chain(error));
             }
             _ => drop(counts.buffer_failures.remove(DELIVER)),
         });

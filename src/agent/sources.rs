@@ -1,22 +1,30 @@
-//! One cycle over all configured sources, each behind its own connection; what one of them does
-//! wrong is that one's affair.
+//! The collecting of each source on a thread of its own, with its own connection to the server and to
+//! the buffer; and what the sources add up to.
+//!
+//! What must never happen here: one source, however slow or silent, delaying another's reading; a
+//! failure of one taken for a failure of all.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use super::{Pulse, Stop, clock::Clock};
 use crate::{
     buffer::{Buffer, BufferError},
-    collect::{Moment, Settings, SourceMemory, SourceReport, Watch, collect},
+    collect::{self, Moment, Settings, SourceMemory, SourceReport, Watch, collect},
     config::{Config, SourceConfig, SourceKind},
     journal,
+    model::TroubleKind,
     source::{Source, dir::DirectorySource, ftp::FtpSource},
     status::{Figures, figures::UnreadKind},
 };
 
 /// Shows how far a folder is: its name, files done, files in all.
-pub type Progress<'p> = &'p (dyn Fn(&str, usize, usize) + Sync);
+pub type Progress = Arc<dyn Fn(&str, usize, usize) + Send + Sync>;
 
-/// What a cycle over all sources did.
+/// What collecting came to, of one source or of several together.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct CollectReport {
     pub sources: usize,
@@ -24,125 +32,303 @@ pub struct CollectReport {
     pub files_read: u64,
     pub files_failed: u64,
     pub files_refused: u64,
+    /// Read in this run, and not one line of them understood.
+    pub files_without_lines: u64,
+    pub folders_mapped: usize,
+    /// Folders that could be listed.
+    pub folders_read: usize,
+    /// Folders, files and listings that cannot be read.
+    pub troubles: usize,
     pub sessions_changed: u64,
     /// Not everything new was read, because the buffer is at its cap.
     pub at_cap: bool,
+    /// Its time was over before everything new was read: the next cycle follows at once.
+    pub goes_on: bool,
 }
 
-/// The sources with what is remembered of each.
-pub struct Collector<'c> {
-    settings: &'c Settings,
-    clock: &'c Clock,
-    stop: &'c Stop,
-    pulse: &'c Arc<Pulse>,
-    figures: &'c Figures,
-    sources: Vec<Open<'c>>,
+impl CollectReport {
+    /// Adds what the next cycle over the same source came to.
+    pub fn go_on(&mut self, next: Self) {
+        let read = Self {
+            files_read: self.files_read,
+            files_failed: self.files_failed,
+            files_refused: self.files_refused,
+            files_without_lines: self.files_without_lines,
+            folders_read: self.folders_read.max(next.folders_read) - next.folders_read,
+            sessions_changed: self.sessions_changed,
+            ..Self::default()
+        };
+        *self = next;
+        self.add(read);
+    }
+
+    /// Adds what another source came to.
+    pub fn add(&mut self, other: Self) {
+        self.sources += other.sources;
+        self.failed_sources.extend(other.failed_sources);
+        self.files_read += other.files_read;
+        self.files_failed += other.files_failed;
+        self.files_refused += other.files_refused;
+        self.files_without_lines += other.files_without_lines;
+        self.folders_mapped += other.folders_mapped;
+        self.folders_read += other.folders_read;
+        self.troubles += other.troubles;
+        self.sessions_changed += other.sessions_changed;
+        self.at_cap |= other.at_cap;
+        self.goes_on |= other.goes_on;
+    }
+}
+
+/// What the threads of all sources share: how each one's last cycle ended.
+pub struct Collection {
+    config: Arc<Config>,
+    settings: Settings,
+    clock: Clock,
+    stop: Stop,
+    figures: Figures,
+    overall: Mutex<Overall>,
+    /// Held by the one thread that looks whether copies of the buffer may go.
+    copies: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Overall {
+    /// By name, of those that were gone through at least once.
+    ends: BTreeMap<String, End>,
     /// Whether it was said that the buffer is at its cap.
     told_at_cap: bool,
 }
 
-struct Open<'c> {
-    config: &'c SourceConfig,
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct End {
+    has_failed: bool,
+    at_cap: bool,
+}
+
+impl Collection {
+    pub fn new(
+        config: &Arc<Config>,
+        settings: &Settings,
+        clock: &Clock,
+        stop: &Stop,
+        figures: &Figures,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            config: Arc::clone(config),
+            settings: settings.clone(),
+            clock: clock.clone(),
+            stop: stop.clone(),
+            figures: figures.clone(),
+            overall: Mutex::default(),
+            copies: Mutex::default(),
+        })
+    }
+
+    /// Whether every source was gone through at least once.
+    pub fn is_complete(&self) -> bool {
+        self.lock().ends.len() == self.config.sources.len()
+    }
+
+    /// The sources whose last cycle failed.
+    pub fn failed_sources(&self) -> BTreeSet<String> {
+        let overall = self.lock();
+        let failed = overall.ends.iter().filter(|(_, end)| end.has_failed);
+        failed.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// For the service manager's status line: what an operator wants to know first.
+    pub fn said(&self) -> String {
+        if self.lock().ends.values().any(|end| end.at_cap) {
+            return "the buffer is at its cap, nothing more is read".to_owned();
+        }
+        let failed: Vec<String> = self.failed_sources().into_iter().collect();
+        match (failed.is_empty(), self.is_complete()) {
+            (true, true) => "all sources answer".to_owned(),
+            (true, false) => "the first collection is under way".to_owned(),
+            (false, _) => format!("no answer from source {}", failed.join(", ")),
+        }
+    }
+
+    /// Notes how a cycle over one source ended.
+    fn note_end(&self, name: &str, report: &CollectReport) {
+        let mut overall = self.lock();
+        let end = End { has_failed: !report.failed_sources.is_empty(), at_cap: report.at_cap };
+        overall.ends.insert(name.to_owned(), end);
+        let at_cap = overall.ends.values().any(|end| end.at_cap);
+        let has_failed = overall.ends.values().any(|end| end.has_failed);
+        if at_cap != overall.told_at_cap {
+            journal::at_cap(at_cap, self.settings.max_buffer_bytes);
+            overall.told_at_cap = at_cap;
+        }
+        let is_good = !has_failed && !at_cap && !self.stop.is_set();
+        self.figures.note_cycle(is_good, at_cap, self.clock.now().uptime);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Overall> {
+        self.overall.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One source with what is remembered of it from cycle to cycle.
+pub struct Collector {
+    all: Arc<Collection>,
+    config: SourceConfig,
     source: Box<dyn Source>,
     memory: SourceMemory,
+    pulse: Arc<Pulse>,
+    progress: Progress,
     /// This process's log tells that the link is down.
     told_down: bool,
 }
 
-impl<'c> Collector<'c> {
-    pub fn new(
-        config: &'c Config,
-        settings: &'c Settings,
-        clock: &'c Clock,
-        stop: &'c Stop,
-        pulse: &'c Arc<Pulse>,
-        figures: &'c Figures,
-    ) -> Self {
-        let sources = config
-            .sources
-            .iter()
-            .map(|config| Open {
-                config,
-                source: open(config, pulse),
-                memory: SourceMemory::default(),
-                told_down: false,
-            })
-            .collect();
-        Self { settings, clock, stop, pulse, figures, sources, told_at_cap: false }
+impl Collector {
+    /// For the source at `place` of the configuration; nothing is connected yet.
+    pub fn new(all: &Arc<Collection>, place: usize, pulse: Arc<Pulse>, progress: Progress) -> Self {
+        let config = all.config.sources[place].clone();
+        Self {
+            all: Arc::clone(all),
+            source: open(&config, &pulse),
+            config,
+            memory: SourceMemory::default(),
+            pulse,
+            progress,
+            told_down: false,
+        }
     }
 
-    /// Collects everything new; an error is the buffer's own.
-    pub fn cycle(
-        &mut self,
-        buffer: &mut Buffer,
-        progress: Progress<'_>,
-    ) -> Result<CollectReport, BufferError> {
-        let begun = self.clock.now().uptime;
-        let mut all = CollectReport { sources: self.sources.len(), ..CollectReport::default() };
-        let mut listed = 0;
-        for open in &mut self.sources {
-            if self.stop.is_set() {
-                break;
-            }
-            let source_begun = self.clock.now().uptime;
-            let watch =
-                AgentWatch { clock: self.clock, stop: self.stop, pulse: self.pulse, progress };
-            let report = collect(
-                buffer,
-                open.source.as_mut(),
-                open.config,
-                self.settings,
-                &watch,
-                &mut open.memory,
-            );
-            // Between polls an FTP server's place is given back: some have only one.
-            open.source.close();
-            let report = report?;
-            let now = self.clock.now().uptime;
-            note(self.figures, &open.config.name, &report, now.saturating_sub(source_begun), now);
-            let SourceReport { files_listed, files_read, files_failed, files_refused, .. } = report;
-            listed += files_listed;
-            all.files_read += files_read;
-            all.files_failed += files_failed;
-            all.files_refused += files_refused;
-            all.sessions_changed += report.sessions_changed;
-            all.at_cap |= report.at_cap;
-            let text = report.error.as_ref().map(|error| journal::chain(error));
-            let link = format!("source:{}", open.config.name);
-            let news = buffer.note_link(&link, text.as_deref(), &self.clock.now().wall)?;
-            match &text {
-                Some(text) => {
-                    // Also where an earlier process knew it: this one's log is to tell it.
-                    if news || !open.told_down {
-                        journal::link_down(&link, text);
-                    }
-                    open.told_down = true;
-                    all.failed_sources.insert(open.config.name.clone());
-                }
-                None => {
-                    if news {
-                        journal::source_up(&link);
-                    }
-                    open.told_down = false;
-                }
-            }
+    /// Collects everything new of the source; an error is the buffer's own.
+    pub fn cycle(&mut self, buffer: &mut Buffer) -> Result<CollectReport, BufferError> {
+        let all = Arc::clone(&self.all);
+        let begun = all.clock.now().uptime;
+        let watch = AgentWatch {
+            clock: &all.clock,
+            stop: &all.stop,
+            pulse: &self.pulse,
+            progress: &self.progress,
+        };
+        if self.memory.troubles.is_none() {
+            let mut known = buffer.troubles()?;
+            known.retain(|trouble| trouble.key.source == self.config.name);
+            let known = known.into_iter().map(|trouble| (trouble.key.clone(), trouble));
+            self.memory.troubles = Some(known.collect());
         }
-        buffer.drop_proven_copies()?;
-        if all.at_cap != self.told_at_cap {
-            journal::at_cap(all.at_cap, self.settings.max_buffer_bytes);
-            self.told_at_cap = all.at_cap;
+        let collected = collect(
+            buffer,
+            self.source.as_mut(),
+            &self.config,
+            &all.settings,
+            &watch,
+            &mut self.memory,
+        );
+        // Between polls an FTP server's place is given back: some have only one.
+        self.source.close();
+        let report = collected?;
+        let now = all.clock.now().uptime;
+        let took = now.saturating_sub(begun);
+        note(&all.figures, &self.config.name, &report, took, now);
+        self.note_link(buffer, &report)?;
+        let troubles = self.note_troubles(buffer, &report, now)?;
+        if let Ok(_only_one) = all.copies.try_lock() {
+            buffer.drop_proven_copies()?;
         }
-        let took = self.clock.now().uptime.saturating_sub(begun);
         journal::cycle(journal::Cycle {
-            files_listed: listed,
-            files_read: all.files_read,
-            files_failed: all.files_failed,
-            sessions_changed: all.sessions_changed,
+            source: &self.config.name,
+            files_listed: report.files_listed,
+            files_read: report.files_read,
+            files_failed: report.files_failed,
+            files_without_lines: report.files_without_lines,
+            sessions_changed: report.sessions_changed,
             took,
         });
-        let is_good = all.failed_sources.is_empty() && !all.at_cap && !self.stop.is_set();
-        self.figures.note_cycle(is_good, all.at_cap, self.clock.now().uptime);
-        Ok(all)
+        let mut failed_sources = BTreeSet::new();
+        if report.error.is_some() {
+            failed_sources.insert(self.config.name.clone());
+        }
+        let done = CollectReport {
+            sources: 1,
+            failed_sources,
+            files_read: report.files_read,
+            files_failed: report.files_failed,
+            files_refused: report.files_refused,
+            sessions_changed: report.sessions_changed,
+            files_without_lines: report.files_without_lines,
+            folders_mapped: self.config.folders.len(),
+            folders_read: report.folders.values().filter(|one| one.failure.is_none()).count(),
+            troubles,
+            at_cap: report.at_cap,
+            goes_on: report.goes_on,
+        };
+        all.note_end(&self.config.name, &done);
+        Ok(done)
+    }
+
+    /// Keeps, tells and hands over what of the source cannot be read; how much of it lasts, files
+    /// without a readable line aside, which are news only once.
+    fn note_troubles(
+        &mut self,
+        buffer: &mut Buffer,
+        report: &SourceReport,
+        now: Duration,
+    ) -> Result<usize, BufferError> {
+        let known = self.memory.troubles.take().unwrap_or_default();
+        let wall = self.all.clock.now().wall;
+        let news = collect::news(&known, &report.folders, &self.config, &wall);
+        if !(news.begun.is_empty() && news.changed.is_empty() && news.over.is_empty()) {
+            buffer.note_troubles(news.begun.iter().chain(&news.changed), news.over.iter())?;
+        }
+        for trouble in &news.begun {
+            // Each failed reading has a line of its own, and so have folders that are not shown.
+            let is_told = match trouble.key.kind {
+                TroubleKind::FileNotRead => true,
+                TroubleKind::FolderMissing => !self.memory.shows(&trouble.key.folder),
+                _ => false,
+            };
+            if !is_told {
+                journal::trouble(trouble);
+            }
+        }
+        news.over.iter().for_each(journal::trouble_over);
+        self.all.figures.note(|counts| {
+            let source = counts.sources.entry(self.config.name.clone()).or_default();
+            source.troubles = TroubleKind::ALL.map(|kind| (kind, 0)).into();
+            for key in news.now.keys() {
+                *source.troubles.entry(key.kind).or_default() += 1;
+            }
+            for (folder, machine) in &self.config.folders {
+                let hidden = news.now.values().find(|trouble| {
+                    trouble.key.folder == *folder && trouble.key.kind.hides_machine()
+                });
+                let is_known = report.folders.contains_key(folder) || hidden.is_some();
+                if is_known {
+                    source.note_machine(&machine.nom, hidden, now);
+                }
+            }
+        });
+        let lasting = news.now.keys().filter(|key| key.kind != TroubleKind::NoLineRead).count();
+        self.memory.troubles = Some(news.now);
+        Ok(lasting)
+    }
+
+    fn note_link(&mut self, buffer: &mut Buffer, report: &SourceReport) -> Result<(), BufferError> {
+        let text = report.error.as_ref().map(|error| journal::chain(error));
+        let link = format!("source:{}", self.config.name);
+        let news = buffer.note_link(&link, text.as_deref(), &self.all.clock.now().wall)?;
+        match &text {
+            Some(text) => {
+                // Also where an earlier process knew it: this one's log is to tell it.
+                if news || !self.told_down {
+                    journal::link_down(&link, text);
+                }
+                self.told_down = true;
+            }
+            None => {
+                if news {
+                    journal::source_up(&link);
+                }
+                self.told_down = false;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -192,7 +378,7 @@ struct AgentWatch<'w> {
     clock: &'w Clock,
     stop: &'w Stop,
     pulse: &'w Pulse,
-    progress: Progress<'w>,
+    progress: &'w Progress,
 }
 
 impl Watch for AgentWatch<'_> {

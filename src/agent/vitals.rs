@@ -61,10 +61,11 @@ impl Vitals {
     }
 
     pub fn verdict(&self) -> Verdict {
+        let overdue = self.heart.overdue(Instant::now()).map(|name| name.to_string());
         let signs = Signs {
             counts: &self.figures.snapshot(),
             loops: &self.heart.loops(),
-            overdue: self.heart.overdue(Instant::now()),
+            overdue: overdue.as_deref(),
             poll: self.poll,
             has_central: self.has_central,
         };

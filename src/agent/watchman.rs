@@ -17,9 +17,9 @@ use crate::{
     durable::Step,
     journal,
     model::{AlarmState, Language},
-    notify::{Facts, LinkFact, MachineFact, PostError, Poster, alarms},
+    notify::{Facts, LinkFact, MachineFact, PostError, Poster, UnreadableFact, alarms},
     retry,
-    status::figures::Counts,
+    status::figures::{Counts, Hidden},
 };
 
 /// Without a cycle that ends, a look is taken all the same.
@@ -228,6 +228,16 @@ impl Watchman {
             },
         };
         let is_up = |name: &str| counts.sources.get(name).and_then(|source| source.is_up);
+        let hidden = |source: &str, nom: &str| {
+            let Hidden { since, trouble } =
+                counts.sources.get(source)?.machines.get(nom)?.as_ref()?;
+            let noted = if clock_is_believed { age_of(&trouble.since) } else { Duration::ZERO };
+            Some(UnreadableFact {
+                length: uptime.saturating_sub(*since).max(noted),
+                french: trouble.french(),
+                english: trouble.text(),
+            })
+        };
         let reports = buffer.machines()?;
         let mut machines = Vec::new();
         let mut sources = Vec::new();
@@ -241,6 +251,7 @@ impl Watchman {
                     nom: machine.nom.clone(),
                     last_read: report.and_then(|r| time(r.last_read_at.as_deref()?)),
                     source_is_up: is_up(&source.name) == Some(true),
+                    unreadable: hidden(&source.name, &machine.nom),
                 }
             }));
         }

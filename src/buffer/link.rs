@@ -1,13 +1,24 @@
-//! How the link to central and to each source is, for people who ask while the agent runs. Written
-//! only when it changes: a poll that found nothing must not wear the card.
+//! How the link to central and to each source is, and what of a source cannot be read, for people who
+//! ask while the agent runs. Written only when it changes: a poll that found nothing must not wear the
+//! card.
+//!
+//! A trouble is a link that is down, named by [`TROUBLE`] and a JSON list of kind, source, folder and
+//! file: an older version has that table, and looks for its own names in it.
 
 use rusqlite::{OptionalExtension, params};
 
 use super::{Buffer, BufferError, error::During};
-use crate::durable::Step;
+use crate::{
+    durable::Step,
+    model::{Trouble, TroubleKey, TroubleKind},
+};
 
 /// The name of central's link; a source's is its configured name behind `source:`.
 pub const CENTRAL: &str = "central";
+
+/// How the name of a trouble begins; what comes behind it in order ends the range.
+const TROUBLE: &str = "trouble:";
+const BEHIND_TROUBLES: &str = "trouble;";
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LinkState {
@@ -21,10 +32,13 @@ pub struct LinkState {
 impl Buffer {
     pub fn links(&self) -> Result<Vec<LinkState>, BufferError> {
         self.connection
-            .prepare("SELECT name, state = 'up', since, error FROM link ORDER BY name")
+            .prepare(
+                "SELECT name, state = 'up', since, error FROM link
+                 WHERE name < ?1 OR name >= ?2 ORDER BY name",
+            )
             .and_then(|mut select| {
                 select
-                    .query_map([], |row| {
+                    .query_map([TROUBLE, BEHIND_TROUBLES], |row| {
                         Ok(LinkState {
                             name: row.get(0)?,
                             up: row.get(1)?,
@@ -35,6 +49,50 @@ impl Buffer {
                     .collect()
             })
             .during("look at its links", &self.path)
+    }
+
+    /// What of the sources cannot be read, in order of source, folder and file.
+    pub fn troubles(&self) -> Result<Vec<Trouble>, BufferError> {
+        let rows: Vec<(String, String, Option<String>)> = self
+            .connection
+            .prepare("SELECT name, since, error FROM link WHERE name >= ?1 AND name < ?2")
+            .and_then(|mut select| {
+                select
+                    .query_map([TROUBLE, BEHIND_TROUBLES], |row| {
+                        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                    })?
+                    .collect()
+            })
+            .during("look at what cannot be read", &self.path)?;
+        let mut troubles: Vec<Trouble> = rows
+            .into_iter()
+            .filter_map(|(name, since, detail)| {
+                Some(Trouble { key: key_of(&name)?, detail: detail.unwrap_or_default(), since })
+            })
+            .collect();
+        troubles.sort_by(|one, other| one.key.cmp(&other.key));
+        Ok(troubles)
+    }
+
+    /// Notes troubles that began or whose words changed, and drops those that are over.
+    pub fn note_troubles<'t>(
+        &mut self,
+        noted: impl Iterator<Item = &'t Trouble>,
+        over: impl Iterator<Item = &'t Trouble>,
+    ) -> Result<(), BufferError> {
+        self.change(Step::NoteLink, "note what cannot be read", |transaction| {
+            for trouble in over {
+                transaction.execute("DELETE FROM link WHERE name = ?1", [name_of(&trouble.key)])?;
+            }
+            for trouble in noted {
+                transaction.execute(
+                    "INSERT OR REPLACE INTO link (name, state, since, error)
+                     VALUES (?1, 'down', ?2, ?3)",
+                    params![name_of(&trouble.key), trouble.since, trouble.detail],
+                )?;
+            }
+            Ok(())
+        })
     }
 
     /// Notes how a link is now; `true` where that is news.
@@ -65,5 +123,45 @@ impl Buffer {
             })?;
         }
         Ok(news)
+    }
+}
+
+fn name_of(key: &TroubleKey) -> String {
+    let TroubleKey { source, folder, file, kind } = key;
+    format!("{TROUBLE}{}", serde_json::json!([kind.as_str(), source, folder, file]))
+}
+
+/// `None`: of a kind of another version.
+fn key_of(name: &str) -> Option<TroubleKey> {
+    let list: [String; 4] = serde_json::from_str(name.strip_prefix(TROUBLE)?).ok()?;
+    let [kind, source, folder, file] = list;
+    Some(TroubleKey { source, folder, file, kind: TroubleKind::from_word(&kind)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trouble_is_read_back_as_it_was_noted_and_is_no_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut buffer = Buffer::open(dir.path(), "id", "now").unwrap();
+        let trouble = |file: &str| Trouble {
+            key: TroubleKey {
+                source: "cu \"1\"".into(),
+                folder: "DEM12 (PVC)/é:".into(),
+                file: file.into(),
+                kind: TroubleKind::FileNotRead,
+            },
+            detail: "550".into(),
+            since: "2026-11-28 08:00:00".into(),
+        };
+        let all = [trouble("a.LOG"), trouble("b.LOG")];
+        buffer.note_link("source:cu", None, "now").unwrap();
+        buffer.note_troubles(all.iter(), [].iter()).unwrap();
+        assert_eq!(buffer.troubles().unwrap(), all);
+        assert_eq!(buffer.links().unwrap().len(), 1);
+        buffer.note_troubles([].iter(), all[..1].iter()).unwrap();
+        assert_eq!(buffer.troubles().unwrap(), all[1..]);
     }
 }

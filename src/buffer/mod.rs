@@ -33,6 +33,7 @@ mod report;
 mod room;
 mod sessions;
 mod tallies;
+mod turns;
 mod versions;
 
 pub use damage::SetAside;
@@ -53,6 +54,7 @@ pub use versions::known_version;
 
 use crate::durable::{Step, durably};
 use error::During;
+use turns::{Turn, Turns};
 
 /// The buffer's file name inside the state directory.
 pub const FILE_NAME: &str = "buffer.db";
@@ -66,6 +68,7 @@ pub struct Buffer {
     went_back: Option<SetAside>,
     /// Every page was looked at when it was opened.
     is_checked: bool,
+    turns: Turns,
 }
 
 impl Buffer {
@@ -79,8 +82,14 @@ impl Buffer {
         pages::renew(&path);
         place::prepare(&path)?;
         let connection = place::connect(&path, WRITING)?;
-        let mut buffer =
-            Self { connection, path, buffer_id: String::new(), went_back, is_checked: false };
+        let mut buffer = Self {
+            connection,
+            path,
+            buffer_id: String::new(),
+            went_back,
+            is_checked: false,
+            turns: Turns::default(),
+        };
         buffer.check_version()?;
         buffer.configure()?;
         versions::migrate(&mut buffer.connection, &buffer.path)?;
@@ -97,6 +106,7 @@ impl Buffer {
             buffer_id: self.buffer_id.clone(),
             went_back: None,
             is_checked: self.is_checked,
+            turns: self.turns.clone(),
         };
         buffer.configure()?;
         Ok(buffer)
@@ -111,7 +121,9 @@ impl Buffer {
         }
         let Self { path, buffer_id, .. } = look;
         let connection = place::connect(&path, WRITING)?;
-        let buffer = Self { connection, path, buffer_id, went_back: None, is_checked: false };
+        let turns = Turns::default();
+        let buffer =
+            Self { connection, path, buffer_id, went_back: None, is_checked: false, turns };
         buffer.configure()?;
         Ok(Some(buffer))
     }
@@ -125,8 +137,14 @@ impl Buffer {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = place::connect(&path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT).during("open it", &path)?;
-        let mut buffer =
-            Self { connection, path, buffer_id: String::new(), went_back: None, is_checked: false };
+        let mut buffer = Self {
+            connection,
+            path,
+            buffer_id: String::new(),
+            went_back: None,
+            is_checked: false,
+            turns: Turns::default(),
+        };
         // A buffer that another process is just making has no tables, or no name, yet.
         let version = buffer.check_version()?;
         if version == 0 {
@@ -173,11 +191,12 @@ impl Buffer {
 
     /// Begins the one transaction of a batch. Dropping it without commit undoes everything.
     pub fn batch(&mut self) -> Result<Batch<'_>, BufferError> {
+        let turn = self.turns.take();
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .during("begin a batch", &self.path)?;
-        Ok(Batch { transaction, path: &self.path, zstd: raw::Zstd::default() })
+        Ok(Batch { transaction, path: &self.path, zstd: raw::Zstd::default(), _turn: turn })
     }
 
     /// One small durable change outside a batch.
@@ -187,6 +206,7 @@ impl Buffer {
         action: &'static str,
         change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, BufferError> {
+        let _turn = self.turns.take();
         let run = || -> rusqlite::Result<T> {
             let transaction =
                 self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -247,12 +267,14 @@ pub struct Batch<'b> {
     transaction: Transaction<'b>,
     path: &'b Path,
     zstd: raw::Zstd,
+    /// Given back behind the transaction.
+    _turn: Turn,
 }
 
 impl Batch<'_> {
     /// Makes everything of this batch durable.
     pub fn commit(self, step: Step) -> Result<(), BufferError> {
-        let Self { transaction, path, .. } = self;
+        let Self { transaction, path, _turn, .. } = self;
         durably(step, || transaction.commit()).during("commit a batch", path)
     }
 

@@ -129,6 +129,13 @@ impl Buffer {
             .during("count what it holds", &self.path)
     }
 
+    /// Events that were found in a file so far.
+    pub fn events_of(&self, file_id: i64) -> Result<u64, BufferError> {
+        self.connection
+            .query_row("SELECT events FROM log_file WHERE id = ?1", [file_id], |row| row.get(0))
+            .during("count a file's events", &self.path)
+    }
+
     pub fn line_totals(&self) -> Result<LineTotals, BufferError> {
         let read = || -> rusqlite::Result<LineTotals> {
             let (lines, events) = self.connection.query_row(

@@ -12,7 +12,7 @@ use crate::{
     journal,
     model::{Language, printable},
     notify::Poster,
-    source::{Source, dir::DirectorySource, ftp::FtpSource},
+    source::{FolderListing, Source, UnreadLines, dir::DirectorySource, ftp::FtpSource},
     sync::postgres::{Central, SchemaState},
 };
 
@@ -95,6 +95,9 @@ fn check_folders(lines: &mut Lines, what: &str, config: &SourceConfig, source: &
                 .filter(|folder| !found.contains(folder))
                 .map(|folder| format!("{folder:?}"))
                 .collect();
+            for folder in config.folders.keys().filter(|folder| found.contains(folder)) {
+                check_listing(lines, what, folder, source);
+            }
             if missing.is_empty() {
                 lines.good(what, &format!("all {} mapped folders are there", config.folders.len()));
             } else {
@@ -109,6 +112,29 @@ fn check_folders(lines: &mut Lines, what: &str, config: &SourceConfig, source: &
         }
     }
 }
+
+/// A folder that cannot be listed is found here as it is at a collection.
+fn check_listing(lines: &mut Lines, what: &str, folder: &str, source: &mut dyn Source) {
+    match source.list(folder) {
+        Err(error) => {
+            let text = printable(&journal::chain(&error), LINE_CHARS);
+            lines.bad(what, &format!("{folder:?} cannot be listed: {text}"));
+        }
+        Ok(FolderListing { unread: UnreadLines { count, sample }, .. }) if count > 0 => {
+            let sample = sample.unwrap_or_default();
+            lines.bad(
+                what,
+                &format!(
+                    "{folder:?}: {count} lines of the listing seem to name LOG files and could not be read, the first: {sample:?}"
+                ),
+            );
+        }
+        Ok(_) => {}
+    }
+}
+
+/// Longest text of a server that is shown.
+const LINE_CHARS: usize = 300;
 
 fn check_central(lines: &mut Lines, config: &CentralConfig) {
     let what = "central";

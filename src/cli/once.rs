@@ -1,10 +1,10 @@
 //! `cu-agent once`: collect everything, deliver everything, end.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use super::{Exit, complain, configured, log_of_one_shot, print, progress::Bar};
 use crate::{
-    agent::{Agent, OnceReport},
+    agent::{Agent, OnceReport, Progress},
     buffer::Totals,
     journal,
 };
@@ -12,8 +12,10 @@ use crate::{
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
     let config = configured(config, log_of_one_shot())?;
     let mut agent = Agent::open(config, "once", super::run::stop_on_signals()?)?;
-    let bar = Bar::for_files();
-    let report = agent.once(&|folder, done, of| bar.show(folder, done, of))?;
+    let bar = Arc::new(Bar::for_files());
+    let shown = Arc::clone(&bar);
+    let progress: Progress = Arc::new(move |folder, done, of| shown.show(folder, done, of));
+    let report = agent.once(&progress)?;
     bar.finish();
     let totals = agent.buffer.totals()?;
     if let Some(Err(error)) = &report.sync {
@@ -23,6 +25,9 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
         if let (Some(source), Some(error)) = (link.name.strip_prefix("source:"), &link.error) {
             complain(&format!("source {source:?} not collected: {error}"));
         }
+    }
+    for trouble in agent.buffer.troubles()? {
+        complain(&format!("{:?}: {}", trouble.key.place(), trouble.text()));
     }
     print(&summary(&report, &totals))?;
     Ok(exit(&report, &totals))
@@ -34,6 +39,9 @@ fn summary(report: &OnceReport, totals: &Totals) -> String {
         "{} files read, {} not readable, {} refused; {} sessions changed\n",
         collect.files_read, collect.files_failed, collect.files_refused, collect.sessions_changed
     );
+    if collect.files_without_lines > 0 {
+        text += &format!("{} of them without one readable line\n", collect.files_without_lines);
+    }
     text += &match &report.sync {
         None => "no [central] configured: sessions stay in the buffer\n".to_owned(),
         Some(_) => format!(
@@ -47,7 +55,8 @@ fn summary(report: &OnceReport, totals: &Totals) -> String {
 
 fn exit(report: &OnceReport, totals: &Totals) -> Exit {
     let collect = &report.collect;
-    if collect.sources > 0 && collect.failed_sources.len() == collect.sources {
+    let all_failed = collect.sources > 0 && collect.failed_sources.len() == collect.sources;
+    if all_failed || (collect.folders_mapped > 0 && collect.folders_read == 0) {
         return Exit::Failed;
     }
     let waits =
@@ -56,6 +65,8 @@ fn exit(report: &OnceReport, totals: &Totals) -> Exit {
         || collect.at_cap
         || totals.refused_files > 0
         || collect.files_failed > 0
+        || collect.files_without_lines > 0
+        || collect.troubles > 0
         || !collect.failed_sources.is_empty();
     if in_part { Exit::InPart } else { Exit::Done }
 }

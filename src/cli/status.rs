@@ -11,8 +11,8 @@ use crate::{
         AsideReport, Buffer, BufferError, CENTRAL, FileReport, LinkState, MachineReport, StateLock,
         Totals, known_version,
     },
-    config::Config,
-    model::printable,
+    config::{Config, SourceConfig},
+    model::{Trouble, TroubleKey, printable},
 };
 
 #[derive(Debug, clap::Args)]
@@ -35,6 +35,7 @@ struct Shown {
     set_aside: Vec<AsideReport>,
     files: Vec<FileReport>,
     links: Vec<LinkState>,
+    troubles: Vec<Trouble>,
     buffer_bytes: u64,
     /// The file's schema; `None` where there is no buffer.
     schema: Option<usize>,
@@ -66,6 +67,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             set_aside: Vec::new(),
             files: Vec::new(),
             links: Vec::new(),
+            troubles: Vec::new(),
             buffer_bytes: 0,
             schema: None,
             producing: BTreeSet::new(),
@@ -77,12 +79,44 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             set_aside: buffer.set_aside_sessions(MOST_REASONS)?,
             files: buffer.remarkable_files(most_files)?,
             links: buffer.links()?,
+            troubles: configured_troubles(config, buffer.troubles()?),
             buffer_bytes: buffer.size_bytes(),
             schema: Some(buffer.schema_version()?),
             producing: producing(config, &buffer)?,
             holder: StateLock::holder(&config.agent.state_dir),
         },
     })
+}
+
+/// Those of folders that the configuration still maps.
+fn configured_troubles(config: &Config, mut troubles: Vec<Trouble>) -> Vec<Trouble> {
+    troubles.retain(|Trouble { key, .. }| {
+        let source = config.sources.iter().find(|source| source.name == key.source);
+        source.is_some_and(|source| source.folders.contains_key(&key.folder))
+    });
+    troubles
+}
+
+/// How a folder is, in one word, with since when and why: `unknown` behind a source that does not
+/// answer or was not tried yet, `read`, or the kind of its trouble.
+fn folder_state<'s>(
+    folder: &str,
+    link: Option<&'s LinkState>,
+    source: &SourceConfig,
+    troubles: &'s [Trouble],
+) -> (&'static str, Option<&'s str>, Option<String>) {
+    let is_own = |key: &TroubleKey| key.source == source.name && key.folder == folder;
+    match link {
+        None => ("unknown", None, None),
+        Some(link) if !link.up => ("unknown", Some(&link.since), link.error.clone()),
+        Some(_) => {
+            let hides = |one: &&Trouble| is_own(&one.key) && one.key.kind.hides_machine();
+            match troubles.iter().find(hides) {
+                Some(one) => (one.key.kind.as_str(), Some(&one.since), Some(one.text())),
+                None => ("read", None, None),
+            }
+        }
+    }
 }
 
 /// By the computer's running time. A file that did not grow since it was started belongs to nobody
@@ -116,7 +150,7 @@ fn central<'l>(config: &Config, links: &'l [LinkState]) -> (&'static str, Option
 }
 
 fn as_json(config: &Config, shown: &Shown) -> Value {
-    let Shown { totals, machines, set_aside, files, links, buffer_bytes, .. } = shown;
+    let Shown { totals, machines, set_aside, files, links, troubles, buffer_bytes, .. } = shown;
     let (state, link) = central(config, links);
     json!({
         "agent": config.agent.id,
@@ -147,8 +181,26 @@ fn as_json(config: &Config, shown: &Shown) -> Value {
                 "state": link.map_or("unknown", |link| if link.up { "up" } else { "down" }),
                 "since": link.map(|link| &link.since),
                 "error": link.and_then(|link| link.error.as_ref()),
+                "folders": source.folders.iter().map(|(folder, machine)| {
+                    let (state, since, error) = folder_state(folder, link, source, troubles);
+                    json!({
+                        "folder": folder,
+                        "machine": machine.nom,
+                        "state": state,
+                        "since": since,
+                        "error": error,
+                    })
+                }).collect::<Vec<_>>(),
             })
         }).collect::<Vec<_>>(),
+        "troubles": troubles.iter().map(|one| json!({
+            "source": one.key.source,
+            "folder": one.key.folder,
+            "file": Some(&one.key.file).filter(|file| !file.is_empty()),
+            "kind": one.key.kind.as_str(),
+            "since": one.since,
+            "text": one.text(),
+        })).collect::<Vec<_>>(),
         "machines": machines.iter().map(|machine| json!({
             "nom": machine.nom,
             "sessions": machine.sessions,
@@ -182,7 +234,7 @@ fn as_json(config: &Config, shown: &Shown) -> Value {
 }
 
 fn as_text(config: &Config, shown: &Shown) -> String {
-    let Shown { totals, machines, set_aside, files, links, buffer_bytes, .. } = shown;
+    let Shown { totals, machines, set_aside, files, links, troubles, buffer_bytes, .. } = shown;
     let mut text = format!(
         "agent {} (cu-agent {})\n\nsessions   {} in the buffer, {} waiting for central",
         config.agent.id,
@@ -227,6 +279,16 @@ fn as_text(config: &Config, shown: &Shown) -> String {
         let heads = ["machine", ">sessions", ">waiting", "last day", "last reading"];
         text += &format!("\n{}", table(&heads, &rows));
     }
+    let hidden = unknown_machines(config, links, troubles);
+    if !(hidden.is_empty() && troubles.is_empty()) {
+        text += "\ncannot be read:\n";
+    }
+    for line in hidden {
+        text += &format!("  {line}\n");
+    }
+    for one in troubles {
+        text += &format!("  {:?} since {}: {}\n", one.key.place(), one.since, one.text());
+    }
     if !set_aside.is_empty() {
         text += "\nset aside, tried again slowly:\n";
     }
@@ -264,6 +326,25 @@ fn shown_name(name: &str) -> String {
 }
 
 const MOST_REASON_CHARS: usize = 2000;
+
+/// Of machines behind a source that does not answer, or whose folder cannot be read, nobody knows
+/// whether they work.
+fn unknown_machines(config: &Config, links: &[LinkState], troubles: &[Trouble]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for source in &config.sources {
+        let name = format!("source:{}", source.name);
+        let Some(link) = links.iter().find(|link| link.name == name) else { continue };
+        for (folder, machine) in &source.folders {
+            let (state, since, _) = folder_state(folder, Some(link), source, troubles);
+            if let (true, Some(since)) = (state != "read", since) {
+                let why = if link.up { "its folder" } else { "its source" };
+                let nom = &machine.nom;
+                lines.push(format!("machine {nom} unknown since {since}: {why} cannot be read"));
+            }
+        }
+    }
+    lines
+}
 
 fn since(link: Option<&LinkState>) -> String {
     link.map_or(String::new(), |link| {

@@ -17,10 +17,10 @@ use chrono::NaiveDateTime;
 
 use crate::{
     analyse,
-    buffer::{Buffer, BufferError, FileProgress},
+    buffer::{Buffer, BufferError, FileProgress, FileState},
     config::{Nominal, SourceConfig},
     journal,
-    model::{Limits, Machine},
+    model::{Limits, Machine, TroubleKey, TroubleKind},
     parse::Words,
     source::{Entry, Source, SourceError},
 };
@@ -32,17 +32,21 @@ mod import;
 mod intake;
 mod judge;
 mod keep;
+mod pace;
 mod reading;
 mod replay;
 mod room;
+mod trouble;
 
 pub use decide::Moment;
 pub use import::{ImportError, ImportReport, import_file};
 pub use judge::judge_stale;
 pub use replay::{ReplayReport, replay, replay_outdated};
+pub use trouble::{FolderReport, TroubleNews, Troubles, news};
 
 use decide::{IDLE_CHANGES, Look, is_log, look, may_lag, newest_log};
 use keep::{Kept, Origin, Waiting, keep};
+use pace::{Budget, PacedSource, PacedWatch};
 use reading::{ReadError, Reading, Request, Target, read_file};
 use room::{Room, make_room};
 
@@ -69,6 +73,11 @@ pub trait Watch {
     fn now(&self) -> Moment;
     /// Asked between files.
     fn must_stop(&self) -> bool;
+    /// Whether files that were not read yet are left to the next cycle, which begins with the folder
+    /// that was not reached.
+    fn leaves_the_rest(&self) -> bool {
+        false
+    }
     /// One more of `of` files of the folder has been looked at.
     fn progress(&self, folder: &str, done: usize, of: usize);
     /// Sessions changed and are durable: the sync may have them.
@@ -93,6 +102,17 @@ pub struct SourceMemory {
     kept_by_source: BTreeMap<i64, Duration>,
     /// File (the buffer's id) -> how often in a row its listed size changed and no line came.
     idle_changes: BTreeMap<i64, u32>,
+    /// The folder that the next cycle begins with.
+    first_folder: Option<String>,
+    /// What lasts of what could not be read; `None`: not looked up in the buffer yet.
+    pub troubles: Option<Troubles>,
+}
+
+impl SourceMemory {
+    /// Whether the root showed the folder; one that it did not show was told as missing.
+    pub fn shows(&self, folder: &str) -> bool {
+        self.folders.as_ref().is_some_and(|found| found.iter().any(|name| name == folder))
+    }
 }
 
 /// What one cycle over one source did.
@@ -105,6 +125,8 @@ pub struct SourceReport {
     /// Files that could not be read this time.
     pub files_failed: u64,
     pub files_refused: u64,
+    /// Files of which not one line could be read.
+    pub files_without_lines: u64,
     pub files_deleted: u64,
     pub bytes: u64,
     pub events: u64,
@@ -114,8 +136,18 @@ pub struct SourceReport {
     pub keep_time: Duration,
     /// The buffer is at its cap: what is new was not read.
     pub at_cap: bool,
+    /// Its time was over before everything new was read; the next cycle goes on.
+    pub goes_on: bool,
+    /// The folders that were looked at.
+    pub folders: BTreeMap<String, FolderReport>,
     /// Why the source could not be gone through to its end.
     pub error: Option<SourceError>,
+}
+
+impl SourceReport {
+    fn folder(&mut self, folder: &str) -> &mut FolderReport {
+        self.folders.entry(folder.to_owned()).or_default()
+    }
 }
 
 /// Collects everything new of one source.
@@ -123,6 +155,37 @@ pub struct SourceReport {
 /// Errors of files, folders and the source itself are counted and reported; only the buffer's own
 /// failure ends a cycle with an error.
 pub fn collect(
+    buffer: &mut Buffer,
+    source: &mut dyn Source,
+    config: &SourceConfig,
+    settings: &Settings,
+    watch: &dyn Watch,
+    memory: &mut SourceMemory,
+) -> Result<SourceReport, BufferError> {
+    let budget = Budget::of(pace::patience(config));
+    let paced_watch = PacedWatch { watch, budget: &budget };
+    let mut paced = PacedSource { source, watch, budget: &budget };
+    let mut report = collect_within(buffer, &mut paced, config, settings, &paced_watch, memory)?;
+    if report.error.is_none() && budget.has_given_up() {
+        report.error = Some(SourceError::TooSlow {
+            seconds: budget.patience().as_secs(),
+            read: report.files_read,
+            listed: report.files_listed,
+        });
+    }
+    Ok(report)
+}
+
+/// The folders in the order of this cycle: what was not reached last time comes first.
+fn in_turn<'c>(config: &'c SourceConfig, first: Option<&str>) -> Vec<(&'c String, &'c Machine)> {
+    let is_before = |folder: &String| first.is_some_and(|first| folder.as_str() < first);
+    let (before, from): (Vec<_>, Vec<_>) =
+        config.folders.iter().partition(|(folder, _)| is_before(folder));
+    from.into_iter().chain(before).collect()
+}
+
+/// [`collect`], within the budget of `source` and `watch`.
+fn collect_within(
     buffer: &mut Buffer,
     source: &mut dyn Source,
     config: &SourceConfig,
@@ -146,16 +209,22 @@ pub fn collect(
     }
     let mut listings: Vec<(&str, &Machine, Listed)> = Vec::new();
     let mut waiting = Vec::new();
-    for (folder, machine) in &config.folders {
-        if watch.must_stop() {
+    let order = in_turn(config, memory.first_folder.take().as_deref());
+    for (at, (folder, machine)) in order.iter().enumerate() {
+        if watch.must_stop() || watch.leaves_the_rest() {
+            report.goes_on = true;
+            memory.first_folder = Some((*folder).clone());
             break;
         }
         let report = &mut report;
         let mut cycle = FolderCycle { config, settings, watch, folder, machine, report, memory };
-        match cycle.read_new(buffer, source, &mut waiting)? {
-            Some(listed) => listings.push((folder, machine, listed)),
-            None if report.error.is_some() => break,
-            None => {}
+        let listed = cycle.read_new(buffer, source, &mut waiting)?;
+        listings.extend(listed.map(|listed| (folder.as_str(), *machine, listed)));
+        if report.goes_on || report.error.is_some() {
+            // Whatever ended it here, the others come first next time.
+            let next = order.get(at + 1).or(order.first());
+            memory.first_folder = next.map(|(folder, _)| (*folder).clone());
+            break;
         }
         if bytes_of(&waiting) >= TOGETHER_BYTES {
             keep_all(buffer, &mut waiting, settings, watch, report)?;
@@ -262,11 +331,16 @@ impl<'c> FolderCycle<'c, '_> {
         waiting: &mut Vec<Waiting<'c>>,
     ) -> Result<Option<Listed>, BufferError> {
         let mut entries = match source.list(self.folder) {
-            Ok(listing) => listing.entries,
-            // Said once, with the other folders.
-            Err(SourceError::FolderMissing { .. }) => return Ok(None),
+            Ok(listing) => {
+                self.report.folder(self.folder).unread = listing.unread;
+                listing.entries
+            }
+            Err(error @ SourceError::FolderMissing { .. }) => {
+                self.folder_failed(TroubleKind::FolderMissing, &error);
+                return Ok(None);
+            }
             Err(error) if error.concerns_one_file() => {
-                journal::folder_failed(&self.config.name, self.folder, &error);
+                self.folder_failed(TroubleKind::FolderNotListed, &error);
                 return Ok(None);
             }
             Err(error) => {
@@ -279,6 +353,7 @@ impl<'c> FolderCycle<'c, '_> {
         entries = entries.into_iter().map(Entry::bounded).collect();
         entries.sort_by(|one, other| one.name.cmp(&other.name));
         self.report.files_listed += entries.len() as u64;
+        self.note_listed(&entries);
         let known = known(buffer, &self.config.name, self.folder, &entries)?;
         let mut listed = Listed { entries, known, is_current: true, asked: BTreeMap::new() };
         if !self.has_room(buffer)? {
@@ -287,6 +362,10 @@ impl<'c> FolderCycle<'c, '_> {
         let newest = newest_log(&listed.entries).filter(|_| !source.lists_true_sizes());
         for (at, entry) in listed.entries.iter().enumerate() {
             if self.watch.must_stop() {
+                break;
+            }
+            if self.watch.leaves_the_rest() {
+                self.report.goes_on = true;
                 break;
             }
             self.watch.progress(self.folder, at, listed.entries.len());
@@ -309,7 +388,12 @@ impl<'c> FolderCycle<'c, '_> {
                         break;
                     }
                 }
-                Look::Skip => continue,
+                Look::Skip => {
+                    if known.is_some_and(|file| file.state == FileState::Refused) {
+                        self.report.folder(self.folder).files_without_bytes += 1;
+                    }
+                    continue;
+                }
                 Look::Refuse(refusal) => {
                     listed.is_current = false;
                     let target = match known {
@@ -375,6 +459,37 @@ impl<'c> FolderCycle<'c, '_> {
         }
     }
 
+    fn folder_failed(&mut self, kind: TroubleKind, error: &SourceError) {
+        self.report.folder(self.folder).failure = Some((kind, journal::chain(error)));
+    }
+
+    /// Notes what the folder lists, and what is remembered of its files.
+    fn note_listed(&mut self, entries: &[Entry]) {
+        let key = TroubleKey {
+            source: self.config.name.clone(),
+            folder: self.folder.to_owned(),
+            file: String::new(),
+            kind: TroubleKind::FolderMissing,
+        };
+        let report = self.report.folder(self.folder);
+        report.files_listed = entries.len() as u64;
+        if let Some(known) = &self.memory.troubles {
+            report.remember_lineless(known, &key);
+        }
+        report.forget_unlisted(|name| {
+            entries.binary_search_by(|entry| entry.name.as_str().cmp(name)).is_ok()
+        });
+    }
+
+    /// A file could not be read to its end; `has_bytes`: something of it was.
+    fn file_failed(&mut self, name: &str, error: &SourceError, has_bytes: bool) {
+        self.report.files_failed += 1;
+        journal::file_failed(&self.config.name, self.folder, name, error);
+        let report = self.report.folder(self.folder);
+        report.file_failed(name, &journal::chain(error));
+        report.files_without_bytes += u64::from(!has_bytes);
+    }
+
     /// Whether more may be read; what central holds makes room first.
     fn has_room(&mut self, buffer: &mut Buffer) -> Result<bool, BufferError> {
         match make_room(buffer, self.settings.max_buffer_bytes)? {
@@ -426,8 +541,7 @@ impl<'c> FolderCycle<'c, '_> {
         match read_file(source, buffer, &request, &moment, &mut keep_part) {
             Ok((reading, None)) => Ok(Outcome::Read(reading)),
             Ok((reading, Some(error))) => {
-                self.report.files_failed += 1;
-                journal::file_failed(&self.config.name, self.folder, &entry.name, &error);
+                self.file_failed(&entry.name, &error, reading.is_some());
                 if error.concerns_one_file() {
                     return Ok(Outcome::Read(reading));
                 }
@@ -441,8 +555,7 @@ impl<'c> FolderCycle<'c, '_> {
             }
             Err(ReadError::Buffer(error)) => Err(error),
             Err(ReadError::Source(error)) => {
-                self.report.files_failed += 1;
-                journal::file_failed(&self.config.name, self.folder, &entry.name, &error);
+                self.file_failed(&entry.name, &error, false);
                 Ok(Outcome::Read(None))
             }
         }
@@ -519,9 +632,16 @@ fn keep_all(
         if let Some(refusal) = &file.refusal {
             report.files_refused += 1;
             journal::file_refused(source, folder, &file.name, refusal);
+            report.folder(folder).files_without_bytes += 1;
             continue;
         }
         report.files_read += 1;
+        if *events > 0 || (*rejected > 0 && buffer.events_of(file.id)? > 0) {
+            report.folder(folder).lines_read(&file.name);
+        } else if *rejected > 0 {
+            report.files_without_lines += 1;
+            report.folder(folder).no_line_read(&file.name, *rejected);
+        }
         report.bytes += bytes;
         report.events += events;
         report.rejected += rejected;

@@ -24,5 +24,9 @@ pub fn make_room(buffer: &mut Buffer, max_bytes: u64) -> Result<Room, BufferErro
     let batch = buffer.batch()?;
     let spared = batch.spare(max_bytes / 10 * 9)?;
     batch.commit(Step::Prune)?;
-    Ok(if buffer.used_bytes()? >= max_bytes { Room::None } else { Room::Made(spared) })
+    if buffer.used_bytes()? >= max_bytes {
+        return Ok(Room::None);
+    }
+    // Another source's thread may have made it before this one's turn came.
+    Ok(if spared == Spared::default() { Room::Enough } else { Room::Made(spared) })
 }

@@ -7,6 +7,7 @@ use chrono::NaiveDateTime;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum AlarmKind {
     MachineSilent,
+    MachineUnreadable,
     SourceUnreachable,
     CentralUnreachable,
     DiskNearlyFull,
@@ -16,8 +17,9 @@ pub enum AlarmKind {
 }
 
 impl AlarmKind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::MachineSilent,
+        Self::MachineUnreadable,
         Self::SourceUnreachable,
         Self::CentralUnreachable,
         Self::DiskNearlyFull,
@@ -30,6 +32,7 @@ impl AlarmKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MachineSilent => "machine-silent",
+            Self::MachineUnreadable => "machine-unreadable",
             Self::SourceUnreachable => "source-unreachable",
             Self::CentralUnreachable => "central-unreachable",
             Self::DiskNearlyFull => "disk-nearly-full",

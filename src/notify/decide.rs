@@ -46,6 +46,16 @@ pub struct MachineFact {
     pub last_read: Option<NaiveDateTime>,
     /// Where its source does not answer, nothing is known of the machine.
     pub source_is_up: bool,
+    /// `Some`: nothing of its folder can be read, although its source answers.
+    pub unreadable: Option<UnreadableFact>,
+}
+
+/// Since when nothing of a machine can be read, and why, in both languages.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnreadableFact {
+    pub length: Duration,
+    pub french: String,
+    pub english: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -141,6 +151,17 @@ fn conditions(
     for machine in &facts.machines {
         let condition = silence(machine, facts, limits, language, now);
         add(AlarmKind::MachineSilent, &machine.nom, condition);
+        let condition = match &machine.unreadable {
+            _ if !machine.source_is_up => Condition::Unknown,
+            None => Condition::Good,
+            Some(fact) if fact.length >= limits.source_after => {
+                let UnreadableFact { length, french, english } = fact;
+                let text = wording::unreadable(language, &machine.nom, *length, french, english);
+                Condition::Bad(text)
+            }
+            Some(_) => Condition::Unknown,
+        };
+        add(AlarmKind::MachineUnreadable, &machine.nom, condition);
     }
     for (name, link) in &facts.sources {
         let text = |length, error: &str| wording::source(language, name, length, error);
@@ -191,7 +212,9 @@ fn silence(
     language: Language,
     now: NaiveDateTime,
 ) -> Condition {
-    if !facts.clock_is_believed || !machine.source_is_up {
+    // Where nothing of it can be read nobody knows whether it is silent.
+    let is_unknown = !machine.source_is_up || machine.unreadable.is_some();
+    if !facts.clock_is_believed || is_unknown {
         return Condition::Unknown;
     }
     let after = TimeDelta::from_std(limits.silent_after).unwrap_or(TimeDelta::MAX);

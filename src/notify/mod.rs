@@ -7,5 +7,5 @@ mod decide;
 mod post;
 mod wording;
 
-pub use decide::{Facts, LinkFact, MachineFact, alarms};
+pub use decide::{Facts, LinkFact, MachineFact, UnreadableFact, alarms};
 pub use post::{PostError, Poster};

@@ -35,6 +35,22 @@ pub(super) fn silent(language: Language, nom: &str, last: Option<NaiveDateTime>)
     )
 }
 
+/// `french` and `english` say what is the matter.
+pub(super) fn unreadable(
+    language: Language,
+    nom: &str,
+    time: Duration,
+    french: &str,
+    english: &str,
+) -> String {
+    let time = length(language, time);
+    pick(
+        language,
+        format!("rien de {nom} ne peut être lu depuis {time} : {french}"),
+        format!("nothing of {nom} could be read for {time}: {english}"),
+    )
+}
+
 pub(super) fn source(language: Language, name: &str, time: Duration, error: &str) -> String {
     let time = length(language, time);
     pick(
@@ -90,6 +106,7 @@ pub(super) fn update(language: Language, detail: &str) -> String {
 pub(super) fn title(language: Language, agent: &str, key: &AlarmKey, event: AlarmEvent) -> String {
     let (french, english) = match key.kind {
         AlarmKind::MachineSilent => ("machine muette", "machine silent"),
+        AlarmKind::MachineUnreadable => ("machine illisible", "machine unreadable"),
         AlarmKind::SourceUnreachable => ("source injoignable", "source unreachable"),
         AlarmKind::CentralUnreachable => ("base centrale injoignable", "central unreachable"),
         AlarmKind::DiskNearlyFull => ("disque presque plein", "disk nearly full"),

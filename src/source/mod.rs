@@ -148,6 +148,11 @@ pub enum SourceError {
     /// The connection is gone (421, dropped link, time-out).
     #[error("connection to {address} lost")]
     Lost { address: String, source: io::Error },
+    /// Hardly anything came for a long time; what was read is kept, and the next cycle goes on.
+    #[error(
+        "took longer than {seconds} s without progress, {read} of {listed} files read; goes on next time"
+    )]
+    TooSlow { seconds: u64, read: u64, listed: u64 },
     #[error("cannot take {folder}/{name}")]
     Sink { folder: String, name: String, source: io::Error },
     #[error("name {name:?} is not usable: {reason}")]

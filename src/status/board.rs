@@ -11,7 +11,7 @@ use crate::{
         SessionHeader, Totals,
     },
     config::Config,
-    model::{Day, Figures, Session, Stamp},
+    model::{Day, Figures, Session, Stamp, Trouble},
 };
 
 /// The gateway's clock, as whoever may read it hands it over.
@@ -81,6 +81,10 @@ pub struct Health {
     pub free_bytes: Option<u64>,
     /// The machine whose LOG is ahead of the gateway's clock, and by how much.
     pub ahead: Option<(String, i64)>,
+    /// What of the sources cannot be read.
+    pub troubles: Vec<Trouble>,
+    /// Machines behind a source that does not answer, or whose folder cannot be read.
+    pub unknown: BTreeSet<String>,
 }
 
 /// Which part of the board is wanted.
@@ -154,7 +158,13 @@ impl Board {
                 let before = earlier.and_then(|(_, header)| {
                     header.figures.last_piece.max(header.figures.last_stop)
                 });
-                machine.state = Some(state(Some(&machine.session), before, stamp, quiet_ms));
+                let known = state(Some(&machine.session), before, stamp, quiet_ms);
+                let last = last_sign(&machine.session).or(before);
+                machine.state = Some(if board.health.unknown.contains(&machine.nom) {
+                    known.unread(last, stamp, quiet_ms)
+                } else {
+                    known
+                });
                 let ahead = last_sign(&machine.session).map_or(0, |last| last.0 - stamp.0);
                 let most = board.health.ahead.as_ref().map_or(AHEAD_MS, |(_, most)| *most);
                 if ahead > most && board.now.fault.is_none() {
@@ -243,7 +253,26 @@ fn health(
     let read_at = |nom: &str| {
         reports.iter().find(|report| report.nom == nom).and_then(|r| r.last_read_at.clone())
     };
+    let mut troubles = buffer.map_or_else(|| Ok(Vec::new()), Buffer::troubles)?;
+    troubles.retain(|Trouble { key, .. }| {
+        let source = config.sources.iter().find(|source| source.name == key.source);
+        source.is_some_and(|source| source.folders.contains_key(&key.folder))
+    });
+    let mut unknown = BTreeSet::new();
+    for source in &config.sources {
+        let is_down = link(&format!("source:{}", source.name)).is_some_and(|link| !link.up);
+        for (folder, machine) in &source.folders {
+            let is_hidden = troubles.iter().any(|Trouble { key, .. }| {
+                key.source == source.name && key.folder == *folder && key.kind.hides_machine()
+            });
+            if is_down || is_hidden {
+                unknown.insert(machine.nom.clone());
+            }
+        }
+    }
     Ok(Health {
+        troubles,
+        unknown,
         totals: buffer.map(Buffer::totals).transpose()?,
         has_central: config.central.is_some(),
         central: config.central.as_ref().and_then(|_| link(CENTRAL)),

@@ -82,6 +82,7 @@ impl Card<'_> {
                 (reader.say("En attente", "Waiting"), "M2 1h4v14H2zM10 1h4v14h-4z")
             }
             Activity::Stopped => (reader.say("À l'arrêt", "Stopped"), "M1 1h14v14H1z"),
+            Activity::Unknown => (reader.say("Inconnu", "Unknown"), "M2 7h12v2H2z"),
             Activity::Silent => (reader.say("Silencieuse", "Silent"), "M8 2a6 6 0 1 0 .01 0z"),
         };
         let class = match state.activity {
@@ -89,6 +90,7 @@ impl Card<'_> {
             Activity::Waiting => "is-waiting",
             Activity::Stopped => "is-stopped",
             Activity::Silent => "is-silent",
+            Activity::Unknown => "is-unknown",
         };
         html! {
             p class={ "state " (class) } {
@@ -223,6 +225,7 @@ fn activity(activity: Activity) -> &'static str {
         Activity::Waiting => "waiting",
         Activity::Stopped => "stopped",
         Activity::Silent => "silent",
+        Activity::Unknown => "unknown",
     }
 }
 

@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::model::{Trouble, TroubleKind};
+
 /// Cloned to every thread.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
@@ -19,7 +21,7 @@ pub struct Figures {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
     pub cycles: u64,
-    /// In which every source answered and nothing kept from reading.
+    /// After which every source answered and nothing kept from reading.
     pub good_cycles: u64,
     pub last_good_cycle: Option<Duration>,
     /// By the configured name.
@@ -40,7 +42,7 @@ pub struct Counts {
     /// Since when the buffer is at its cap and nothing more is read.
     pub at_cap_since: Option<Duration>,
     /// What the buffer refused last, until it works again; by the thread it happened to.
-    pub buffer_failures: BTreeMap<&'static str, String>,
+    pub buffer_failures: BTreeMap<String, String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -59,6 +61,17 @@ pub struct SourceCounts {
     pub is_up: Option<bool>,
     pub down_since: Option<Duration>,
     pub unread: Option<Unread>,
+    /// How many folders, files and listings cannot be read, by kind.
+    pub troubles: BTreeMap<TroubleKind, u64>,
+    /// By name (`nom`); `Some`: nothing of the machine can be read.
+    pub machines: BTreeMap<String, Option<Hidden>>,
+}
+
+/// Nothing of a machine can be read, although its source answers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hidden {
+    pub since: Duration,
+    pub trouble: Trouble,
 }
 
 /// The source answers, and yet nothing comes of it.
@@ -87,7 +100,7 @@ impl Figures {
         change(&mut self.lock());
     }
 
-    /// A cycle over all sources has ended; wakes whoever waits for that.
+    /// A cycle over a source has ended; wakes whoever waits for that.
     pub fn note_cycle(&self, is_good: bool, at_cap: bool, now: Duration) {
         let mut counts = self.lock();
         counts.cycles += 1;
@@ -140,6 +153,16 @@ impl SourceCounts {
         if is_up {
             self.last_success = Some(now);
         }
+    }
+
+    /// Whether anything of a machine can be read, after a look at its folder.
+    pub fn note_machine(&mut self, nom: &str, trouble: Option<&Trouble>, now: Duration) {
+        let before = self.machines.get(nom).cloned().flatten();
+        let hidden = trouble.map(|trouble| Hidden {
+            since: before.map_or(now, |before| before.since),
+            trouble: trouble.clone(),
+        });
+        self.machines.insert(nom.to_owned(), hidden);
     }
 
     /// `None` where something was read, or nothing was new.

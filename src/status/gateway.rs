@@ -6,10 +6,13 @@ use super::{
     board::{Board, Health},
     shell::Reader,
 };
-use crate::{buffer::LinkState, draw::span};
+use crate::{buffer::LinkState, draw::span, model::Language};
 
 /// Less room than this is worth a word.
 const LITTLE_ROOM_BYTES: u64 = 256 << 20;
+
+/// Folders and files that cannot be read and are shown by name.
+const MOST_TROUBLES: usize = 20;
 
 /// One line of the list.
 struct Line {
@@ -65,6 +68,22 @@ fn lines(board: &Board, reader: Reader) -> Vec<Line> {
         }
         let name = format!("{} {name}", reader.say("Source", "Source"));
         lines.push(Line { name, is_good: is_up, text });
+    }
+    for trouble in health.troubles.iter().take(MOST_TROUBLES) {
+        let (text, since) = match reader.language {
+            Language::French => (trouble.french(), "depuis"),
+            Language::English => (trouble.text(), "since"),
+        };
+        let name = trouble.key.place();
+        lines.push(Line {
+            name,
+            is_good: false,
+            text: format!("{text} ({since} {})", trouble.since),
+        });
+    }
+    if let Some(more @ 1..) = health.troubles.len().checked_sub(MOST_TROUBLES) {
+        let text = reader.say("autres, voir « cu-agent status »", "more, see “cu-agent status”");
+        lines.push(line(reader.say("Fichiers", "Files"), false, format!("{more} {text}")));
     }
     if let Some(refused) = health.totals.as_ref().map(|t| t.refused_files).filter(|n| *n > 0) {
         let text = reader.say(

@@ -5,7 +5,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::figures::{Counts, SourceCounts, UnreadKind};
+use super::figures::{Counts, Hidden, SourceCounts, UnreadKind};
 
 /// A fault of reading is believed when it has lasted for so many polls.
 const POLLS: u32 = 3;
@@ -41,7 +41,7 @@ pub struct Signs<'s> {
     /// The loops that have begun and not ended.
     pub loops: &'s [&'static str],
     /// The loop that gave no sign in time.
-    pub overdue: Option<&'static str>,
+    pub overdue: Option<&'s str>,
     pub poll: Duration,
     pub has_central: bool,
 }
@@ -77,7 +77,7 @@ fn fault(signs: &Signs<'_>, now: Duration) -> Option<String> {
     if counts.at_cap_since.is_some_and(|since| lasts(since, patience)) {
         return Some("files are there and nothing is read: the buffer is at its cap".into());
     }
-    counts.sources.iter().find_map(|(name, source)| {
+    let unread = counts.sources.iter().find_map(|(name, source)| {
         let unread = source.unread.as_ref()?;
         let (patience, what) = match unread.what {
             UnreadKind::AllFiles => (patience, "files are there and none can be read"),
@@ -85,6 +85,23 @@ fn fault(signs: &Signs<'_>, now: Duration) -> Option<String> {
             UnreadKind::Folders => (patience, "none of the configured folders is there"),
         };
         lasts(unread.since, patience).then(|| format!("source {name}: {what}"))
+    });
+    unread.or_else(|| {
+        counts.sources.iter().find_map(|(name, source)| {
+            let (nom, hidden) = source.machines.iter().find_map(|(nom, hidden)| {
+                let lasting = hidden.as_ref().filter(|hidden| lasts(hidden.since, patience));
+                Some((nom, lasting?))
+            })?;
+            // A source that does not answer is the alarms' affair.
+            (source.is_up != Some(false)).then(|| {
+                let Hidden { trouble, .. } = hidden;
+                format!(
+                    "source {name}: nothing of machine {nom} can be read: {:?}: {}",
+                    trouble.key.place(),
+                    trouble.text()
+                )
+            })
+        })
     })
 }
 
@@ -99,7 +116,10 @@ fn wellness(signs: &Signs<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::figures::Unread;
+    use crate::{
+        model::{Trouble, TroubleKey, TroubleKind},
+        status::figures::Unread,
+    };
 
     const POLL: Duration = Duration::from_secs(300);
     const LATE: Duration = Duration::from_secs(100_000);
@@ -137,7 +157,7 @@ mod tests {
         let unread = |what, ago| counts(unread(what, ago));
         let at_cap = Counts { at_cap_since: Some(Duration::ZERO), ..Counts::default() };
         let refused = Counts {
-            buffer_failures: [("collect", "disk I/O error".to_owned())].into(),
+            buffer_failures: [("collect".to_owned(), "disk I/O error".to_owned())].into(),
             ..Counts::default()
         };
         let (fine, day) = (Counts::default(), Duration::from_secs(86_400));
@@ -157,6 +177,27 @@ mod tests {
             let text = verdict.to_string();
             assert!(text.contains(said) && !text.contains('\n'), "{text}");
         }
+    }
+
+    #[test]
+    fn a_machine_of_which_nothing_can_be_read_is_told_after_three_polls() {
+        let hidden = |ago| {
+            let key = TroubleKey {
+                source: "cu".into(),
+                folder: "DEM12 (PVC)".into(),
+                file: String::new(),
+                kind: TroubleKind::FolderNotListed,
+            };
+            let trouble = Trouble { key, detail: "450 no TLS".into(), since: "now".into() };
+            let hidden = Some(Hidden { since: LATE - ago, trouble });
+            let machines = [("SU12".to_owned(), None), ("DEM12".to_owned(), hidden)].into();
+            counts(SourceCounts { is_up: Some(true), machines, ..SourceCounts::default() })
+        };
+        assert!(judged(&hidden(POLL * 2), &BOTH, None).is_well());
+        assert_eq!(
+            judged(&hidden(POLL * 3), &BOTH, None).to_string(),
+            "ill: source cu: nothing of machine DEM12 can be read: \"DEM12 (PVC)\": the folder cannot be listed: 450 no TLS"
+        );
     }
 
     #[test]

@@ -103,6 +103,22 @@ pub fn text(measured: &Measured<'_>) -> String {
             page.sample("", &[("source", source)], u8::from(is_up));
         }
     }
+    let help = "Whether anything of the machine's folder could be read last time.";
+    page.family("cu_agent_machine_readable", "gauge", help);
+    for (source, counts) in &counts.sources {
+        for (nom, hidden) in &counts.machines {
+            // Behind a source that does not answer nothing is known of a machine.
+            let is_readable = hidden.is_none() && counts.is_up == Some(true);
+            page.sample("", &[("source", source), ("machine", nom)], u8::from(is_readable));
+        }
+    }
+    let help = "Folders, files and listings that cannot be read, by kind.";
+    page.family("cu_agent_troubles", "gauge", help);
+    for (source, counts) in &counts.sources {
+        for (kind, count) in &counts.troubles {
+            page.sample("", &[("source", source), ("kind", kind.as_str())], count);
+        }
+    }
     let name = "cu_agent_source_last_success_timestamp_seconds";
     page.family_of(name, "gauge", Some("seconds"), "When the source was last gone through.");
     for (source, counts) in &counts.sources {
@@ -118,8 +134,9 @@ pub fn text(measured: &Measured<'_>) -> String {
     {
         page.sample("_total", &[("stage", stage)], time.as_secs_f64());
     }
-    page.counter("cu_agent_cycles", "Cycles over all sources.", counts.cycles);
-    page.counter("cu_agent_good_cycles", "Those without a fault.", counts.good_cycles);
+    page.counter("cu_agent_cycles", "Cycles, each over one source.", counts.cycles);
+    let help = "Those after which no source had a fault.";
+    page.counter("cu_agent_good_cycles", help, counts.good_cycles);
 
     if let Some(is_up) = measured.central_is_up {
         page.gauge("cu_agent_central_up", "Whether central answers.", u8::from(is_up));

@@ -16,6 +16,8 @@ pub enum Activity {
     Stopped,
     /// The LOG says nothing for longer than its reading explains.
     Silent,
+    /// Its source or its folder cannot be read: nobody knows what it does.
+    Unknown,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +25,18 @@ pub struct State {
     pub activity: Activity,
     /// `None`: nothing was ever read of it.
     pub since: Option<Stamp>,
+}
+
+impl State {
+    /// The same of a machine of which nothing can be read now: what its LOG said a moment ago still
+    /// holds, and what is older than `quiet_ms` says nothing of what it does now.
+    pub fn unread(self, last: Option<Stamp>, now: Stamp, quiet_ms: i64) -> Self {
+        let is_fresh = last.is_some_and(|last| now.0 - last.0 <= quiet_ms);
+        if is_fresh && self.activity != Activity::Silent {
+            return self;
+        }
+        Self { activity: Activity::Unknown, since: last.or(self.since) }
+    }
 }
 
 /// The latest moment that a session tells of. A wait counts by its begin: its end is computed.
@@ -129,6 +143,18 @@ mod tests {
         day.stops = vec![Stop { start: at(9, 5), end: at(9, 30) }];
         assert_eq!(of(&day, at(9, 40)), (Activity::Producing, Some(at(9, 30))));
         assert_eq!(of(&day, at(11, 0)), (Activity::Silent, Some(at(9, 30))));
+    }
+
+    #[test]
+    fn a_machine_that_cannot_be_read_is_unknown_when_what_it_said_is_old() {
+        let stopped = State { activity: Activity::Stopped, since: Some(at(9, 0)) };
+        let silent = State { activity: Activity::Silent, since: Some(at(9, 0)) };
+        let unread = |state: State, now| state.unread(Some(at(9, 0)), now, QUIET_MS).activity;
+        assert_eq!(unread(stopped, at(9, 10)), Activity::Stopped);
+        assert_eq!(unread(stopped, at(9, 30)), Activity::Unknown);
+        assert_eq!(unread(silent, at(9, 30)), Activity::Unknown);
+        let never = State { activity: Activity::Silent, since: None };
+        assert_eq!(never.unread(None, at(9, 0), QUIET_MS).activity, Activity::Unknown);
     }
 
     #[test]

@@ -51,6 +51,10 @@ impl Agent {
 
     /// An agent on a directory source with the three machines of the golden cases.
     pub fn on_directory(path: &Path) -> Self {
+        // A mapped folder that is missing is a failure of its own: tests of that add the source.
+        for (folder, ..) in FOLDERS {
+            fs::create_dir_all(path.join(folder)).unwrap();
+        }
         let mut agent = Self::new();
         agent.add_directory("cu", path);
         agent

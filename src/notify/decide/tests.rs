@@ -24,9 +24,24 @@ fn good() -> Facts {
 }
 
 fn machine(last_read: NaiveDateTime) -> Facts {
-    let machine =
-        MachineFact { nom: "DEM12".into(), last_read: Some(last_read), source_is_up: true };
+    let machine = MachineFact {
+        nom: "DEM12".into(),
+        last_read: Some(last_read),
+        source_is_up: true,
+        unreadable: None,
+    };
     Facts { machines: vec![machine], ..good() }
+}
+
+/// Nothing of a machine that was read a moment ago can be read any more.
+fn unreadable(hours: u64) -> Facts {
+    let mut facts = machine(noon());
+    facts.machines[0].unreadable = Some(UnreadableFact {
+        length: Duration::from_secs(hours * 3600),
+        french: "le dossier manque".into(),
+        english: "the folder is missing".into(),
+    });
+    facts
 }
 
 fn down(hours: u64) -> LinkFact {
@@ -53,6 +68,7 @@ fn bad_of_each_kind() -> Vec<(AlarmKind, Facts)> {
     use AlarmKind as Kind;
     let facts = |kind| match kind {
         Kind::MachineSilent => machine(noon() - hours(3)),
+        Kind::MachineUnreadable => unreadable(1),
         Kind::SourceUnreachable => Facts { sources: vec![("cu".into(), down(1))], ..good() },
         Kind::CentralUnreachable => Facts { central: Some(down(7)), ..good() },
         Kind::DiskNearlyFull => Facts { free_bytes: Some(1 << 20), ..good() },
@@ -112,6 +128,21 @@ fn a_machine_is_missed_in_working_time_only_and_only_when_its_source_answers() {
     let mut no_clock = silent;
     no_clock.clock_is_believed = false;
     assert_eq!(told(&[(noon(), no_clock)]), []);
+}
+
+#[test]
+fn a_machine_that_cannot_be_read_is_told_as_such_and_never_as_silent() {
+    let mut long_ago = unreadable(1);
+    long_ago.machines[0].last_read = Some(noon() - hours(48));
+    let raised = (AlarmKind::MachineUnreadable, AlarmEvent::Raised);
+    assert_eq!(told(&[(noon(), long_ago.clone())]), [raised]);
+    let (state, made) = step(&AlarmState::default(), &long_ago, noon());
+    assert!(made[0].text.contains("rien de DEM12 ne peut être lu depuis 1 h 00 min"), "{made:?}");
+    // Behind a source that does not answer nothing more is known: it neither ends nor begins.
+    let mut away = long_ago;
+    away.machines[0].source_is_up = false;
+    let (kept, made) = step(&state, &away, noon() + hours(1));
+    assert_eq!((kept.standing.len(), made), (1, vec![]));
 }
 
 #[test]

@@ -1,0 +1,291 @@
+//! How long one cycle over a source may go on. What counts is progress: a first morning with thousands
+//! of files over a slow line goes on for hours, and a server that only drips is given up.
+//!
+//! What must never happen here: a source whose cycle never ends; a folder with much to read keeping
+//! the other folders of its source from ever being read.
+
+use std::{
+    cell::Cell,
+    io,
+    time::{Duration, Instant},
+};
+
+use chrono::NaiveDateTime;
+
+use super::{Moment, Watch};
+use crate::{
+    config::{SourceConfig, SourceKind},
+    source::{FolderListing, Source, SourceError},
+};
+
+/// Waits of the server without any progress before the cycle is given up.
+const WAITS: u32 = 10;
+/// The same for a source without time-outs of its own.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// So many bytes are progress like a whole file.
+const PROGRESS_BYTES: u64 = 64 << 10;
+
+/// What is allowed to one cycle over one source.
+pub(super) fn patience(config: &SourceConfig) -> Duration {
+    match &config.kind {
+        SourceKind::Ftp(ftp) => ftp.read_timeout.max(ftp.connect_timeout) * WAITS,
+        SourceKind::Directory(_) => PATIENCE,
+    }
+}
+
+/// How a cycle went so far. Times are counted from its begin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Pace {
+    patience: Duration,
+    moved_at: Duration,
+    /// Since then.
+    bytes: u64,
+    files_done: u64,
+}
+
+/// What follows from it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Course {
+    GoOn,
+    /// Files were read, and for long enough: what is left is for the next cycle, which begins with the
+    /// folder that was not reached.
+    LeaveTheRest,
+    /// Too little came for too long.
+    GiveUp,
+}
+
+impl Pace {
+    fn of(patience: Duration) -> Self {
+        Self { patience, moved_at: Duration::ZERO, bytes: 0, files_done: 0 }
+    }
+
+    fn received(&mut self, bytes: u64, now: Duration) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes >= PROGRESS_BYTES {
+            self.moved(now);
+        }
+    }
+
+    /// A folder was listed or a question answered.
+    fn moved(&mut self, now: Duration) {
+        self.moved_at = now;
+        self.bytes = 0;
+    }
+
+    fn file_done(&mut self, now: Duration) {
+        self.moved(now);
+        self.files_done += 1;
+    }
+
+    fn course(&self, now: Duration) -> Course {
+        if now.saturating_sub(self.moved_at) >= self.patience {
+            Course::GiveUp
+        } else if now >= self.patience && self.files_done > 0 {
+            Course::LeaveTheRest
+        } else {
+            Course::GoOn
+        }
+    }
+}
+
+/// A cycle's pace, shared by its source and its watch, which are wrapped for it. Its clock runs while
+/// the source is waited for: what the agent does itself is not the source's fault.
+pub(super) struct Budget {
+    waited: Cell<Duration>,
+    waiting_since: Cell<Option<Instant>>,
+    pace: Cell<Pace>,
+}
+
+impl Budget {
+    pub fn of(patience: Duration) -> Self {
+        Self {
+            waited: Cell::default(),
+            waiting_since: Cell::default(),
+            pace: Cell::new(Pace::of(patience)),
+        }
+    }
+
+    pub fn has_given_up(&self) -> bool {
+        self.pace.get().course(self.now()) == Course::GiveUp
+    }
+
+    fn leaves_the_rest(&self) -> bool {
+        self.pace.get().course(self.now()) != Course::GoOn
+    }
+
+    pub fn patience(&self) -> Duration {
+        self.pace.get().patience
+    }
+
+    fn now(&self) -> Duration {
+        self.waited.get() + self.waiting_since.get().map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    fn begin_waiting(&self) {
+        self.waiting_since.set(Some(Instant::now()));
+    }
+
+    fn end_waiting(&self) {
+        self.waited.set(self.now());
+        self.waiting_since.set(None);
+    }
+
+    fn note(&self, what: impl FnOnce(&mut Pace, Duration)) {
+        let mut pace = self.pace.get();
+        what(&mut pace, self.now());
+        self.pace.set(pace);
+    }
+
+    /// One call of the source; its answer is progress.
+    fn during<T>(&self, call: impl FnOnce() -> Result<T, SourceError>) -> Result<T, SourceError> {
+        self.begin_waiting();
+        let outcome = call();
+        self.end_waiting();
+        if outcome.is_ok() {
+            self.note(Pace::moved);
+        }
+        outcome
+    }
+}
+
+/// The agent's watch, which also stops a cycle that was given up.
+pub(super) struct PacedWatch<'w> {
+    pub watch: &'w dyn Watch,
+    pub budget: &'w Budget,
+}
+
+impl Watch for PacedWatch<'_> {
+    fn now(&self) -> Moment {
+        self.watch.now()
+    }
+
+    fn must_stop(&self) -> bool {
+        self.watch.must_stop() || self.budget.has_given_up()
+    }
+
+    fn leaves_the_rest(&self) -> bool {
+        self.budget.leaves_the_rest()
+    }
+
+    fn progress(&self, folder: &str, done: usize, of: usize) {
+        self.watch.progress(folder, done, of);
+    }
+
+    fn kept(&self) {
+        self.watch.kept();
+    }
+}
+
+/// A source whose progress is noted, and whose transfer ends when the cycle is given up.
+pub(super) struct PacedSource<'s> {
+    pub source: &'s mut dyn Source,
+    pub watch: &'s dyn Watch,
+    pub budget: &'s Budget,
+}
+
+impl Source for PacedSource<'_> {
+    fn folders(&mut self) -> Result<Vec<String>, SourceError> {
+        self.budget.during(|| self.source.folders())
+    }
+
+    fn list(&mut self, folder: &str) -> Result<FolderListing, SourceError> {
+        self.budget.during(|| self.source.list(folder))
+    }
+
+    fn read(
+        &mut self,
+        folder: &str,
+        name: &str,
+        offset: u64,
+        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<u64, SourceError> {
+        let Self { source, watch, budget } = self;
+        let mut given_up = false;
+        budget.begin_waiting();
+        let read = source.read(folder, name, offset, &mut |bytes| {
+            budget.end_waiting();
+            sink(bytes)?;
+            budget.begin_waiting();
+            budget.note(|pace, now| pace.received(bytes.len() as u64, now));
+            // Bytes that come are a sign of life, however slowly they do.
+            watch.must_stop();
+            given_up = budget.has_given_up();
+            if given_up { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
+        });
+        budget.end_waiting();
+        if read.is_ok() {
+            budget.note(Pace::file_done);
+        }
+        match read {
+            Err(SourceError::Sink { folder, name, .. }) if given_up => {
+                let source = io::Error::new(io::ErrorKind::TimedOut, "it came too slowly");
+                Err(SourceError::Transfer { folder, name, source })
+            }
+            read => read,
+        }
+    }
+
+    fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError> {
+        self.budget.during(|| self.source.size(folder, name))
+    }
+
+    fn modified(&mut self, folder: &str, name: &str) -> Result<Option<NaiveDateTime>, SourceError> {
+        self.budget.during(|| self.source.modified(folder, name))
+    }
+
+    fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError> {
+        self.budget.during(|| self.source.delete(folder, name))
+    }
+
+    fn close(&mut self) {
+        self.source.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// A pace of 300 s patience after what came at which second: bytes, or a whole file.
+    fn after(events: &[(u64, Option<u64>)]) -> Pace {
+        let mut pace = Pace::of(s(300));
+        for (at, bytes) in events {
+            match bytes {
+                Some(bytes) => pace.received(*bytes, s(*at)),
+                None => pace.file_done(s(*at)),
+            }
+        }
+        pace
+    }
+
+    #[test]
+    fn a_cycle_is_given_up_without_progress_and_divided_when_it_goes_on_for_long() {
+        let many = [(100, Some(40_000)), (250, Some(40_000))];
+        let few = [(100, Some(10)), (290, Some(10))];
+        for (case, events, now, expected) in [
+            ("silence that is still borne", &[][..], 299, Course::GoOn),
+            ("silence", &[], 300, Course::GiveUp),
+            ("a drip", &few, 300, Course::GiveUp),
+            ("a large file over a slow line", &many, 500, Course::GoOn),
+            ("the same, dripping from then on", &many, 550, Course::GiveUp),
+            ("files in a short cycle", &[(10, None), (20, None)], 200, Course::GoOn),
+            ("files for long enough", &[(10, None), (290, None)], 300, Course::LeaveTheRest),
+            ("files, and then nothing", &[(10, None)], 310, Course::GiveUp),
+        ] {
+            assert_eq!(after(events).course(s(now)), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_first_morning_at_one_file_a_minute_is_never_given_up() {
+        let mut pace = Pace::of(s(300));
+        for minute in 1..600 {
+            pace.file_done(s(minute * 60));
+            assert_ne!(pace.course(s(minute * 60 + 59)), Course::GiveUp, "minute {minute}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What of a source cannot be read, as plain data: kept while it lasts, shown everywhere.
+
+/// What is the matter.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum TroubleKind {
+    /// A configured folder that the source does not have.
+    FolderMissing,
+    /// The folder is there and cannot be listed.
+    FolderNotListed,
+    /// Files are there and none of them can be read.
+    NoFileRead,
+    /// One file could not be read at the last try.
+    FileNotRead,
+    /// One file was read, and not one of its lines could be understood.
+    NoLineRead,
+    /// Lines of a listing that seem to name a LOG and could not be understood.
+    ListingNotRead,
+}
+
+impl TroubleKind {
+    pub const ALL: [Self; 6] = [
+        Self::FolderMissing,
+        Self::FolderNotListed,
+        Self::NoFileRead,
+        Self::FileNotRead,
+        Self::NoLineRead,
+        Self::ListingNotRead,
+    ];
+
+    /// The word kept in the buffer and shown to programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FolderMissing => "folder-missing",
+            Self::FolderNotListed => "folder-not-listed",
+            Self::NoFileRead => "no-file-read",
+            Self::FileNotRead => "file-not-read",
+            Self::NoLineRead => "no-line-read",
+            Self::ListingNotRead => "listing-not-read",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// Nothing of the folder's machine can be read: how the machine is, nobody knows.
+    pub fn hides_machine(self) -> bool {
+        matches!(self, Self::FolderMissing | Self::FolderNotListed | Self::NoFileRead)
+    }
+
+    /// As people read it, in front of the source's own words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::FolderMissing => "the folder is missing",
+            Self::FolderNotListed => "the folder cannot be listed",
+            Self::NoFileRead => "files are there and none can be read",
+            Self::FileNotRead => "not read",
+            Self::NoLineRead => "not one line of it could be read",
+            Self::ListingNotRead => "lines of the listing could not be read",
+        }
+    }
+
+    /// [`TroubleKind::text`] in French.
+    pub fn french(self) -> &'static str {
+        match self {
+            Self::FolderMissing => "le dossier manque",
+            Self::FolderNotListed => "le dossier ne peut pas être listé",
+            Self::NoFileRead => "aucun fichier ne peut être lu",
+            Self::FileNotRead => "non lu",
+            Self::NoLineRead => "aucune ligne n'a pu être lue",
+            Self::ListingNotRead => "des lignes de la liste n'ont pas pu être lues",
+        }
+    }
+}
+
+/// What a trouble is about. One key has at most one trouble.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct TroubleKey {
+    /// As configured.
+    pub source: String,
+    pub folder: String,
+    /// Empty where the folder as a whole is meant.
+    pub file: String,
+    pub kind: TroubleKind,
+}
+
+impl TroubleKey {
+    /// `folder`, or `folder/file`.
+    pub fn place(&self) -> String {
+        match self.file.as_str() {
+            "" => self.folder.clone(),
+            file => format!("{}/{file}", self.folder),
+        }
+    }
+}
+
+/// A trouble that lasts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trouble {
+    pub key: TroubleKey,
+    /// The source's own words, printable; may be empty.
+    pub detail: String,
+    /// When it was first seen, by the gateway's wall clock.
+    pub since: String,
+}
+
+impl Trouble {
+    /// What is the matter, with the source's own words.
+    pub fn text(&self) -> String {
+        with_detail(self.key.kind.text(), &self.detail, ": ")
+    }
+
+    /// [`Trouble::text`] in French.
+    pub fn french(&self) -> String {
+        with_detail(self.key.kind.french(), &self.detail, " : ")
+    }
+}
+
+fn with_detail(text: &str, detail: &str, colon: &str) -> String {
+    if detail.is_empty() { text.to_owned() } else { format!("{text}{colon}{detail}") }
+}
