@@ -10,6 +10,7 @@ use cu_agent::{
     model::{Session, hours_e4, rate_e2},
     parse::{Text, Words, parse as parse_text},
     source::ftp::listing,
+    sync::postgres::{Improper, Inspector},
 };
 
 /// Each line is blank, an event or a reject, and cutting the bytes at a line end changes nothing.
@@ -96,5 +97,34 @@ pub fn config(bytes: &[u8]) {
             assert!(loaded.config.sources.iter().all(|source| !source.folders.is_empty()));
         }
         Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// What a PostgreSQL server sends; the first byte says whether only SCRAM is answered, and how the rest is
+/// split. The verdict is the same however that is, and no log-in but SCRAM comes through.
+pub fn postgres(bytes: &[u8]) {
+    let [choice, bytes @ ..] = bytes else { return };
+    let only_scram = choice & 1 == 1;
+    let whole = Inspector::new(only_scram).see(bytes);
+    let mut inspector = Inspector::new(only_scram);
+    let parts = bytes.chunks(usize::from(choice >> 1) + 1);
+    let split = parts.map(|part| inspector.see(part)).find(Result::is_err).unwrap_or(Ok(()));
+    assert_eq!(split, whole);
+    if !only_scram || whole.is_err() {
+        assert!(only_scram || !whole.is_err_and(Improper::is_log_in));
+        return;
+    }
+    let mut rest = bytes;
+    while let [tag, a, b, c, d, behind @ ..] = rest {
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize - 4;
+        let body = &behind[..length.min(behind.len())];
+        if *tag == b'R' && body.len() >= 4 {
+            match u32::from_be_bytes([body[0], body[1], body[2], body[3]]) {
+                10..=12 => {}
+                0 => return,
+                other => panic!("the client would answer {other}"),
+            }
+        }
+        rest = &behind[body.len()..];
     }
 }

@@ -289,11 +289,11 @@ fn what_another_role_made_in_public_is_never_called_with_the_agent_s_rights() {
     scene.once().succeeded();
     let running = scene.agent.run();
     for _ in 0..3 {
-        let read = || scene.agent.status_json()["lines"].clone();
-        let before = read();
+        let read = |scene: &Scene<'_>| scene.agent.status_json()["raw_bytes"].clone();
+        let before = read(&scene);
         scene.part_of_day();
         wait::until("it is read and delivered", wait::PATIENCE, || {
-            read() != before && scene.agent.status_number("pending_sessions") == 0
+            read(&scene) != before && scene.agent.status_number("pending_sessions") == 0
         });
     }
     running.terminate().0.does_not_say("caught");

@@ -7,11 +7,12 @@ use std::{fs, path::Path};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 4] = [
+const TARGETS: [(&str, Target); 5] = [
     ("parse", targets::parse),
     ("analyse", targets::analyse),
     ("listing", targets::listing),
     ("config", targets::config),
+    ("postgres", targets::postgres),
 ];
 
 #[test]
