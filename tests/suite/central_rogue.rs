@@ -258,6 +258,13 @@ BEGIN
                 EXECUTE format('CREATE FUNCTION %I(%s, %s) RETURNS TEXT LANGUAGE plpgsql AS
                     $f$ BEGIN PERFORM caught(%L); END $f$', f, a, b, f);
             END LOOP;
+            CONTINUE WHEN a = 'text' AND b = 'text';
+            FOREACH f IN ARRAY ARRAY['replace', 'string_to_array'] LOOP
+                EXECUTE format('CREATE FUNCTION %I(%s, %s, text) RETURNS TEXT LANGUAGE plpgsql AS
+                    $f$ BEGIN PERFORM caught(%L); END $f$', f, a, b, f);
+            END LOOP;
+            EXECUTE format('CREATE FUNCTION substr(text, %s, %s) RETURNS TEXT LANGUAGE plpgsql AS
+                $f$ BEGIN PERFORM caught(%L); END $f$', a, b, 'substr');
         END LOOP;
     END LOOP;
 END
