@@ -25,6 +25,7 @@ use cu_agent::{
         ftp::listing::{self, Kind},
     },
     status::{Figures, Hosts, Moment, Question, Reading, Site, health},
+    sync::postgres::{Improper, Inspector},
     update::{Ledger, parse_manifest, parse_state},
 };
 
@@ -390,5 +391,34 @@ impl Drop for StateDir {
     fn drop(&mut self) {
         // What stays is small, and no result.
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What a PostgreSQL server sends; the first byte says whether only SCRAM is answered, and how the rest is
+/// split. The verdict is the same however that is, and no log-in but SCRAM comes through.
+pub fn postgres(bytes: &[u8]) {
+    let [choice, bytes @ ..] = bytes else { return };
+    let only_scram = choice & 1 == 1;
+    let whole = Inspector::new(only_scram).see(bytes);
+    let mut inspector = Inspector::new(only_scram);
+    let parts = bytes.chunks(usize::from(choice >> 1) + 1);
+    let split = parts.map(|part| inspector.see(part)).find(Result::is_err).unwrap_or(Ok(()));
+    assert_eq!(split, whole);
+    if !only_scram || whole.is_err() {
+        assert!(only_scram || !whole.is_err_and(Improper::is_log_in));
+        return;
+    }
+    let mut rest = bytes;
+    while let [tag, a, b, c, d, behind @ ..] = rest {
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize - 4;
+        let body = &behind[..length.min(behind.len())];
+        if *tag == b'R' && body.len() >= 4 {
+            match u32::from_be_bytes([body[0], body[1], body[2], body[3]]) {
+                10..=12 => {}
+                0 => return,
+                other => panic!("the client would answer {other}"),
+            }
+        }
+        rest = &behind[body.len()..];
     }
 }

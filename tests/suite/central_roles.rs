@@ -2,7 +2,10 @@
 //! schema is behind, the message is the command that an administrator runs.
 
 use crate::support::{
+    agent::{Agent, FOLDERS},
     central::{Feeder, session},
+    folder::Folder,
+    golden,
     postgres::Database,
 };
 use cu_agent::sync::postgres::{Central, CentralError, Retry, SchemaState, migration_script};
@@ -90,4 +93,92 @@ fn a_role_that_may_create_but_does_not_own_the_old_tables_is_helped_half_way() {
     db.psql(&migration_script(&role));
     assert_eq!(feeder.central.schema_state().unwrap(), SchemaState::Ready);
     feeder.sync(&[session("DEM12", "2025-05-28", 30)]);
+}
+
+/// The statements of the recipe in `docs/security.md`, as they are printed there.
+fn recipe() -> &'static str {
+    let text = include_str!("../../docs/security.md");
+    let behind = text.split_once("### One role a gateway").unwrap().1;
+    behind.split_once("```sql\n").unwrap().1.split_once("```").unwrap().0
+}
+
+#[test]
+fn each_gateway_s_role_sees_and_writes_its_own_machines_only() {
+    let db = Database::fresh();
+    Feeder::new(&db);
+    db.psql(recipe());
+    let folder = Folder::of_three_machines();
+    folder.put_case(&golden::cases()[0]);
+    let gateway = |number: usize, machines: &[(&str, &str)]| {
+        let mut agent = Agent::on_directory(folder.path());
+        agent.map_folders(0, machines);
+        agent.set("agent.id", format!("ligne-{number}"));
+        agent.set_central(
+            &db.config_as(&format!("ligne_{number}"), &format!("password of line {number}")),
+        );
+        agent
+    };
+    let [dem12, demalu, su12] = FOLDERS.map(|(folder, nom, _)| (folder, nom));
+    let first = gateway(1, &[dem12, demalu]);
+    let second = gateway(2, &[su12]);
+    for agent in [&first, &second] {
+        agent.once().succeeded();
+        // New sessions, and known ones.
+        agent.once().succeeded();
+        agent.command(&["check"]).succeeded().does_not_say("REVOKE");
+        assert_eq!(agent.status_number("pending_sessions"), 0);
+    }
+    assert_eq!(
+        db.psql("SELECT string_agg(agent_id, ' ' ORDER BY 1) FROM agent_edge"),
+        "ligne-1 ligne-2"
+    );
+    let all: u64 = db.count("session_production");
+    let mut seen = 0;
+    for (role, other) in [("ligne_1", "SU12"), ("ligne_2", "DEM12")] {
+        let as_role = |sql: &str| db.try_psql(&format!("SET ROLE {role}; {sql}"));
+        for table in [
+            "centre_usinage",
+            "session_production",
+            "piece_production",
+            "periode_attente",
+            "periode_arret",
+            "job_profil",
+            "anomalie",
+            "cu_agent_machine",
+            "agent_edge",
+        ] {
+            // Nothing of the others' is found, to be read, changed or deleted.
+            let mine = as_role(&format!("SELECT count(*) FROM {table}")).unwrap();
+            let deleted = as_role(&format!(
+                "BEGIN; WITH d AS (DELETE FROM {table} RETURNING 1) SELECT count(*) FROM d; ROLLBACK"
+            ));
+            // A key of other rows may forbid the deletion; more than its own it never finds.
+            assert!(deleted.is_err() || deleted.as_ref() == Ok(&mine), "{table}: {deleted:?}");
+            if table == "session_production" {
+                seen += mine.parse::<u64>().unwrap();
+            }
+        }
+        let found = as_role(&format!("SELECT count(*) FROM centre_usinage WHERE nom = '{other}'"));
+        assert_eq!(found.unwrap(), "0");
+        for intrusion in [
+            format!("INSERT INTO centre_usinage (nom, type_cu) VALUES ('{other}-2', 'x')"),
+            "INSERT INTO agent_edge SELECT 'ligne-3', tampon_id, instance_id, hote, version, architecture, now(), now(), 300, 0, 0, NULL, NULL, NULL, '[]', 0, 0 FROM agent_edge".into(),
+            "INSERT INTO cu_agent_role VALUES (current_user, 'x', 'x')".into(),
+            "SELECT * FROM v_production_jour".into(),
+        ] {
+            assert!(as_role(&intrusion).is_err(), "{role}: {intrusion}");
+        }
+        // By number, where it is known.
+        let id = db.psql(&format!("SELECT s.id FROM session_production s JOIN centre_usinage c ON c.id = s.centre_usinage_id WHERE c.nom = '{other}' LIMIT 1"));
+        let forged = format!(
+            "INSERT INTO piece_production (session_id, numero_piece, timestamp_production) VALUES ({id}, 9999, now())"
+        );
+        assert!(as_role(&forged).unwrap_err().contains("row-level security"));
+        let changed = as_role(&format!(
+            "WITH u AS (UPDATE session_production SET total_pieces = 0 WHERE id = {id} RETURNING 1) SELECT count(*) FROM u"
+        ));
+        assert_eq!(changed.unwrap(), "0");
+    }
+    assert_eq!(seen, all, "each session is one role's");
+    assert!(all > 1);
 }

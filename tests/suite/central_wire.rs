@@ -20,6 +20,16 @@ fn counted(db: &Database<'_>) -> (Feeder, Proxy) {
 }
 
 #[test]
+fn opening_a_connection_costs_one_question_of_the_agent_s_own() {
+    let db = Database::fresh();
+    let (_feeder, proxy) = counted(&db);
+    // Start-up, two for SCRAM, and the question, whose parts may come in two.
+    let bytes = proxy.bytes_up() + proxy.bytes_down();
+    assert!(proxy.round_trips() <= 5, "{}", proxy.round_trips());
+    assert!(bytes < 2_600, "{bytes} bytes");
+}
+
+#[test]
 fn twenty_days_of_three_machines_take_three_round_trips_and_a_third_of_their_own_bytes() {
     let db = Database::fresh();
     let (mut feeder, proxy) = counted(&db);

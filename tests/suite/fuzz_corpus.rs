@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 9] = [
+const TARGETS: [(&str, Target); 10] = [
     ("parse", targets::parse),
     ("analyse", targets::analyse),
     ("listing", targets::listing),
@@ -17,6 +17,7 @@ const TARGETS: [(&str, Target); 9] = [
     ("state", targets::state),
     ("buffer", targets::buffer),
     ("collect", targets::collect),
+    ("postgres", targets::postgres),
 ];
 
 #[test]

@@ -180,17 +180,17 @@ DO $number$
 BEGIN
     EXECUTE format($create$
         CREATE FUNCTION cu_agent_session_du_mois() RETURNS TRIGGER
-        LANGUAGE plpgsql SECURITY DEFINER SET search_path = %I, pg_temp AS $body$
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
         DECLARE
-            numeros REGCLASS := to_regclass(
-                'piece_production_' || to_char(NEW.date_production, 'YYYY_MM') || '_session');
+            numeros REGCLASS := to_regclass(%L
+                || '.piece_production_' || to_char(NEW.date_production, 'YYYY_MM') || '_session');
         BEGIN
             IF numeros IS NOT NULL THEN
                 NEW.id := nextval(numeros);
             END IF;
             RETURN NEW;
         END
-        $body$ $create$, current_schema());
+        $body$ $create$, quote_ident(current_schema()));
 END
 $number$;
 CREATE TRIGGER cu_agent_session_du_mois BEFORE INSERT ON session_production

@@ -48,6 +48,7 @@ pub use self::{
     deliver::{Order, Outcome, statement_bytes},
     edge::{Edge, LastUpdate, SourceLink},
     error::{CentralError, Place, Retry},
+    inspect::{Improper, Inspector},
     schema::{MIGRATIONS, Migration, SchemaState, migration_script, sessions_pass_without},
     server::{Creator, Server},
     states::States,

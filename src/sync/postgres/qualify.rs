@@ -1,8 +1,9 @@
-//! Which table and which function a statement's names mean. Each name is written with its schema before
-//! a statement is sent, so that no object that another role made under the same name is taken for it.
+//! Which table and which function a statement's names mean. A name that could mean another is written with
+//! its schema before a statement is sent, so that nothing that another role made under it is taken for it.
 //!
-//! Operators have no schema in the text: each stands between two types that the server itself has it for,
-//! which comes before any other.
+//! Operators and most functions have no schema in the text: each is given types that the server itself has
+//! it for, which comes before any other. `what_another_role_made_in_public_is_never_called_with_the_agent_s_rights`
+//! sets traps for those that are not.
 //!
 //! What must never happen here: a function or a table of another role is used with the rights of the
 //! agent's. The server's `search_path` is left alone: triggers of the plant's own rely on it, and behind a
@@ -24,33 +25,11 @@ pub const TABLES: &[&str] = &[
     "cu_agent_migration",
 ];
 
-/// The server's functions in the agent's statements. Not `unnest`: of several arrays it is the server's
-/// grammar that takes it for its own, and only without a schema; of one array it is qualified where it is used.
-const FUNCTIONS: &[&str] = &[
-    "aclexplode",
-    "clock_timestamp",
-    "concat_ws",
-    "count",
-    "current_database",
-    "current_schema",
-    "current_schemas",
-    "current_setting",
-    "encode",
-    "get_byte",
-    "max",
-    "min",
-    "now",
-    "pg_postmaster_start_time",
-    "replace",
-    "round",
-    "rtrim",
-    "string_to_array",
-    "substr",
-    "sum",
-    "to_char",
-    "to_regclass",
-    "trunc",
-];
+/// Functions of the server that take any type, so that one of another role could fit better. All others in
+/// the statements are given exactly the types that the server itself has them for. Not `unnest`: of several
+/// arrays it is the server's grammar that takes it for its own, and only without a schema; of one array it is
+/// qualified where it is used.
+const FUNCTIONS_OF_ANY_TYPE: &[&str] = &["concat_ws", "count"];
 
 /// Where the tables are.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +66,10 @@ impl Names {
                 if let Some(schema) = self.schema_of.get(word) {
                     out.push_str(schema);
                     out.push('.');
-                } else if behind.starts_with('(') && FUNCTIONS.contains(&word) {
+                } else if behind.starts_with('(')
+                    && !behind.starts_with("(*")
+                    && FUNCTIONS_OF_ANY_TYPE.contains(&word)
+                {
                     out.push_str("pg_catalog.");
                 }
             }
@@ -117,8 +99,8 @@ mod tests {
         let names = Names::new(&[Some("public"), Some("Pro\"d")], Some("public"));
         let table = [
             (
-                "SELECT  count(*)\n FROM centre_usinage c",
-                "SELECT pg_catalog.count(*) FROM public.centre_usinage c",
+                "SELECT  count(*),\n count(x) FROM centre_usinage c",
+                "SELECT count(*), pg_catalog.count(x) FROM public.centre_usinage c",
             ),
             ("FROM session_production s", "FROM \"Pro\"\"d\".session_production s"),
             (
@@ -126,9 +108,9 @@ mod tests {
                 "public.cu_agent_machine AS m (count, unnest)",
             ),
             ("piece_production_otee, x.count(1)", "piece_production_otee, x.count(1)"),
-            ("'anomalie now()' || now()", "'anomalie now()' || pg_catalog.now()"),
+            ("'anomalie count(1)' || count(1)", "'anomalie count(1)' || pg_catalog.count(1)"),
             ("E'\\n' anomalie.n", "E'\\n' public.anomalie.n"),
-            ("pg_catalog.now() coalesce(1)", "pg_catalog.now() coalesce(1)"),
+            ("pg_catalog.count(1) now()", "pg_catalog.count(1) now()"),
             ("'", "'"),
         ];
         for (sql, expected) in table {
