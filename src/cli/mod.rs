@@ -119,7 +119,7 @@ pub fn main() -> ExitCode {
             let is_unusable = error.is::<ConfigError>() || error.is::<UsageError>();
             let exit = if is_unusable { Exit::Unusable } else { Exit::Failed };
             let mut text = String::new();
-            for cause in error.chain().map(|cause| one_line(cause)) {
+            for cause in error.chain().map(one_line) {
                 if !text.ends_with(&cause) {
                     text += if text.is_empty() { "" } else { ": " };
                     text += &cause;
