@@ -62,6 +62,8 @@ mod rooms;
 mod service;
 mod service_manager;
 mod service_unit;
+mod sources_apart;
 mod status_page;
 mod union;
+mod visible;
 mod wear;
