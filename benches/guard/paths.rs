@@ -127,7 +127,8 @@ impl Gateway {
 
     /// Files read.
     fn poll(&mut self) -> u64 {
-        let report = self.agent.once(&|_, _, _| {}).unwrap();
+        let quiet: cu_agent::agent::Progress = std::sync::Arc::new(|_, _, _| {});
+        let report = self.agent.once(&quiet).unwrap();
         assert!(report.collect.failed_sources.is_empty());
         report.collect.files_read
     }

@@ -20,7 +20,7 @@ use crate::{
     buffer::{Buffer, BufferError, FileProgress, FileState},
     config::{Nominal, SourceConfig},
     journal,
-    model::{Limits, Machine, TroubleKey, TroubleKind},
+    model::{Limits, Machine, TroubleKind},
     parse::Words,
     source::{Entry, Source, SourceError},
 };
@@ -35,6 +35,7 @@ mod keep;
 mod pace;
 mod reading;
 mod replay;
+mod report;
 mod room;
 mod trouble;
 
@@ -42,11 +43,12 @@ pub use decide::Moment;
 pub use import::{ImportError, ImportReport, import_file};
 pub use judge::judge_stale;
 pub use replay::{ReplayReport, replay, replay_outdated};
+pub use report::SourceReport;
 pub use trouble::{FolderReport, TroubleNews, Troubles, news};
 
 use decide::{IDLE_CHANGES, Look, is_log, look, may_lag, newest_log};
 use keep::{Kept, Origin, Waiting, keep};
-use pace::{Budget, PacedSource, PacedWatch};
+use pace::{Budget, PacedSource, PacedWatch, in_turn};
 use reading::{ReadError, Reading, Request, Target, read_file};
 use room::{Room, make_room};
 
@@ -108,48 +110,6 @@ pub struct SourceMemory {
     pub troubles: Option<Troubles>,
 }
 
-impl SourceMemory {
-    /// Whether the root showed the folder; one that it did not show was told as missing.
-    pub fn shows(&self, folder: &str) -> bool {
-        self.folders.as_ref().is_some_and(|found| found.iter().any(|name| name == folder))
-    }
-}
-
-/// What one cycle over one source did.
-#[derive(Debug, Default)]
-pub struct SourceReport {
-    /// Configured folders that are there.
-    pub folders_found: u64,
-    pub files_listed: u64,
-    pub files_read: u64,
-    /// Files that could not be read this time.
-    pub files_failed: u64,
-    pub files_refused: u64,
-    /// Files of which not one line could be read.
-    pub files_without_lines: u64,
-    pub files_deleted: u64,
-    pub bytes: u64,
-    pub events: u64,
-    pub rejected: u64,
-    pub sessions_changed: u64,
-    /// Time for parsing, analysing and making durable.
-    pub keep_time: Duration,
-    /// The buffer is at its cap: what is new was not read.
-    pub at_cap: bool,
-    /// Its time was over before everything new was read; the next cycle goes on.
-    pub goes_on: bool,
-    /// The folders that were looked at.
-    pub folders: BTreeMap<String, FolderReport>,
-    /// Why the source could not be gone through to its end.
-    pub error: Option<SourceError>,
-}
-
-impl SourceReport {
-    fn folder(&mut self, folder: &str) -> &mut FolderReport {
-        self.folders.entry(folder.to_owned()).or_default()
-    }
-}
-
 /// Collects everything new of one source.
 ///
 /// Errors of files, folders and the source itself are counted and reported; only the buffer's own
@@ -166,22 +126,8 @@ pub fn collect(
     let paced_watch = PacedWatch { watch, budget: &budget };
     let mut paced = PacedSource { source, watch, budget: &budget };
     let mut report = collect_within(buffer, &mut paced, config, settings, &paced_watch, memory)?;
-    if report.error.is_none() && budget.has_given_up() {
-        report.error = Some(SourceError::TooSlow {
-            seconds: budget.patience().as_secs(),
-            read: report.files_read,
-            listed: report.files_listed,
-        });
-    }
+    report.note_given_up(&budget);
     Ok(report)
-}
-
-/// The folders in the order of this cycle: what was not reached last time comes first.
-fn in_turn<'c>(config: &'c SourceConfig, first: Option<&str>) -> Vec<(&'c String, &'c Machine)> {
-    let is_before = |folder: &String| first.is_some_and(|first| folder.as_str() < first);
-    let (before, from): (Vec<_>, Vec<_>) =
-        config.folders.iter().partition(|(folder, _)| is_before(folder));
-    from.into_iter().chain(before).collect()
 }
 
 /// [`collect`], within the budget of `source` and `watch`.
@@ -459,37 +405,6 @@ impl<'c> FolderCycle<'c, '_> {
         }
     }
 
-    fn folder_failed(&mut self, kind: TroubleKind, error: &SourceError) {
-        self.report.folder(self.folder).failure = Some((kind, journal::chain(error)));
-    }
-
-    /// Notes what the folder lists, and what is remembered of its files.
-    fn note_listed(&mut self, entries: &[Entry]) {
-        let key = TroubleKey {
-            source: self.config.name.clone(),
-            folder: self.folder.to_owned(),
-            file: String::new(),
-            kind: TroubleKind::FolderMissing,
-        };
-        let report = self.report.folder(self.folder);
-        report.files_listed = entries.len() as u64;
-        if let Some(known) = &self.memory.troubles {
-            report.remember_lineless(known, &key);
-        }
-        report.forget_unlisted(|name| {
-            entries.binary_search_by(|entry| entry.name.as_str().cmp(name)).is_ok()
-        });
-    }
-
-    /// A file could not be read to its end; `has_bytes`: something of it was.
-    fn file_failed(&mut self, name: &str, error: &SourceError, has_bytes: bool) {
-        self.report.files_failed += 1;
-        journal::file_failed(&self.config.name, self.folder, name, error);
-        let report = self.report.folder(self.folder);
-        report.file_failed(name, &journal::chain(error));
-        report.files_without_bytes += u64::from(!has_bytes);
-    }
-
     /// Whether more may be read; what central holds makes room first.
     fn has_room(&mut self, buffer: &mut Buffer) -> Result<bool, BufferError> {
         match make_room(buffer, self.settings.max_buffer_bytes)? {
@@ -636,12 +551,7 @@ fn keep_all(
             continue;
         }
         report.files_read += 1;
-        if *events > 0 || (*rejected > 0 && buffer.events_of(file.id)? > 0) {
-            report.folder(folder).lines_read(&file.name);
-        } else if *rejected > 0 {
-            report.files_without_lines += 1;
-            report.folder(folder).no_line_read(&file.name, *rejected);
-        }
+        report.note_lines(buffer, folder, file, *events, *rejected)?;
         report.bytes += bytes;
         report.events += events;
         report.rejected += rejected;

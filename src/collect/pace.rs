@@ -15,6 +15,7 @@ use chrono::NaiveDateTime;
 use super::{Moment, Watch};
 use crate::{
     config::{SourceConfig, SourceKind},
+    model::Machine,
     source::{FolderListing, Source, SourceError},
 };
 
@@ -31,6 +32,17 @@ pub(super) fn patience(config: &SourceConfig) -> Duration {
         SourceKind::Ftp(ftp) => ftp.read_timeout.max(ftp.connect_timeout) * WAITS,
         SourceKind::Directory(_) => PATIENCE,
     }
+}
+
+/// The folders in the order of this cycle: what was not reached last time comes first.
+pub(super) fn in_turn<'c>(
+    config: &'c SourceConfig,
+    first: Option<&str>,
+) -> Vec<(&'c String, &'c Machine)> {
+    let is_before = |folder: &String| first.is_some_and(|first| folder.as_str() < first);
+    let (before, from): (Vec<_>, Vec<_>) =
+        config.folders.iter().partition(|(folder, _)| is_before(folder));
+    from.into_iter().chain(before).collect()
 }
 
 /// How a cycle went so far. Times are counted from its begin.
@@ -136,10 +148,17 @@ impl Budget {
         self.pace.set(pace);
     }
 
-    /// One call of the source; its answer is progress.
-    fn during<T>(&self, call: impl FnOnce() -> Result<T, SourceError>) -> Result<T, SourceError> {
+    /// One call of the source, which is given up with the cycle; its answer is progress.
+    fn during<T>(
+        &self,
+        source: &mut dyn Source,
+        call: impl FnOnce(&mut dyn Source) -> Result<T, SourceError>,
+    ) -> Result<T, SourceError> {
+        let pace = self.pace.get();
+        let idle = self.now().saturating_sub(pace.moved_at);
+        source.allow_until(Some(Instant::now() + pace.patience.saturating_sub(idle)));
         self.begin_waiting();
-        let outcome = call();
+        let outcome = call(source);
         self.end_waiting();
         if outcome.is_ok() {
             self.note(Pace::moved);
@@ -185,11 +204,11 @@ pub(super) struct PacedSource<'s> {
 
 impl Source for PacedSource<'_> {
     fn folders(&mut self) -> Result<Vec<String>, SourceError> {
-        self.budget.during(|| self.source.folders())
+        self.budget.during(self.source, |source| source.folders())
     }
 
     fn list(&mut self, folder: &str) -> Result<FolderListing, SourceError> {
-        self.budget.during(|| self.source.list(folder))
+        self.budget.during(self.source, |source| source.list(folder))
     }
 
     fn read(
@@ -201,6 +220,8 @@ impl Source for PacedSource<'_> {
     ) -> Result<u64, SourceError> {
         let Self { source, watch, budget } = self;
         let mut given_up = false;
+        // Ends by its own progress, see below.
+        source.allow_until(None);
         budget.begin_waiting();
         let read = source.read(folder, name, offset, &mut |bytes| {
             budget.end_waiting();
@@ -226,15 +247,19 @@ impl Source for PacedSource<'_> {
     }
 
     fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError> {
-        self.budget.during(|| self.source.size(folder, name))
+        self.budget.during(self.source, |source| source.size(folder, name))
     }
 
     fn modified(&mut self, folder: &str, name: &str) -> Result<Option<NaiveDateTime>, SourceError> {
-        self.budget.during(|| self.source.modified(folder, name))
+        self.budget.during(self.source, |source| source.modified(folder, name))
     }
 
     fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError> {
-        self.budget.during(|| self.source.delete(folder, name))
+        self.budget.during(self.source, |source| source.delete(folder, name))
+    }
+
+    fn allow_until(&mut self, until: Option<Instant>) {
+        self.source.allow_until(until);
     }
 
     fn close(&mut self) {

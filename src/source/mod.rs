@@ -5,7 +5,7 @@
 //! What must never happen here: a transfer that did not end well reported as complete; a name from
 //! a server's listing becoming a path outside its folder or a second command.
 
-use std::io;
+use std::{io, time::Instant};
 
 use chrono::{Datelike, NaiveDateTime};
 
@@ -115,6 +115,10 @@ pub trait Source {
 
     /// Removes one file for good. Returns `Ok` only when the source confirmed it.
     fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError>;
+
+    /// Nothing is waited for behind this moment: the next calls end with an error then. A source that
+    /// waits for nobody need not know.
+    fn allow_until(&mut self, _until: Option<Instant>) {}
 
     /// Gives the connection back; the next call opens a new one.
     fn close(&mut self);

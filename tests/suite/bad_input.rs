@@ -174,7 +174,7 @@ fn a_missing_mapped_folder_is_a_warning_and_the_others_go_on() {
     server.put("SU12 (HYBRIDE)/20250603.LOG", PIECE);
     server.make_folder("DEM12 (PVC)");
     let agent = Agent::on_ftp(&server);
-    let output = agent.once().succeeded().says("DEMALU (ALU)");
+    let output = agent.once().exited(3).says("DEMALU (ALU)");
     assert!(
         output.stderr.lines().any(|line| line.contains("WARN") && line.contains("DEMALU (ALU)")),
         "a warning names the folder\n{output}"
@@ -206,14 +206,14 @@ fn an_empty_folder_that_the_server_answers_with_550_is_no_failure() {
 }
 
 #[test]
-fn files_that_are_empty_or_all_noise_are_counted_and_shown_and_no_error() {
+fn files_that_are_empty_or_all_noise_are_counted_and_shown_and_noise_is_no_success() {
     let folder = Folder::of_three_machines();
     folder.put("DEM12 (PVC)/20250603.LOG", b"");
     folder.put("DEMALU (ALU)/20250603.LOG", &[0; 4096]);
     folder.put("SU12 (HYBRIDE)/20250603.LOG", b"no line\nof this\nis one\n");
     let database = Database::fresh();
     let agent = Agent::on_directory(folder.path()).central(&database);
-    agent.once().succeeded();
+    agent.once().exited(3).says("not one line of it could be read");
     assert_eq!(agent.status_number("sessions"), 0);
     assert_eq!(agent.status_number("refused_files"), 0);
     let status = agent.command(&["status"]).succeeded();

@@ -19,7 +19,7 @@ const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
     ("central.deliver(", &[]),
     ("central.ensure_centres(", &[]),
     ("central.show_edge(", &[]),
-    ("source.delete(", &[]),
+    ("source.delete(", &[("collect/pace.rs", "passes the call on to the source, timed")]),
     (
         "COMMIT",
         &[("sync/postgres/schema.rs", "run as MigrateCentral, printed for an administrator")],

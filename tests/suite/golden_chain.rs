@@ -22,7 +22,7 @@ fn every_golden_case_travels_from_vsftpd_to_postgresql_to_the_last_digit() {
         folder.put_case(&case);
         let database = Database::fresh();
         let agent = Agent::on_ftp(&server).central(&database);
-        agent.once().succeeded();
+        agent.once().read_all();
         let truth = truth(&case);
         assert_same(&format!("{} in central", case.name), &central_sessions(&database), &truth);
         assert_same(&format!("{} in the buffer", case.name), &buffer_sessions(&agent), &truth);
@@ -36,7 +36,7 @@ fn every_golden_case_travels_from_a_directory_to_postgresql_to_the_last_digit() 
         let folder = Folder::of_case(&case);
         let database = Database::fresh();
         let agent = Agent::on_directory(folder.path()).central(&database);
-        agent.once().succeeded();
+        agent.once().read_all();
         let truth = truth(&case);
         assert_same(&format!("{} in central", case.name), &central_sessions(&database), &truth);
         assert_same(&format!("{} in the buffer", case.name), &buffer_sessions(&agent), &truth);
@@ -48,7 +48,7 @@ fn without_central_the_buffer_holds_every_golden_case_to_the_last_digit() {
     for case in golden::cases() {
         let folder = Folder::of_case(&case);
         let agent = Agent::on_directory(folder.path());
-        agent.once().succeeded();
+        agent.once().read_all();
         assert_same(&case.name, &buffer_sessions(&agent), &truth(&case));
     }
 }
@@ -62,7 +62,7 @@ fn a_case_whose_list_is_empty_leaves_no_session_and_no_error() {
         let folder = Folder::of_case(&case);
         let database = Database::fresh();
         let agent = Agent::on_directory(folder.path()).central(&database);
-        agent.once().succeeded().does_not_say("ERROR");
+        agent.once().read_all().does_not_say("ERROR");
         assert_eq!(agent.status_number("sessions"), 0, "{}", case.name);
         assert_eq!(database.psql("SELECT count(*) FROM session_production").trim(), "0");
     }
@@ -99,10 +99,10 @@ fn golden_cases_fed_in_random_pieces_under_changing_names_give_the_same_sessions
             // Nothing counts as complete while it is still being written.
             agent.set("schedule.file_quiet", "1h");
             feed(&case.files, &folder, &mut rng, &mut || {
-                agent.once().succeeded();
+                agent.once().read_all();
             });
             agent.set("schedule.file_quiet", "0s");
-            agent.once().succeeded();
+            agent.once().read_all();
             let truth = truth(&case);
             assert_same(&what, &central_sessions(&database), &truth);
             assert_same(&what, &buffer_sessions(&agent), &truth);

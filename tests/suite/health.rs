@@ -171,7 +171,8 @@ fn an_agent_that_reads_nothing_of_what_is_there_is_ill_and_well_again_when_it_do
 #[test]
 fn an_agent_without_its_folders_without_room_or_without_its_buffer_is_ill() {
     let folder = Folder::empty();
-    let mut agent = Agent::on_directory(folder.path());
+    let mut agent = Agent::new();
+    agent.add_directory("cu", folder.path());
     let port = with_page(&mut agent);
     let running = agent.run();
     all_say(&agent, port, Some("none of the configured folders is there"));

@@ -54,7 +54,8 @@ fn an_unmapped_and_a_missing_folder_are_told_once_and_not_at_every_poll() {
     let folder = Folder::empty();
     folder.put(LOG, PIECE.as_bytes());
     folder.put("Ancienne scie/20250603.LOG", PIECE.as_bytes());
-    let agent = Agent::on_directory(folder.path());
+    let mut agent = Agent::new();
+    agent.add_directory("cu", folder.path());
     let running = agent.run();
     for number in 2..4 {
         folder.append(LOG, format!("20250603 05:0{number}:00|@StukUitgevoerd: 2\n").as_bytes());

@@ -238,6 +238,14 @@ impl Output {
         self
     }
 
+    /// Everything was read; a file of noise alone is no success and is told.
+    #[track_caller]
+    pub fn read_all(self) -> Self {
+        let has_noise = self.code == 3 && self.stderr.contains("not one line of it could be read");
+        assert!(self.code == 0 || has_noise, "{self}");
+        self
+    }
+
     /// Something that was printed or logged holds `text`.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {

@@ -51,6 +51,8 @@ pub struct Script {
     pub strikes: BTreeMap<Vec<u8>, Strike>,
     /// So many bytes are said on a control connection, then it is cut.
     pub control_bytes: Option<usize>,
+    /// What is said to a listing of a folder instead of it.
+    pub folder_answers: BTreeMap<Vec<u8>, String>,
 }
 
 impl Default for Script {
@@ -77,6 +79,7 @@ impl Default for Script {
             one_connection: false,
             strikes: BTreeMap::new(),
             control_bytes: None,
+            folder_answers: BTreeMap::new(),
         }
     }
 }
@@ -96,6 +99,12 @@ impl Script {
 
     pub fn answer(mut self, command: &str, answer: &str) -> Self {
         self.answers.insert(command.to_owned(), answer.to_owned());
+        self
+    }
+
+    /// A folder that can be entered and not listed.
+    pub fn unlisted(mut self, folder: &str, answer: &str) -> Self {
+        self.folder_answers.insert(folder.as_bytes().to_vec(), answer.to_owned());
         self
     }
 

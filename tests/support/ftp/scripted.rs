@@ -356,6 +356,10 @@ impl<'a> Session<'a> {
             self.passive = None;
             return self.say("550 No files found");
         }
+        if let Some(answer) = script.folder_answers.get(&self.here) {
+            self.passive = None;
+            return self.say(answer);
+        }
         let text = match script.listings.get(verb) {
             Some(text) => text.clone(),
             None => self.listing(script, verb),

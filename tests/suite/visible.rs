@@ -1,0 +1,207 @@
+//! A failure of a folder or a file shows in every place where one can look: the exit code of `once`,
+//! `status`, `status --json`, the page, `/metrics`; and where nothing of a machine can be read, in
+//! `health` and as an alarm.
+
+use std::thread;
+
+use serde_json::Value;
+
+use crate::support::{
+    agent::{Agent, FOLDERS},
+    folder::Folder,
+    ftp::{Script, ScriptedFtp},
+    http, wait,
+    webhook::{Manner, Webhook},
+};
+
+const PIECE: &[u8] = b"20250603 05:00:00|@StukUitgevoerd: 1 A\n";
+const DEM12: &str = "DEM12 (PVC)";
+const LOG: &str = "20250603.LOG";
+
+fn three_machines() -> Script {
+    FOLDERS.iter().fold(Script::default(), |script, (folder, ..)| script.file(folder, LOG, PIECE))
+}
+
+/// One kind of failure of DEM12, and where it must show.
+struct Case {
+    what: &'static str,
+    script: Script,
+    kind: &'static str,
+    /// What people must be able to read of it.
+    words: &'static str,
+    /// Nothing of the machine can be read.
+    hides: bool,
+}
+
+fn cases() -> Vec<Case> {
+    let mut without = three_machines();
+    without.tree.remove(DEM12.as_bytes());
+    let refused = |script: Script| {
+        script.file(DEM12, "20250604.LOG", PIECE).answer("RETR 20250604.LOG", "550 \x1b[31mno")
+    };
+    let mut only_refused = refused(three_machines());
+    only_refused.tree.get_mut(DEM12.as_bytes()).unwrap().remove(LOG.as_bytes());
+    let of = |what, script, kind, words, hides| Case { what, script, kind, words, hides };
+    vec![
+        of("a missing folder", without, "folder-missing", "the folder is missing", true),
+        of(
+            "a folder that cannot be listed",
+            three_machines().unlisted(DEM12, "550 Permission denied"),
+            "folder-not-listed",
+            "550 Permission denied",
+            true,
+        ),
+        of(
+            "a folder whose only file is refused",
+            only_refused,
+            "no-file-read",
+            "none can be read",
+            true,
+        ),
+        of("a file that is refused", refused(three_machines()), "file-not-read", "550", false),
+        of(
+            "a file without one readable line",
+            three_machines().file(DEM12, "20250604.LOG", b"\x00\x01\x02 no line at all\n"),
+            "no-line-read",
+            "not one line",
+            false,
+        ),
+    ]
+}
+
+fn agent_on(server: &ScriptedFtp) -> Agent {
+    let mut agent = Agent::new();
+    agent.add_ftp("cu", &server.config());
+    agent.set("schedule.poll", "200ms");
+    agent
+}
+
+/// The trouble of that kind in DEM12 as programs see it.
+fn trouble(status: &Value, kind: &str) -> Option<Value> {
+    let all = status["troubles"].as_array()?;
+    let is_it = |one: &&Value| one["kind"] == kind && one["folder"] == DEM12;
+    all.iter().find(is_it).cloned()
+}
+
+#[test]
+fn a_failure_of_a_folder_or_file_shows_wherever_one_looks() {
+    thread::scope(|scope| {
+        for case in cases() {
+            scope.spawn(move || shows_everywhere(case));
+        }
+    });
+}
+
+fn shows_everywhere(Case { what, script, kind, words, hides }: Case) {
+    let server = ScriptedFtp::start(script);
+    let webhook = Webhook::start(Manner::Well);
+    let mut agent = agent_on(&server);
+    agent.once().exited(3).says("DEM12").says(words);
+    let shown = trouble(&agent.status_json(), kind).unwrap_or_else(|| panic!("{what}: JSON"));
+    assert!(shown["text"].as_str().unwrap().contains(words), "{what}: {shown}");
+    assert_ne!(shown["since"].as_str().unwrap(), "", "{what}");
+    let text = agent.command(&["status"]).succeeded().says(DEM12).says(words);
+    assert!(!text.stdout.contains('\x1b'), "{what}: {text}");
+    assert_eq!(text.stdout.contains("machine DEM12 unknown since"), hides, "{what}: {text}");
+
+    agent.set("status.listen", "127.0.0.1:0");
+    agent.set("status.language", "en");
+    agent.set("alarms.url", webhook.url("/alarms"));
+    agent.set("alarms.source_after", "1s");
+    agent.set("alarms.silent_after", "2s");
+    agent.set("alarms.working_hours", "00:00-00:00");
+    agent.set("alarms.working_days", "mon tue wed thu fri sat sun");
+    let running = agent.run();
+    let page = running.page();
+    wait::until(&format!("{what} shows in the metrics"), wait::PATIENCE, || {
+        let metrics = http::get(page, "/metrics").body;
+        let readable = u8::from(!hides);
+        metrics.contains(&format!(
+            "cu_agent_machine_readable{{source=\"cu\",machine=\"DEM12\"}} {readable}\n"
+        )) && metrics.contains(&format!("cu_agent_troubles{{source=\"cu\",kind=\"{kind}\"}} 1\n"))
+    });
+    let body = http::get(page, "/?lang=en").body;
+    assert!(body.contains(DEM12) && body.contains(words), "{what} on the page: {body}");
+    let state = body.split("data-nom=\"DEM12\"").nth(1).unwrap();
+    let state = state.split("data-state=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(state, if hides { "unknown" } else { "silent" }, "{what}");
+    if hides {
+        wait::until(&format!("{what} shows in health"), wait::PATIENCE, || {
+            let output = agent.command(&["health"]);
+            output.code == 1 && output.stderr.contains("DEM12") && output.stderr.contains(words)
+        });
+        webhook.wait_for("raised machine-unreadable DEM12");
+        webhook.wait_for("raised machine-silent SU12");
+        let told = webhook.told();
+        assert!(!told.iter().any(|one| one.contains("silent DEM12")), "{what}: {told:?}");
+    } else {
+        assert_eq!(agent.command(&["health"]).code, 0, "{what}");
+    }
+    running.terminate().0.succeeded();
+}
+
+#[test]
+fn what_could_be_read_again_shows_nowhere_any_more() {
+    let server = ScriptedFtp::start(three_machines().unlisted(DEM12, "550 Permission denied"));
+    let agent = agent_on(&server);
+    agent.once().exited(3);
+    server.script().folder_answers.clear();
+    agent.once().succeeded().says("over: the folder cannot be listed");
+    assert_eq!(agent.status_json()["troubles"], serde_json::json!([]));
+    agent.command(&["status"]).succeeded().does_not_say("cannot be read");
+}
+
+#[test]
+fn once_that_reaches_none_of_its_folders_ends_with_1() {
+    let nothing = ScriptedFtp::start(Script::default().folder("another"));
+    agent_on(&nothing).once().exited(1).says("the folder is missing");
+    let unlisted = FOLDERS.iter().fold(three_machines(), |script, (folder, ..)| {
+        script.unlisted(folder, "550 Permission denied")
+    });
+    let server = ScriptedFtp::start(unlisted);
+    agent_on(&server).once().exited(1).says("Permission denied").does_not_say("100 %");
+}
+
+#[test]
+fn check_lists_every_folder_and_fails_where_a_collection_would() {
+    let server = ScriptedFtp::start(three_machines().unlisted(DEM12, "550 Permission denied"));
+    let agent = agent_on(&server);
+    let output = agent.command(&["check"]).exited(1);
+    let line = output.stdout.lines().find(|line| line.starts_with("FAIL")).unwrap();
+    assert!(line.contains(DEM12) && line.contains("550 Permission denied"), "{output}");
+}
+
+#[test]
+fn a_name_in_a_listing_that_cannot_be_used_is_told_once_and_shows() {
+    let folder = Folder::of_three_machines();
+    folder.put(&format!("{DEM12}/{LOG}"), PIECE);
+    folder.put(&format!("{DEM12}/2025\n0604.LOG"), PIECE);
+    let agent = Agent::on_directory(folder.path());
+    let output = agent.once().exited(3);
+    let warned = output.stderr.lines().filter(|line| line.contains("WARN")).count();
+    assert_eq!(warned, 1, "{output}");
+    agent.command(&["check"]).exited(1).says("2025 0604.LOG");
+    let shown = trouble(&agent.status_json(), "listing-not-read").unwrap();
+    assert!(shown["text"].as_str().unwrap().contains("2025 0604.LOG"), "{shown}");
+}
+
+#[test]
+fn machines_behind_a_source_that_does_not_answer_are_unknown_and_not_silent() {
+    let server = ScriptedFtp::start(three_machines());
+    let mut agent = agent_on(&server);
+    agent.once().succeeded();
+    drop(server);
+    agent.set("status.listen", "127.0.0.1:0");
+    let running = agent.run();
+    let page = running.page();
+    wait::until("the page calls them unknown", wait::PATIENCE, || {
+        http::get(page, "/").body.matches("data-state=\"unknown\"").count() == 3
+    });
+    let body = http::get(page, "/").body;
+    assert!(body.contains("Inconnu") && !body.contains("Silencieuse"), "{body}");
+    let status = agent.status_json();
+    let folders = status["sources"][0]["folders"].as_array().unwrap().clone();
+    assert_eq!(folders.len(), 3);
+    assert!(folders.iter().all(|folder| folder["state"] == "unknown"), "{status:#}");
+    running.terminate().0.succeeded();
+}
