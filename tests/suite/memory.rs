@@ -39,6 +39,7 @@ fn limited(mut agent: Agent) -> Agent {
 }
 
 /// Ends the service and asserts what it used at most, and that nothing made it end.
+#[allow(clippy::print_stdout, reason = "the measurement that --nocapture shows")]
 fn stayed_below_the_limit(kind: &str, running: Running) {
     let peak_kib = memory(running.id()).expect("the service still runs").peak;
     println!("{kind}: {:.1} MiB", peak_kib as f64 / 1024.0);
