@@ -25,6 +25,7 @@ use crate::{
     source::{Entry, Source, SourceError},
 };
 
+mod claims;
 mod compute;
 mod decide;
 mod departure;
@@ -41,7 +42,7 @@ pub use import::{ImportError, ImportReport, import_file};
 pub use judge::judge_stale;
 pub use replay::{ReplayReport, replay, replay_outdated};
 
-use decide::{IDLE_CHANGES, Look, is_log, look, may_lag, newest_log};
+use decide::{Look, is_log, may_lag, newest_log};
 use keep::{Kept, Origin, Waiting, keep};
 use reading::{ReadError, Reading, Request, Target, read_file};
 use room::{Room, make_room};
@@ -295,13 +296,8 @@ impl<'c> FolderCycle<'c, '_> {
             let is_hint = newest == Some(at) && may_lag(known);
             match self.looked(entry, known) {
                 Look::Skip if is_hint => {
-                    let (reading, is_gone) =
-                        match self.read(buffer, source, entry, known, true, false)? {
-                            Outcome::Read(reading) => (reading, false),
-                            Outcome::SourceGone(reading) => (reading, true),
-                        };
-                    let is_news = |read: &Reading| !known.is_some_and(|f| read.is_nothing_new(f));
-                    if let Some(reading) = reading.filter(is_news) {
+                    let (news, is_gone) = self.read_behind(buffer, source, entry, known)?;
+                    if let Some(reading) = news {
                         listed.is_current = false;
                         waiting.push(self.waiting(reading, begun.uptime));
                     }
@@ -339,40 +335,6 @@ impl<'c> FolderCycle<'c, '_> {
             }
         }
         Ok(Some(listed))
-    }
-
-    /// What the listing says of a file. A size that often changed and brought no line is no measure: it
-    /// only says that there may be more behind the bytes taken.
-    fn looked(&self, entry: &Entry, known: Option<&FileProgress>) -> Look {
-        let look = look(entry, known, self.config.max_file_bytes);
-        let changes = known.and_then(|file| self.memory.idle_changes.get(&file.id));
-        if look == Look::FromStart
-            && changes.is_some_and(|changes| *changes >= IDLE_CHANGES)
-            && may_lag(known)
-        {
-            return Look::Resume;
-        }
-        look
-    }
-
-    /// Notes what a changed size brought, and tells once of a server whose sizes say nothing.
-    fn note_idle_change(
-        &mut self,
-        entry: &Entry,
-        known: Option<&FileProgress>,
-        reading: Option<&Reading>,
-    ) {
-        let (Some(file), Some(reading)) = (known, reading) else { return };
-        if !reading.goes_on_with(file) || reading.brings_lines() {
-            self.memory.idle_changes.remove(&file.id);
-        } else if entry.size.is_some() && entry.size != file.size_bytes {
-            let changes = self.memory.idle_changes.entry(file.id).or_default();
-            *changes = changes.saturating_add(1);
-            if *changes == IDLE_CHANGES {
-                let name = &entry.name;
-                journal::listed_size_says_nothing(&self.config.name, self.folder, name);
-            }
-        }
     }
 
     /// Whether more may be read; what central holds makes room first.
