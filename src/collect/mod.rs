@@ -44,7 +44,7 @@ pub use replay::{ReplayReport, replay, replay_outdated};
 
 use decide::{Look, is_log, may_lag, newest_log};
 use keep::{Kept, Origin, Waiting, keep};
-use reading::{ReadError, Reading, Request, Target, read_file};
+use reading::{ReadError, Reading, Request, Target, known, read_file};
 use room::{Room, make_room};
 
 /// What of the configuration collecting depends on, for all sources.
@@ -82,9 +82,6 @@ const TOGETHER_BYTES: usize = 64 << 10;
 
 /// What is known of a file takes more than a short file's bytes: so many files are made durable at once.
 const MOST_WAITING: usize = 1000;
-
-/// Files of a folder that are looked up one by one.
-const FEW_FILES: usize = 32;
 
 /// What is remembered of a source from one cycle to the next, so that the log says a thing once.
 #[derive(Debug, Default)]
@@ -421,22 +418,6 @@ impl<'c> FolderCycle<'c, '_> {
 
 fn bytes_of(waiting: &[Waiting<'_>]) -> usize {
     waiting.iter().map(|waiting| waiting.reading.bytes()).sum()
-}
-
-/// What the buffer knows of the files that a folder shows. Of a folder that shows few, years of
-/// deleted ones are not gone through.
-fn known(
-    buffer: &Buffer,
-    source: &str,
-    folder: &str,
-    entries: &[Entry],
-) -> Result<BTreeMap<String, FileProgress>, BufferError> {
-    if entries.len() > FEW_FILES {
-        return buffer.folder_progress(source, folder);
-    }
-    let files = entries.iter().map(|entry| buffer.file_progress(source, folder, &entry.name));
-    let by_name = |file: FileProgress| (file.name.clone(), file);
-    files.filter_map(Result::transpose).map(|file| file.map(by_name)).collect()
 }
 
 /// Makes the waiting readings durable in one transaction and says what they were.
