@@ -25,6 +25,7 @@ use crate::{
     source::{Entry, Source, SourceError},
 };
 
+mod claims;
 mod compute;
 mod decide;
 mod departure;
@@ -46,10 +47,10 @@ pub use replay::{ReplayReport, replay, replay_outdated};
 pub use report::SourceReport;
 pub use trouble::{FolderReport, TroubleNews, Troubles, news};
 
-use decide::{IDLE_CHANGES, Look, is_log, look, may_lag, newest_log};
+use decide::{Look, is_log, may_lag, newest_log};
 use keep::{Kept, Origin, Waiting, keep};
 use pace::{Budget, PacedSource, PacedWatch, in_turn};
-use reading::{ReadError, Reading, Request, Target, read_file};
+use reading::{ReadError, Reading, Request, Target, known, read_file};
 use room::{Room, make_room};
 
 /// What of the configuration collecting depends on, for all sources.
@@ -92,9 +93,6 @@ const TOGETHER_BYTES: usize = 64 << 10;
 
 /// What is known of a file takes more than a short file's bytes: so many files are made durable at once.
 const MOST_WAITING: usize = 1000;
-
-/// Files of a folder that are looked up one by one.
-const FEW_FILES: usize = 32;
 
 /// What is remembered of a source from one cycle to the next, so that the log says a thing once.
 #[derive(Debug, Default)]
@@ -320,13 +318,8 @@ impl<'c> FolderCycle<'c, '_> {
             let is_hint = newest == Some(at) && may_lag(known);
             match self.looked(entry, known) {
                 Look::Skip if is_hint => {
-                    let (reading, is_gone) =
-                        match self.read(buffer, source, entry, known, true, false)? {
-                            Outcome::Read(reading) => (reading, false),
-                            Outcome::SourceGone(reading) => (reading, true),
-                        };
-                    let is_news = |read: &Reading| !known.is_some_and(|f| read.is_nothing_new(f));
-                    if let Some(reading) = reading.filter(is_news) {
+                    let (news, is_gone) = self.read_behind(buffer, source, entry, known)?;
+                    if let Some(reading) = news {
                         listed.is_current = false;
                         waiting.push(self.waiting(reading, begun.uptime));
                     }
@@ -369,40 +362,6 @@ impl<'c> FolderCycle<'c, '_> {
             }
         }
         Ok(Some(listed))
-    }
-
-    /// What the listing says of a file. A size that often changed and brought no line is no measure: it
-    /// only says that there may be more behind the bytes taken.
-    fn looked(&self, entry: &Entry, known: Option<&FileProgress>) -> Look {
-        let look = look(entry, known, self.config.max_file_bytes);
-        let changes = known.and_then(|file| self.memory.idle_changes.get(&file.id));
-        if look == Look::FromStart
-            && changes.is_some_and(|changes| *changes >= IDLE_CHANGES)
-            && may_lag(known)
-        {
-            return Look::Resume;
-        }
-        look
-    }
-
-    /// Notes what a changed size brought, and tells once of a server whose sizes say nothing.
-    fn note_idle_change(
-        &mut self,
-        entry: &Entry,
-        known: Option<&FileProgress>,
-        reading: Option<&Reading>,
-    ) {
-        let (Some(file), Some(reading)) = (known, reading) else { return };
-        if !reading.goes_on_with(file) || reading.brings_lines() {
-            self.memory.idle_changes.remove(&file.id);
-        } else if entry.size.is_some() && entry.size != file.size_bytes {
-            let changes = self.memory.idle_changes.entry(file.id).or_default();
-            *changes = changes.saturating_add(1);
-            if *changes == IDLE_CHANGES {
-                let name = &entry.name;
-                journal::listed_size_says_nothing(&self.config.name, self.folder, name);
-            }
-        }
     }
 
     /// Whether more may be read; what central holds makes room first.
@@ -487,22 +446,6 @@ impl<'c> FolderCycle<'c, '_> {
 
 fn bytes_of(waiting: &[Waiting<'_>]) -> usize {
     waiting.iter().map(|waiting| waiting.reading.bytes()).sum()
-}
-
-/// What the buffer knows of the files that a folder shows. Of a folder that shows few, years of
-/// deleted ones are not gone through.
-fn known(
-    buffer: &Buffer,
-    source: &str,
-    folder: &str,
-    entries: &[Entry],
-) -> Result<BTreeMap<String, FileProgress>, BufferError> {
-    if entries.len() > FEW_FILES {
-        return buffer.folder_progress(source, folder);
-    }
-    let files = entries.iter().map(|entry| buffer.file_progress(source, folder, &entry.name));
-    let by_name = |file: FileProgress| (file.name.clone(), file);
-    files.filter_map(Result::transpose).map(|file| file.map(by_name)).collect()
 }
 
 /// Makes the waiting readings durable in one transaction and says what they were.

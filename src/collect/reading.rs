@@ -1,6 +1,6 @@
 //! One file's reading: the transfer, and what is known of the file when it ended.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use chrono::NaiveDateTime;
 
@@ -389,4 +389,23 @@ impl Reading {
             self.tail_hash = intake.tail_hash();
         }
     }
+}
+
+/// Files of a folder that are looked up one by one.
+const FEW_FILES: usize = 32;
+
+/// What the buffer knows of the files that a folder shows. Of a folder that shows few, years of
+/// deleted ones are not gone through.
+pub(super) fn known(
+    buffer: &Buffer,
+    source: &str,
+    folder: &str,
+    entries: &[Entry],
+) -> Result<BTreeMap<String, FileProgress>, BufferError> {
+    if entries.len() > FEW_FILES {
+        return buffer.folder_progress(source, folder);
+    }
+    let files = entries.iter().map(|entry| buffer.file_progress(source, folder, &entry.name));
+    let by_name = |file: FileProgress| (file.name.clone(), file);
+    files.filter_map(Result::transpose).map(|file| file.map(by_name)).collect()
 }

@@ -16,6 +16,7 @@ use crate::support::{
     folder::Folder,
     ftp::{Script, ScriptedFtp},
     measure::memory,
+    postgres::Database,
     process::{self, Running},
     wait,
 };
@@ -38,6 +39,7 @@ fn limited(mut agent: Agent) -> Agent {
 }
 
 /// Ends the service and asserts what it used at most, and that nothing made it end.
+#[allow(clippy::print_stdout, reason = "the measurement that --nocapture shows")]
 fn stayed_below_the_limit(kind: &str, running: Running) {
     let peak_kib = memory(running.id()).expect("the service still runs").peak;
     println!("{kind}: {:.1} MiB", peak_kib as f64 / 1024.0);
@@ -127,6 +129,24 @@ fn the_worst_content_of_the_largest_size_costs_at_most_128_mib_and_the_neighbour
         running.wait_for_nth_line("cycle:", 1);
         stayed_below_the_limit(kind, running);
     }
+}
+
+#[test]
+fn the_largest_day_and_the_neighbours_lines_reach_central_below_128_mib() {
+    let folder = Folder::of_three_machines();
+    let hostile = folder.path().join(HOSTILE).join("20250603.LOG");
+    let (kind, line) = KINDS[1];
+    write_lines(&hostile, DEFAULT_MAX_FILE_BYTES, &line);
+    folder.put(NEIGHBOUR, PIECE);
+    let database = Database::fresh();
+    let agent = limited(Agent::on_directory(folder.path()).central(&database));
+    let running = agent.run();
+    wait::until("central has both machines", 2 * wait::PATIENCE, || {
+        running.log().contains("cycle:") && agent.status_number("pending_sessions") == 0
+    });
+    let pieces = database.count("piece_production");
+    assert!(pieces > 150_000, "{pieces} pieces");
+    stayed_below_the_limit(&format!("{kind}, in central"), running);
 }
 
 #[test]
