@@ -118,8 +118,7 @@ fn ftp_silence_at_any_command_ends_within_the_time_allowed() {
         errors += u32::from(source.size(FOLDER, LOG).is_err());
         errors += u32::from(read(&mut source, FOLDER, LOG, 0).is_err());
         errors += u32::from(source.delete(FOLDER, LOG).is_err());
-        // Silence at MLSD leads to LIST.
-        assert_eq!(errors == 0, verb == "MLSD", "{verb}");
+        assert!(errors > 0, "{verb}");
         assert!(began.elapsed() < Duration::from_secs(5), "{verb} took {:?}", began.elapsed());
         server.script().silent_at = None;
         if verb == "DELE" {

@@ -58,14 +58,14 @@ impl FtpSource {
                     return Ok(found);
                 }
                 Ok(found) => findings.note(way, found),
-                Err(fault @ Fault::Final(_)) => return Err(fault),
+                Err(fault @ (Fault::Final(_) | Fault::Gone(_))) => return Err(fault),
                 Err(Fault::Said(answer)) if answer.is_refused_command() => {
                     findings.refusal.get_or_insert(Fault::Said(answer));
                 }
                 Err(Fault::Said(answer)) if answer.says_no_files() => findings.empties += 1,
-                Err(fault) => {
-                    // One refusal may be of the moment; a way that loses the connection is not.
-                    findings.is_lasting &= matches!(fault, Fault::Gone(_));
+                Err(fault @ Fault::Said(_)) => {
+                    // One refusal may be of the moment.
+                    findings.is_lasting = false;
                     findings.failure.get_or_insert(fault);
                 }
             }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::quirks::Quirks;
+
 /// Folder → name → bytes, all names as they are on the wire.
 pub type Tree = BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Vec<u8>>>;
 
@@ -51,6 +53,7 @@ pub struct Script {
     pub strikes: BTreeMap<Vec<u8>, Strike>,
     /// So many bytes are said on a control connection, then it is cut.
     pub control_bytes: Option<usize>,
+    pub quirks: Quirks,
 }
 
 impl Default for Script {
@@ -77,6 +80,7 @@ impl Default for Script {
             one_connection: false,
             strikes: BTreeMap::new(),
             control_bytes: None,
+            quirks: Quirks::default(),
         }
     }
 }
