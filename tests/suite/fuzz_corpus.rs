@@ -7,10 +7,11 @@ use std::{fs, path::Path};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 4] = [
+const TARGETS: [(&str, Target); 5] = [
     ("parse", targets::parse),
     ("analyse", targets::analyse),
     ("listing", targets::listing),
+    ("dialogue", targets::dialogue),
     ("config", targets::config),
 ];
 
