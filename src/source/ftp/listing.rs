@@ -229,7 +229,8 @@ impl<'d> Reader<'d> {
 
     /// All was read; `None` where the end is torn off in the middle of a line.
     pub fn finish(mut self, is_end_certain: bool) -> Result<Option<Rows>, TooMany> {
-        if !self.line.is_empty() {
+        let is_only_a_mark = self.is_first && self.line == BYTE_ORDER_MARK;
+        if !self.line.is_empty() && !is_only_a_mark {
             if !is_end_certain {
                 return Ok(None);
             }
