@@ -33,11 +33,18 @@ const FORMS: [&str; 12] = [
      grudnia grudzien pro prosince prosinec jou joulu joulukuu gruod decembrie ara aralik дек δεκ",
 ];
 
+const ENGLISH: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
 /// The month that a word of a listing names, from 1; with or without a dot, in any case, with its
 /// accents in UTF-8 or latin-1.
 pub(super) fn month(word: &str) -> Option<u32> {
-    if word.len() > 40 {
+    if word.len() > 40 || word.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
+    }
+    // Nearly all servers speak English, and a folder may hold twenty thousand lines.
+    if let Some(place) = ENGLISH.iter().position(|name| name.eq_ignore_ascii_case(word)) {
+        return u32::try_from(place + 1).ok();
     }
     let folded = folded(word.trim_end_matches(['.', ',']));
     let place = FORMS.iter().position(|forms| forms.split(' ').any(|form| form == folded))?;
