@@ -22,7 +22,10 @@ use cu_agent::{
     parse::{Text, Words, parse as parse_text},
     source::{
         Entry, FolderListing, Source, SourceError,
-        ftp::listing::{self, Kind},
+        ftp::{
+            listing::{self, Kind},
+            reply::read_reply,
+        },
     },
     status::{Figures, Hosts, Moment, Question, Reading, Site, health},
     sync::postgres::{Improper, Inspector},
@@ -100,6 +103,17 @@ pub fn listing(bytes: &[u8]) {
     }
     assert!(listing::nlst(&text).iter().all(|name| !name.is_empty() && !name.contains('\n')));
     listing::timestamp(&text);
+}
+
+/// What a hostile server says is read as bounded answers, each with a code, and then as a listing.
+pub fn dialogue(bytes: &[u8]) {
+    let mut reader = bytes;
+    while let Ok(reply) = read_reply(&mut reader) {
+        assert!((100..700).contains(&reply.code), "{reply:?}");
+        assert!(!reply.body.is_empty() && reply.body.len() <= 64 * 1024);
+        assert!(reply.body.ends_with(b"\n"), "a torn answer is no answer: {reply:?}");
+    }
+    listing(bytes);
 }
 
 /// A configuration is taken or refused with a reason, and what is taken has a source with a folder.

@@ -1,6 +1,6 @@
 //! Where LOG files come from. A source lists folders and files, reads a file from an offset, and
-//! deletes one file by name; it decides nothing. `ftp` is the only room that names suppaftp, `dir`
-//! is a folder on a disk (USB stick, mounted share, tests).
+//! deletes one file by name; it decides nothing. `ftp` speaks FTP and FTPS, `dir` is a folder on a
+//! disk (USB stick, mounted share, tests).
 //!
 //! What must never happen here: a transfer that did not end well reported as complete; a name from
 //! a server's listing becoming a path outside its folder or a second command.
@@ -133,6 +133,12 @@ pub enum SourceError {
         "{address} refused the login of user {user:?} ({answer}); check `user` and `password_file`"
     )]
     Login { address: String, user: String, answer: String },
+    /// The server did not log the user in, and not because of the user or the password.
+    #[error("{address} did not complete the login of user {user:?} ({answer})")]
+    LoginUnfinished { address: String, user: String, answer: String },
+    /// Something else listens at the address.
+    #[error("{address} is no FTP server: {who}")]
+    NotFtp { address: String, who: String },
     #[error("TLS with {address} failed: {reason}")]
     Tls { address: String, reason: String },
     #[error("folder {folder:?} does not exist on the server ({answer})")]

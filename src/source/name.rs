@@ -18,8 +18,9 @@ pub(super) fn reason_unusable(name: &str, bytes: usize) -> Option<&'static str> 
     if name.contains(['/', '\\']) {
         return Some("it holds a path separator");
     }
-    if name.contains(['\r', '\n', '\0']) {
-        return Some("it holds a line break or NUL");
+    // C1 is left: in latin-1 servers these are letters of Windows' code page.
+    if name.chars().any(|c| c < ' ' || c == '\x7f') {
+        return Some("it holds a line break or another control character");
     }
     None
 }
@@ -30,7 +31,20 @@ mod tests {
 
     #[test]
     fn names_that_could_leave_their_folder_or_break_a_command_are_refused() {
-        for name in ["", ".", "..", "../x", "a/b", "a\\b", "a\rb", "a\nDELE b", "a\0b"] {
+        for name in [
+            "",
+            ".",
+            "..",
+            "../x",
+            "a/b",
+            "a\\b",
+            "a\rb",
+            "a\nDELE b",
+            "a\0b",
+            "a\x1b[2J",
+            "a\tb",
+            "a\x7f",
+        ] {
             assert!(reason_unusable(name, name.len()).is_some(), "{name:?}");
         }
         let long = "x".repeat(256);

@@ -152,9 +152,13 @@ fn ftp_an_end_of_tls_without_a_goodbye_is_believed_only_where_the_size_agrees() 
         let error = read(&mut source, FOLDER, LOG, 0).unwrap_err();
         assert!(matches!(error, SourceError::Transfer { .. }), "{length}: {error}");
     }
-    // Without SIZE nothing can be compared, so nothing is believed.
+    // Without SIZE the listing's is compared; without any size nothing is believed.
     server.script().cut = None;
     server.script().answers.insert("SIZE".into(), "502 not here".into());
+    assert_eq!(read(&mut source, FOLDER, LOG, 0).unwrap(), big);
+    for verb in ["MLSD", "LIST"] {
+        server.script().answers.insert(verb.into(), "502 not here".into());
+    }
     assert!(read(&mut source, FOLDER, LOG, 0).is_err());
 }
 

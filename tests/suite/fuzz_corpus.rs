@@ -7,10 +7,11 @@ use std::{fs, path::Path};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 10] = [
+const TARGETS: [(&str, Target); 11] = [
     ("parse", targets::parse),
     ("analyse", targets::analyse),
     ("listing", targets::listing),
+    ("dialogue", targets::dialogue),
     ("config", targets::config),
     ("request", targets::request),
     ("manifest", targets::manifest),

@@ -148,12 +148,6 @@ fn named_outside(krate: &str, allowed: impl Fn(&str) -> bool) -> Vec<String> {
 }
 
 #[test]
-fn only_the_ftp_source_names_suppaftp() {
-    let offences = named_outside("suppaftp", |path| path.starts_with("source/ftp"));
-    assert_none("suppaftp stays behind source::ftp", &offences);
-}
-
-#[test]
 fn only_the_buffer_names_rusqlite() {
     for krate in ["rusqlite", "rusqlite_migration"] {
         let offences = named_outside(krate, |path| path.starts_with("buffer"));
@@ -380,14 +374,14 @@ fn every_file_opens_with_what_it_owns_and_stays_short_enough_to_read() {
 
 #[test]
 fn the_rules_themselves_see_what_they_are_meant_to_see() {
-    let code = "use suppaftp::FtpStream;\nuse rusqlite;\n\
+    let code = "use chrono::NaiveDate;\nuse rusqlite;\n\
                 pub(crate) use crate::{\n    model::{A, B as C},\n    sync::{plan::X, postgres::Central},\n};\n\
                 fn f() { ::postgres::Client::connect(crate::buffer::open()); \"pub mod log\" }\n";
     let source = Source { path: "x/y.rs".into(), code: code.into(), whole: String::new() };
     assert_eq!(
         source.paths(),
         [
-            "suppaftp::FtpStream",
+            "chrono::NaiveDate",
             "rusqlite",
             "crate::model::A",
             "crate::model::B",

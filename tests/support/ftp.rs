@@ -11,6 +11,7 @@ mod daemon;
 mod packages;
 mod proftpd;
 mod pureftpd;
+pub mod quirks;
 pub mod reading;
 pub mod script;
 pub mod scripted;
@@ -22,6 +23,7 @@ pub use self::{
     daemon::{Daemon, Options},
     proftpd::ProFtpd,
     pureftpd::PureFtpd,
+    quirks::{Begin, Quirks},
     script::{Script, Strike},
     scripted::ScriptedFtp,
     vsftpd::Vsftpd,

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use suppaftp::Status;
-
 use super::{link::Link, reply::Fault};
-use crate::config::FtpTls;
+use crate::{config::FtpTls, model::printable};
 
 /// How folders are listed, the best way first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,7 +77,7 @@ impl ServerAbilities {
         tls: FtpTls,
         passive: bool,
     ) -> Result<Self, Fault> {
-        let system = match link.command("SYST", &[Status::Name]) {
+        let system = match link.ask("SYST", 215) {
             Ok(text) => text,
             Err(Fault::Said(_)) => String::new(),
             Err(fault) => return Err(fault),
@@ -144,7 +142,7 @@ impl fmt::Display for ServerAbilities {
 }
 
 fn knows(link: &mut Link, line: &str) -> Result<bool, Fault> {
-    match link.command(line, &[Status::File]) {
+    match link.ask(line, 213) {
         Ok(_) => Ok(true),
         Err(Fault::Said(answer)) => Ok(!answer.is_unknown_command()),
         Err(fault) => Err(fault),
@@ -158,17 +156,11 @@ fn software(greeting: &str, system: &str) -> String {
         .map(|line| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-').trim())
         .map(|line| line.trim_matches(|c: char| "-=*#_ ()".contains(c)))
         .find(|line| line.chars().any(char::is_alphanumeric));
-    let words: String = said
-        .unwrap_or("a server that gives no name")
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(80)
-        .collect();
+    let words = printable(said.unwrap_or("a server that gives no name"), 80);
     if system.is_empty() {
         return words;
     }
-    let system: String = system.chars().filter(|c| !c.is_control()).take(40).collect();
-    format!("{words} [{system}]")
+    format!("{words} [{}]", printable(system, 40))
 }
 
 #[cfg(test)]

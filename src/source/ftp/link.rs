@@ -2,38 +2,39 @@
 //! in the server's directories. Every wait on it and on its data connections is bounded.
 //!
 //! What must never happen here: a connection used further after it may be out of step with its
-//! answers.
+//! answers; a password sent, or data taken, in the clear where TLS is asked for.
 
 use std::{
-    fmt,
-    io::{self, Read},
-    net::Shutdown,
+    fmt, io,
+    net::TcpListener,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustls::ClientConfig;
-use suppaftp::{Encoding, FtpError, ImplFtpStream, Mode, Status, TransferStream, types::FileType};
 
 use super::{
     Signs,
     abilities::Learned,
-    names::WireNames,
-    reply::{Answer, Fault, explained},
-    socket::{bound_waits, data_connector, implicit, is_no_data_link, reach},
-    tls::{self, Connector, TlsStream},
+    control::Control,
+    data::{self, Door, First, Transfer, accept, await_first, port_command},
+    login,
+    names::{WireNames, quoted_path},
+    pace::Pace,
+    reply::{Answer, Fault, Reply, said},
+    socket::{Limits, Paced, reach, reach_port},
+    tls,
+    wire::{HandshakeFailure, Wire},
 };
 use crate::{
     config::{FtpConfig, FtpMode, FtpTls, NameEncoding},
     source::SourceError,
 };
 
-/// How long a goodbye may take.
-const QUIT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Far above 20,000 lines of 255 bytes; an endless listing must not fill the memory.
-const MAX_LISTING_BYTES: u64 = 64 * 1024 * 1024;
-
-pub(super) type Transfer = TransferStream<TlsStream>;
+/// How long a goodbye may take, and data of a transfer that was confirmed before any came.
+const SHORT_WAIT: Duration = Duration::from_secs(2);
+/// What ends a transfer well.
+const DONE: [u32; 2] = [226, 250];
 
 /// Where the connection stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,16 +45,17 @@ enum Here {
 }
 
 pub(super) struct Link {
-    stream: ImplFtpStream<TlsStream>,
+    control: Control,
     names: WireNames,
+    address: String,
     passive: bool,
-    secured: bool,
-    read_timeout: Duration,
+    /// TLS for data connections, and the name to verify.
+    private: Option<(Arc<ClientConfig>, String)>,
     /// The root's path as the server prints it; `None` where it does not.
     root: Option<String>,
     here: Here,
-    in_step: bool,
-    signs: Signs,
+    /// Transfers that this connection has ended: some servers allow only one.
+    transfers: u32,
 }
 
 impl Link {
@@ -61,51 +63,32 @@ impl Link {
         config: &FtpConfig,
         tls: Option<&Arc<ClientConfig>>,
         learned: &mut Learned,
+        until: Option<Instant>,
+        signs: Signs,
     ) -> Result<Self, SourceError> {
         let address = address(config);
         let unreachable = |source| SourceError::Connect { address: address.clone(), source };
-        let socket = reach(config).map_err(unreachable)?;
-        let peer = socket.peer_addr().map_err(unreachable)?;
-        let stream = match (config.tls, tls) {
-            (FtpTls::Explicit, Some(rules)) => {
-                let plain = ImplFtpStream::connect_with_stream(socket)
-                    .map_err(|error| unreachable(as_io(error)))?;
-                let connector = Connector::new(rules, config.read_timeout);
-                let failure = connector.failure();
-                plain
-                    .into_secure(connector, &config.host)
-                    .map_err(|error| insecure(&address, failure.take(), error))?
-            }
-            (FtpTls::Implicit, Some(rules)) => {
-                let connector = Connector::new(rules, config.read_timeout);
-                let failure = connector.failure();
-                implicit(socket, connector, &config.host)
-                    .map_err(|error| insecure(&address, failure.take(), error))?
-            }
-            _ => ImplFtpStream::connect_with_stream(socket)
-                .map_err(|error| unreachable(as_io(error)))?,
-        };
-        let stream = stream.passive_stream_builder(data_connector(config, peer));
-        let passive = config.mode == FtpMode::Passive;
-        let stream = if passive { stream } else { stream.active_mode(config.connect_timeout) };
+        let limits = Limits::of(config, until);
+        let socket = reach(config, &limits).map_err(unreachable)?;
+        let socket = Paced::new(socket, limits, Pace::new(limits.silence)).map_err(unreachable)?;
+        let names = WireNames(config.encoding);
+        let mut control = Control::new(Wire::Plain(socket), names, limits, signs);
+        learned.greeting = login::greet(&mut control, config, tls)?;
+        login::log_in(&mut control, config)?;
         let mut link = Self {
-            stream,
-            names: WireNames(config.encoding),
-            passive,
-            secured: tls.is_some(),
-            read_timeout: config.read_timeout,
+            control,
+            names,
+            address: address.clone(),
+            passive: config.mode == FtpMode::Passive,
+            private: tls.map(|rules| (Arc::clone(rules), config.host.clone())),
             root: None,
             here: Here::Root,
-            in_step: true,
-            signs: None,
+            transfers: 0,
         };
-        link.stream.set_encoding(link.names);
-        learned.greeting = link.stream.get_welcome_msg().unwrap_or_default().to_owned();
-        link.log_in(config)?;
         link.settle(config, learned).map_err(|fault| match fault {
             Fault::Said(answer) => SourceError::Lost {
                 address: address.clone(),
-                source: io::Error::other(format!("the server answered {}", answer.text)),
+                source: io::Error::other(said(&answer)),
             },
             Fault::Gone(source) => SourceError::Lost { address: address.clone(), source },
             Fault::Final(error) => error,
@@ -113,31 +96,15 @@ impl Link {
         Ok(link)
     }
 
-    /// What is called with every answer to a command from now on.
-    pub(super) fn set_signs(&mut self, signs: Signs) {
-        self.signs = signs;
+    pub(super) fn set_until(&mut self, until: Option<Instant>) {
+        self.control.set_until(until);
     }
 
-    fn log_in(&mut self, config: &FtpConfig) -> Result<(), SourceError> {
-        let address = address(config);
-        let password = config.password.expose();
-        match self.stream.login(config.user.as_str(), password).map_err(Fault::from) {
-            Ok(()) => Ok(()),
-            Err(Fault::Said(answer)) => Err(SourceError::Login {
-                address,
-                user: config.user.clone(),
-                answer: answer.text_without(password),
-            }),
-            Err(Fault::Gone(source)) => Err(match tls::reason(&source) {
-                Some(reason) => SourceError::Tls { address, reason },
-                None => SourceError::Lost { address, source },
-            }),
-            Err(Fault::Final(error)) => Err(error),
-        }
-    }
-
-    /// Features, name encoding, binary type, root directory.
+    /// Private data, features, name encoding, binary type, root directory.
     fn settle(&mut self, config: &FtpConfig, learned: &mut Learned) -> Result<(), Fault> {
+        if self.private.is_some() {
+            self.protect(config)?;
+        }
         if !learned.feat_asked {
             // Noted before asking: a server that hangs on FEAT is not asked again.
             learned.feat_asked = true;
@@ -145,54 +112,91 @@ impl Link {
         }
         if config.encoding == NameEncoding::Utf8 && learned.has_feature("UTF8") {
             // FileZilla and IIS want to be told; others answer as they like.
-            match self.command("OPTS UTF8 ON", &[Status::CommandOk]) {
-                Ok(_) | Err(Fault::Said(_)) => {}
-                Err(fault) => return Err(fault),
-            }
+            self.try_command("OPTS UTF8 ON", &[200, 202, 220, 250])?;
         }
-        self.stream.transfer_type(FileType::Image)?;
+        self.command("TYPE I", &[200, 250])?;
         if let Some(root) = &config.root {
-            self.stream.cwd(root).map_err(|error| match Fault::from(error) {
+            self.cwd(root).map_err(|fault| match fault {
                 Fault::Said(answer) => Fault::Final(missing(root, &answer)),
                 fault => fault,
             })?;
         }
-        match self.stream.pwd().map_err(Fault::from) {
-            // A quote in a path is doubled (RFC 959, appendix II).
-            Ok(path) => self.root = Some(path.replace("\"\"", "\"")),
-            Err(Fault::Said(_)) => self.root = None,
-            Err(fault) => return Err(fault),
-        }
+        self.root = match self.try_command("PWD", &[257])? {
+            Some(reply) => quoted_path(&self.names.decode(&reply.body)),
+            None => None,
+        };
         Ok(())
+    }
+
+    /// Asks for data connections under TLS. With implicit TLS they are so anyway, whatever the server
+    /// says to these commands (RFC 4217 came later); with explicit TLS a refusal ends all.
+    fn protect(&mut self, config: &FtpConfig) -> Result<(), Fault> {
+        self.try_command("PBSZ 0", &[200])?;
+        match self.command("PROT P", &[200]) {
+            Ok(_) => Ok(()),
+            Err(Fault::Said(_)) if config.tls == FtpTls::Implicit => Ok(()),
+            Err(Fault::Said(answer)) => Err(Fault::Final(SourceError::Tls {
+                address: self.address.clone(),
+                reason: format!(
+                    "the server does not secure its data connections ({})",
+                    answer.text
+                ),
+            })),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// The lines of FEAT in capitals; empty where there is no FEAT.
     fn features(&mut self) -> Result<Vec<String>, Fault> {
-        // suppaftp's own `feat` gives up at the first line that is not indented. Asking for a code
-        // that FEAT never has makes it hand over the whole reply unread.
-        match self.stream.custom_command("FEAT", &[Status::CommandOk]) {
-            Err(FtpError::UnexpectedResponse(response)) if response.status == Status::System => {
-                let text = String::from_utf8_lossy(&response.body).to_uppercase();
-                let inner = text.lines().filter(|line| !line.starts_with("211 "));
-                Ok(inner.map(|line| line.trim_start_matches("211-").trim().to_owned()).collect())
-            }
-            Ok(_) => Ok(Vec::new()),
-            Err(error) => match Fault::from(error) {
-                Fault::Said(_) => Ok(Vec::new()),
-                fault => Err(fault),
-            },
+        let Some(reply) = self.try_command("FEAT", &[211, 200, 214])? else {
+            return Ok(Vec::new());
+        };
+        let text = String::from_utf8_lossy(&reply.body).to_uppercase();
+        let inner = text.lines().filter(|line| !line.starts_with("211 "));
+        Ok(inner.map(|line| line.trim_start_matches("211-").trim().to_owned()).collect())
+    }
+
+    pub(super) fn command(&mut self, line: &str, hoped: &[u32]) -> Result<Reply, Fault> {
+        self.control.command(line, hoped)
+    }
+
+    /// `None` where the server refuses the command.
+    pub(super) fn try_command(
+        &mut self,
+        line: &str,
+        hoped: &[u32],
+    ) -> Result<Option<Reply>, Fault> {
+        match self.command(line, hoped) {
+            Ok(reply) => Ok(Some(reply)),
+            Err(Fault::Said(_)) => Ok(None),
+            Err(fault) => Err(fault),
         }
     }
 
     /// One command and the text of its answer, without the code.
-    pub(super) fn command(&mut self, line: &str, hoped: &[Status]) -> Result<String, Fault> {
-        let response = self.stream.custom_command(line, hoped);
-        if let Some(sign) = &self.signs {
-            sign();
+    pub(super) fn ask(&mut self, line: &str, hoped: u32) -> Result<String, Fault> {
+        let reply = self.command(line, &[hoped])?;
+        Ok(self.names.decode(reply.text()))
+    }
+
+    /// Removes a file. The question before it has an answer of its own kind: a late "done" of another
+    /// command shows there, and is never taken for that of the deletion.
+    pub(super) fn delete(&mut self, name: &str) -> Result<(), Fault> {
+        self.try_command("PWD", &[257])?;
+        self.control.say(&format!("DELE {name}"))?;
+        let reply = self.control.hear()?;
+        if [250, 200].contains(&reply.code) {
+            return Ok(());
         }
-        let response = response?;
-        let text = self.names.decode(&response.body);
-        Ok(text.get(4..).unwrap_or_default().trim_end().to_owned())
+        match self.control.unhoped("DELE", &reply) {
+            // Odd, and after the fact: the file was not confirmed as removed, and is looked for again.
+            Fault::Gone(_) if reply.code != 421 => Err(Fault::Said(Answer::of(&reply))),
+            fault => Err(fault),
+        }
+    }
+
+    fn cwd(&mut self, path: &str) -> Result<(), Fault> {
+        self.command(&format!("CWD {path}"), &[250, 200]).map(drop)
     }
 
     /// Stands in `folder` of the root, or in the root. `afresh` goes there even from there, so that
@@ -203,10 +207,10 @@ impl Link {
             return Ok(());
         }
         let before = std::mem::replace(&mut self.here, Here::Unknown);
-        match (&self.root, &before) {
-            (Some(root), _) => self.stream.cwd(root)?,
+        match (self.root.clone(), &before) {
+            (Some(root), _) => self.cwd(&root)?,
             (None, Here::Root) => {}
-            (None, Here::Folder(_)) => self.stream.cdup()?,
+            (None, Here::Folder(_)) => self.command("CDUP", &[250, 200]).map(drop)?,
             (None, Here::Unknown) => {
                 let lost = io::Error::other("the server does not say where its root is");
                 return Err(Fault::Gone(lost));
@@ -224,7 +228,7 @@ impl Link {
 
     /// One directory down by its bare name; [`Fault::Said`] where there is no such directory.
     pub(super) fn step_into(&mut self, name: &str) -> Result<(), Fault> {
-        self.stream.cwd(name)?;
+        self.cwd(name)?;
         self.here = match self.here {
             Here::Root => Here::Folder(name.to_owned()),
             _ => Here::Unknown,
@@ -232,167 +236,210 @@ impl Link {
         Ok(())
     }
 
-    /// Opens a data connection for `command` and sends it, from `offset` on.
-    pub(super) fn open_data(
-        &mut self,
-        learned: &mut Learned,
-        command: &str,
-        offset: u64,
-    ) -> Result<Transfer, Fault> {
-        let offset = usize::try_from(offset)
-            .map_err(|_| Fault::Gone(io::Error::other("offset beyond this machine's range")))?;
-        let mut trying_pasv = false;
-        loop {
-            let extended = self.passive && !learned.epsv_refused && !trying_pasv;
-            if self.passive {
-                let mode = if extended { Mode::ExtendedPassive } else { Mode::Passive };
-                self.stream.set_mode(mode);
-            }
-            self.stream.resume_transfer(offset)?;
-            let began = [Status::AboutToSend, Status::AlreadyOpen];
-            let error = match self.stream.custom_data_command(command, &began) {
-                Ok((_, transfer)) => {
-                    learned.epsv_refused |= trying_pasv;
-                    // In active mode suppaftp accepted the socket itself.
-                    bound_waits(transfer.get_ref().get_ref(), self.read_timeout)
-                        .map_err(Fault::Gone)?;
-                    return Ok(transfer);
+    /// Opens the way for data: connects where the server listens, or listens itself.
+    pub(super) fn data_door(&mut self, learned: &mut Learned) -> Result<Door, Fault> {
+        if !self.passive {
+            let local = self.control.wire()?.stream().local_addr()?;
+            let listener = TcpListener::bind((local.ip(), 0))?;
+            self.command(&port_command(listener.local_addr()?), &[200, 250])?;
+            return Ok(Door::Listening(listener));
+        }
+        let mut unreachable = None;
+        if !learned.epsv_refused {
+            let port = match self.epsv_port() {
+                Ok(port) => port,
+                // For once: what is refused for good has another code.
+                Err(Fault::Said(answer)) if answer.code < 500 => None,
+                Err(Fault::Said(_)) => {
+                    learned.epsv_refused = self.transfers == 0;
+                    None
                 }
-                Err(error) => error,
+                Err(fault) => return Err(fault),
             };
-            // A router between may pass PASV only, so an EPSV port that does not answer is no verdict.
-            if extended && is_no_data_link(&error) {
-                trying_pasv = true;
-                continue;
+            if let Some(port) = port {
+                // A router between may pass PASV only, so a port that does not answer is no verdict.
+                match reach_port(self.control.peer()?, port, self.control.limits()) {
+                    Ok(stream) => return Ok(Door::Connected(stream)),
+                    Err(error) => unreachable = Some(error),
+                }
             }
-            let fault = Fault::from(error);
-            if let Fault::Said(_) = &fault
-                && extended
-                && !self.speaks_epsv()?
-            {
-                learned.epsv_refused = true;
-                continue;
-            }
-            return Err(fault);
+        }
+        let port = self.pasv_port().map_err(|fault| self.refused_data(fault))?;
+        let peer = self.control.peer()?;
+        let stream = reach_port(peer, port, self.control.limits()).map_err(|source| {
+            self.mark_out_of_step();
+            let (at, kind) = (std::net::SocketAddr::new(peer.ip(), port), source.kind());
+            Fault::Gone(io::Error::new(kind, NoDataLink { at, source }))
+        })?;
+        learned.epsv_refused |= unreachable.is_some();
+        Ok(Door::Connected(stream))
+    }
+
+    /// `None` where the answer has no port.
+    fn epsv_port(&mut self) -> Result<Option<u16>, Fault> {
+        let text = self.ask("EPSV", 229)?;
+        match data::epsv_port(&text) {
+            Some(port) => Ok(Some(port)),
+            None => Err(Fault::Said(Answer::new(501, &format!("229 {text}")))),
         }
     }
 
-    /// Whether EPSV itself works: suppaftp does not tell which of EPSV, REST and the command was
-    /// refused, so the question is put alone.
+    fn pasv_port(&mut self) -> Result<u16, Fault> {
+        let text = self.ask("PASV", 227)?;
+        let no_port = || Fault::Said(Answer::new(501, "227 without a port"));
+        data::pasv_port(&text).ok_or_else(no_port)
+    }
+
+    /// A server that allows one transfer a session refuses the second one: a new connection is due.
+    fn refused_data(&mut self, fault: Fault) -> Fault {
+        match fault {
+            Fault::Said(answer) if self.transfers > 0 => {
+                self.mark_out_of_step();
+                Fault::Gone(io::Error::other(said(&answer)))
+            }
+            fault => fault,
+        }
+    }
+
+    /// Whether EPSV works.
     pub(super) fn speaks_epsv(&mut self) -> Result<bool, Fault> {
-        match self.command("EPSV", &[Status::ExtendedPassiveMode]) {
-            Ok(text) => Ok(text.contains("(|||")),
+        match self.epsv_port() {
+            Ok(port) => Ok(port.is_some()),
             Err(Fault::Said(_)) => Ok(false),
             Err(fault) => Err(fault),
         }
+    }
+
+    /// The next transfer begins at this byte.
+    pub(super) fn resume_at(&mut self, offset: u64) -> Result<(), Fault> {
+        self.command(&format!("REST {offset}"), &[350]).map(drop)
     }
 
     /// Whether the server takes REST; leaves no offset behind.
     pub(super) fn speaks_rest(&mut self) -> Result<bool, Fault> {
-        let pending = [Status::RequestFilePending];
-        match self.command("REST 1", &pending) {
-            Ok(_) => {
-                if let Err(fault) = self.command("REST 0", &pending) {
-                    self.in_step = false;
-                    return match fault {
-                        Fault::Said(_) => Ok(true),
-                        fault => Err(fault),
-                    };
-                }
-                Ok(true)
-            }
-            Err(Fault::Said(_)) => Ok(false),
-            Err(fault) => Err(fault),
+        if self.try_command("REST 1", &[350])?.is_none() {
+            return Ok(false);
         }
+        if self.try_command("REST 0", &[350])?.is_none() {
+            self.mark_out_of_step();
+        }
+        Ok(true)
     }
 
-    /// A whole listing as text.
-    pub(super) fn listing(
+    /// Sends a command that asks for data. `most` bounds the whole transfer, in silences allowed.
+    pub(super) fn begin(
         &mut self,
-        learned: &mut Learned,
+        mut door: Door,
         command: &str,
-    ) -> Result<String, Fault> {
-        let mut transfer = match self.open_data(learned, command, 0) {
-            Ok(transfer) => transfer,
-            // Some servers answer "done" at once where there is nothing to list.
-            Err(Fault::Said(answer)) if matches!(answer.code, 226 | 250) => {
-                return Ok(String::new());
+        most: Option<u32>,
+    ) -> Result<Transfer, Fault> {
+        self.control.say(command)?;
+        let is_private = self.private.is_some();
+        let is_confirmed = match await_first(&mut self.control, &mut door, is_private)? {
+            First::Data => false,
+            First::Reply(reply) if reply.is_preliminary() => false,
+            // All was sent already, or there was nothing to send: no 150 came.
+            First::Reply(reply) if DONE.contains(&reply.code) => true,
+            First::Reply(reply) => {
+                let fault = self.control.unhoped(command, &reply);
+                let is_about_data = matches!(&fault, Fault::Said(answer) if answer.code == 425);
+                return Err(if is_about_data { self.refused_data(fault) } else { fault });
             }
-            Err(fault) => return Err(fault),
         };
-        let mut bytes = Vec::new();
-        let ended = match (&mut transfer).take(MAX_LISTING_BYTES).read_to_end(&mut bytes) {
-            Ok(_) => Ok(()),
-            // Old servers end TLS without a goodbye. Whoever cuts a listing short can hide names,
-            // as by cutting the wire, and the next listing shows them; a torn last line is no name.
-            Err(error) if self.secured && error.kind() == io::ErrorKind::UnexpectedEof => {
-                bytes.truncate(bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1));
-                Ok(())
+        let limits = *self.control.limits();
+        let silence = if is_confirmed { limits.silence.min(SHORT_WAIT) } else { limits.silence };
+        let pace = most.map_or_else(|| Pace::new(silence), |times| Pace::at_most(silence, times));
+        let stream = match door {
+            Door::Connected(stream) => stream,
+            Door::Listening(listener) => {
+                let limits = Limits { connect: limits.connect.min(silence), ..limits };
+                let stream = accept(&listener, self.control.peer()?, &limits);
+                stream.inspect_err(|_| self.control.mark_out_of_step())?
             }
-            Err(error) => Err(error),
         };
-        if bytes.len() as u64 >= MAX_LISTING_BYTES {
-            self.abandon_transfer(transfer);
-            return Err(Fault::Gone(io::Error::other("the listing does not end")));
+        let socket = Paced::new(stream, limits, pace)?;
+        let wire = match &self.private {
+            None => Wire::Plain(socket),
+            Some((rules, host)) => match Wire::secure(socket, &Arc::clone(rules), &host.clone()) {
+                Ok(wire) => wire,
+                Err(failure) => return Err(self.unsecured(command, failure)),
+            },
+        };
+        Ok(Transfer { wire, is_confirmed })
+    }
+
+    /// Why a data connection could not be secured: in the server's own words, if it has any.
+    fn unsecured(&mut self, command: &str, failure: HandshakeFailure) -> Fault {
+        self.mark_out_of_step();
+        let silence = self.control.limits().silence.min(SHORT_WAIT);
+        if let Ok(reply) = self.control.hear_within(silence)
+            && let fault @ Fault::Said(_) = Fault::of(command, &reply)
+        {
+            return fault;
         }
-        if let Err(error) = ended {
-            self.abandon_transfer(transfer);
-            return Err(Fault::Gone(explained(error)));
+        match tls::reason(&failure) {
+            Some(reason) => Fault::Final(SourceError::Tls {
+                address: self.address.clone(),
+                reason: format!("data connection: {reason}"),
+            }),
+            None => Fault::Gone(failure.error),
         }
-        self.finish(transfer)?;
-        Ok(self.names.decode(&bytes))
     }
 
     /// The server's last word about a transfer whose data has ended.
-    pub(super) fn finish(&mut self, transfer: Transfer) -> Result<(), Fault> {
-        transfer.finish().map_err(|error| {
-            // Some servers say 426 and then 226: what comes next may belong to this transfer.
-            self.in_step = false;
-            Fault::from(error)
-        })
+    pub(super) fn finish(&mut self, mut transfer: Transfer, command: &str) -> Result<(), Fault> {
+        transfer.wire.say_goodbye();
+        let is_confirmed = transfer.is_confirmed;
+        drop(transfer);
+        self.transfers += 1;
+        if is_confirmed {
+            return Ok(());
+        }
+        // A 150 that comes late, behind the data, is passed over.
+        let reply = self.control.hear_last()?;
+        if DONE.contains(&reply.code) {
+            return Ok(());
+        }
+        let fault = self.control.unhoped(command, &reply);
+        // Some servers say 426 and then 226: what comes next may belong to this transfer.
+        self.mark_out_of_step();
+        Err(fault)
     }
 
     /// Breaks off a transfer without waiting for anything; the connection is of no use afterwards.
-    pub(super) fn abandon_transfer(&mut self, transfer: Transfer) {
-        self.in_step = false;
-        // Both are best effort: a socket that cannot be shut down is already down.
-        let _ = transfer.get_ref().get_ref().shutdown(Shutdown::Both);
-        let _ = self.stream.get_ref().shutdown(Shutdown::Both);
-        // With the control connection shut this returns at once, with an error that says so.
-        let _ = transfer.finish();
+    pub(super) fn abandon(&mut self, transfer: Transfer) {
+        transfer.wire.cut();
+        self.control.cut();
     }
 
-    pub(super) fn is_secured(&self) -> bool {
-        self.secured
+    pub(super) fn names(&self) -> WireNames {
+        self.names
+    }
+
+    /// What was asked takes its time: a sign of life.
+    pub(super) fn sign(&self) {
+        self.control.sign();
     }
 
     pub(super) fn is_in_step(&self) -> bool {
-        self.in_step
+        self.control.is_in_step()
     }
 
     pub(super) fn mark_out_of_step(&mut self) {
-        self.in_step = false;
+        self.control.mark_out_of_step();
     }
 
-    /// False where something arrived unasked (421, the end of the connection): it is not used again.
-    pub(super) fn is_quiet(&self) -> bool {
-        let socket = self.stream.get_ref();
-        if socket.set_nonblocking(true).is_err() {
-            return false;
-        }
-        let peeked = socket.peek(&mut [0]);
-        let blocking = socket.set_nonblocking(false);
-        let nothing = matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-        nothing && blocking.is_ok()
+    pub(super) fn is_quiet(&mut self) -> bool {
+        self.control.is_quiet()
     }
 
     /// Says goodbye where the connection is sound, and closes it.
     pub(super) fn close(mut self) {
-        if self.in_step && bound_waits(&self.stream.get_ref(), QUIT_TIMEOUT).is_ok() {
+        if self.is_in_step() && self.control.say("QUIT").is_ok() {
             // A server that does not answer the goodbye is left all the same.
-            let _ = self.stream.quit();
+            let _ = self.control.hear_within(SHORT_WAIT);
         }
-        let _ = self.stream.get_ref().shutdown(Shutdown::Both);
+        self.control.cut();
     }
 }
 
@@ -410,20 +457,10 @@ fn missing(folder: &str, answer: &Answer) -> SourceError {
     SourceError::FolderMissing { folder: folder.to_owned(), answer: answer.text.clone() }
 }
 
-fn as_io(error: FtpError) -> io::Error {
-    match Fault::from(error) {
-        Fault::Said(answer) => io::Error::other(format!("the server answered {}", answer.text)),
-        Fault::Gone(error) => error,
-        Fault::Final(error) => io::Error::other(error),
-    }
-}
-
-fn insecure(address: &str, failure: Option<io::Error>, error: FtpError) -> SourceError {
-    let address = address.to_owned();
-    let reason = match failure.map_or_else(|| Fault::from(error), Fault::Gone) {
-        Fault::Said(answer) => format!("the server answered {}", answer.text),
-        Fault::Gone(error) => tls::reason(&error).unwrap_or_else(|| error.to_string()),
-        Fault::Final(error) => return error,
-    };
-    SourceError::Tls { address, reason }
+/// The data connection could not be made; the control connection knows nothing of it.
+#[derive(Debug, thiserror::Error)]
+#[error("no data connection to {at}")]
+struct NoDataLink {
+    at: std::net::SocketAddr,
+    source: io::Error,
 }

@@ -1,10 +1,25 @@
-//! The three forms of a listing (MLSD, LIST as Unix and DOS servers print it, NLST) as rows. Pure: no
-//! connection, no clock. A line that cannot be read costs itself only.
+//! The forms of a listing (MLSD, LIST as Unix, DOS and some small servers print it, NLST) as rows,
+//! line by line as they come. Pure: no connection, no clock.
 //!
-//! suppaftp's own parser is not used: it takes the year of a line without one from the clock, drops
-//! the leading blanks of a name, and refuses the whole line for one malformed fact.
+//! What must never happen here: memory that grows with anything but the rows that are wanted; a line
+//! that names a LOG dropped without a count; a date taken that could be another day.
+
+use std::collections::HashSet;
 
 use chrono::{NaiveDate, NaiveDateTime};
+
+pub use super::lines::timestamp;
+use super::{
+    lines::{Draft, Open, is_heading, read_line},
+    reply::BYTE_ORDER_MARK,
+};
+use crate::source::UnreadLines;
+
+/// Most rows that are kept; far above the 20,000 files that a folder may hold.
+pub const MAX_ROWS: usize = 50_000;
+/// Longest line that is read; a longer one keeps its beginning and its end, to be told.
+const MAX_LINE_BYTES: usize = 4 * 1024;
+const KEPT_OF_LONG_LINE: usize = 160;
 
 /// What a line says about one name. The name is as the server sent it, not yet judged.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,249 +42,302 @@ pub enum Kind {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Rows {
     pub rows: Vec<Row>,
+    /// Lines that name something else than the folder itself and its parent, wanted or not.
+    pub names: usize,
     pub unreadable: usize,
+    /// Those of the unreadable lines that name a LOG.
+    pub unread: UnreadLines,
 }
 
 impl Rows {
-    fn of<'a>(lines: impl Iterator<Item = &'a str>, read: fn(&str) -> Option<Row>) -> Self {
-        let mut all = Self::default();
-        for line in lines {
-            match read(line) {
-                Some(row) => all.rows.push(row),
-                None => all.unreadable += 1,
-            }
-        }
-        all
-    }
-
     /// True where the server speaks another format than the one that was tried.
     pub fn is_another_format(&self) -> bool {
-        self.rows.is_empty() && self.unreadable > 0
+        self.names == 0 && self.unreadable > 0
     }
 }
 
-/// RFC 3659 §7: `fact=value;fact=value; name`.
-pub fn mlsd(text: &str) -> Rows {
-    Rows::of(lines(text), mlsd_line)
+/// How a listing is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// RFC 3659 §7: `fact=value;fact=value; name`.
+    Mlsd,
+    /// `ls -l`, the MS-DOS style of IIS, and what small servers print instead.
+    List,
+    /// Bare names, or whole paths of which the last part is the name.
+    Nlst,
 }
 
-/// `ls -l`, or the MS-DOS style of IIS.
-pub fn list(text: &str) -> Rows {
-    let lines = lines(text).filter(|line| !is_total(line));
-    Rows::of(lines, |line| unix_line(line).or_else(|| dos_line(line)))
+/// Which rows are kept; all lines are read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wanted {
+    All,
+    Folders,
+    Logs,
 }
 
-/// Bare names, or whole paths of which the last part is the name.
-pub fn nlst(text: &str) -> Vec<String> {
-    let bare = |line: &str| match line.rfind(['/', '\\']) {
-        Some(at) => line[at + 1..].to_owned(),
-        None => line.to_owned(),
-    };
-    lines(text).map(bare).filter(|name| !name.is_empty()).collect()
+/// More names than are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooMany;
+
+/// Reads a listing piece by piece.
+pub struct Reader<'d> {
+    form: Form,
+    wanted: Wanted,
+    /// The folder that is listed: some servers put its path before each name.
+    folder: Option<&'d str>,
+    decode: &'d dyn Fn(&[u8]) -> String,
+    line: Vec<u8>,
+    is_line_long: bool,
+    is_first: bool,
+    drafts: Vec<Draft>,
+    found: Rows,
+    signs: Signs,
 }
 
-/// `YYYYMMDDHHMMSS` with or without a fraction, as MDTM and the `modify` fact print it.
-pub fn timestamp(text: &str) -> Option<NaiveDateTime> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if whole.len() != 14 || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let number = |range: std::ops::Range<usize>| whole[range].parse::<u32>().ok();
-    let date = NaiveDate::from_ymd_opt(whole[0..4].parse().ok()?, number(4..6)?, number(6..8)?)?;
-    date.and_hms_opt(number(8..10)?, number(10..12)?, number(12..14)?)
+/// What all lines together say about how they are written.
+#[derive(Debug)]
+struct Signs {
+    day_first: bool,
+    month_first: bool,
+    /// Every time of day is followed by a year, so far.
+    years_follow: bool,
+    /// The fewest blanks too many before a name.
+    least_blanks: usize,
+    all_end_blank: bool,
 }
 
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.split('\n')
-        .map(|line| line.strip_suffix('\r').unwrap_or(line))
-        .filter(|line| !line.is_empty())
-}
-
-fn is_total(line: &str) -> bool {
-    line.strip_prefix("total ").is_some_and(|rest| rest.trim().parse::<u64>().is_ok())
-}
-
-fn mlsd_line(line: &str) -> Option<Row> {
-    // A value never holds a `;`, so the first `; ` ends the facts; the name may hold both.
-    let (facts, name) = match (line.strip_prefix(' '), line.split_once("; ")) {
-        (Some(name), _) => ("", name),
-        (None, Some(parts)) => parts,
-        // The last `;` was forgotten: what stands before the first blank must still look like facts.
-        (None, None) => line.split_once(' ')?,
-    };
-    if name.is_empty() || !(facts.is_empty() || facts.contains('=')) {
-        return None;
-    }
-    let mut row = Row { kind: Kind::File, name: name.to_owned(), size: None, modified: None };
-    for fact in facts.split(';') {
-        let Some((key, value)) = fact.split_once('=') else { continue };
-        if key.eq_ignore_ascii_case("type") {
-            row.kind = match value {
-                _ if value.eq_ignore_ascii_case("file") => Kind::File,
-                _ if value.eq_ignore_ascii_case("dir") => Kind::Folder,
-                _ => Kind::Other,
-            };
-        } else if key.eq_ignore_ascii_case("size") {
-            row.size = value.parse().ok();
-        } else if key.eq_ignore_ascii_case("modify") {
-            row.modified = timestamp(value);
+impl<'d> Reader<'d> {
+    pub fn new(
+        form: Form,
+        wanted: Wanted,
+        folder: Option<&'d str>,
+        decode: &'d dyn Fn(&[u8]) -> String,
+    ) -> Self {
+        let signs = Signs {
+            day_first: false,
+            month_first: false,
+            years_follow: true,
+            least_blanks: usize::MAX,
+            all_end_blank: true,
+        };
+        let (line, drafts) = (Vec::new(), Vec::new());
+        let found = Rows::default();
+        Self {
+            form,
+            wanted,
+            folder,
+            decode,
+            line,
+            is_line_long: false,
+            is_first: true,
+            drafts,
+            found,
+            signs,
         }
     }
-    Some(row)
-}
 
-/// The words of a line with the place behind each.
-struct Words<'a> {
-    line: &'a str,
-    words: Vec<(&'a str, usize)>,
-}
-
-impl<'a> Words<'a> {
-    /// At most the first 16: no known format puts the date behind more.
-    fn of(line: &'a str) -> Self {
-        let mut words = Vec::with_capacity(16);
-        let mut at = 0;
-        while words.len() < 16 {
-            let rest = &line[at..];
-            let start = at + (rest.len() - rest.trim_start_matches([' ', '\t']).len());
-            if start == line.len() {
-                break;
+    /// The next bytes of the listing.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), TooMany> {
+        let mut pieces = bytes.split(|byte| *byte == b'\n');
+        let mut piece = pieces.next();
+        while let Some(part) = piece {
+            self.add(part);
+            piece = pieces.next();
+            if piece.is_some() {
+                self.end_line()?;
             }
-            let end = line[start..].find([' ', '\t']).map_or(line.len(), |length| start + length);
-            words.push((&line[start..end], end));
-            at = end;
         }
-        Self { line, words }
+        Ok(())
     }
 
-    fn word(&self, index: usize) -> Option<&'a str> {
-        self.words.get(index).map(|(word, _)| *word)
+    fn add(&mut self, mut part: &[u8]) {
+        while self.line.len() + part.len() > MAX_LINE_BYTES {
+            self.is_line_long = true;
+            let room = MAX_LINE_BYTES - self.line.len();
+            self.line.extend_from_slice(&part[..room]);
+            part = &part[room..];
+            // The beginning stays, and the last bytes: they show whether a LOG is named.
+            self.line.drain(KEPT_OF_LONG_LINE..MAX_LINE_BYTES - 16);
+        }
+        self.line.extend_from_slice(part);
     }
 
-    /// The name that begins exactly one blank behind word `index`: further blanks belong to it.
-    fn name_behind(&self, index: usize) -> Option<&'a str> {
-        let (_, end) = self.words.get(index)?;
-        self.line[*end..].strip_prefix([' ', '\t']).filter(|name| !name.is_empty())
+    fn end_line(&mut self) -> Result<(), TooMany> {
+        let mut line = std::mem::take(&mut self.line);
+        let is_long = std::mem::take(&mut self.is_line_long);
+        let is_first = std::mem::take(&mut self.is_first);
+        let bytes =
+            if is_first { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line) } else { &line };
+        let end = bytes.iter().rposition(|byte| *byte != b'\r').map_or(0, |at| at + 1);
+        let text = (self.decode)(&bytes[..end]);
+        line.clear();
+        self.line = line;
+        if text.is_empty() || (self.form == Form::List && is_heading(&text)) {
+            return Ok(());
+        }
+        let draft = if is_long { None } else { read_line(self.form, &text) };
+        match draft {
+            Some(draft) => self.take(draft),
+            None => {
+                self.found.unreadable += 1;
+                self.found.unread.add_if_log(&text);
+                Ok(())
+            }
+        }
+    }
+
+    fn take(&mut self, mut draft: Draft) -> Result<(), TooMany> {
+        let row = &mut draft.row;
+        if let Some(name) = self.folder.and_then(|folder| bare_name(&row.name, folder)) {
+            row.name = name.to_owned();
+        }
+        let signs = &mut self.signs;
+        if draft.is_blank_told {
+            let blanks = row.name.len() - row.name.trim_start_matches(' ').len();
+            signs.least_blanks = signs.least_blanks.min(blanks);
+        }
+        signs.all_end_blank &= row.name.ends_with(' ');
+        match draft.open {
+            Open::Numbers { one, two, .. } => {
+                signs.day_first |= one > 12;
+                signs.month_first |= two > 12;
+            }
+            Open::Year { .. } => {}
+            // A time of day without a year: the listing does not print years behind times.
+            Open::Nothing => {
+                signs.years_follow &= self.form != Form::List || row.modified.is_some()
+            }
+        }
+        let name = row.name.trim();
+        if row.kind != Kind::Other && name != "." && name != ".." {
+            self.found.names += 1;
+        }
+        let is_wanted = match self.wanted {
+            Wanted::All => true,
+            Wanted::Folders => row.kind == Kind::Folder,
+            Wanted::Logs => row.kind == Kind::File && is_log(name),
+        };
+        if !is_wanted {
+            return Ok(());
+        }
+        if self.drafts.len() >= MAX_ROWS {
+            return Err(TooMany);
+        }
+        self.drafts.push(draft);
+        Ok(())
+    }
+
+    /// All was read; `None` where the end is torn off in the middle of a line.
+    pub fn finish(mut self, is_end_certain: bool) -> Result<Option<Rows>, TooMany> {
+        let is_only_a_mark = self.is_first && self.line == BYTE_ORDER_MARK;
+        if !self.line.is_empty() && !is_only_a_mark {
+            if !is_end_certain {
+                return Ok(None);
+            }
+            self.end_line()?;
+        }
+        let Self { drafts, mut found, signs, .. } = self;
+        found.rows = drafts.into_iter().map(|draft| signs.settle(draft)).collect();
+        trim_ends(&mut found, signs.all_end_blank);
+        Ok(Some(found))
     }
 }
 
-fn unix_line(line: &str) -> Option<Row> {
-    let words = Words::of(line);
-    let mode = words.word(0)?;
-    if mode.len() < 10 || !mode.bytes().skip(1).take(9).all(|b| b"rwxsStTlL-".contains(&b)) {
-        return None;
+impl Signs {
+    /// The row as it reads in the light of all lines.
+    fn settle(&self, draft: Draft) -> Row {
+        let Draft { mut row, open, is_blank_told } = draft;
+        if is_blank_told && self.least_blanks > 0 && self.least_blanks < row.name.len() {
+            // The same blanks before every name are the server's way of writing.
+            row.name.drain(..self.least_blanks);
+        }
+        match open {
+            Open::Nothing => {}
+            Open::Numbers { one, two, year, time } => {
+                let day_and_month = match (self.day_first, self.month_first) {
+                    (true, false) => Some((one, two)),
+                    (false, true) => Some((two, one)),
+                    (false, false) if one == two => Some((one, two)),
+                    // Nothing decides, or the lines contradict one another.
+                    _ => None,
+                };
+                row.modified = day_and_month
+                    .and_then(|(day, month)| NaiveDate::from_ymd_opt(year, month, day))
+                    .and_then(|date| date.and_hms_opt(time.0, time.1, 0));
+            }
+            Open::Year { at, behind } => {
+                let cut = row.name.len().saturating_sub(behind);
+                if self.years_follow && row.name.is_char_boundary(cut) {
+                    row.modified = at;
+                    row.name.drain(..cut);
+                }
+            }
+        }
+        row
     }
-    let kind = match mode.as_bytes()[0] {
-        b'-' => Kind::File,
-        b'd' => Kind::Folder,
-        b'l' | b'b' | b'c' | b'p' | b's' | b'D' => Kind::Other,
-        _ => return None,
+}
+
+/// Blanks behind a name are a column's where all names have them, and behind `.LOG` always: no LOG
+/// ends in a blank. Where the shorter name is there too, the line is counted instead.
+fn trim_ends(found: &mut Rows, all_end_blank: bool) {
+    let is_padded = |name: &str| {
+        name.ends_with(' ') && !name.trim().is_empty() && (all_end_blank || is_log(name.trim_end()))
     };
-    // Owner and group are free text, now and then with blanks or missing: the date is the anchor.
-    for first in 2..words.words.len() {
-        let Some(size) = words.word(first - 1).and_then(|word| word.parse().ok()) else { continue };
-        let Some((modified, last)) = unix_date(&words, first) else { continue };
-        let name = words.name_behind(last)?;
-        return Some(Row { kind, name: name.to_owned(), size: Some(size), modified });
+    if !found.rows.iter().any(|row| is_padded(&row.name)) {
+        return;
     }
-    None
+    let plain: Vec<String> =
+        found.rows.iter().filter(|row| !is_padded(&row.name)).map(|row| row.name.clone()).collect();
+    let mut taken: HashSet<String> = plain.into_iter().collect();
+    let unread = &mut found.unread;
+    found.rows.retain_mut(|row| {
+        if !is_padded(&row.name) {
+            return true;
+        }
+        row.name.truncate(row.name.trim_end().len());
+        let is_new = taken.insert(row.name.clone());
+        if !is_new {
+            unread.add_if_log(&row.name);
+        }
+        is_new
+    });
 }
 
-/// The date that begins at word `first`, and its last word. A line with a time of day has no year;
-/// which year it is depends on a clock, so the time is left out.
-fn unix_date(words: &Words<'_>, first: usize) -> Option<(Option<NaiveDateTime>, usize)> {
-    let (one, two) = (words.word(first)?, words.word(first + 1)?);
-    if let Ok(date) = NaiveDate::parse_from_str(one, "%Y-%m-%d") {
-        let (hour, minute) = clock_time(two)?;
-        // `ls --full-time` adds the zone as a third word.
-        let zone = words.word(first + 2).is_some_and(|word| {
-            word.len() == 5 && word.starts_with(['+', '-']) && word[1..].parse::<u16>().is_ok()
-        });
-        return Some((date.and_hms_opt(hour, minute, 0), first + 1 + usize::from(zone)));
-    }
-    let (month, day) = match (month(one), month(two)) {
-        (Some(month), _) => (month, two),
-        (None, Some(month)) => (month, one),
-        (None, None) => return None,
-    };
-    let day: u32 = day.trim_end_matches([',', '.']).parse().ok().filter(|day| *day <= 31)?;
-    let three = words.word(first + 2)?;
-    if clock_time(three).is_some() {
-        return Some((None, first + 2));
-    }
-    let year: i32 = three.parse().ok().filter(|_| three.len() == 4)?;
-    let date = NaiveDate::from_ymd_opt(year, month, day);
-    Some((date.and_then(|date| date.and_hms_opt(0, 0, 0)), first + 2))
+pub fn is_log(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    bytes.len() > 4 && bytes[bytes.len() - 4..].eq_ignore_ascii_case(b".log")
 }
 
-fn month(word: &str) -> Option<u32> {
-    const NAMES: [&str; 12] =
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-    let place = NAMES.iter().position(|name| word.eq_ignore_ascii_case(name))?;
-    u32::try_from(place + 1).ok()
+/// The bare name where the path before it is that of `folder`.
+fn bare_name<'n>(name: &'n str, folder: &str) -> Option<&'n str> {
+    let at = name.rfind(['/', '\\'])?;
+    let (path, bare) = (&name[..at], &name[at + 1..]);
+    let last = path.rsplit(['/', '\\']).next()?;
+    (path == "." || last.eq_ignore_ascii_case(folder))
+        .then_some(bare)
+        .filter(|bare| !bare.is_empty())
 }
 
-fn clock_time(word: &str) -> Option<(u32, u32)> {
-    let (hour, rest) = word.split_once(':')?;
-    let minute = rest.split(':').next()?;
-    let (hour, minute) = (hour.parse().ok()?, minute.parse().ok()?);
-    (hour < 24 && minute < 60).then_some((hour, minute))
+fn whole(form: Form, text: &str) -> Rows {
+    let decode = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut reader = Reader::new(form, Wanted::All, None, &decode);
+    let read = reader.push(text.as_bytes()).and_then(|()| reader.finish(true));
+    read.ok().flatten().unwrap_or_default()
 }
 
-fn dos_line(line: &str) -> Option<Row> {
-    let words = Words::of(line);
-    let date = dos_date(words.word(0)?)?;
-    let (time, mut at) = match (words.word(1)?, words.word(2)?) {
-        (time, half @ ("AM" | "PM" | "am" | "pm")) => (dos_time(&format!("{time}{half}"))?, 3),
-        (time, _) => (dos_time(time)?, 2),
-    };
-    let what = words.word(at)?;
-    let modified = date.and_hms_opt(time.0, time.1, 0);
-    if what.starts_with('<') {
-        let kind = if what.eq_ignore_ascii_case("<DIR>") { Kind::Folder } else { Kind::Other };
-        // IIS pads behind `<DIR>` to the width of the size column, which is ten blanks.
-        let behind = &line[words.words.get(at)?.1..];
-        let name = behind.strip_prefix("          ").unwrap_or(behind.trim_start_matches(' '));
-        return (!name.is_empty()).then(|| Row {
-            kind,
-            name: name.to_owned(),
-            size: None,
-            modified,
-        });
-    }
-    let size = what.replace([',', '.'], "").parse().ok()?;
-    let name = words.name_behind(std::mem::take(&mut at))?;
-    Some(Row { kind: Kind::File, name: name.to_owned(), size: Some(size), modified })
+/// A whole listing at once.
+pub fn mlsd(text: &str) -> Rows {
+    whole(Form::Mlsd, text)
 }
 
-/// `MM-DD-YY` or `MM-DD-YYYY`; days first where the first number can be no month.
-fn dos_date(word: &str) -> Option<NaiveDate> {
-    let mut parts = word.split(['-', '/']);
-    let (one, two) = (parts.next()?.parse::<u32>().ok()?, parts.next()?.parse::<u32>().ok()?);
-    let year = parts.next().filter(|year| year.len() == 2 || year.len() == 4)?;
-    if parts.next().is_some() {
-        return None;
-    }
-    let number: i32 = year.parse().ok()?;
-    let year = match (year.len(), number) {
-        (2, 0..=69) => 2000 + number,
-        (2, _) => 1900 + number,
-        _ => number,
-    };
-    let (month, day) = if one > 12 { (two, one) } else { (one, two) };
-    NaiveDate::from_ymd_opt(year, month, day)
+/// A whole listing at once.
+pub fn list(text: &str) -> Rows {
+    whole(Form::List, text)
 }
 
-/// `03:09PM`, `03:09` or `15:09`.
-fn dos_time(word: &str) -> Option<(u32, u32)> {
-    let lower = word.to_ascii_lowercase();
-    let (digits, half) = match (lower.strip_suffix("am"), lower.strip_suffix("pm")) {
-        (Some(digits), _) => (digits, Some(0)),
-        (_, Some(digits)) => (digits, Some(12)),
-        _ => (lower.as_str(), None),
-    };
-    let (hour, minute) = clock_time(digits)?;
-    Some((half.map_or(hour, |half| hour % 12 + half), minute))
+/// A whole listing at once.
+pub fn nlst(text: &str) -> Vec<String> {
+    whole(Form::Nlst, text).rows.into_iter().map(|row| row.name).collect()
 }
 
 #[cfg(test)]
@@ -314,44 +382,61 @@ mod tests {
         assert_eq!(rows.unreadable, 2);
     }
 
-    #[test]
-    fn unix_lines_keep_every_blank_of_a_name() {
-        let rows = list(
-            "total 12\r\n\
-             -rw-r--r--    1 1000     1000           12 May 28  2025 20250528.LOG\r\n\
-             -rw-r--r--   1 cu cu 7 Nov  5 13:46   two  blanks .LOG\r\n\
-             drwxr-xr-x+  2 cu Domain Users 4096 Jan 01  2024 DEM12 (PVC)\r\n\
-             lrwxrwxrwx 1 cu cu 4 Jan 01 2024 x -> y\r\n\
-             -rw-rw-rw- 1 cu 33 28 may 2025 swapped.LOG\r\n\
-             -rw-r--r-- 1 cu cu 9 2025-05-28 05:08 iso.LOG\r\n\
-             crw-rw-rw- 1 root root 1, 3 Jan 01 2024 null\r\n",
-        );
-        assert_eq!(rows.unreadable, 0);
-        assert_eq!(rows.rows[0], file("20250528.LOG", 12, at("2025-05-28 00:00:00")));
-        assert_eq!(rows.rows[1], file("  two  blanks .LOG", 7, None));
-        assert_eq!(rows.rows[2].kind, Kind::Folder);
-        assert_eq!(rows.rows[2].name, "DEM12 (PVC)");
-        assert_eq!(rows.rows[3].kind, Kind::Other);
-        assert_eq!(rows.rows[4], file("swapped.LOG", 33, at("2025-05-28 00:00:00")));
-        assert_eq!(rows.rows[5], file("iso.LOG", 9, at("2025-05-28 05:08:00")));
-        assert_eq!(rows.rows[6].kind, Kind::Other);
+    /// What is read of the times in lines that begin so.
+    fn times(starts: &[&str]) -> Vec<Option<NaiveDateTime>> {
+        let lines: String =
+            starts.iter().map(|start| format!("{start}  11:40AM  30247 x.LOG\r\n")).collect();
+        let rows = list(&lines);
+        assert_eq!(rows.unreadable, 0, "{lines}");
+        rows.rows.iter().map(|row| row.modified).collect()
     }
 
     #[test]
-    fn dos_lines_are_read_with_their_time() {
-        let rows = list(
-            "06-03-25  09:01AM       <DIR>          DEMALU (ALU)\r\n\
-             06-03-2025  12:30PM               40,960 20250603.LOG\r\n\
-             06-03-25  12:05AM                   12  lead.LOG\r\n\
-             28/05/25  13:46                      5 day first.LOG\r\n\
-             06-03-25  09:01AM       <JUNCTION>     elsewhere [C:\\x]\r\n",
-        );
-        assert_eq!(rows.unreadable, 0);
-        assert_eq!((rows.rows[0].kind, rows.rows[0].name.as_str()), (Kind::Folder, "DEMALU (ALU)"));
-        assert_eq!(rows.rows[1], file("20250603.LOG", 40_960, at("2025-06-03 12:30:00")));
-        assert_eq!(rows.rows[2], file(" lead.LOG", 12, at("2025-06-03 00:05:00")));
-        assert_eq!(rows.rows[3], file("day first.LOG", 5, at("2025-05-28 13:46:00")));
-        assert_eq!(rows.rows[4].kind, Kind::Other);
+    fn an_ambiguous_date_is_decided_by_the_whole_listing_or_is_no_date() {
+        let (twelfth, thirteenth) = (at("2026-06-12 11:40:00"), at("2026-06-13 11:40:00"));
+        assert_eq!(times(&["06-12-26", "06-13-26"]), [twelfth, thirteenth]);
+        assert_eq!(times(&["12-06-26", "13-06-26"]), [twelfth, thirteenth]);
+        assert_eq!(times(&["12.06.2026", "13.06.2026"]), [twelfth, thirteenth]);
+        assert_eq!(times(&["2026-06-12", "2026/06/13"]), [twelfth, thirteenth]);
+        // Nothing decides, except where both readings are one.
+        assert_eq!(times(&["06-12-26", "06-11-26"]), [None, None]);
+        assert_eq!(times(&["06-06-26", "06-11-26"]), [at("2026-06-06 11:40:00"), None]);
+        // The lines contradict one another.
+        assert_eq!(times(&["06-12-26", "06-13-26", "14-06-26"]), [None, None, None]);
+    }
+
+    #[test]
+    fn a_line_that_names_a_log_and_cannot_be_read_is_counted_and_shown() {
+        let rows =
+            list("-rw-r--r-- 1 cu cu 7 Jun 12 2026 a.LOG\r\n?? \x1b[2J b.log\r\n?? c.txt\r\n");
+        assert_eq!((rows.rows.len(), rows.unreadable, rows.unread.count), (1, 2, 1));
+        assert_eq!(rows.unread.sample.as_deref(), Some("??  [2J b.log"));
+        // So is one that has no end within reason.
+        let long = format!("{}.LOG\r\n{}.txt\r\n", "x".repeat(1_000_000), "y".repeat(1_000_000));
+        let rows = list(&long);
+        assert_eq!((rows.unreadable, rows.unread.count), (2, 1));
+    }
+
+    #[test]
+    fn only_wanted_rows_are_kept_and_no_more_than_a_bound() {
+        let decode = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let reader = || Reader::new(Form::Mlsd, Wanted::Logs, Some("F"), &decode);
+        let mut junk = reader();
+        for _ in 0..100 {
+            junk.push(&b"type=file;size=1; x.txt\r\n".repeat(1_000)).unwrap();
+        }
+        junk.push(b"type=file;size=1; /home/F/x.LOG\r\n").unwrap();
+        let rows = junk.finish(true).unwrap().unwrap();
+        assert_eq!((rows.names, rows.rows.len()), (100_001, 1));
+        assert_eq!(rows.rows[0].name, "x.LOG");
+        let mut many = reader();
+        let full = (0..=MAX_ROWS)
+            .try_for_each(|number| many.push(format!("type=file; {number}.LOG\n").as_bytes()));
+        assert_eq!(full, Err(TooMany));
+        // A torn last line is no name.
+        let mut torn = reader();
+        torn.push(b"type=file; a.LOG\ntype=file; b.LO").unwrap();
+        assert_eq!(torn.finish(false), Ok(None));
     }
 
     #[test]
@@ -365,14 +450,6 @@ mod tests {
     fn whole_paths_of_nlst_become_bare_names() {
         let text = "/home/cu/DEM12 (PVC)/a.LOG\r\nC:\\cu\\b.LOG\r\n./c.LOG\r\nd.LOG\r\nsub/\r\n";
         assert_eq!(nlst(text), ["a.LOG", "b.LOG", "c.LOG", "d.LOG"]);
-    }
-
-    #[test]
-    fn a_timestamp_must_be_a_real_moment() {
-        assert_eq!(timestamp("20250528050854.5"), at("2025-05-28 05:08:54"));
-        for text in ["", "2025052805085", "20251328050854", "2025052805085x", "１2345678901234"] {
-            assert_eq!(timestamp(text), None, "{text}");
-        }
     }
 
     #[test]

@@ -7,27 +7,25 @@
 
 use std::io;
 
-use suppaftp::Encoding;
-
 use crate::config::NameEncoding;
 
 /// Stray bytes 0x80..=0xFF are shown as U+F780..=U+F7FF.
 const STRAY_BASE: u32 = 0xF700;
 const STRAY: std::ops::RangeInclusive<char> = '\u{F780}'..='\u{F7FF}';
 
-/// A [`NameEncoding`] in the shape that suppaftp asks for; it encodes whole command lines.
+/// How names and command lines become bytes and back.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WireNames(pub(super) NameEncoding);
 
-impl Encoding for WireNames {
-    fn decode(&self, bytes: &[u8]) -> String {
+impl WireNames {
+    pub(super) fn decode(self, bytes: &[u8]) -> String {
         match self.0 {
             NameEncoding::Latin1 => bytes.iter().map(|byte| char::from(*byte)).collect(),
             NameEncoding::Utf8 => decode_utf8(bytes),
         }
     }
 
-    fn encode(&self, text: &str) -> io::Result<Vec<u8>> {
+    pub(super) fn encode(self, text: &str) -> io::Result<Vec<u8>> {
         match self.0 {
             NameEncoding::Latin1 => text
                 .chars()
@@ -74,6 +72,25 @@ fn stray(byte: u8) -> char {
     char::from_u32(STRAY_BASE + u32::from(byte)).expect("U+F700..=U+F7FF are characters")
 }
 
+/// The path between quotes in an answer to PWD; a quote in it is doubled (RFC 959, appendix II).
+pub(super) fn quoted_path(text: &str) -> Option<String> {
+    let (_, behind) = text.split_once('"')?;
+    let (path, _) = behind.rsplit_once('"')?;
+    // What stands behind the path may hold quotes too.
+    let mut end = path.len();
+    let mut at = 0;
+    while let Some(quote) = path[at..].find('"') {
+        if path[at + quote..].starts_with("\"\"") {
+            at += quote + 2;
+        } else {
+            end = at + quote;
+            break;
+        }
+    }
+    let path = path[..end].replace("\"\"", "\"");
+    (!path.is_empty()).then_some(path)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, prop_assert_eq, proptest};
@@ -106,5 +123,19 @@ mod tests {
         let real = "a\u{F7E9}".as_bytes();
         assert_ne!(utf8.decode(real), utf8.decode(b"a\xE9"));
         assert_eq!(utf8.encode(&utf8.decode(real)).unwrap(), real);
+    }
+
+    #[test]
+    fn the_path_of_pwd_is_what_stands_between_its_quotes() {
+        let table = [
+            ("257 \"/\"", Some("/")),
+            ("257 \"/a b\" is current", Some("/a b")),
+            ("257 \"/a \"\"b\"\"\" is \"here\"", Some("/a \"b\"")),
+            ("257 /", None),
+            ("257 \"\"", None),
+        ];
+        for (text, path) in table {
+            assert_eq!(quoted_path(text).as_deref(), path, "{text}");
+        }
     }
 }

@@ -1,31 +1,56 @@
-//! The sockets below FTP: the control connection and how a data connection is made. Every wait on
-//! them is bounded.
-//!
-//! What must never happen here: a connection to an address that the server names in a PASV answer;
-//! only the host of the control connection is ever connected to.
+//! The sockets below FTP: reaching the server, and a stream on which every wait is bounded: by the
+//! silence allowed, by a least rate, by the total of the exchange and by the end of the source's turn.
 
 use std::{
-    io,
-    net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
-    time::Duration,
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpStream, ToSocketAddrs},
+    time::{Duration, Instant},
 };
 
+use rustix::net::RecvFlags;
 use socket2::{SockRef, TcpKeepalive};
-use suppaftp::{FtpError, FtpResult, ImplFtpStream, Status};
 
-use super::tls::{Connector, TlsStream};
+use super::pace::Pace;
 use crate::config::FtpConfig;
 
 /// How long an idle connection may be silent before the kernel asks whether the peer still lives.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
+/// So many of the first bytes are remembered, to tell what answers where TLS does not.
+const FIRST_BYTES: usize = 8;
+
+/// The waits that a connection's sockets are made with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) connect: Duration,
+    pub(super) silence: Duration,
+    /// Nothing is waited for behind this moment.
+    pub(super) until: Option<Instant>,
+}
+
+impl Limits {
+    pub(super) fn of(config: &FtpConfig, until: Option<Instant>) -> Self {
+        Self { connect: config.connect_timeout, silence: config.read_timeout, until }
+    }
+
+    /// A wait cut to what is left of the turn.
+    pub(super) fn cut(&self, wait: Duration) -> io::Result<Duration> {
+        let Some(until) = self.until else { return Ok(wait) };
+        match until.checked_duration_since(Instant::now()) {
+            Some(left) if !left.is_zero() => Ok(wait.min(left)),
+            _ => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the time of this source's turn is over",
+            )),
+        }
+    }
+}
 
 /// The first address of the host that answers.
-pub(super) fn reach(config: &FtpConfig) -> io::Result<TcpStream> {
+pub(super) fn reach(config: &FtpConfig, limits: &Limits) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
     for at in (config.host.as_str(), config.port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&at, config.connect_timeout) {
+        match TcpStream::connect_timeout(&at, limits.cut(limits.connect)?) {
             Ok(stream) => {
-                bound_waits(&stream, config.read_timeout)?;
                 stream.set_nodelay(true)?;
                 let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER);
                 SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
@@ -37,54 +62,109 @@ pub(super) fn reach(config: &FtpConfig) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// The connection for implicit TLS. suppaftp makes it itself, without a time-out; so it is given a
-/// listener of our own to connect to, and [`Connector`] puts the real connection in its place.
-pub(super) fn implicit(
-    socket: TcpStream,
-    connector: Connector,
-    host: &str,
-) -> Result<ImplFtpStream<TlsStream>, FtpError> {
-    let stand_in = TcpListener::bind(("127.0.0.1", 0)).map_err(FtpError::ConnectionError)?;
-    let at = stand_in.local_addr().map_err(FtpError::ConnectionError)?;
-    let connector = connector.with_parked(socket);
-    let mut stream = ImplFtpStream::connect_secure_implicit(at, connector, host)?;
-    // Unlike for explicit TLS, suppaftp does not ask for the data connections to be secured.
-    stream.custom_command("PBSZ 0", &[Status::CommandOk])?;
-    stream.custom_command("PROT P", &[Status::CommandOk])?;
-    Ok(stream)
+/// A data connection to the port that the server announced, on the host of the control connection.
+pub(super) fn reach_port(peer: SocketAddr, port: u16, limits: &Limits) -> io::Result<TcpStream> {
+    let at = SocketAddr::new(peer.ip(), port);
+    TcpStream::connect_timeout(&at, limits.cut(limits.connect)?)
 }
 
-/// Makes data connections to the port that the server announces, on the host of `peer`.
-pub(super) fn data_connector(
-    config: &FtpConfig,
-    peer: SocketAddr,
-) -> impl Fn(SocketAddr) -> FtpResult<TcpStream> + Send + Sync + 'static {
-    let (connect_timeout, read_timeout) = (config.connect_timeout, config.read_timeout);
-    move |announced| {
-        let at = SocketAddr::new(peer.ip(), announced.port());
-        let reached = TcpStream::connect_timeout(&at, connect_timeout)
-            .and_then(|stream| bound_waits(&stream, read_timeout).map(|()| stream));
-        reached.map_err(|source| {
-            let kind = source.kind();
-            FtpError::ConnectionError(io::Error::new(kind, NoDataLink { at, source }))
-        })
+/// A socket whose reads keep to a [`Pace`].
+#[derive(Debug)]
+pub(super) struct Paced {
+    stream: TcpStream,
+    limits: Limits,
+    pace: Pace,
+    /// The time-out that the socket has.
+    timeout: Duration,
+    first: Vec<u8>,
+}
+
+impl Paced {
+    pub(super) fn new(stream: TcpStream, limits: Limits, pace: Pace) -> io::Result<Self> {
+        stream.set_write_timeout(Some(limits.silence))?;
+        Ok(Self { stream, limits, pace, timeout: Duration::ZERO, first: Vec::new() })
+    }
+
+    pub(super) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// The next exchange begins.
+    pub(super) fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
+    }
+
+    pub(super) fn set_until(&mut self, until: Option<Instant>) {
+        self.limits.until = until;
+    }
+
+    /// The first bytes that the peer ever sent.
+    pub(super) fn first(&self) -> &[u8] {
+        &self.first
+    }
+
+    /// Whether a read would not wait: something has come, or the peer has ended.
+    pub(super) fn has_something(&self) -> bool {
+        has_something(&self.stream)
     }
 }
 
-pub(super) fn bound_waits(stream: &TcpStream, timeout: Duration) -> io::Result<()> {
-    stream.set_read_timeout(Some(timeout))?;
-    stream.set_write_timeout(Some(timeout))
+/// Whether a read of the socket would not wait.
+fn has_something(stream: &TcpStream) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    !matches!(
+        rustix::net::recv(stream, &mut [0_u8; 1], flags),
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR)
+    )
 }
 
-/// The data connection could not be made; the control connection knows nothing of it.
-#[derive(Debug, thiserror::Error)]
-#[error("no data connection to {at}")]
-struct NoDataLink {
-    at: SocketAddr,
-    source: io::Error,
+/// Whether data can be read; false at the end and where the connection broke.
+pub(super) fn has_data(stream: &TcpStream) -> bool {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    matches!(rustix::net::recv(stream, &mut [0_u8; 1], flags), Ok((1.., _)))
 }
 
-pub(super) fn is_no_data_link(error: &FtpError) -> bool {
-    matches!(error, FtpError::ConnectionError(error)
-        if error.get_ref().is_some_and(|inner| inner.is::<NoDataLink>()))
+impl Read for Paced {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let wait = self.limits.cut(self.pace.next_wait()?)?.max(Duration::from_millis(1));
+            if wait != self.timeout {
+                self.stream.set_read_timeout(Some(wait))?;
+                self.timeout = wait;
+            }
+            let began = Instant::now();
+            match self.stream.read(buffer) {
+                Ok(length) => {
+                    self.pace.note(began.elapsed(), length);
+                    let room = FIRST_BYTES.saturating_sub(self.first.len());
+                    self.first.extend_from_slice(&buffer[..length.min(room)]);
+                    return Ok(length);
+                }
+                Err(error) if is_time_out(&error) => self.pace.note(began.elapsed(), 0),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Write for Paced {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.stream.write(buffer).map_err(|error| {
+            let overdue = "the server takes nothing within the time allowed";
+            if is_time_out(&error) {
+                io::Error::new(io::ErrorKind::TimedOut, overdue)
+            } else {
+                error
+            }
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// A socket's time-out arrives as "resource temporarily unavailable".
+fn is_time_out(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }

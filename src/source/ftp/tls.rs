@@ -5,16 +5,11 @@
 //! What must never happen here: a certificate taken without a check; a signature taken unverified
 //! because a fingerprint is pinned.
 
-use std::{
-    io,
-    net::{Shutdown, TcpStream},
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, path::Path, sync::Arc};
 
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error,
+    PeerIncompatible, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{
         CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature,
@@ -23,12 +18,8 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 use sha2::{Digest, Sha256};
-use suppaftp::{FtpError, FtpResult, RustlsConnector, TlsConnector, TlsStream as _};
 
-use super::{reply::explained, socket::bound_waits};
-
-/// suppaftp's stream over rustls; it has no public name of its own.
-pub(super) type TlsStream = <RustlsConnector as TlsConnector>::Stream;
+use super::{reply::who_answers, wire::HandshakeFailure};
 
 /// The rules by which all connections of one source are secured, or why there are none.
 pub(super) fn client_config(
@@ -120,76 +111,46 @@ impl ServerCertVerifier for PinnedCertificate {
     }
 }
 
-/// Secures connections for suppaftp, with this source's time-outs on each.
-#[derive(Debug)]
-pub(super) struct Connector {
-    inner: RustlsConnector,
-    read_timeout: Duration,
-    /// A control connection made beforehand, taken by the first call instead of the one it is
-    /// given; see [`implicit`](super::socket::implicit).
-    parked: Mutex<Option<TcpStream>>,
-    failure: Failure,
-}
-
-/// Why the last handshake failed: suppaftp passes on no more than a text.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Failure(Arc<Mutex<Option<io::Error>>>);
-
-impl Failure {
-    pub(super) fn take(&self) -> Option<io::Error> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    fn keep(&self, error: io::Error) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-    }
-}
-
-impl Connector {
-    pub(super) fn new(config: &Arc<ClientConfig>, read_timeout: Duration) -> Self {
-        let inner = RustlsConnector::from(Arc::clone(config));
-        Self { inner, read_timeout, parked: Mutex::new(None), failure: Failure::default() }
-    }
-
-    /// Where the cause of a failed handshake will be found.
-    pub(super) fn failure(&self) -> Failure {
-        self.failure.clone()
-    }
-
-    pub(super) fn with_parked(self, stream: TcpStream) -> Self {
-        Self { parked: Mutex::new(Some(stream)), ..self }
-    }
-}
-
-impl TlsConnector for Connector {
-    type Stream = TlsStream;
-
-    fn connect(&self, domain: &str, stream: TcpStream) -> FtpResult<TlsStream> {
-        let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let stream = parked.unwrap_or(stream);
-        bound_waits(&stream, self.read_timeout).map_err(FtpError::ConnectionError)?;
-        let mut stream = self.inner.connect(domain, stream)?;
-        let secured = stream.mut_ref();
-        if let Err(error) = secured.conn.complete_io(&mut secured.sock) {
-            // suppaftp's stream would wait for the peer once more when it is dropped.
-            let _ = secured.sock.shutdown(Shutdown::Both);
-            self.failure.keep(explained(error));
-            return Err(FtpError::SecureError("the handshake failed".to_owned()));
-        }
-        Ok(stream)
-    }
-}
-
-/// What went wrong between the two TLS engines; `None` where the cause is not TLS.
-pub(super) fn reason(error: &io::Error) -> Option<String> {
-    let error = error.get_ref()?.downcast_ref::<Error>()?;
+/// Why a handshake failed; `None` where the cause is not TLS.
+pub(super) fn reason(failure: &HandshakeFailure) -> Option<String> {
+    let error = failure.error.get_ref()?.downcast_ref::<Error>()?;
+    let is_ftp = failure.first.first().is_some_and(u8::is_ascii_digit);
     Some(match error {
+        Error::InvalidMessage(_) if is_ftp => {
+            "the server does not speak TLS at this point: an FTP \
+             server in the clear answers there; set `tls` to \"explicit\" or \"none\""
+                .to_owned()
+        }
+        Error::InvalidMessage(_) if !failure.first.is_empty() => {
+            let who = who_answers(&failure.first);
+            format!("the server does not speak TLS at this point; check `tls` and `port`: {who}")
+        }
+        error => engine_reason(error),
+    })
+}
+
+/// What went wrong between the two TLS engines later on; `None` where the cause is not TLS.
+pub(super) fn failure_of(error: &io::Error) -> Option<String> {
+    error.get_ref()?.downcast_ref::<Error>().map(engine_reason)
+}
+
+fn engine_reason(error: &Error) -> String {
+    match error {
         Error::InvalidCertificate(certificate) => certificate_reason(certificate),
         Error::InvalidMessage(_) => {
             "the server does not speak TLS at this point; check `tls` and `port`".to_owned()
         }
+        Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13)
+        | Error::AlertReceived(AlertDescription::ProtocolVersion) => {
+            "the server speaks TLS 1.1 or older only, which is broken; enable TLS 1.2 there".to_owned()
+        }
+        Error::AlertReceived(AlertDescription::HandshakeFailure) => {
+            "the server has no TLS parameters in common with this program (it may be too old: TLS 1.2 \
+             with ECDHE and AES-GCM or ChaCha20 is needed)"
+                .to_owned()
+        }
         other => other.to_string(),
-    })
+    }
 }
 
 fn certificate_reason(error: &CertificateError) -> String {
@@ -215,6 +176,13 @@ fn certificate_reason(error: &CertificateError) -> String {
         }
         CertificateError::NotValidForName => {
             "the server's certificate is for another name than `host`".to_owned()
+        }
+        CertificateError::NotValidForNameContext { expected, presented } if presented.is_empty() => {
+            format!(
+                "the server's certificate has a common name only (no subjectAltName), which is not \
+                 compared with `host` {}; give its `fingerprint`",
+                expected.to_str()
+            )
         }
         CertificateError::NotValidForNameContext { expected, presented } => format!(
             "the server's certificate is for another name: `host` is {}, it is for {}",
@@ -242,14 +210,17 @@ fn date(at: UnixTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn each_certificate_refusal_has_its_own_words() {
         let day = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         let said = |error: CertificateError| {
-            reason(&io::Error::new(io::ErrorKind::InvalidData, Error::InvalidCertificate(error)))
-                .unwrap()
+            let error =
+                io::Error::new(io::ErrorKind::InvalidData, Error::InvalidCertificate(error));
+            reason(&HandshakeFailure { error, first: Vec::new() }).unwrap()
         };
         let expired =
             said(CertificateError::ExpiredContext { time: day(1_800_000_000), not_after: day(0) });
@@ -264,6 +235,6 @@ mod tests {
 
     #[test]
     fn an_error_that_is_not_of_tls_has_no_tls_reason() {
-        assert_eq!(reason(&io::ErrorKind::TimedOut.into()), None);
+        assert_eq!(failure_of(&io::ErrorKind::TimedOut.into()), None);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::quirks::Quirks;
+
 /// Folder → name → bytes, all names as they are on the wire.
 pub type Tree = BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Vec<u8>>>;
 
@@ -53,6 +55,7 @@ pub struct Script {
     pub control_bytes: Option<usize>,
     /// What is said to a listing of a folder instead of it.
     pub folder_answers: BTreeMap<Vec<u8>, String>,
+    pub quirks: Quirks,
 }
 
 impl Default for Script {
@@ -80,6 +83,7 @@ impl Default for Script {
             strikes: BTreeMap::new(),
             control_bytes: None,
             folder_answers: BTreeMap::new(),
+            quirks: Quirks::default(),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use cu_agent::config::FtpConfig;
 
-use super::{daemon::plain_config, script::Script, wire::Wire};
+use super::{daemon::plain_config, quirks::Begin, script::Script, wire::Wire};
 
 #[derive(Debug)]
 struct Shared {
@@ -129,6 +129,7 @@ struct Session<'a> {
     offset: usize,
     said_bytes: usize,
     is_binary: bool,
+    is_dripping: bool,
     passive: Option<TcpListener>,
     active: Option<u16>,
 }
@@ -143,6 +144,7 @@ impl<'a> Session<'a> {
             offset: 0,
             said_bytes: 0,
             is_binary: false,
+            is_dripping: false,
             passive: None,
             active: None,
         }
@@ -158,7 +160,11 @@ impl<'a> Session<'a> {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let is_dripping = self.is_dripping;
         let stream = self.reader.get_mut();
+        if is_dripping {
+            return drip(stream, bytes);
+        }
         let limit = self.shared.script.lock().unwrap().control_bytes.unwrap_or(usize::MAX);
         let room = limit.saturating_sub(self.said_bytes).min(bytes.len());
         self.said_bytes += room;
@@ -174,6 +180,17 @@ impl<'a> Session<'a> {
         let script = self.script();
         if script.one_connection && already_open > 0 {
             return self.say("421 one connection at a time");
+        }
+        let quirks = &script.quirks;
+        self.is_dripping = quirks.drip.as_deref() == Some("GREETING");
+        if quirks.mark {
+            self.write(b"\xEF\xBB\xBF")?;
+        }
+        if quirks.waits {
+            self.say("120 a moment\r\n")?;
+        }
+        if quirks.inner_digits {
+            self.say("220-welcome\r\n150 users at most\r\n226 of them\r\n")?;
         }
         self.say(&script.greeting)?;
         for number in 1.. {
@@ -192,6 +209,7 @@ impl<'a> Session<'a> {
             let at = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
             let verb = shown[..shown.find(' ').unwrap_or(shown.len())].to_ascii_uppercase();
             let argument = line.get(at + 1..).unwrap_or_default();
+            self.is_dripping = script.quirks.drip.as_ref() == Some(&verb);
             if script.silent_at.as_ref() == Some(&verb) {
                 self.shared.commands.lock().unwrap().push("(silence)".into());
                 // Nothing is answered until the client gives up.
@@ -203,6 +221,11 @@ impl<'a> Session<'a> {
                 continue;
             }
             if !self.obey(&script, &verb, argument)? {
+                break;
+            }
+            let is_transfer = ["MLSD", "LIST", "NLST", "RETR"].contains(&verb.as_str());
+            if script.quirks.one_transfer && is_transfer {
+                self.reader.get_mut().cut()?;
                 break;
             }
         }
@@ -224,7 +247,13 @@ impl<'a> Session<'a> {
                 self.is_private = argument == b"P";
                 self.say("200 fine")?;
             }
-            "USER" => self.say("331 password?")?,
+            "USER" => match script.quirks.user_code {
+                Some(code) => self.say(&format!("{code} come in"))?,
+                None => self.say("331 password?")?,
+            },
+            "PASS" if script.quirks.user_code.is_some() => self.say("503 what for?")?,
+            "EPSV" if script.quirks.pasv.is_some() => self.say("500 what?")?,
+            "MLSD" if script.quirks.no_mlsd => self.say("500 what?")?,
             "PASS" => self.say("230 welcome")?,
             "SYST" => self.say("215 UNIX Type: L8")?,
             "OPTS" | "NOOP" => self.say("200 fine")?,
@@ -273,8 +302,9 @@ impl<'a> Session<'a> {
                 if verb == "EPSV" {
                     self.say(&format!("229 extended passive (|||{port}|)"))?;
                 } else {
-                    let (host, high, low) = (&script.pasv_host, port / 256, port % 256);
-                    self.say(&format!("227 passive ({host},{high},{low})"))?;
+                    let numbers = format!("{},{},{}", script.pasv_host, port / 256, port % 256);
+                    let form = script.quirks.pasv.as_deref().unwrap_or("227 passive ({})");
+                    self.say(&form.replace("{}", &numbers))?;
                 }
             }
             "PORT" => {
@@ -332,14 +362,12 @@ impl<'a> Session<'a> {
     fn send_file(&mut self, script: &Script, bytes: &[u8]) -> io::Result<bool> {
         let from = std::mem::take(&mut self.offset).min(bytes.len());
         let rest = &bytes[from..];
-        self.say("150 here it comes")?;
-        let mut data = self.data()?;
         let Some((length, last_answer)) = &script.cut else {
-            data.write_all(rest)?;
-            drop(data);
-            self.say("226 that was it")?;
+            self.send(script, rest)?;
             return Ok(true);
         };
+        self.say("150 here it comes")?;
+        let mut data = self.data()?;
         data.write_all(&rest[..(*length).min(rest.len())])?;
         data.cut()?;
         if last_answer.is_empty() {
@@ -364,18 +392,63 @@ impl<'a> Session<'a> {
             Some(text) => text.clone(),
             None => self.listing(script, verb),
         };
+        if !script.quirks.endless {
+            return self.send(script, &text);
+        }
         self.say("150 here it comes")?;
         let mut data = self.data()?;
-        data.write_all(&text)?;
+        let lines = b"type=file;size=7; 20250603.LOG\r\n".repeat(1_000);
+        loop {
+            data.write_all(&lines)?;
+        }
+    }
+
+    /// Bytes over a data connection, with the words around them.
+    fn send(&mut self, script: &Script, bytes: &[u8]) -> io::Result<()> {
+        let quirks = &script.quirks;
+        if quirks.begin == Begin::Usual {
+            self.say("150 here it comes")?;
+        }
+        let mut data = self.data()?;
+        if quirks.drip.as_deref() == Some("DATA") {
+            drip(&mut data, bytes)?;
+        }
+        data.write_all(bytes)?;
+        if quirks.reset {
+            let now = Some(std::time::Duration::ZERO);
+            socket2::SockRef::from(data.socket()).set_linger(now)?;
+        }
         drop(data);
-        self.say("226 that was it")
+        if quirks.begin == Begin::DataFirst {
+            self.say("150 here it came")?;
+        }
+        self.say(if quirks.bare { "226" } else { "226 that was it" })?;
+        if quirks.twice {
+            self.say("226 really")?;
+        }
+        Ok(())
     }
 
     fn listing(&self, script: &Script, verb: &str) -> Vec<u8> {
         let mut text = Vec::new();
+        let quirks = &script.quirks;
+        if quirks.mark {
+            text.extend_from_slice(b"\xEF\xBB\xBF");
+        }
+        let (before, behind) = if verb == "NLST" { (0, 0) } else { quirks.blanks };
+        let month = if quirks.french { "juin" } else { "Jun" };
+        let year = if quirks.year_last { "05:11 2025" } else { " 2025" };
+        let path = [b"/", self.here.as_slice(), b"/"].concat();
+        let path = if quirks.paths && !self.here.is_empty() { path.as_slice() } else { b"" };
+        if quirks.empty_mlsd && verb == "MLSD" {
+            return text;
+        }
         let mut line = |start: String, name: &[u8]| {
             text.extend_from_slice(start.as_bytes());
+            text.extend(std::iter::repeat_n(b' ', before));
+            text.extend_from_slice(path);
             text.extend_from_slice(name);
+            text.extend(std::iter::repeat_n(b' ', behind));
             text.extend_from_slice(b"\r\n");
         };
         if self.here.is_empty() {
@@ -383,7 +456,7 @@ impl<'a> Session<'a> {
                 let start = match verb {
                     "MLSD" => "type=dir;modify=20250603051112; ".into(),
                     "LIST" if script.dos_style => "06-03-25  05:11AM       <DIR>          ".into(),
-                    "LIST" => "drwxr-xr-x   2 cu cu 4096 Jun  3  2025 ".into(),
+                    "LIST" => format!("drwxr-xr-x   2 cu cu 4096 {month}  3 {year} "),
                     _ => String::new(),
                 };
                 line(start, folder);
@@ -395,7 +468,7 @@ impl<'a> Session<'a> {
             let start = match verb {
                 "MLSD" => format!("type=file;size={size};modify=20250603051112; "),
                 "LIST" if script.dos_style => format!("06-03-25  05:11AM {size:>20} "),
-                "LIST" => format!("-rw-r--r--   1 cu cu {size:>8} Jun  3  2025 "),
+                "LIST" => format!("-rw-r--r--   1 cu cu {size:>8} {month}  3 {year} "),
                 _ if script.whole_paths => {
                     format!("/{}/", self.here.iter().map(|b| char::from(*b)).collect::<String>())
                 }
@@ -405,4 +478,13 @@ impl<'a> Session<'a> {
         }
         text
     }
+}
+
+/// One byte now and then, for longer than anybody waits.
+fn drip(stream: &mut Wire, bytes: &[u8]) -> io::Result<()> {
+    for byte in bytes.iter().cycle() {
+        stream.write_all(&[*byte])?;
+        thread::park_timeout(Duration::from_millis(20));
+    }
+    Ok(())
 }
