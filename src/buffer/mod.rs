@@ -36,7 +36,7 @@ mod versions;
 
 pub use damage::SetAside;
 pub use error::BufferError;
-pub use files::{FileProgress, FileState, FileTally, HeldFile, QuietMark};
+pub use files::{DatedFile, FileProgress, FileState, FileTally, HeldFile, QuietMark};
 pub use judged::{Judged, StoredDay};
 pub use link::{CENTRAL, LinkState};
 pub use lock::StateLock;

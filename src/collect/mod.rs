@@ -9,7 +9,7 @@
 //! file that turns out to be another one is read as what it is, and waits anew.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -35,16 +35,19 @@ mod keep;
 mod reading;
 mod replay;
 mod room;
+mod witness;
 
 pub use decide::Moment;
 pub use import::{ImportError, ImportReport, import_file};
 pub use judge::judge_stale;
 pub use replay::{ReplayReport, replay, replay_outdated};
+pub use witness::{Implausible, implausible_files};
 
 use decide::{Look, is_log, look};
 use keep::{Kept, Origin, Waiting, keep};
 use reading::{ReadError, Reading, Request, Target, read_file};
 use room::{Room, make_room};
+use witness::SeenTime;
 
 /// What of the configuration collecting depends on, for all sources.
 #[derive(Clone, Debug)]
@@ -86,8 +89,18 @@ const FEW_FILES: usize = 32;
 #[derive(Debug, Default)]
 pub struct SourceMemory {
     folders: Option<Vec<String>>,
-    /// File (the buffer's id) -> running time at which the source refused to delete it.
+    /// File (the buffer's id) -> running time at which the source refused to delete it, or said that
+    /// it had and shows it all the same.
     kept_by_source: BTreeMap<i64, Duration>,
+    /// Files (the buffer's ids) that the source said to have deleted and no listing has missed yet,
+    /// by folder; `None` until the buffer was asked.
+    said_deleted: BTreeMap<String, BTreeSet<i64>>,
+    /// The time of a file that had just been written when the agent looked.
+    seen_time: Option<SeenTime>,
+    /// Times asked one by one, with the size that they were asked at.
+    asked: BTreeMap<(String, String), (Option<u64>, NaiveDateTime)>,
+    /// Files whose dates were told to be implausible.
+    told_implausible: BTreeSet<(String, String)>,
 }
 
 /// What one cycle over one source did.
@@ -176,15 +189,14 @@ pub fn collect(
         let mut cycle = FolderCycle { config, settings, watch, folder, machine, report, memory };
         cycle.ask_times(source, listed);
     }
-    let newest_server_time =
-        listings.iter().filter_map(|(_, _, listed)| listed.newest_time()).max();
+    let times = departure::Times::of(&listings, memory, watch.now().uptime);
     for (folder, machine, listed) in &listings {
         if watch.must_stop() || report.error.is_some() {
             return Ok(report);
         }
         let report = &mut report;
         let mut cycle = FolderCycle { config, settings, watch, folder, machine, report, memory };
-        cycle.close_and_delete(buffer, source, listed, newest_server_time)?;
+        cycle.close_and_delete(buffer, source, listed, &times)?;
     }
     Ok(report)
 }
@@ -197,15 +209,13 @@ struct Listed {
     is_current: bool,
     /// Times asked one by one, where the listing has none.
     asked: BTreeMap<String, NaiveDateTime>,
+    /// Names of known files that brought more lines in this look.
+    grew: BTreeSet<String>,
 }
 
 impl Listed {
     fn time_of(&self, entry: &Entry) -> Option<NaiveDateTime> {
         entry.modified.or_else(|| self.asked.get(&entry.name).copied())
-    }
-
-    fn newest_time(&self) -> Option<NaiveDateTime> {
-        self.entries.iter().filter_map(|entry| self.time_of(entry)).max()
     }
 
     fn bring_up_to_date(
@@ -267,7 +277,13 @@ impl<'c> FolderCycle<'c, '_> {
         entries.sort_by(|one, other| one.name.cmp(&other.name));
         self.report.files_listed += entries.len() as u64;
         let known = known(buffer, &self.config.name, self.folder, &entries)?;
-        let mut listed = Listed { entries, known, is_current: true, asked: BTreeMap::new() };
+        let mut listed = Listed {
+            entries,
+            known,
+            is_current: true,
+            asked: BTreeMap::new(),
+            grew: BTreeSet::new(),
+        };
         if !self.has_room(buffer)? {
             return Ok(Some(listed));
         }
@@ -294,6 +310,11 @@ impl<'c> FolderCycle<'c, '_> {
                     let resume = action == Look::Resume;
                     match self.read(buffer, source, entry, known, resume, false)? {
                         Outcome::Read(reading) => {
+                            if let (Some(reading), Some(file)) = (&reading, known)
+                                && departure::shows_growth(reading, file)
+                            {
+                                listed.grew.insert(entry.name.clone());
+                            }
                             waiting.extend(reading.map(|read| self.waiting(read, begun.uptime)));
                         }
                         Outcome::SourceGone(reading) => {

@@ -84,6 +84,8 @@ pub struct SourceConfig {
     pub name: String,
     pub kind: SourceKind,
     pub delete: DeletePolicy,
+    /// Whether a machine's newest LOG may go too.
+    pub delete_newest: DeletePolicy,
     pub max_file_bytes: u64,
     /// Folder name on the source -> machine.
     pub folders: BTreeMap<String, Machine>,

@@ -314,6 +314,7 @@ fn config(root: &std::path::Path) -> SourceConfig {
         name: "cu".into(),
         kind: SourceKind::Directory(root.to_owned()),
         delete: DeletePolicy::AfterSync,
+        delete_newest: DeletePolicy::Never,
         max_file_bytes: 1 << 20,
         folders: MACHINES.iter().map(|(folder, nom)| ((*folder).into(), machine(nom))).collect(),
         nominals: std::collections::BTreeMap::new(),
