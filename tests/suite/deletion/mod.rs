@@ -4,6 +4,7 @@
 
 mod central;
 mod history;
+mod lies;
 mod plant;
 mod watched;
 
@@ -38,8 +39,8 @@ fn invariant_5_holds_at_every_step_of_thousands_of_random_histories() {
                 let mut done = history::Done::default();
                 let total = std::cell::RefCell::new(&mut done);
                 TestRunner::new_with_rng(config, rng)
-                    .run(&history::actions(), |actions| {
-                        total.borrow_mut().add(&history::run(&actions));
+                    .run(&(proptest::num::u64::ANY, history::actions()), |(seed, actions)| {
+                        total.borrow_mut().add(&history::run(seed, &actions));
                         Ok(())
                     })
                     .unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
