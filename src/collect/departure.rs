@@ -191,7 +191,8 @@ impl FolderCycle<'_, '_> {
                 }
                 FileState::Closed if is_unchanged(entry, file) && may_delete => {
                     if let Ok(witnesses) = may_go(log, &logs, server_time, terms) {
-                        self.delete(buffer, source, entry, file, &witnesses)?;
+                        let newer = newer_of(&witnesses, listed);
+                        self.delete(buffer, source, entry, file, newer, &witnesses)?;
                     }
                 }
                 FileState::Deleted if is_unchanged(entry, file) && may_delete => {
@@ -200,7 +201,8 @@ impl FolderCycle<'_, '_> {
                     if self.is_to_be_deleted_again(file)
                         && let Ok(witnesses) = may_go(&log, &logs, server_time, terms)
                     {
-                        self.delete(buffer, source, entry, file, &witnesses)?;
+                        let newer = newer_of(&witnesses, listed);
+                        self.delete(buffer, source, entry, file, newer, &witnesses)?;
                     }
                 }
                 _ => {}
@@ -337,6 +339,7 @@ impl FolderCycle<'_, '_> {
         source: &mut dyn Source,
         entry: &Entry,
         file: &FileProgress,
+        newer: Option<(&Entry, &FileProgress)>,
         witnesses: &Witnesses,
     ) -> Result<(), BufferError> {
         let uptime = self.watch.now().uptime;
@@ -353,6 +356,11 @@ impl FolderCycle<'_, '_> {
         if !buffer.is_confirmed(file.id)?
             || !buffer.is_whole(file)?
             || !self.is_all_confirmed(buffer, file)?
+        {
+            return Ok(());
+        }
+        if let Some((entry, newer)) = newer
+            && !self.is_confirmed_newer(buffer, source, entry, newer)?
         {
             return Ok(());
         }
@@ -404,6 +412,47 @@ impl FolderCycle<'_, '_> {
         batch.commit(Step::NoteDeleted)
     }
 
+    /// Whether a second reading finds the newer LOG as the first did, once in a look: what RETR gave
+    /// once is a claim too.
+    fn is_confirmed_newer(
+        &mut self,
+        buffer: &mut Buffer,
+        source: &mut dyn Source,
+        entry: &Entry,
+        newer: &FileProgress,
+    ) -> Result<bool, BufferError> {
+        if let Some(known) = self.confirmed_newer.get(&newer.id) {
+            return Ok(*known);
+        }
+        let is_confirmed =
+            buffer.is_whole(newer)? && self.reads_on(buffer, source, entry, newer)?;
+        self.confirmed_newer.insert(newer.id, is_confirmed);
+        Ok(is_confirmed)
+    }
+
+    /// Reads a whole file once more: whether it begins with what is kept of it. What came since, or
+    /// another file of its name, is kept.
+    fn reads_on(
+        &mut self,
+        buffer: &mut Buffer,
+        source: &mut dyn Source,
+        entry: &Entry,
+        file: &FileProgress,
+    ) -> Result<bool, BufferError> {
+        let begun = self.watch.now().uptime;
+        let (reading, is_there) =
+            match self.read(buffer, source, entry, Some(file), false, false)? {
+                Outcome::Read(reading) => (reading, true),
+                Outcome::SourceGone(reading) => (reading, false),
+            };
+        let Some(reading) = reading else { return Ok(false) };
+        let goes_on = reading.goes_on_with(file);
+        if !goes_on || reading.brings_lines() {
+            self.keep_all(buffer, &mut vec![self.waiting(reading, begun)])?;
+        }
+        Ok(goes_on && is_there)
+    }
+
     /// Whether every day of which the kept bytes hold an event is a session in central. A day whose
     /// older raw bytes made room takes nothing new, and is not fed by this file.
     fn is_all_confirmed(&self, buffer: &Buffer, file: &FileProgress) -> Result<bool, BufferError> {
@@ -443,6 +492,16 @@ impl FolderCycle<'_, '_> {
             self.report.error = Some(error);
         }
     }
+}
+
+/// The newer LOG by which a file may go.
+fn newer_of<'l>(
+    witnesses: &Witnesses,
+    listed: &'l Listed,
+) -> Option<(&'l Entry, &'l FileProgress)> {
+    let name = witnesses.newer.as_ref()?;
+    let entry = listed.entries.iter().find(|entry| entry.name == *name)?;
+    Some((entry, listed.known.get(name)?))
 }
 
 /// Files whose new state waits for a common transaction: a folder may hold twenty thousand.

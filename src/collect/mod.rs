@@ -159,7 +159,8 @@ pub fn collect(
             break;
         }
         let report = &mut report;
-        let mut cycle = FolderCycle { config, settings, watch, folder, machine, report, memory };
+        let mut cycle =
+            FolderCycle::new(config, settings, watch, (folder, machine), report, memory);
         match cycle.read_new(buffer, source, &mut waiting)? {
             Some(listed) => listings.push((folder, machine, listed)),
             None if report.error.is_some() => break,
@@ -186,7 +187,8 @@ pub fn collect(
     }
     for (folder, machine, listed) in &mut listings {
         let report = &mut report;
-        let mut cycle = FolderCycle { config, settings, watch, folder, machine, report, memory };
+        let mut cycle =
+            FolderCycle::new(config, settings, watch, (folder, machine), report, memory);
         cycle.ask_times(source, listed);
     }
     let times = departure::Times::of(&listings, memory, watch.now().uptime);
@@ -195,7 +197,8 @@ pub fn collect(
             return Ok(report);
         }
         let report = &mut report;
-        let mut cycle = FolderCycle { config, settings, watch, folder, machine, report, memory };
+        let mut cycle =
+            FolderCycle::new(config, settings, watch, (folder, machine), report, memory);
         cycle.close_and_delete(buffer, source, listed, &times)?;
     }
     Ok(report)
@@ -240,9 +243,24 @@ struct FolderCycle<'c, 'r> {
     machine: &'c Machine,
     report: &'r mut SourceReport,
     memory: &'r mut SourceMemory,
+    /// Newer LOGs (the buffer's ids) that were read once more in this look, and whether they are what
+    /// was read of them.
+    confirmed_newer: BTreeMap<i64, bool>,
 }
 
-impl<'c> FolderCycle<'c, '_> {
+impl<'c, 'r> FolderCycle<'c, 'r> {
+    fn new(
+        config: &'c SourceConfig,
+        settings: &'c Settings,
+        watch: &'c dyn Watch,
+        (folder, machine): (&'c str, &'c Machine),
+        report: &'r mut SourceReport,
+        memory: &'r mut SourceMemory,
+    ) -> Self {
+        let confirmed_newer = BTreeMap::new();
+        Self { config, settings, watch, folder, machine, report, memory, confirmed_newer }
+    }
+
     fn origin(&self) -> Origin<'c> {
         Origin { source: &self.config.name, folder: self.folder, machine: self.machine }
     }

@@ -149,8 +149,9 @@ fn is_newer(
         (Some(_), None) => false,
         (None, _) => true,
     };
+    // What was seen says more than what is claimed: `own` may be dated ahead.
     let is_written_later = match (own.modified, other.modified) {
-        (Some(own), Some(other)) => other >= own,
+        (Some(own), Some(time)) => time >= own || other.grew,
         _ => true,
     };
     // No event is later than the writing of its file.
@@ -348,13 +349,12 @@ mod tests {
     #[test]
     fn what_only_looks_newer_lets_nothing_go() {
         let june = |of| Some(day(&format!("2026-06-{of:02}")));
-        let table: [(&str, Log); 11] = [
+        let table: [(&str, Log); 10] = [
             ("a name", Log { last_event: None, ..log(11) }),
             ("a copy", Log { last_event: june(10), ..log(11) }),
             ("a second file of the day", Log { name: "20260610_B.LOG".into(), ..log(10) }),
             ("not read", Log { read_as: None, ..log(11) }),
             ("read before", Log { read_as: Some(9), ..log(11) }),
-            ("written before", Log { modified: Some(at("2026-06-10 21:59")), ..log(11) }),
             ("events behind its own time", Log { last_event: june(13), ..log(11) }),
             (
                 "an implausible future",
@@ -375,6 +375,11 @@ mod tests {
                 "{what}"
             );
         }
+        let written_before = Log { modified: Some(at("2026-06-10 21:59")), ..log(11) };
+        let late = Some("2026-06-12 12:00");
+        assert_eq!(verdict(&[log(10), written_before.clone()], late), Err(Missing::NewerLog));
+        let grows = Log { grew: true, ..written_before };
+        assert!(verdict(&[log(10), grows], late).is_ok(), "it is this one that is dated ahead");
     }
 
     #[test]

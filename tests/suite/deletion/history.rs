@@ -295,13 +295,16 @@ impl History {
         }));
         self.done.deleted += source.deleted;
         self.done.lies += usize::from(source.lied);
-        let lied = source.lied;
+        let lied = source.lied || source.lies.misled;
         let handed = std::mem::take(&mut source.handed);
         drop(source);
         match result {
             Ok(report) => {
                 let report: SourceReport = report.unwrap();
-                self.owed.extend(handed);
+                // What came before a lie may have been a comparison, and is to be read again.
+                if !lied {
+                    self.owed.extend(handed);
+                }
                 if report.error.is_none() && report.files_failed == 0 && !lied {
                     self.owed.extend(standing);
                 }

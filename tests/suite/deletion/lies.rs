@@ -42,6 +42,8 @@ pub struct Lies {
     /// No listing has a size, and SIZE is not known.
     no_sizes: bool,
     shuffled: bool,
+    /// What the agent holds of a file may be less than there is, until the file closes.
+    pub misled: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,7 +88,7 @@ impl Lies {
             (rates.short, rates.other) = (0, 0);
         }
         let (one_time, shuffled) = (rng.u8(..8) == 0, rng.bool());
-        Self { seed: rng.u64(..), rng, rates, one_time, no_sizes, shuffled }
+        Self { seed: rng.u64(..), rng, rates, one_time, no_sizes, shuffled, misled: false }
     }
 
     /// From now on the server tells the truth.

@@ -306,6 +306,8 @@ impl Plant {
         let file =
             if file.exists() { file.with_file_name(format!("copie {number}.LOG")) } else { file };
         self.write(&file, &bytes);
+        // Nobody writes it: where its time is not shown it is the file that was there.
+        self.changed_at.insert(file, Duration::ZERO);
     }
 
     /// A file that is there is copied to another name.

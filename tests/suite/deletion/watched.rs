@@ -43,7 +43,7 @@ pub struct Watched<'w> {
     pub deleted: usize,
     /// Something that was claimed in this poll is not so.
     pub lied: bool,
-    lies: &'w mut Lies,
+    pub lies: &'w mut Lies,
     reads: usize,
     steps: usize,
 }
@@ -133,7 +133,9 @@ impl Source for Watched<'_> {
     fn list(&mut self, folder: &str) -> Result<FolderListing, SourceError> {
         self.step();
         let mut listing = self.inner.list(folder)?;
-        self.lied |= self.lies.about_listing(folder, &mut listing.entries);
+        let lied = self.lies.about_listing(folder, &mut listing.entries);
+        self.lied |= lied;
+        self.lies.misled |= lied;
         Ok(listing)
     }
 
@@ -164,6 +166,7 @@ impl Source for Watched<'_> {
         }
         if let Some(lie) = self.lies.about_content() {
             self.lied = true;
+            self.lies.misled = true;
             let files = self.plant.files();
             return lie.tell(&files, &file, offset, sink);
         }
@@ -178,14 +181,16 @@ impl Source for Watched<'_> {
 
     fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError> {
         self.step();
-        if self.hook == Hook::GrowBeforeSize {
+        let size = self.inner.size(folder, name)?;
+        let (told, lied) = self.lies.about_size(size);
+        self.lied |= lied;
+        // Growth behind the last question is nobody's to find.
+        if self.hook == Hook::GrowBeforeSize && told == size {
             let file = self.path(folder, name);
             self.plant.append(&file, 1);
+            return self.inner.size(folder, name);
         }
-        let size = self.inner.size(folder, name)?;
-        let (size, lied) = self.lies.about_size(size);
-        self.lied |= lied;
-        Ok(size)
+        Ok(told)
     }
 
     fn modified(&mut self, folder: &str, name: &str) -> Result<Option<NaiveDateTime>, SourceError> {
