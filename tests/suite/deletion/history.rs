@@ -322,6 +322,10 @@ impl History {
     fn on_server(&self) -> BTreeSet<(usize, Line)> {
         let mut lines = BTreeSet::new();
         for file in self.plant.files() {
+            // It never closes, so that a reading that was cut is not made up for.
+            if self.lies.misled && file.file_name().unwrap().to_str().unwrap().starts_with("2099") {
+                continue;
+            }
             let machine = machine_of(&file);
             let here = lines_of(&fs::read(&file).unwrap());
             lines.extend(here.into_iter().map(|line| (machine, line)));

@@ -33,7 +33,7 @@ fn invariant_5_holds_at_every_step_of_thousands_of_random_histories() {
                 let config = Config {
                     cases,
                     failure_persistence: None,
-                    max_shrink_iters: 2000,
+                    max_shrink_iters: 300,
                     ..Config::default()
                 };
                 let mut done = history::Done::default();
