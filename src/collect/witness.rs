@@ -154,13 +154,13 @@ fn is_newer(
         (Some(own), Some(time)) => time >= own || other.grew,
         _ => true,
     };
-    // No event is later than the writing of its file.
+    // No event is later than the writing of its file, unless the server's clock was never set.
     let day_of = |time: NaiveDateTime| {
         let time = time.checked_add_signed(ANY_ZONE)?.checked_sub_signed(day_start)?;
         Some(time.date())
     };
-    let is_possible =
-        other.modified.is_none_or(|time| day_of(time).is_none_or(|latest| other_day <= latest));
+    let is_possible = other.grew
+        || other.modified.is_none_or(|time| day_of(time).is_none_or(|latest| other_day <= latest));
     let is_near = other_day.signed_duration_since(day) <= BELIEVABLE_WITHOUT_TIMES
         || server_time.and_then(day_of).is_some_and(|latest| other_day <= latest);
     is_read_later && changed_before && is_written_later && is_possible && is_near
@@ -349,13 +349,12 @@ mod tests {
     #[test]
     fn what_only_looks_newer_lets_nothing_go() {
         let june = |of| Some(day(&format!("2026-06-{of:02}")));
-        let table: [(&str, Log); 10] = [
+        let table: [(&str, Log); 9] = [
             ("a name", Log { last_event: None, ..log(11) }),
             ("a copy", Log { last_event: june(10), ..log(11) }),
             ("a second file of the day", Log { name: "20260610_B.LOG".into(), ..log(10) }),
             ("not read", Log { read_as: None, ..log(11) }),
             ("read before", Log { read_as: Some(9), ..log(11) }),
-            ("events behind its own time", Log { last_event: june(13), ..log(11) }),
             (
                 "an implausible future",
                 Log { last_event: Some(day("2099-01-01")), modified: None, ..log(11) },
@@ -378,6 +377,8 @@ mod tests {
         let written_before = Log { modified: Some(at("2026-06-10 21:59")), ..log(11) };
         let late = Some("2026-06-12 12:00");
         assert_eq!(verdict(&[log(10), written_before.clone()], late), Err(Missing::NewerLog));
+        let ahead = Log { last_event: june(13), ..log(11) };
+        assert_eq!(verdict(&[log(10), ahead], late), Err(Missing::NewerLog), "behind its own time");
         let grows = Log { grew: true, ..written_before };
         assert!(verdict(&[log(10), grows], late).is_ok(), "it is this one that is dated ahead");
     }

@@ -118,7 +118,12 @@ fn a_file_copied_back_after_its_deletion_changes_nothing_and_is_deleted_again() 
             server.put(&name, &file.bytes);
             folder.date(
                 &name,
-                &format!("{}-{}-{} 22:00:00", &file.name[..4], &file.name[4..6], &file.name[6..8]),
+                &format!(
+                    "{}-{}-{} 22:00:0{back}",
+                    &file.name[..4],
+                    &file.name[4..6],
+                    &file.name[6..8]
+                ),
             );
             if back == 2 {
                 server.put(format!("{}/copie de {}", file.folder, file.name), &file.bytes);
