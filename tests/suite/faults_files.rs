@@ -111,6 +111,7 @@ fn a_file_copied_back_after_its_deletion_changes_nothing_and_is_deleted_again() 
     let (server, folder) = served();
     let database = Database::fresh();
     let agent = deleting_agent(&server, &database);
+    let mut written = String::new();
     for back in 0..3 {
         for file in &case.files {
             let name = format!("{}/{}", file.folder, file.name);
@@ -118,22 +119,25 @@ fn a_file_copied_back_after_its_deletion_changes_nothing_and_is_deleted_again() 
             server.put(&name, &file.bytes);
             folder.date(
                 &name,
-                &format!(
-                    "{}-{}-{} 22:00:0{back}",
-                    &file.name[..4],
-                    &file.name[4..6],
-                    &file.name[6..8]
-                ),
+                &format!("{}-{}-{} 22:00:00", &file.name[..4], &file.name[4..6], &file.name[6..8]),
             );
             if back == 2 {
                 server.put(format!("{}/copie de {}", file.folder, file.name), &file.bytes);
             }
         }
         let dem12 = "DEM12 (PVC)/20250526.LOG";
-        // Read, closed, deleted, and missed by a listing.
-        for _ in 0..4 {
+        // Read, closed, deleted, and missed by a listing, while the machine goes on.
+        for minute in 0..4 {
+            let line = format!("20250528 05:{back}{minute}:00|@StukUitgevoerd: {minute}\n");
+            written += &line;
+            server.put("DEM12 (PVC)/20250528.LOG", written.as_bytes());
+            folder.date("DEM12 (PVC)/20250528.LOG", "2025-05-28 05:30:00");
             agent.once().succeeded();
         }
+        let mut truth = truth.clone();
+        truth.extend(truth::of_machine("DEM12", &[written.clone().into_bytes()]));
+        let key = |one: &Expected| (one.dossier.clone(), one.date_production.clone());
+        truth.sort_by_key(key);
         assert!(!folder.exists(dem12), "deleted, round {back}");
         assert_same("copied back", &central_sessions(&database), &truth);
     }

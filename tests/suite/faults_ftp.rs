@@ -284,9 +284,10 @@ fn a_deletion_that_is_confirmed_and_not_done_is_told_once_and_tried_again_slowly
     let database = Database::fresh();
     let mut agent = deleting_agent_of_dem12(&server, &database);
     agent.set("schedule.poll", "100ms");
-    let running = agent.run();
+    list_with(&server, &[(names[0], "20260610220000"), (names[1], "20260611080000")]);
     let mut hour = 8;
     let mut bytes = days[1].clone();
+    let running = agent.run();
     let deadline = std::time::Instant::now() + Duration::from_secs(30);
     while server.count("DELE") == 0 {
         assert!(std::time::Instant::now() < deadline, "nothing is deleted\n{}", running.log());
@@ -295,6 +296,8 @@ fn a_deletion_that_is_confirmed_and_not_done_is_told_once_and_tried_again_slowly
         hour = if hour == 22 { 8 } else { hour + 1 };
         append(&server, DEM12, names[1], &june(11, hour));
         bytes.extend(june(11, hour));
+        let time = format!("20260611{hour:02}3000");
+        list_with(&server, &[(names[0], "20260610220000"), (names[1], &time)]);
     }
     let told = "is still there although the server said that it deleted it";
     running.wait_for_line(told);
