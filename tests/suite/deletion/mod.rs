@@ -19,7 +19,7 @@ fn number(variable: &str, default: u64) -> u64 {
 
 #[test]
 fn invariant_5_holds_at_every_step_of_thousands_of_random_histories() {
-    let histories = number("CU_AGENT_HISTORIES", 2000);
+    let histories = number("CU_AGENT_HISTORIES", 1200);
     let seed = number("CU_AGENT_SEED", 20_250_603);
     let began = Instant::now();
     let threads: Vec<_> = (0..2_u64)
