@@ -98,8 +98,31 @@ pub fn file_refused(source: &str, folder: &str, name: &str, refusal: &str) {
     log::warn!("{source}: {folder}/{name} refused: {refusal}");
 }
 
-pub fn file_deleted(source: &str, folder: &str, name: &str, bytes: u64) {
-    log::info!("{source}: {folder}/{name} deleted, its {bytes} bytes and sessions are in central");
+pub fn file_deleted(
+    source: &str,
+    folder: &str,
+    name: &str,
+    bytes: u64,
+    witnesses: &dyn std::fmt::Display,
+) {
+    log::info!(
+        "{source}: {folder}/{name} deleted, its {bytes} bytes and sessions are in central; {witnesses}"
+    );
+}
+
+/// A date of a file that nothing else bears out. Told once.
+pub fn implausible_date(source: &str, folder: &str, name: &str, claim: &dyn std::fmt::Display) {
+    log::warn!(
+        "{source}: {folder}/{name} has an implausible date: {claim}; nothing is deleted by it"
+    );
+}
+
+/// The source said that a file is deleted, and lists it as it was.
+pub fn deletion_without_effect(source: &str, folder: &str, name: &str) {
+    log::warn!(
+        "{source}: {folder}/{name} is still there although the server said that it deleted it; tried again in an hour \
+         (allow the agent's user to delete there, or set delete = \"never\")"
+    );
 }
 
 pub fn deletion_refused(source: &str, folder: &str, name: &str, error: &dyn Error) {

@@ -38,7 +38,7 @@ mod versions;
 
 pub use damage::SetAside;
 pub use error::BufferError;
-pub use files::{FileProgress, FileState, FileTally, HeldFile, OTHER_NAMES, QuietMark};
+pub use files::{DatedFile, FileProgress, FileState, FileTally, HeldFile, OTHER_NAMES, QuietMark};
 pub use judged::{Judged, StoredDay};
 pub use link::{CENTRAL, LinkState};
 pub use lock::StateLock;

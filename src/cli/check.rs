@@ -4,7 +4,10 @@ use std::path::Path;
 
 use rustix::fs::Access;
 
-use super::{Exit, LogTo, configured, print};
+use super::{
+    Exit, LogTo, configured, print,
+    status::{ImplausibleDate, implausible_dates},
+};
 use crate::{
     agent::wall_clock_fault,
     buffer::{Buffer, BufferError},
@@ -29,6 +32,7 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
         None => lines.good("central", "not configured: sessions stay in the buffer"),
     }
     check_buffer(&mut lines, &config);
+    check_dates(&mut lines, &config);
     check_disk(&mut lines, &config);
     check_clock(&mut lines);
     check_alarms(&mut lines, &config);
@@ -227,6 +231,24 @@ fn check_buffer(lines: &mut Lines, config: &Config) {
         Err(error) => lines.bad(what, &buffer_trouble(&error)),
     }
 }
+
+/// From what the buffer knows: a check reads no LOG.
+fn check_dates(lines: &mut Lines, config: &Config) {
+    let dates = match Buffer::open_to_look(&config.agent.state_dir) {
+        Ok(Some(buffer)) => implausible_dates(config, &buffer).unwrap_or_default(),
+        // Told with the buffer.
+        Ok(None) | Err(_) => return,
+    };
+    for ImplausibleDate { source, file, reason } in dates.iter().take(MOST_DATES) {
+        let text = format!(
+            "{file} has an implausible date: {reason}; nothing is deleted by it; set the clock of its machine or of the server, or remove the copy"
+        );
+        lines.note(&format!("source {source}"), &text);
+    }
+}
+
+/// Files with implausible dates that are named.
+const MOST_DATES: usize = 20;
 
 /// Damage may show as early as the buffer is opened, and as something that cannot be read.
 fn buffer_trouble(error: &BufferError) -> String {

@@ -11,6 +11,7 @@ use crate::{
         AsideReport, Buffer, BufferError, CENTRAL, FileReport, LinkState, MachineReport, StateLock,
         Totals, known_version,
     },
+    collect::implausible_files,
     config::{Config, SourceConfig},
     model::{Trouble, TroubleKey, printable},
 };
@@ -25,8 +26,14 @@ pub struct Arguments {
     files: usize,
 }
 
+/// Longest name of a file that is shown.
+const MOST_NAME_CHARS: usize = 200;
+
 /// Reasons for setting sessions aside that are shown.
 const MOST_REASONS: usize = 20;
+
+/// Files with implausible dates that are shown to people.
+const MOST_IMPLAUSIBLE: usize = 20;
 
 /// Everything that is shown, read in one go.
 struct Shown {
@@ -36,6 +43,7 @@ struct Shown {
     files: Vec<FileReport>,
     links: Vec<LinkState>,
     troubles: Vec<Trouble>,
+    implausible: Vec<ImplausibleDate>,
     buffer_bytes: u64,
     /// The file's schema; `None` where there is no buffer.
     schema: Option<usize>,
@@ -68,6 +76,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             files: Vec::new(),
             links: Vec::new(),
             troubles: Vec::new(),
+            implausible: Vec::new(),
             buffer_bytes: 0,
             schema: None,
             producing: BTreeSet::new(),
@@ -80,6 +89,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             files: buffer.remarkable_files(most_files)?,
             links: buffer.links()?,
             troubles: configured_troubles(config, buffer.troubles()?),
+            implausible: implausible_dates(config, &buffer)?,
             buffer_bytes: buffer.size_bytes(),
             schema: Some(buffer.schema_version()?),
             producing: producing(config, &buffer)?,
@@ -117,6 +127,47 @@ fn folder_state<'s>(
             }
         }
     }
+}
+
+/// A file whose dates nothing else bears out.
+pub(super) struct ImplausibleDate {
+    pub source: String,
+    /// `folder/name`.
+    pub file: String,
+    pub reason: String,
+}
+
+/// Of all sources; nothing is deleted by such a date.
+pub(super) fn implausible_dates(
+    config: &Config,
+    buffer: &Buffer,
+) -> Result<Vec<ImplausibleDate>, BufferError> {
+    let mut all = Vec::new();
+    for source in &config.sources {
+        for (file, claim) in implausible_files(buffer.dated_files(&source.name)?) {
+            let name = printable(&format!("{}/{}", file.folder, file.name), MOST_NAME_CHARS);
+            let source = source.name.clone();
+            all.push(ImplausibleDate { source, file: name, reason: claim.to_string() });
+        }
+    }
+    Ok(all)
+}
+
+fn implausible_as_json(dates: &[ImplausibleDate]) -> Value {
+    let one = |date: &ImplausibleDate| json!({ "source": date.source, "file": date.file, "reason": date.reason });
+    dates.iter().map(one).collect()
+}
+
+fn implausible_as_text(dates: &[ImplausibleDate], most: usize) -> String {
+    if dates.is_empty() {
+        return String::new();
+    }
+    let mut text =
+        format!("\nfiles with implausible dates, {}; nothing is deleted by them:\n", dates.len());
+    for ImplausibleDate { file, reason, .. } in dates.iter().take(most) {
+        text += &format!("  {file}: {reason}\n");
+    }
+    text
 }
 
 /// By the computer's running time. A file that did not grow since it was started belongs to nobody
@@ -216,6 +267,7 @@ fn as_json(config: &Config, shown: &Shown) -> Value {
             "last_day": aside.last_day.to_string(),
             "since": aside.since,
         })).collect::<Vec<_>>(),
+        "implausible_dates": implausible_as_json(&shown.implausible),
         "remarkable_files": files.iter().map(|file| json!({
             "source": file.source,
             "file": format!("{}/{}", file.folder, file.name),
@@ -296,6 +348,7 @@ fn as_text(config: &Config, shown: &Shown) -> String {
         let (nom, reason) = (shown_name(nom), printable(reason, MOST_REASON_CHARS));
         text += &format!("  {nom} {first_day} to {last_day}, {sessions} sessions: {reason}\n");
     }
+    text += &implausible_as_text(&shown.implausible, MOST_IMPLAUSIBLE);
     if !files.is_empty() {
         text += "\nfiles with something to look at:\n";
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
+use super::witness::{ANY_ZONE, Log};
 use crate::{
     buffer::{FileProgress, FileState, QuietMark},
     model::Day,
@@ -49,6 +50,10 @@ pub fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) ->
                 .is_some_and(|text| text.ends_with(&limit) || text.ends_with(MOST_DAYS_OF_A_FILE));
             return if same && by_this_limit { Look::Skip } else { Look::FromStart };
         }
+        // Said to be deleted, and still listed as it was: it is deleted again, slowly.
+        FileState::Deleted if entry.size.is_some() && is_unchanged(entry, known) => {
+            return Look::Skip;
+        }
         FileState::Deleted | FileState::Replaced => return Look::FromStart,
         FileState::Growing | FileState::Closed => {}
     }
@@ -76,6 +81,11 @@ pub fn may_lag(known: Option<&FileProgress>) -> bool {
 
 /// So often a file's listed size may change without a line before it is no measure of it.
 pub const IDLE_CHANGES: u32 = 3;
+
+/// Whether a listing shows a file as it was at the last look.
+pub fn is_unchanged(entry: &Entry, file: &FileProgress) -> bool {
+    file.size_bytes == entry.size && file.modified == entry.modified
+}
 
 /// Why a file of `size` bytes is not read.
 pub fn too_large(size: u64, max_file_bytes: u64) -> String {
@@ -135,20 +145,23 @@ pub struct Dates {
     pub modified: Option<NaiveDateTime>,
 }
 
+impl Dates {
+    pub fn of(log: &Log) -> Self {
+        Self { day: log.named_day.max(log.last_event), modified: log.modified }
+    }
+}
+
 /// The day that a name such as `20250603.LOG` or `20250603_B.LOG` begins with.
 pub fn day_in_name(name: &str) -> Option<Day> {
     NaiveDate::parse_from_str(name.get(..8)?, "%Y%m%d").ok()
 }
 
-/// Servers print times in UTC, in local time, or in a zone that nobody set: by them a day is over
-/// only when it is over in every zone.
-const ANY_ZONE: TimeDelta = TimeDelta::hours(12);
-
 /// Where no server time is known, how much later a file may claim to be and still be believed.
 const BELIEVABLE_WITHOUT_TIMES: TimeDelta = TimeDelta::days(31);
 
-/// Whether a file's day is over: by a later file of its folder, or by the newest time that the
-/// server itself has put on any file. The gateway's clock has no say.
+/// Whether a file's day seems over: by a later file of its folder, or by the newest time that the
+/// server itself has put on any file. The gateway's clock has no say. This closes a file, which is
+/// undone when it grows; what a deletion rests on is [`super::witness`].
 pub fn is_over(
     file: Dates,
     others: &[Dates],
@@ -275,8 +288,11 @@ mod tests {
     #[test]
     fn a_file_that_comes_back_after_deletion_is_read_again() {
         let deleted = FileProgress { state: FileState::Deleted, ..known(100, 100) };
-        let back = entry(Some(100), "2025-06-03 12:00");
-        assert_eq!(look(&back, Some(&deleted), 1000), Look::FromStart);
+        for back in [entry(Some(100), "2025-06-03 13:00"), entry(Some(90), "2025-06-03 12:00")] {
+            assert_eq!(look(&back, Some(&deleted), 1000), Look::FromStart);
+        }
+        let never_went = entry(Some(100), "2025-06-03 12:00");
+        assert_eq!(look(&never_went, Some(&deleted), 1000), Look::Skip);
     }
 
     #[test]

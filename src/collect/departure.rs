@@ -3,15 +3,21 @@
 //! What must never happen here: a file deleted of which the source holds one byte that the buffer
 //! does not, or whose sessions are not all in central; a file closed by the gateway's own clock.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use chrono::NaiveDateTime;
 
 use super::{
-    FolderCycle, Listed, Outcome,
-    decide::{Dates, day_in_name, is_over},
+    FolderCycle, Listed, Outcome, SourceMemory,
+    decide::{Dates, day_in_name, is_over, is_unchanged},
     keep::close,
-    reading::{ReadError, is_still_what_is_kept},
+    reading::{ReadError, Reading, is_still_what_is_kept},
+    witness::{
+        Dated, LatestTwo, Log, SeenTime, Terms, Witnesses, implausible, may_go, server_time,
+    },
 };
 use crate::{
     analyse::days_touched,
@@ -19,7 +25,7 @@ use crate::{
     config::DeletePolicy,
     durable::{Step, durably},
     journal,
-    model::Day,
+    model::{Day, Machine},
     parse::{Text, parse},
     source::{Entry, Source, SourceError},
 };
@@ -38,37 +44,109 @@ const AT_ONCE: usize = 256;
 /// to see the server's day behind a file or two that claim to be of the future.
 const TIMES_ASKED: usize = 3;
 
+/// What a source's files say about its clock.
+pub(super) struct Times {
+    /// The newest time of any file: closing goes by it, because growth undoes it.
+    newest: Option<NaiveDateTime>,
+    /// The newest time of each folder.
+    of_folders: Vec<NaiveDateTime>,
+    /// The two latest of all.
+    latest_two: LatestTwo,
+    /// What the clock cannot have passed, as far as the agent saw files being written.
+    limit: Option<NaiveDateTime>,
+}
+
+impl Times {
+    /// Looks at all folders; what was just written tells the clock, also where it was put back.
+    pub fn of(
+        listings: &[(&str, &Machine, Listed)],
+        memory: &mut SourceMemory,
+        now: Duration,
+    ) -> Self {
+        let written = listings.iter().flat_map(|(_, _, listed)| {
+            let grew = listed.entries.iter().filter(|entry| listed.grew.contains(&entry.name));
+            grew.filter_map(|entry| listed.time_of(entry))
+        });
+        if let Some(time) = written.max() {
+            memory.seen_time = Some(SeenTime { time, at: now });
+        }
+        let limit = memory.seen_time.and_then(|seen| seen.limit(now));
+        let mut newest = None;
+        let mut latest_two = LatestTwo::default();
+        // A server that shows one folder under several names has one folder.
+        let mut of_folders = BTreeSet::new();
+        for (_, _, listed) in listings {
+            let times = || {
+                listed.entries.iter().filter_map(|e| Some((listed.time_of(e)?, &e.name, e.size)))
+            };
+            newest = newest.max(times().map(|(time, ..)| time).max());
+            times().for_each(|(time, ..)| latest_two.add(time));
+            let possible = times().filter(|(time, ..)| limit.is_none_or(|limit| *time <= limit));
+            of_folders.extend(possible.max());
+        }
+        let of_folders = of_folders.into_iter().map(|(time, ..)| time).collect();
+        Self { newest, of_folders, latest_two, limit }
+    }
+}
+
+/// Whether a reading shows that a machine writes into a file which the agent knows.
+pub(super) fn shows_growth(reading: &Reading, known: &FileProgress) -> bool {
+    matches!(known.state, FileState::Growing | FileState::Closed)
+        && known.consumed_bytes > 0
+        && reading.goes_on_with(known)
+        && reading.brings_lines()
+}
+
 impl FolderCycle<'_, '_> {
     /// Asks for the times that a listing without them (vsftpd's) leaves open, where a file waits for
     /// them. Never for more than a few files: for old ones it is enough to know the server's day.
     pub(super) fn ask_times(&mut self, source: &mut dyn Source, listed: &mut Listed) {
         let now = self.watch.now();
+        let may_delete = self.may_delete();
         let waits = listed.entries.iter().any(|entry| {
-            listed.known.get(&entry.name).is_some_and(|file| {
-                file.state == FileState::Growing
-                    && is_unchanged(entry, file)
-                    && now.quiet_for(file.quiet.as_ref()) >= self.settings.file_quiet
+            listed.known.get(&entry.name).is_some_and(|file| match file.state {
+                FileState::Growing => {
+                    is_unchanged(entry, file)
+                        && now.quiet_for(file.quiet.as_ref()) >= self.settings.file_quiet
+                }
+                FileState::Closed | FileState::Deleted => may_delete,
+                FileState::Replaced | FileState::Refused => false,
             })
         });
         if !waits {
             return;
         }
-        let mut timeless: Vec<(Option<Day>, &str)> = listed
+        let mut timeless: Vec<(Option<Day>, &Entry)> = listed
             .entries
             .iter()
             .filter(|entry| entry.modified.is_none())
-            .map(|entry| (day_in_name(&entry.name), entry.name.as_str()))
+            .map(|entry| (day_in_name(&entry.name), entry))
             .collect();
-        timeless.sort_unstable();
-        for (_, name) in timeless.into_iter().rev().take(TIMES_ASKED) {
+        timeless.sort_unstable_by_key(|(day, entry)| (*day, &entry.name));
+        for (_, entry) in timeless.into_iter().rev().take(TIMES_ASKED) {
             if self.watch.must_stop() || self.report.error.is_some() {
                 return;
             }
-            match source.modified(self.folder, name) {
-                Ok(time) => listed.asked.extend(time.map(|time| (name.to_owned(), time))),
-                Err(error) => self.source_failed(name, error),
+            // A file whose size stands still is not asked again at every poll.
+            let key = (self.folder.to_owned(), entry.name.clone());
+            if let Some((size, time)) = self.memory.asked.get(&key)
+                && entry.size.is_some()
+                && *size == entry.size
+            {
+                listed.asked.insert(entry.name.clone(), *time);
+                continue;
+            }
+            match source.modified(self.folder, &entry.name) {
+                Ok(None) => {}
+                Ok(Some(time)) => {
+                    listed.asked.insert(entry.name.clone(), time);
+                    self.memory.asked.insert(key, (entry.size, time));
+                }
+                Err(error) => self.source_failed(&entry.name, error),
             }
         }
+        let folder = self.folder;
+        self.memory.asked.retain(|(of, name), _| of != folder || listed.asked.contains_key(name));
     }
 
     /// Closes files that are complete, and deletes those that may go.
@@ -77,22 +155,29 @@ impl FolderCycle<'_, '_> {
         buffer: &mut Buffer,
         source: &mut dyn Source,
         listed: &Listed,
-        newest_server_time: Option<NaiveDateTime>,
+        times: &Times,
     ) -> Result<(), BufferError> {
+        self.note_gone(buffer, listed)?;
         // What an older version, put back, would not know of must still be there to be read again.
         let may_delete = self.may_delete() && !buffer.may_go_back();
         let has_work = listed.known.values().any(|file| match file.state {
             FileState::Growing => true,
-            FileState::Closed => may_delete,
-            _ => false,
+            FileState::Closed | FileState::Deleted => may_delete,
+            FileState::Replaced | FileState::Refused => false,
         });
         if !has_work {
             return Ok(());
         }
-        let dates = self.dates(buffer, listed)?;
+        let days: BTreeMap<i64, Day> = buffer.last_days(&self.config.name, self.folder)?;
+        let logs = self.logs(&days, listed);
+        self.tell_implausible(&logs, times);
+        let dates: Vec<Dates> = logs.iter().map(Dates::of).collect();
+        let server_time = server_time(&logs, &times.of_folders, times.limit);
         let day_start = self.settings.options.day_start;
+        let newest_may_go = self.config.delete_newest == DeletePolicy::AfterSync;
+        let terms = Terms { day_start, newest_may_go };
         let mut ends = Ends::default();
-        for (entry, own) in listed.entries.iter().zip(&dates) {
+        for ((entry, own), log) in listed.entries.iter().zip(&dates).zip(&logs) {
             let Some(file) = listed.known.get(&entry.name) else { continue };
             if self.watch.must_stop() || self.report.error.is_some() {
                 break;
@@ -100,12 +185,25 @@ impl FolderCycle<'_, '_> {
             match file.state {
                 FileState::Growing
                     if is_unchanged(entry, file)
-                        && is_over(*own, &dates, newest_server_time, day_start) =>
+                        && is_over(*own, &dates, times.newest, day_start) =>
                 {
                     self.close_when_quiet(buffer, source, entry, file, &mut ends)?;
                 }
                 FileState::Closed if is_unchanged(entry, file) && may_delete => {
-                    self.delete(buffer, source, entry, file)?;
+                    if let Ok(witnesses) = may_go(log, &logs, server_time, terms) {
+                        let newer = newer_of(&witnesses, listed);
+                        self.delete(buffer, source, entry, file, newer, &witnesses)?;
+                    }
+                }
+                FileState::Deleted if is_unchanged(entry, file) && may_delete => {
+                    let last_event = buffer.confirmed_days(file.id)?.last().copied();
+                    let log = Log { last_event, ..log.clone() };
+                    if self.is_to_be_deleted_again(file)
+                        && let Ok(witnesses) = may_go(&log, &logs, server_time, terms)
+                    {
+                        let newer = newer_of(&witnesses, listed);
+                        self.delete(buffer, source, entry, file, newer, &witnesses)?;
+                    }
                 }
                 _ => {}
             }
@@ -114,18 +212,79 @@ impl FolderCycle<'_, '_> {
         ends.commit(buffer, 1)
     }
 
-    fn dates(&self, buffer: &Buffer, listed: &Listed) -> Result<Vec<Dates>, BufferError> {
-        let days: BTreeMap<i64, Day> = buffer.last_days(&self.config.name, self.folder)?;
-        let of_events =
-            |name: &str| listed.known.get(name).and_then(|file| days.get(&file.id).copied());
-        Ok(listed
-            .entries
-            .iter()
-            .map(|entry| Dates {
-                day: day_in_name(&entry.name).max(of_events(&entry.name)),
+    /// The folder's files as witnesses, in the order of its entries.
+    fn logs(&self, days: &BTreeMap<i64, Day>, listed: &Listed) -> Vec<Log> {
+        let boot = self.watch.now().boot;
+        let log = |entry: &Entry| {
+            let file = listed.known.get(&entry.name);
+            let mark = file.and_then(|file| file.quiet.as_ref()).filter(|mark| mark.boot == boot);
+            Log {
+                name: entry.name.clone(),
+                read_as: file.filter(|file| file.consumed_bytes > 0).map(|file| file.id),
+                named_day: day_in_name(&entry.name),
+                last_event: file.and_then(|file| days.get(&file.id).copied()),
                 modified: listed.time_of(entry),
-            })
-            .collect())
+                tail: file.and_then(|file| file.tail_hash),
+                unchanged_since: mark.map(|mark| Duration::from_secs(mark.since_s)),
+                grew: listed.grew.contains(&entry.name),
+            }
+        };
+        listed.entries.iter().map(log).collect()
+    }
+
+    /// Tells, once in each process, of files whose dates nothing else bears out.
+    fn tell_implausible(&mut self, logs: &[Log], times: &Times) {
+        for log in logs {
+            let dated = Dated {
+                named_day: log.named_day,
+                last_event: log.last_event,
+                modified: log.modified,
+            };
+            let key = || (self.folder.to_owned(), log.name.clone());
+            if let Some(claim) = implausible(dated, times.latest_two, times.limit)
+                && self.memory.told_implausible.insert(key())
+            {
+                journal::implausible_date(&self.config.name, self.folder, &log.name, &claim);
+            }
+        }
+    }
+
+    /// Notes which of the files that the source said to have deleted its listing misses: only then is
+    /// one of that name another file. Of the others it is told, once, that they are still there.
+    fn note_gone(&mut self, buffer: &mut Buffer, listed: &Listed) -> Result<(), BufferError> {
+        let said = match self.memory.said_deleted.remove(self.folder) {
+            Some(said) => said,
+            None => buffer.said_deleted(&self.config.name, self.folder)?,
+        };
+        if said.is_empty() {
+            self.memory.said_deleted.insert(self.folder.to_owned(), said);
+            return Ok(());
+        }
+        let listed: BTreeSet<i64> = listed.known.values().map(|file| file.id).collect();
+        let is_listed = |id: &i64| listed.contains(id);
+        let (there, gone): (BTreeSet<i64>, BTreeSet<i64>) = said.into_iter().partition(is_listed);
+        self.memory.said_deleted.insert(self.folder.to_owned(), there);
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let batch = buffer.batch()?;
+        for id in gone {
+            self.memory.kept_by_source.remove(&id);
+            batch.note_gone(id)?;
+        }
+        batch.commit(Step::NoteDeleted)
+    }
+
+    /// Whether a file that the source said to have deleted and still shows is asked for again: an hour
+    /// after it was noticed, in each process.
+    fn is_to_be_deleted_again(&mut self, file: &FileProgress) -> bool {
+        let uptime = self.watch.now().uptime;
+        if self.memory.kept_by_source.contains_key(&file.id) {
+            return true;
+        }
+        journal::deletion_without_effect(&self.config.name, self.folder, &file.name);
+        self.memory.kept_by_source.insert(file.id, uptime);
+        false
     }
 
     fn close_when_quiet(
@@ -180,8 +339,15 @@ impl FolderCycle<'_, '_> {
         source: &mut dyn Source,
         entry: &Entry,
         file: &FileProgress,
+        newer: Option<(&Entry, &FileProgress)>,
+        witnesses: &Witnesses,
     ) -> Result<(), BufferError> {
         let uptime = self.watch.now().uptime;
+        let was_said_deleted =
+            self.memory.said_deleted.get(self.folder).is_some_and(|said| said.contains(&file.id));
+        if was_said_deleted && !self.is_to_be_deleted_again(file) {
+            return Ok(());
+        }
         if let Some(refused) = self.memory.kept_by_source.get(&file.id)
             && uptime.saturating_sub(*refused) < REFUSED_FOR
         {
@@ -190,6 +356,11 @@ impl FolderCycle<'_, '_> {
         if !buffer.is_confirmed(file.id)?
             || !buffer.is_whole(file)?
             || !self.is_all_confirmed(buffer, file)?
+        {
+            return Ok(());
+        }
+        if let Some((entry, newer)) = newer
+            && !self.is_confirmed_newer(buffer, source, entry, newer)?
         {
             return Ok(());
         }
@@ -207,7 +378,10 @@ impl FolderCycle<'_, '_> {
         }
         match source.size(self.folder, &file.name) {
             Ok(Some(size)) if size != file.consumed_bytes => return Ok(()),
-            // A server that tells no size has just handed over the bytes themselves.
+            // Then the listing's size has to agree with the bytes that came.
+            Ok(None) if entry.size.is_some_and(|size| size != file.consumed_bytes) => {
+                return Ok(());
+            }
             Ok(_) => {}
             Err(error) => {
                 self.source_failed(&file.name, error);
@@ -217,21 +391,66 @@ impl FolderCycle<'_, '_> {
         if let Err(error) = durably(Step::Delete, || source.delete(self.folder, &file.name)) {
             if matches!(error, SourceError::FileRefused { .. } | SourceError::Disk { .. }) {
                 journal::deletion_refused(&self.config.name, self.folder, &file.name, &error);
-                // Those of an hour ago are asked for anew, or gone.
-                let refused = &mut self.memory.kept_by_source;
-                refused.retain(|_, at| uptime.saturating_sub(*at) < REFUSED_FOR);
-                refused.insert(file.id, uptime);
+                self.memory.kept_by_source.insert(file.id, uptime);
             } else {
                 self.source_failed(&file.name, error);
             }
             return Ok(());
         }
-        self.report.files_deleted += 1;
-        journal::file_deleted(&self.config.name, self.folder, &file.name, file.consumed_bytes);
+        if let Some(at) = self.memory.kept_by_source.get_mut(&file.id) {
+            // Asked again in vain, perhaps: the next listings tell.
+            *at = uptime;
+        }
+        if self.memory.said_deleted.entry(self.folder.to_owned()).or_default().insert(file.id) {
+            self.report.files_deleted += 1;
+            let (name, bytes) = (&file.name, file.consumed_bytes);
+            journal::file_deleted(&self.config.name, self.folder, name, bytes, witnesses);
+        }
         let deleted = FileProgress { state: FileState::Deleted, ..file.clone() };
         let batch = buffer.batch()?;
         batch.save_progress(&deleted, None)?;
         batch.commit(Step::NoteDeleted)
+    }
+
+    /// Whether a second reading finds the newer LOG as the first did, once in a look: what RETR gave
+    /// once is a claim too.
+    fn is_confirmed_newer(
+        &mut self,
+        buffer: &mut Buffer,
+        source: &mut dyn Source,
+        entry: &Entry,
+        newer: &FileProgress,
+    ) -> Result<bool, BufferError> {
+        if let Some(known) = self.confirmed_newer.get(&newer.id) {
+            return Ok(*known);
+        }
+        let is_confirmed =
+            buffer.is_whole(newer)? && self.reads_on(buffer, source, entry, newer)?;
+        self.confirmed_newer.insert(newer.id, is_confirmed);
+        Ok(is_confirmed)
+    }
+
+    /// Reads a whole file once more: whether it begins with what is kept of it. What came since, or
+    /// another file of its name, is kept.
+    fn reads_on(
+        &mut self,
+        buffer: &mut Buffer,
+        source: &mut dyn Source,
+        entry: &Entry,
+        file: &FileProgress,
+    ) -> Result<bool, BufferError> {
+        let begun = self.watch.now().uptime;
+        let (reading, is_there) =
+            match self.read(buffer, source, entry, Some(file), false, false)? {
+                Outcome::Read(reading) => (reading, true),
+                Outcome::SourceGone(reading) => (reading, false),
+            };
+        let Some(reading) = reading else { return Ok(false) };
+        let goes_on = reading.goes_on_with(file);
+        if !goes_on || reading.brings_lines() {
+            self.keep_all(buffer, &mut vec![self.waiting(reading, begun)])?;
+        }
+        Ok(goes_on && is_there)
     }
 
     /// Whether every day of which the kept bytes hold an event is a session in central. A day whose
@@ -278,8 +497,14 @@ impl FolderCycle<'_, '_> {
     }
 }
 
-fn is_unchanged(entry: &Entry, file: &FileProgress) -> bool {
-    file.size_bytes == entry.size && file.modified == entry.modified
+/// The newer LOG by which a file may go.
+fn newer_of<'l>(
+    witnesses: &Witnesses,
+    listed: &'l Listed,
+) -> Option<(&'l Entry, &'l FileProgress)> {
+    let name = witnesses.newer.as_ref()?;
+    let entry = listed.entries.iter().find(|entry| entry.name == *name)?;
+    Some((entry, listed.known.get(name)?))
 }
 
 /// Files whose new state waits for a common transaction: a folder may hold twenty thousand.

@@ -9,7 +9,7 @@
 //! file that turns out to be another one is read as what it is, and waits anew.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -39,6 +39,7 @@ mod replay;
 mod report;
 mod room;
 mod trouble;
+mod witness;
 
 pub use decide::Moment;
 pub use import::{ImportError, ImportReport, import_file};
@@ -46,12 +47,14 @@ pub use judge::judge_stale;
 pub use replay::{ReplayReport, replay, replay_outdated};
 pub use report::SourceReport;
 pub use trouble::{FolderReport, TroubleNews, Troubles, news};
+pub use witness::{Implausible, implausible_files};
 
 use decide::{Look, is_log, may_lag, newest_log};
 use keep::{Kept, Origin, Waiting, keep};
 use pace::{Budget, PacedSource, PacedWatch, in_turn};
 use reading::{ReadError, Reading, Request, Target, known, read_file};
 use room::{Room, make_room};
+use witness::SeenTime;
 
 /// What of the configuration collecting depends on, for all sources.
 #[derive(Clone, Debug)]
@@ -98,7 +101,8 @@ const MOST_WAITING: usize = 1000;
 #[derive(Debug, Default)]
 pub struct SourceMemory {
     folders: Option<Vec<String>>,
-    /// File (the buffer's id) -> running time at which the source refused to delete it.
+    /// File (the buffer's id) -> running time at which the source refused to delete it, or said that
+    /// it had and shows it all the same.
     kept_by_source: BTreeMap<i64, Duration>,
     /// File (the buffer's id) -> how often in a row its listed size changed and no line came.
     idle_changes: BTreeMap<i64, u32>,
@@ -106,6 +110,15 @@ pub struct SourceMemory {
     first_folder: Option<String>,
     /// What lasts of what could not be read; `None`: not looked up in the buffer yet.
     pub troubles: Option<Troubles>,
+    /// Files (the buffer's ids) that the source said to have deleted and no listing has missed yet,
+    /// by folder; `None` until the buffer was asked.
+    said_deleted: BTreeMap<String, BTreeSet<i64>>,
+    /// The time of a file that had just been written when the agent looked.
+    seen_time: Option<SeenTime>,
+    /// Times asked one by one, with the size that they were asked at.
+    asked: BTreeMap<(String, String), (Option<u64>, NaiveDateTime)>,
+    /// Files whose dates were told to be implausible.
+    told_implausible: BTreeSet<(String, String)>,
 }
 
 /// Collects everything new of one source.
@@ -161,7 +174,8 @@ fn collect_within(
             break;
         }
         let report = &mut report;
-        let mut cycle = FolderCycle { config, settings, watch, folder, machine, report, memory };
+        let mut cycle =
+            FolderCycle::new(config, settings, watch, (folder, machine), report, memory);
         let listed = cycle.read_new(buffer, source, &mut waiting)?;
         listings.extend(listed.map(|listed| (folder.as_str(), *machine, listed)));
         if report.goes_on || report.error.is_some() {
@@ -191,18 +205,19 @@ fn collect_within(
     }
     for (folder, machine, listed) in &mut listings {
         let report = &mut report;
-        let mut cycle = FolderCycle { config, settings, watch, folder, machine, report, memory };
+        let mut cycle =
+            FolderCycle::new(config, settings, watch, (folder, machine), report, memory);
         cycle.ask_times(source, listed);
     }
-    let newest_server_time =
-        listings.iter().filter_map(|(_, _, listed)| listed.newest_time()).max();
+    let times = departure::Times::of(&listings, memory, watch.now().uptime);
     for (folder, machine, listed) in &listings {
         if watch.must_stop() || report.error.is_some() {
             return Ok(report);
         }
         let report = &mut report;
-        let mut cycle = FolderCycle { config, settings, watch, folder, machine, report, memory };
-        cycle.close_and_delete(buffer, source, listed, newest_server_time)?;
+        let mut cycle =
+            FolderCycle::new(config, settings, watch, (folder, machine), report, memory);
+        cycle.close_and_delete(buffer, source, listed, &times)?;
     }
     Ok(report)
 }
@@ -215,15 +230,13 @@ struct Listed {
     is_current: bool,
     /// Times asked one by one, where the listing has none.
     asked: BTreeMap<String, NaiveDateTime>,
+    /// Names of known files that brought more lines in this look.
+    grew: BTreeSet<String>,
 }
 
 impl Listed {
     fn time_of(&self, entry: &Entry) -> Option<NaiveDateTime> {
         entry.modified.or_else(|| self.asked.get(&entry.name).copied())
-    }
-
-    fn newest_time(&self) -> Option<NaiveDateTime> {
-        self.entries.iter().filter_map(|entry| self.time_of(entry)).max()
     }
 
     fn bring_up_to_date(
@@ -250,9 +263,24 @@ struct FolderCycle<'c, 'r> {
     machine: &'c Machine,
     report: &'r mut SourceReport,
     memory: &'r mut SourceMemory,
+    /// Newer LOGs (the buffer's ids) that were read once more in this look, and whether they are what
+    /// was read of them.
+    confirmed_newer: BTreeMap<i64, bool>,
 }
 
-impl<'c> FolderCycle<'c, '_> {
+impl<'c, 'r> FolderCycle<'c, 'r> {
+    fn new(
+        config: &'c SourceConfig,
+        settings: &'c Settings,
+        watch: &'c dyn Watch,
+        (folder, machine): (&'c str, &'c Machine),
+        report: &'r mut SourceReport,
+        memory: &'r mut SourceMemory,
+    ) -> Self {
+        let confirmed_newer = BTreeMap::new();
+        Self { config, settings, watch, folder, machine, report, memory, confirmed_newer }
+    }
+
     fn origin(&self) -> Origin<'c> {
         Origin {
             source: &self.config.name,
@@ -299,7 +327,13 @@ impl<'c> FolderCycle<'c, '_> {
         self.report.files_listed += entries.len() as u64;
         self.note_listed(&entries);
         let known = known(buffer, &self.config.name, self.folder, &entries)?;
-        let mut listed = Listed { entries, known, is_current: true, asked: BTreeMap::new() };
+        let mut listed = Listed {
+            entries,
+            known,
+            is_current: true,
+            asked: BTreeMap::new(),
+            grew: BTreeSet::new(),
+        };
         if !self.has_room(buffer)? {
             return Ok(Some(listed));
         }
@@ -321,6 +355,9 @@ impl<'c> FolderCycle<'c, '_> {
                     let (news, is_gone) = self.read_behind(buffer, source, entry, known)?;
                     if let Some(reading) = news {
                         listed.is_current = false;
+                        if known.is_some_and(|file| departure::shows_growth(&reading, file)) {
+                            listed.grew.insert(entry.name.clone());
+                        }
                         waiting.push(self.waiting(reading, begun.uptime));
                     }
                     if is_gone {
@@ -348,6 +385,11 @@ impl<'c> FolderCycle<'c, '_> {
                     match self.read(buffer, source, entry, known, resume, false)? {
                         Outcome::Read(reading) => {
                             self.note_idle_change(entry, known, reading.as_ref());
+                            if let (Some(reading), Some(file)) = (&reading, known)
+                                && departure::shows_growth(reading, file)
+                            {
+                                listed.grew.insert(entry.name.clone());
+                            }
                             waiting.extend(reading.map(|read| self.waiting(read, begun.uptime)));
                         }
                         Outcome::SourceGone(reading) => {

@@ -160,6 +160,7 @@ mod tests {
             name: "cu".into(),
             kind: SourceKind::Directory(PathBuf::new()),
             delete: DeletePolicy::Never,
+            delete_newest: DeletePolicy::Never,
             max_file_bytes: 1000,
             folders: [("A", machine("A")), ("B", machine("B"))]
                 .map(|(folder, machine)| (folder.to_owned(), machine))

@@ -184,6 +184,12 @@ impl Loader<'_, '_> {
                 &[("never", DeletePolicy::Never), ("after-sync", DeletePolicy::AfterSync)],
             )
             .unwrap_or(DeletePolicy::Never);
+        let delete_newest = section
+            .choice(
+                "delete_newest",
+                &[("never", DeletePolicy::Never), ("after-sync", DeletePolicy::AfterSync)],
+            )
+            .unwrap_or(DeletePolicy::Never);
         let max_file_bytes =
             section.bytes("max_file_size", BYTES, parse_bytes).unwrap_or(DEFAULT_MAX_FILE_BYTES);
         let kind = match is_ftp {
@@ -201,7 +207,7 @@ impl Loader<'_, '_> {
         let (folders, nominals) = machines(section.section("folders"), &section);
         section.finish();
         let (name, kind) = (name?, kind?);
-        Some(SourceConfig { name, kind, delete, max_file_bytes, folders, nominals })
+        Some(SourceConfig { name, kind, delete, delete_newest, max_file_bytes, folders, nominals })
     }
 
     fn ftp(&mut self, section: &mut Section<'_>, is_first: bool) -> Option<FtpConfig> {

@@ -86,6 +86,8 @@ pub struct SourceConfig {
     pub name: String,
     pub kind: SourceKind,
     pub delete: DeletePolicy,
+    /// Whether a machine's newest LOG may go too.
+    pub delete_newest: DeletePolicy,
     /// Of a file, and of all files of a machine's day together.
     pub max_file_bytes: u64,
     /// Folder name on the source -> machine.

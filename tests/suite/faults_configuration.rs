@@ -93,6 +93,10 @@ fn a_file_of_a_renamed_machine_still_leaves_only_when_it_is_in_central() {
     let more = b"20250526 23:30:00|@StukUitgevoerd: tard\n";
     folder.append(name, more);
     folder.date(name, "2025-05-26 23:30:00");
+    // What is read whole for the new name waits for a LOG that is begun after it.
+    let next = b"20250528 05:00:00|@StukUitgevoerd: 1\n";
+    folder.put("DEM12 (PVC)/20250528.LOG", next);
+    folder.date("DEM12 (PVC)/20250528.LOG", "2025-05-28 05:00:00");
     for _ in 0..2 {
         agent.once().exited(3);
     }
@@ -103,7 +107,8 @@ fn a_file_of_a_renamed_machine_still_leaves_only_when_it_is_in_central() {
     }
     assert!(!folder.exists(name), "all of it is in central");
     let mut wanted = truth(&case);
-    wanted.extend(truth::of_machine("DEM12 bis", &[[&case.files[0].bytes[..], more].concat()]));
+    let files = [[&case.files[0].bytes[..], more].concat(), next.to_vec()];
+    wanted.extend(truth::of_machine("DEM12 bis", &files));
     assert_same("both names", &central_sessions(&database), &sorted(wanted));
 }
 

@@ -92,12 +92,15 @@ fn a_file_that_grows_over_midnight_feeds_both_days_and_leaves_when_both_are_in_c
     let next = "DEM12 (PVC)/20250605.LOG";
     server.put(next, piece(5, 0, 1).as_bytes());
     folder.date(next, "2025-06-05 05:00:00");
-    for _ in 0..3 {
-        agent.once().succeeded();
-    }
-    assert!(!folder.exists(LOG), "both days are over and in central");
+    agent.once().succeeded();
+    agent.once().succeeded();
+    assert!(folder.exists(LOG), "one file alone shows the server's time");
+    folder.append(next, piece(5, 1, 2).as_bytes());
+    agent.once().succeeded();
+    assert!(!folder.exists(LOG), "the machine goes on in the next one");
     assert!(folder.exists(next));
-    let files = [(before + &after).into_bytes(), piece(5, 0, 1).into_bytes()];
+    let next_day = piece(5, 0, 1) + &piece(5, 1, 2);
+    let files = [(before + &after).into_bytes(), next_day.into_bytes()];
     assert_same("in the end", &central_sessions(&database), &truth::of_machine("DEM12", &files));
 }
 
@@ -108,6 +111,7 @@ fn a_file_copied_back_after_its_deletion_changes_nothing_and_is_deleted_again() 
     let (server, folder) = served();
     let database = Database::fresh();
     let agent = deleting_agent(&server, &database);
+    let mut written = String::new();
     for back in 0..3 {
         for file in &case.files {
             let name = format!("{}/{}", file.folder, file.name);
@@ -122,9 +126,18 @@ fn a_file_copied_back_after_its_deletion_changes_nothing_and_is_deleted_again() 
             }
         }
         let dem12 = "DEM12 (PVC)/20250526.LOG";
-        for _ in 0..3 {
+        // Read, closed, deleted, and missed by a listing, while the machine goes on.
+        for minute in 0..4 {
+            let line = format!("20250528 05:{back}{minute}:00|@StukUitgevoerd: {minute}\n");
+            written += &line;
+            server.put("DEM12 (PVC)/20250528.LOG", written.as_bytes());
+            folder.date("DEM12 (PVC)/20250528.LOG", "2025-05-28 05:30:00");
             agent.once().succeeded();
         }
+        let mut truth = truth.clone();
+        truth.extend(truth::of_machine("DEM12", &[written.clone().into_bytes()]));
+        let key = |one: &Expected| (one.dossier.clone(), one.date_production.clone());
+        truth.sort_by_key(key);
         assert!(!folder.exists(dem12), "deleted, round {back}");
         assert_same("copied back", &central_sessions(&database), &truth);
     }
@@ -136,14 +149,16 @@ fn a_name_begun_anew_after_its_deletion_adds_to_what_was_there() {
     let database = Database::fresh();
     let agent = deleting_agent(&server, &database);
     let [first, second] = [piece(3, 0, 1) + &piece(3, 1, 2), piece(3, 2, 3)];
-    let next = piece(4, 0, 1);
+    let next = piece(4, 0, 1) + &piece(4, 1, 2);
     server.put(LOG, first.as_bytes());
     folder.date(LOG, "2025-06-03 22:00:00");
-    server.put("DEM12 (PVC)/20250604.LOG", next.as_bytes());
+    server.put("DEM12 (PVC)/20250604.LOG", piece(4, 0, 1).as_bytes());
     folder.date("DEM12 (PVC)/20250604.LOG", "2025-06-04 05:00:00");
-    for _ in 0..3 {
+    for _ in 0..2 {
         agent.once().succeeded();
     }
+    folder.append("DEM12 (PVC)/20250604.LOG", piece(4, 1, 2).as_bytes());
+    agent.once().succeeded();
     assert!(!folder.exists(LOG));
     // The machine's clock was wrong, or it was asleep: it goes on with the day.
     server.put(LOG, second.as_bytes());
@@ -162,15 +177,20 @@ fn two_files_of_one_day_are_one_session_and_leave_together() {
     for file in &case.files {
         folder.date(&format!("{}/{}", file.folder, file.name), "2025-06-03 22:00:00");
     }
-    server.put("SU12 (HYBRIDE)/20250605.LOG", b"");
-    folder.date("SU12 (HYBRIDE)/20250605.LOG", "2025-06-05 05:00:00");
-    for _ in 0..3 {
+    let next = "DEM12 (PVC)/20250605.LOG";
+    server.put(next, piece(5, 0, 1).as_bytes());
+    for _ in 0..2 {
         agent.once().succeeded();
     }
+    folder.append(next, piece(5, 1, 2).as_bytes());
+    agent.once().succeeded();
     for file in &case.files {
         assert!(!folder.exists(&format!("{}/{}", file.folder, file.name)), "{}", file.name);
     }
-    assert_same("two files", &central_sessions(&database), &truth(&case));
+    let mut wanted = truth(&case);
+    let next_day = piece(5, 0, 1) + &piece(5, 1, 2);
+    wanted.extend(truth::of_machine("DEM12", &[next_day.into_bytes()]));
+    assert_same("two files", &central_sessions(&database), &wanted);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! FTP servers that break, lie and lack what others have: the real binary reads on, and in the end
 //! every row in central is what the files say.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::support::{
     agent::Agent,
@@ -159,7 +159,6 @@ fn what_a_server_lacks_costs_nothing_of_a_growing_file() {
 #[test]
 fn deletion_waits_for_the_comparison_on_every_kind_of_server() {
     let case = golden::case("clean");
-    let truth = truth(&case);
     let table: &[(&str, Damage)] = &[
         ("as it should be", |s| s),
         ("SIZE and MDTM missing", |s| s.answer("SIZE", "500 what?").answer("MDTM", "500 what?")),
@@ -171,13 +170,151 @@ fn deletion_waits_for_the_comparison_on_every_kind_of_server() {
         let database = Database::fresh();
         let mut agent = agent_on(&server, &database);
         agent.set("source.0.delete", "after-sync");
-        for _ in 0..4 {
-            agent.once().succeeded();
+        agent.once().succeeded();
+        agent.once().succeeded();
+        // The machines go on, and the day before leaves.
+        let last = "20250527.LOG";
+        let mut written = Vec::new();
+        for file in case.files.iter().filter(|file| file.name == last) {
+            let more = b"20250527 23:30:00|@StukUitgevoerd: tard\n";
+            append(&server, &file.folder, &file.name, more);
+            written.push((&file.folder, more));
         }
-        let left: usize = server.script().tree.values().map(|files| files.len()).sum();
-        assert!(left < case.files.len(), "{what}: something was deleted, {left} are left");
+        agent.once().succeeded();
+        let script = server.script();
+        let left: Vec<&[u8]> =
+            script.tree.values().flat_map(|files| files.keys()).map(Vec::as_slice).collect();
+        assert_eq!(left, [last.as_bytes(); 3], "{what}: the day before left, today's did not");
+        drop(script);
+        let mut files: BTreeMap<&str, Vec<Vec<u8>>> = BTreeMap::new();
+        for file in &case.files {
+            files.entry(golden::machine_of(&file.folder)).or_default().push(file.bytes.clone());
+        }
+        for (folder, more) in written {
+            files.get_mut(golden::machine_of(folder)).unwrap().push(more.to_vec());
+        }
+        let truth: Vec<_> =
+            files.iter().flat_map(|(nom, files)| truth::of_machine(nom, files)).collect();
         assert_same(what, &central_sessions(&database), &truth);
     }
+}
+
+fn append(server: &ScriptedFtp, folder: &str, name: &str, more: &[u8]) {
+    let mut script = server.script();
+    let files = script.tree.get_mut(folder.as_bytes()).unwrap();
+    files.get_mut(name.as_bytes()).unwrap().extend(more);
+}
+
+const DEM12: &str = "DEM12 (PVC)";
+
+/// Twenty pieces of a day in June 2026.
+fn june(day: u32, hour: u32) -> Vec<u8> {
+    let line =
+        |n| format!("202606{day:02} {hour:02}:{n:02}:00|@StukUitgevoerd: {day}-{hour}-{n}\n");
+    (0..20).map(line).collect::<String>().into_bytes()
+}
+
+/// The server lists DEM12's files with these times.
+fn list_with(server: &ScriptedFtp, times: &[(&str, &str)]) {
+    let mut script = server.script();
+    let mut listing = format!("type=dir;modify=20260601000000; {DEM12}\r\n");
+    for (name, time) in times {
+        if let Some(bytes) = script.tree[DEM12.as_bytes()].get(name.as_bytes()) {
+            let size = bytes.len();
+            listing += &format!("type=file;size={size};modify={time}; {name}\r\n");
+        }
+    }
+    script.listings.insert("MLSD".into(), listing.into_bytes());
+}
+
+fn deleting_agent_of_dem12(server: &ScriptedFtp, database: &Database<'_>) -> Agent {
+    let mut agent = agent_on(server, database);
+    agent.map_folders(0, &[(DEM12, "DEM12")]);
+    agent.set("source.0.delete", "after-sync");
+    agent
+}
+
+#[test]
+fn a_file_dated_a_day_ahead_deletes_nothing_that_a_machine_still_writes() {
+    let names = ["20260610.LOG", "20260611.LOG", "20260612.LOG"];
+    let mut days: Vec<Vec<u8>> = (10..13).map(|day| june(day, 8)).collect();
+    let script = names
+        .iter()
+        .zip(&days)
+        .fold(Script::default(), |script, (name, bytes)| script.file(DEM12, name, bytes));
+    let server = ScriptedFtp::start(script);
+    let database = Database::fresh();
+    let agent = deleting_agent_of_dem12(&server, &database);
+    let at_noon =
+        [(names[0], "20260610220000"), (names[1], "20260613120100"), (names[2], "20260612114000")];
+    let mut said = String::new();
+    // Over lunch.
+    for _ in 0..5 {
+        list_with(&server, &at_noon);
+        said += &agent.once().succeeded().stderr;
+    }
+    assert!(server.script().tree[DEM12.as_bytes()].contains_key(names[2].as_bytes()));
+    let dated_ahead = "DEM12 (PVC)/20260611.LOG";
+    assert!(said.contains(&format!("{dated_ahead} has an implausible date")), "{said}");
+    agent.command(&["check"]).says(&format!("{dated_ahead} has an implausible date"));
+    agent.command(&["status"]).says(&format!("{dated_ahead}: the server dates it"));
+    let status = agent.status_json();
+    assert_eq!(status["implausible_dates"][0]["file"], dated_ahead);
+    assert_eq!(status["implausible_dates"].as_array().unwrap().len(), 1);
+    // The machine goes on in the file that it holds open: the days before leave.
+    append(&server, DEM12, names[2], &june(12, 13));
+    days[2].extend(june(12, 13));
+    let after_lunch = [at_noon[0], at_noon[1], (names[2], "20260612132000")];
+    list_with(&server, &after_lunch);
+    agent.once().succeeded();
+    let left: Vec<_> = server.script().tree[DEM12.as_bytes()].keys().cloned().collect();
+    assert_eq!(left, [names[2].as_bytes()], "ordinary days leave, today's stays");
+    assert_same("central", &central_sessions(&database), &truth::of_machine("DEM12", &days));
+}
+
+#[test]
+fn a_deletion_that_is_confirmed_and_not_done_is_told_once_and_tried_again_slowly() {
+    let names = ["20260610.LOG", "20260611.LOG"];
+    let days = [june(10, 8), june(11, 8)];
+    let script = Script::default()
+        .file(DEM12, names[0], &days[0])
+        .file(DEM12, names[1], &days[1])
+        .answer("DELE", "250 done");
+    let server = ScriptedFtp::start(script);
+    let database = Database::fresh();
+    let mut agent = deleting_agent_of_dem12(&server, &database);
+    agent.set("schedule.poll", "100ms");
+    list_with(&server, &[(names[0], "20260610220000"), (names[1], "20260611080000")]);
+    let mut hour = 8;
+    let mut bytes = days[1].clone();
+    let running = agent.run();
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while server.count("DELE") == 0 {
+        assert!(std::time::Instant::now() < deadline, "nothing is deleted\n{}", running.log());
+        let polls = running.log().matches("cycle:").count();
+        running.wait_for_nth_line("cycle:", polls + 2);
+        hour = if hour == 22 { 8 } else { hour + 1 };
+        append(&server, DEM12, names[1], &june(11, hour));
+        bytes.extend(june(11, hour));
+        let time = format!("20260611{hour:02}3000");
+        list_with(&server, &[(names[0], "20260610220000"), (names[1], &time)]);
+    }
+    let told = "is still there although the server said that it deleted it";
+    running.wait_for_line(told);
+    let polls = running.log().matches("cycle:").count();
+    running.wait_for_nth_line("cycle:", polls + 5);
+    assert_eq!(server.count("DELE"), 1, "it is not asked for at every poll");
+    let log = running.terminate().0.stderr;
+    assert_eq!(log.matches(told).count(), 1, "{log}");
+    assert_eq!(log.matches("20260610.LOG deleted").count(), 1, "{log}");
+    let reads = log.matches("20260610.LOG: ").count();
+    assert_eq!(reads, 1, "it is not read as another file\n{log}");
+    // Another process does not ask at once either.
+    agent.once();
+    agent.once();
+    assert_eq!(server.count("DELE"), 1);
+    let truth = truth::of_machine("DEM12", &[days[0].clone(), bytes]);
+    assert_same("central", &central_sessions(&database), &truth);
 }
 
 #[test]
@@ -234,7 +371,10 @@ fn a_file_rewritten_right_before_its_deletion_is_read_and_not_deleted_unread() {
     let mut other = whole.clone();
     let at = memchr_of(&other, b"StukUitgevoerd: ");
     other[at + 16..at + 20].copy_from_slice(b"neuf");
-    let server = ScriptedFtp::start(Script::default().file(&folder, &name, &whole));
+    let next = "20250528.LOG";
+    let mut next_day = b"20250528 05:00:00|@StukUitgevoerd: 1\n".to_vec();
+    let script = Script::default().file(&folder, &name, &whole).file(&folder, next, &next_day);
+    let server = ScriptedFtp::start(script);
     let database = Database::fresh();
     let mut agent = agent_on(&server, &database);
     agent.set("source.0.delete", "after-sync");
@@ -242,12 +382,19 @@ fn a_file_rewritten_right_before_its_deletion_is_read_and_not_deleted_unread() {
     let strikes = name.clone().into_bytes();
     server.script().tree.get_mut(folder.as_bytes()).unwrap().insert(strikes, other.clone());
     let mut said = String::new();
-    for _ in 0..5 {
+    for n in 0..8 {
+        // A new generation of the name waits for a LOG that is begun after it.
+        let name = if n < 4 { next } else { "20250529.LOG" };
+        let line = format!("{} 05:0{n}:00|@StukUitgevoerd: {n}\n", &name[..8]).into_bytes();
+        server.script().tree.get_mut(folder.as_bytes()).unwrap().entry(name.into()).or_default();
+        append(&server, &folder, name, &line);
+        next_day.extend(line);
         said += &agent.once().stderr;
     }
     assert!(said.contains("is not what was read of it any more"), "{said}");
-    assert!(server.script().tree[folder.as_bytes()].is_empty(), "it left once it was read");
-    let truth = truth::of_machine("DEM12", &[whole, other]);
+    let is_there = server.script().tree[folder.as_bytes()].contains_key(name.as_bytes());
+    assert!(!is_there, "it left once it was read");
+    let truth = truth::of_machine("DEM12", &[whole, other, next_day]);
     assert_same("both were read", &central_sessions(&database), &truth);
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::TimeDelta;
+use chrono::{Days, TimeDelta};
 use cu_agent::{
     analyse::{Options, WaitStamp},
     buffer::Buffer,
@@ -21,8 +21,9 @@ use proptest::{collection::vec, prelude::Strategy, prop_oneof};
 
 use super::{
     central::{Delivery, ModelCentral},
-    plant::{Line, MACHINES, Plant, lines_of},
-    watched::{Hook, PowerCut, Watched},
+    lies::Lies,
+    plant::{Habits, Line, MACHINES, Plant, lines_of, machine_of},
+    watched::{Hook, PowerCut, Watched, day_of},
 };
 
 const FILE_QUIET: Duration = Duration::from_secs(1800);
@@ -31,7 +32,17 @@ const FILE_QUIET: Duration = Duration::from_secs(1800);
 #[derive(Clone, Copy, Debug)]
 pub enum Action {
     Append(usize, usize),
+    /// Write, look twice, deliver, look: an ordinary hour.
+    Work(usize, usize),
     AppendHalf(usize, usize),
+    /// A machine's clock is ahead by so many hours, or right again.
+    Clock(usize, i64),
+    /// The server's.
+    ServerClock(i64),
+    RestartMachine(usize),
+    Copy(usize, usize),
+    /// Lunch, or a weekend.
+    Pause(i64),
     SecondFile(usize, usize),
     FutureFile(usize),
     OverMidnight(usize),
@@ -52,6 +63,10 @@ pub enum Action {
 
 pub fn actions() -> impl Strategy<Value = Vec<Action>> {
     let n = || 0..64_usize;
+    let hours = || {
+        let ahead = [0, 0, 0, 1, 24, 24, 48, 24 * 9, 24 * 400, -1, -24];
+        (0..ahead.len()).prop_map(move |at| ahead[at])
+    };
     let hook = prop_oneof![
         6 => proptest::prelude::Just(Hook::Nothing),
         1 => (1..5_usize).prop_map(Hook::GrowBeforeRead),
@@ -63,6 +78,13 @@ pub fn actions() -> impl Strategy<Value = Vec<Action>> {
     ];
     let action = prop_oneof![
         6 => (n(), 1..6_usize).prop_map(|(m, l)| Action::Append(m, l)),
+        4 => (n(), 1..4_usize).prop_map(|(m, l)| Action::Work(m, l)),
+        2 => (n(), hours()).prop_map(|(m, h)| Action::Clock(m, h)),
+        1 => hours().prop_map(Action::ServerClock),
+        1 => n().prop_map(Action::RestartMachine),
+        1 => (n(), n()).prop_map(|(f, c)| Action::Copy(f, c)),
+        2 => prop_oneof![proptest::prelude::Just(1), proptest::prelude::Just(60)]
+            .prop_map(Action::Pause),
         2 => (n(), n()).prop_map(|(m, c)| Action::AppendHalf(m, c)),
         1 => (n(), 1..4_usize).prop_map(|(m, l)| Action::SecondFile(m, l)),
         1 => n().prop_map(Action::FutureFile),
@@ -91,6 +113,8 @@ pub struct Done {
     pub lines: usize,
     pub deleted: usize,
     pub power_cuts: usize,
+    /// Polls in which the server lied.
+    pub lies: usize,
 }
 
 impl Done {
@@ -99,6 +123,7 @@ impl Done {
         self.lines += other.lines;
         self.deleted += other.deleted;
         self.power_cuts += other.power_cuts;
+        self.lies += other.lies;
     }
 }
 
@@ -138,10 +163,18 @@ struct History {
     /// Lines that must be in central at the end, by machine.
     owed: BTreeSet<(usize, Line)>,
     done: Done,
+    lies: Lies,
+    /// What the process remembers from poll to poll.
+    memory: SourceMemory,
 }
 
-pub fn run(actions: &[Action]) -> Done {
-    let plant = Plant::new();
+pub fn run(seed: u64, actions: &[Action]) -> Done {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let habits = Habits {
+        keeps_open: std::array::from_fn(|_| rng.bool()),
+        own_times: std::array::from_fn(|_| rng.u8(..4) == 0),
+    };
+    let plant = Plant::new(habits);
     let mut history = History {
         central: ModelCentral::default(),
         buffer: Some(Buffer::open(&plant.state_dir(), "essai", "now").unwrap()),
@@ -149,6 +182,8 @@ pub fn run(actions: &[Action]) -> Done {
         booted_at: plant.uptime,
         owed: BTreeSet::new(),
         done: Done::default(),
+        lies: Lies::drawn(rng),
+        memory: SourceMemory::default(),
         plant,
     };
     for action in actions {
@@ -162,9 +197,31 @@ impl History {
     fn act(&mut self, action: Action) {
         let plant = &mut self.plant;
         match action {
-            Action::Append(machine, lines) => plant.append(&plant.today_file(machine), lines),
-            Action::AppendHalf(machine, cut) => {
-                plant.append_half(&plant.today_file(machine), cut);
+            Action::Append(machine, lines) => plant.log_lines(machine, lines),
+            Action::Work(machine, lines) => {
+                plant.uptime += FILE_QUIET + Duration::from_secs(1);
+                plant.log_lines(machine, lines);
+                self.poll(Hook::Nothing);
+                self.deliver(Delivery::Confirmed, 0);
+                self.plant.log_lines(machine, lines);
+                self.poll(Hook::Nothing);
+            }
+            Action::AppendHalf(machine, cut) => plant.log_half(machine, cut),
+            Action::Clock(machine, hours) => plant.set_clock(machine, TimeDelta::hours(hours)),
+            Action::ServerClock(hours) => plant.server_ahead = TimeDelta::hours(hours),
+            Action::RestartMachine(machine) => plant.restart(machine),
+            Action::Copy(file, number) => {
+                if let Some(file) = plant.pick(file) {
+                    plant.copy(&file, number);
+                }
+            }
+            Action::Pause(hours) => {
+                // The agent goes on looking, and central takes what there is.
+                plant.pass(TimeDelta::hours(hours));
+                plant.uptime += Duration::from_secs(hours.unsigned_abs() * 3600);
+                self.poll(Hook::Nothing);
+                self.deliver(Delivery::Confirmed, 0);
+                self.poll(Hook::Nothing);
             }
             Action::SecondFile(machine, lines) => plant.append(&plant.second_file(machine), lines),
             Action::FutureFile(machine) => plant.append(&plant.future_file(machine), 1),
@@ -204,6 +261,7 @@ impl History {
     }
 
     fn reopen(&mut self) {
+        self.memory = SourceMemory::default();
         self.buffer = None;
         self.buffer = Some(Buffer::open(&self.plant.state_dir(), "essai", "now").unwrap());
     }
@@ -229,19 +287,25 @@ impl History {
             wall: Cell::new(0),
         };
         let buffer = self.buffer.as_mut().unwrap();
-        let mut source = Watched::new(&mut self.plant, &self.central, hook, FILE_QUIET);
+        let mut source =
+            Watched::new(&mut self.plant, &self.central, hook, FILE_QUIET, &mut self.lies);
+        let memory = &mut self.memory;
         let result = catch_unwind(AssertUnwindSafe(|| {
-            let mut memory = SourceMemory::default();
-            collect(buffer, &mut source, &config, &settings, &watch, &mut memory)
+            collect(buffer, &mut source, &config, &settings, &watch, memory)
         }));
         self.done.deleted += source.deleted;
+        self.done.lies += usize::from(source.lied);
+        let lied = source.lied || source.lies.misled;
         let handed = std::mem::take(&mut source.handed);
         drop(source);
         match result {
             Ok(report) => {
                 let report: SourceReport = report.unwrap();
-                self.owed.extend(handed);
-                if report.error.is_none() && report.files_failed == 0 {
+                // What came before a lie may have been a comparison, and is to be read again.
+                if !lied {
+                    self.owed.extend(handed);
+                }
+                if report.error.is_none() && report.files_failed == 0 && !lied {
                     self.owed.extend(standing);
                 }
             }
@@ -258,6 +322,10 @@ impl History {
     fn on_server(&self) -> BTreeSet<(usize, Line)> {
         let mut lines = BTreeSet::new();
         for file in self.plant.files() {
+            // It never closes, so that a reading that was cut is not made up for.
+            if self.lies.misled && file.file_name().unwrap().to_str().unwrap().starts_with("2099") {
+                continue;
+            }
             let machine = machine_of(&file);
             let here = lines_of(&fs::read(&file).unwrap());
             lines.extend(here.into_iter().map(|line| (machine, line)));
@@ -274,20 +342,28 @@ impl History {
             .map(|file| (file.clone(), fs::read(file).unwrap()))
             .collect();
         self.owed.extend(self.on_server());
+        self.lies.stop();
+        self.plant.heal();
+        // Beyond the days that clocks which were ahead have written of: those of 400 days stay.
+        self.plant.pass(TimeDelta::days(12));
         // One to end the files, one to close, one to delete; rewritten ones once more.
-        for _ in 0..6 {
+        for _ in 0..8 {
             self.plant.next_day();
             self.plant.pass(TimeDelta::hours(12));
-            for machine in 0..MACHINES.len() {
-                self.plant.append(&self.plant.today_file(machine), 1);
+            for _ in 0..2 {
+                for machine in 0..MACHINES.len() {
+                    self.plant.log_lines(machine, 1);
+                }
+                self.poll(Hook::Nothing);
+                self.plant.uptime += FILE_QUIET;
+                self.deliver(Delivery::Confirmed, 0);
             }
-            self.poll(Hook::Nothing);
-            self.plant.uptime += FILE_QUIET;
-            self.deliver(Delivery::Confirmed, 0);
         }
         for (file, bytes) in before {
             let name = file.file_name().unwrap().to_str().unwrap();
-            if !lines_of(&bytes).is_empty() && !name.starts_with("2099") {
+            let last = day_of(name, &bytes);
+            let is_over = last.is_none_or(|day| day < self.plant.now.date() - Days::new(8));
+            if !lines_of(&bytes).is_empty() && is_over {
                 assert!(!file.exists(), "{name} is in central for days and still on the server");
             }
         }
@@ -303,17 +379,13 @@ impl History {
     }
 }
 
-fn machine_of(file: &std::path::Path) -> usize {
-    let folder = file.parent().unwrap().file_name().unwrap();
-    MACHINES.iter().position(|(name, _)| folder == *name).unwrap()
-}
-
 fn config(root: &std::path::Path) -> SourceConfig {
     let machine = |nom: &str| Machine { nom: nom.into(), type_cu: nom.into() };
     SourceConfig {
         name: "cu".into(),
         kind: SourceKind::Directory(root.to_owned()),
         delete: DeletePolicy::AfterSync,
+        delete_newest: DeletePolicy::Never,
         max_file_bytes: 1 << 20,
         folders: MACHINES.iter().map(|(folder, nom)| ((*folder).into(), machine(nom))).collect(),
         nominals: std::collections::BTreeMap::new(),

@@ -32,10 +32,34 @@ pub struct Plant {
     pub changed_at: BTreeMap<PathBuf, Duration>,
     /// The agent's running time.
     pub uptime: Duration,
+    /// By how much each machine's clock is ahead of the server's.
+    ahead: [TimeDelta; MACHINES.len()],
+    /// By how much the server's clock is ahead of the truth.
+    pub server_ahead: TimeDelta,
+    pub habits: Habits,
+    /// The file that each machine holds open.
+    open: [Option<OpenFile>; MACHINES.len()],
+}
+
+/// What machines and their server are like, all through a history.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Habits {
+    /// The machine opens its LOG once, and writes on into it wherever it went.
+    pub keeps_open: [bool; MACHINES.len()],
+    /// Files carry their machine's own time: the controller is the server, or a copy keeps times.
+    pub own_times: [bool; MACHINES.len()],
+}
+
+/// A file as its writer holds it.
+struct OpenFile {
+    /// The name that it was opened by.
+    name: PathBuf,
+    /// Where it is now; `None` once it has no name any more.
+    is_at: Option<PathBuf>,
 }
 
 impl Plant {
-    pub fn new() -> Self {
+    pub fn new(habits: Habits) -> Self {
         let memory = Path::new("/dev/shm");
         let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let root = tempfile::Builder::new().prefix("cu-plant-").tempdir_in(place).unwrap();
@@ -51,7 +75,48 @@ impl Plant {
             unnoticeable: BTreeSet::new(),
             changed_at: BTreeMap::new(),
             uptime: Duration::from_secs(100),
+            ahead: [TimeDelta::zero(); MACHINES.len()],
+            server_ahead: TimeDelta::zero(),
+            habits,
+            open: [const { None }; MACHINES.len()],
         }
+    }
+
+    /// The machine's clock is set: this much ahead of the truth, or right again.
+    pub fn set_clock(&mut self, machine: usize, ahead: TimeDelta) {
+        self.ahead[machine % MACHINES.len()] = ahead;
+    }
+
+    /// The machine is switched off and on: it opens its file by name again.
+    pub fn restart(&mut self, machine: usize) {
+        self.open[machine % MACHINES.len()] = None;
+    }
+
+    /// All clocks are right, and every machine opens its file by name again.
+    pub fn heal(&mut self) {
+        self.server_ahead = TimeDelta::zero();
+        self.ahead = [TimeDelta::zero(); MACHINES.len()];
+        self.open = [const { None }; MACHINES.len()];
+    }
+
+    fn clock_of(&self, file: &Path) -> NaiveDateTime {
+        self.now + self.ahead[machine_of(file)]
+    }
+
+    /// Where the machine writes to when it writes to `name`.
+    fn written_by_machine(&mut self, name: &Path, lines: usize) -> PathBuf {
+        let machine = machine_of(name);
+        if !self.habits.keeps_open[machine] {
+            return name.to_owned();
+        }
+        let open = self.open[machine].take().filter(|open| open.name == name);
+        let open = open
+            .unwrap_or_else(|| OpenFile { name: name.to_owned(), is_at: Some(name.to_owned()) });
+        let is_at = open.is_at.clone();
+        self.open[machine] = Some(open);
+        is_at.unwrap_or_else(|| {
+            panic!("{lines} lines are written into {}, which was deleted", name.display())
+        })
     }
 
     pub fn ftp_root(&self) -> PathBuf {
@@ -67,11 +132,13 @@ impl Plant {
     }
 
     pub fn today_file(&self, machine: usize) -> PathBuf {
-        self.folder(machine).join(format!("{}.LOG", self.now.format("%Y%m%d")))
+        let now = self.now + self.ahead[machine % MACHINES.len()];
+        self.folder(machine).join(format!("{}.LOG", now.format("%Y%m%d")))
     }
 
     pub fn second_file(&self, machine: usize) -> PathBuf {
-        self.folder(machine).join(format!("{}_B.LOG", self.now.format("%Y%m%d")))
+        let now = self.now + self.ahead[machine % MACHINES.len()];
+        self.folder(machine).join(format!("{}_B.LOG", now.format("%Y%m%d")))
     }
 
     pub fn future_file(&self, machine: usize) -> PathBuf {
@@ -103,15 +170,19 @@ impl Plant {
             self.now.date().checked_add_days(Days::new(1)).unwrap().and_hms_opt(5, 0, 0).unwrap();
     }
 
-    fn new_line(&mut self) -> String {
+    fn new_line(&mut self, file: &Path) -> String {
         self.next += 1;
-        format!("{}|@StukUitgevoerd: n{:06}.\n", self.now.format("%Y%m%d %H:%M:%S"), self.next)
+        let at = self.clock_of(file).format("%Y%m%d %H:%M:%S");
+        format!("{at}|@StukUitgevoerd: n{:06}.\n", self.next)
     }
 
     /// Writes the file's new content at the server's present time.
     fn write(&mut self, file: &Path, bytes: &[u8]) {
         self.pass(TimeDelta::seconds(1));
-        self.write_unseen(file, bytes, self.now);
+        let machine = machine_of(file);
+        let ahead =
+            if self.habits.own_times[machine] { self.ahead[machine] } else { self.server_ahead };
+        self.write_unseen(file, bytes, self.now + ahead);
     }
 
     fn write_unseen(&mut self, file: &Path, bytes: &[u8], at: NaiveDateTime) {
@@ -128,15 +199,29 @@ impl Plant {
         bytes.extend_from_slice(rest.as_bytes());
         for _ in 0..lines {
             self.pass(TimeDelta::seconds(40));
-            bytes.extend_from_slice(self.new_line().as_bytes());
+            bytes.extend_from_slice(self.new_line(file).as_bytes());
         }
         self.write(file, &bytes);
+    }
+
+    /// The machine writes some lines into today's file, wherever that is.
+    pub fn log_lines(&mut self, machine: usize, lines: usize) {
+        let file = self.today_file(machine);
+        let file = self.written_by_machine(&file, lines);
+        self.append(&file, lines);
+    }
+
+    /// Half a line of the machine.
+    pub fn log_half(&mut self, machine: usize, cut: usize) {
+        let file = self.today_file(machine);
+        let file = self.written_by_machine(&file, 1);
+        self.append_half(&file, cut);
     }
 
     /// Appends the beginning of a line; the rest comes with the next lines of the file.
     pub fn append_half(&mut self, file: &Path, cut: usize) {
         self.append(file, 0);
-        let line = self.new_line();
+        let line = self.new_line(file);
         let (half, rest) = line.split_at(1 + cut % (line.len() - 1));
         let mut bytes = fs::read(file).unwrap();
         bytes.extend_from_slice(half.as_bytes());
@@ -147,6 +232,7 @@ impl Plant {
     /// Goes on in the same file over midnight.
     pub fn write_over_midnight(&mut self, machine: usize) {
         let file = self.today_file(machine);
+        let file = self.written_by_machine(&file, 3);
         self.now = self.now.date().and_hms_opt(23, 59, 0).unwrap().max(self.now);
         self.append(&file, 3);
     }
@@ -162,7 +248,7 @@ impl Plant {
         }
         for _ in 0..lines {
             self.pass(TimeDelta::seconds(40));
-            bytes.extend_from_slice(self.new_line().as_bytes());
+            bytes.extend_from_slice(self.new_line(file).as_bytes());
         }
         self.write(file, &bytes);
     }
@@ -173,7 +259,7 @@ impl Plant {
             fs::read(file).unwrap().split_inclusive(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
         let from = from % (lines.len() + 1);
         for line in lines.iter_mut().skip(from).take(2) {
-            let new = self.new_line().into_bytes();
+            let new = self.new_line(file).into_bytes();
             if new.len() == line.len() {
                 *line = new;
                 self.unnoticeable.insert(self.next);
@@ -203,6 +289,11 @@ impl Plant {
         if let Some(rest) = self.halves.remove(file) {
             self.halves.insert(to.clone(), rest);
         }
+        for open in self.open.iter_mut().flatten() {
+            if open.is_at.as_deref() == Some(file) {
+                open.is_at = Some(to.clone());
+            }
+        }
         let changed = self.changed_at.remove(file).unwrap();
         self.changed_at.insert(to, changed);
     }
@@ -215,14 +306,36 @@ impl Plant {
         let file =
             if file.exists() { file.with_file_name(format!("copie {number}.LOG")) } else { file };
         self.write(&file, &bytes);
+        // Nobody writes it: where its time is not shown it is the file that was there.
+        self.changed_at.insert(file, Duration::ZERO);
+    }
+
+    /// A file that is there is copied to another name.
+    pub fn copy(&mut self, file: &Path, number: usize) {
+        let copy = file.with_file_name(format!("copie {number}.LOG"));
+        if !copy.exists() {
+            let bytes = fs::read(file).unwrap();
+            self.write(&copy, &bytes);
+        }
     }
 
     /// The agent deletes a file.
     pub fn note_gone(&mut self, file: &Path, bytes: Vec<u8>) {
+        for open in self.open.iter_mut().flatten() {
+            if open.is_at.as_deref() == Some(file) {
+                open.is_at = None;
+            }
+        }
         self.halves.remove(file);
         self.changed_at.remove(file);
         self.gone.push((file.to_owned(), bytes));
     }
+}
+
+/// Whose folder a file is in.
+pub fn machine_of(file: &Path) -> usize {
+    let folder = file.parent().unwrap().file_name().unwrap();
+    MACHINES.iter().position(|(name, _)| folder == *name).unwrap()
 }
 
 /// The complete lines of some bytes.

@@ -8,6 +8,7 @@ use cu_agent::source::{FolderListing, Source, SourceError, dir::DirectorySource}
 
 use super::{
     central::ModelCentral,
+    lies::{DeletionLie, Lies},
     plant::{Line, MACHINES, Plant, lines_of},
 };
 
@@ -40,6 +41,9 @@ pub struct Watched<'w> {
     pub file_quiet: Duration,
     pub handed: BTreeSet<(usize, Line)>,
     pub deleted: usize,
+    /// Something that was claimed in this poll is not so.
+    pub lied: bool,
+    pub lies: &'w mut Lies,
     reads: usize,
     steps: usize,
 }
@@ -50,10 +54,23 @@ impl<'w> Watched<'w> {
         central: &'w ModelCentral,
         hook: Hook,
         file_quiet: Duration,
+        lies: &'w mut Lies,
     ) -> Self {
         let inner = DirectorySource::new(plant.ftp_root());
         let handed = BTreeSet::new();
-        Self { inner, plant, central, hook, file_quiet, handed, deleted: 0, reads: 0, steps: 0 }
+        Self {
+            inner,
+            plant,
+            central,
+            hook,
+            file_quiet,
+            handed,
+            deleted: 0,
+            lied: false,
+            lies,
+            reads: 0,
+            steps: 0,
+        }
     }
 
     fn step(&mut self) {
@@ -81,16 +98,16 @@ impl<'w> Watched<'w> {
         // Time without power does not count; what was closed before a power cut stays closed.
         let quiet = self.plant.uptime.saturating_sub(self.plant.changed_at[&file]);
         assert!(quiet >= self.file_quiet, "{folder}/{name} is deleted after {quiet:?}");
-        let today = self.plant.now.date();
         let day = day_of(name, bytes).expect("a file without any date is not deleted");
         let folder_path = self.plant.ftp_root().join(folder);
         let has_later = fs::read_dir(folder_path).unwrap().any(|entry| {
             let entry = entry.unwrap();
             let other =
                 day_of(entry.file_name().to_str().unwrap(), &fs::read(entry.path()).unwrap());
-            other.is_some_and(|other| other > day && other <= today.succ_opt().unwrap())
+            other.is_some_and(|other| other > day)
         });
-        assert!(day < today || has_later, "{folder}/{name} is deleted on {today}");
+        let now = self.plant.now;
+        assert!(has_later, "{folder}/{name}, the machine's newest, is deleted at {now}");
     }
 }
 
@@ -98,7 +115,8 @@ fn machine_of(folder: &str) -> usize {
     MACHINES.iter().position(|(name, _)| *name == folder).unwrap()
 }
 
-fn day_of(name: &str, bytes: &[u8]) -> Option<NaiveDate> {
+/// The later of the day in the name and that of the last event.
+pub fn day_of(name: &str, bytes: &[u8]) -> Option<NaiveDate> {
     let parse = |text: &str| NaiveDate::parse_from_str(text, "%Y%m%d").ok();
     let text = std::str::from_utf8(bytes).unwrap();
     let of_events =
@@ -114,7 +132,11 @@ impl Source for Watched<'_> {
 
     fn list(&mut self, folder: &str) -> Result<FolderListing, SourceError> {
         self.step();
-        self.inner.list(folder)
+        let mut listing = self.inner.list(folder)?;
+        let lied = self.lies.about_listing(folder, &mut listing.entries);
+        self.lied |= lied;
+        self.lies.misled |= lied;
+        Ok(listing)
     }
 
     fn read(
@@ -142,6 +164,12 @@ impl Source for Watched<'_> {
             }
             _ => {}
         }
+        if let Some(lie) = self.lies.about_content() {
+            self.lied = true;
+            self.lies.misled = true;
+            let files = self.plant.files();
+            return lie.tell(&files, &file, offset, sink);
+        }
         let read = self.inner.read(folder, name, offset, sink)?;
         let bytes = fs::read(&file).unwrap();
         let handed = &bytes[offset as usize..];
@@ -153,16 +181,24 @@ impl Source for Watched<'_> {
 
     fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError> {
         self.step();
-        if self.hook == Hook::GrowBeforeSize {
+        let size = self.inner.size(folder, name)?;
+        let (told, lied) = self.lies.about_size(size);
+        self.lied |= lied;
+        // Growth behind the last question is nobody's to find.
+        if self.hook == Hook::GrowBeforeSize && told == size {
             let file = self.path(folder, name);
             self.plant.append(&file, 1);
+            return self.inner.size(folder, name);
         }
-        self.inner.size(folder, name)
+        Ok(told)
     }
 
     fn modified(&mut self, folder: &str, name: &str) -> Result<Option<NaiveDateTime>, SourceError> {
         self.step();
-        self.inner.modified(folder, name)
+        let time = self.inner.modified(folder, name)?;
+        let (time, lied) = self.lies.about_time(folder, name, time);
+        self.lied |= lied;
+        Ok(time)
     }
 
     fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError> {
@@ -170,6 +206,21 @@ impl Source for Watched<'_> {
         let file = self.path(folder, name);
         let bytes = fs::read(&file).unwrap();
         self.assert_may_go(folder, name, &bytes);
+        let refused = || SourceError::FileRefused {
+            folder: folder.into(),
+            name: name.into(),
+            answer: "550 no".into(),
+        };
+        match self.lies.about_deletion() {
+            None => {}
+            Some(DeletionLie::NotDone) => return Ok(()),
+            Some(DeletionLie::Refused) => return Err(refused()),
+            Some(DeletionLie::DoneAndRefused) => {
+                self.inner.delete(folder, name)?;
+                self.plant.note_gone(&file, bytes);
+                return Err(refused());
+            }
+        }
         self.inner.delete(folder, name)?;
         self.deleted += 1;
         self.plant.note_gone(&file, bytes);
