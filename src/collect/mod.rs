@@ -338,6 +338,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
             return Ok(Some(listed));
         }
         let newest = newest_log(&listed.entries).filter(|_| !source.lists_true_sizes());
+        let machine_id = buffer.machine_id(&self.machine.nom)?;
         for (at, entry) in listed.entries.iter().enumerate() {
             if self.watch.must_stop() {
                 break;
@@ -349,7 +350,9 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
             self.watch.progress(self.folder, at, listed.entries.len());
             let known = listed.known.get(&entry.name);
             let begun = self.watch.now();
-            let is_hint = newest == Some(at) && may_lag(known);
+            // A folder that changed hands is another machine's from its next growth on.
+            let is_own = known.is_some_and(|file| Some(file.machine_id) == machine_id);
+            let is_hint = newest == Some(at) && is_own && may_lag(known);
             match self.looked(entry, known) {
                 Look::Skip if is_hint => {
                     let (news, is_gone) = self.read_behind(buffer, source, entry, known)?;

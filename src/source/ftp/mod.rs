@@ -256,6 +256,10 @@ impl Source for FtpSource {
         .map_err(|fault| self.refused(folder, name, fault))
     }
 
+    fn lists_true_sizes(&self) -> bool {
+        false
+    }
+
     fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError> {
         self.check(folder)?;
         self.check(name)?;
