@@ -176,8 +176,21 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    fn secure(&mut self, script: &Script) -> io::Result<()> {
+        let stream = self.reader.get_ref().socket().try_clone()?;
+        self.reader = BufReader::new(match script.foreign_key {
+            Some(version) => Wire::with_a_foreign_key(stream, version),
+            None => Wire::secured(stream),
+        });
+        Ok(())
+    }
+
     fn serve(&mut self, already_open: usize) -> io::Result<()> {
         let script = self.script();
+        if script.implicit {
+            self.secure(&script)?;
+            self.is_private = true;
+        }
         if script.one_connection && already_open > 0 {
             return self.say("421 one connection at a time");
         }
@@ -239,8 +252,7 @@ impl<'a> Session<'a> {
         match verb {
             "AUTH" => {
                 self.say("234 go on")?;
-                let stream = self.reader.get_ref().socket().try_clone()?;
-                self.reader = BufReader::new(Wire::secured(stream));
+                self.secure(script)?;
             }
             "PBSZ" => self.say("200 fine")?,
             "PROT" => {
@@ -350,7 +362,7 @@ impl<'a> Session<'a> {
             Some(port) => TcpStream::connect(("127.0.0.1", port))?,
             None => self.passive.take().ok_or(io::ErrorKind::NotConnected)?.accept()?.0,
         };
-        if !self.is_private {
+        if !self.is_private || self.script().plain_data {
             return Ok(Wire::Plain(stream));
         }
         let mut wire = Wire::secured(stream);
