@@ -375,7 +375,7 @@ impl<'a> Session<'a> {
         let from = std::mem::take(&mut self.offset).min(bytes.len());
         let rest = &bytes[from..];
         let Some((length, last_answer)) = &script.cut else {
-            self.send(script, rest)?;
+            self.send(script, rest, "SENT")?;
             return Ok(true);
         };
         self.say("150 here it comes")?;
@@ -405,7 +405,7 @@ impl<'a> Session<'a> {
             None => self.listing(script, verb),
         };
         if !script.quirks.endless {
-            return self.send(script, &text);
+            return self.send(script, &text, if self.here.is_empty() { "" } else { "LISTED" });
         }
         self.say("150 here it comes")?;
         let mut data = self.data()?;
@@ -416,7 +416,7 @@ impl<'a> Session<'a> {
     }
 
     /// Bytes over a data connection, with the words around them.
-    fn send(&mut self, script: &Script, bytes: &[u8]) -> io::Result<()> {
+    fn send(&mut self, script: &Script, bytes: &[u8], what: &str) -> io::Result<()> {
         let quirks = &script.quirks;
         if quirks.begin == Begin::Usual {
             self.say("150 here it comes")?;
@@ -424,6 +424,11 @@ impl<'a> Session<'a> {
         let mut data = self.data()?;
         if quirks.drip.as_deref() == Some("DATA") {
             drip(&mut data, bytes)?;
+        }
+        if quirks.drip.as_deref() == Some(what) {
+            let (first, rest) = bytes.split_at(bytes.len() / 2);
+            data.write_all(first)?;
+            drip(&mut data, rest)?;
         }
         data.write_all(bytes)?;
         if quirks.reset {
@@ -494,9 +499,10 @@ impl<'a> Session<'a> {
 
 /// One byte now and then, for longer than anybody waits.
 fn drip(stream: &mut Wire, bytes: &[u8]) -> io::Result<()> {
+    let every = Duration::from_millis(fastrand::u64(3..40));
     for byte in bytes.iter().cycle() {
         stream.write_all(&[*byte])?;
-        thread::park_timeout(Duration::from_millis(20));
+        thread::park_timeout(every);
     }
     Ok(())
 }
