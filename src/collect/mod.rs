@@ -101,6 +101,7 @@ const MOST_WAITING: usize = 1000;
 #[derive(Debug, Default)]
 pub struct SourceMemory {
     folders: Option<Vec<String>>,
+    told_root_refused: bool,
     /// File (the buffer's id) -> running time at which the source refused to delete it, or said that
     /// it had and shows it all the same.
     kept_by_source: BTreeMap<i64, Duration>,
@@ -157,6 +158,14 @@ fn collect_within(
             if memory.folders.as_ref() != Some(&found) {
                 journal::folders(&config.name, &found, &config.folders);
                 memory.folders = Some(found);
+            }
+            memory.told_root_refused = false;
+        }
+        // The server answers, and what is mapped is asked for by its name: each folder tells what it is.
+        Err(error @ SourceError::List { .. }) => {
+            memory.folders = None;
+            if !std::mem::replace(&mut memory.told_root_refused, true) {
+                journal::root_refused(&config.name, &error);
             }
         }
         Err(error) => {
@@ -320,7 +329,6 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
                 return Ok(None);
             }
         };
-        self.report.folders_found += 1;
         entries.retain(|entry| is_log(&entry.name));
         entries = entries.into_iter().map(Entry::bounded).collect();
         entries.sort_by(|one, other| one.name.cmp(&other.name));

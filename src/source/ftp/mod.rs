@@ -17,6 +17,7 @@ mod login;
 mod months;
 mod names;
 mod pace;
+mod public_key;
 pub mod reply;
 mod socket;
 mod tls;
