@@ -11,8 +11,9 @@ use std::{
 use chrono::NaiveDateTime;
 
 use super::{
-    FolderCycle, Listed, Outcome, SourceMemory,
+    SourceMemory,
     decide::{Dates, day_in_name, is_over, is_unchanged},
+    folder::{FolderCycle, Listed, Outcome},
     keep::close,
     reading::{ReadError, Reading, is_still_what_is_kept},
     witness::{
