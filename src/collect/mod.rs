@@ -28,6 +28,7 @@ use crate::{
 mod claims;
 mod compute;
 mod decide;
+mod deletion;
 mod departure;
 mod folder;
 mod import;
