@@ -231,6 +231,7 @@ pub(super) fn newer_of<'l>(
     listed: &'l Listed,
 ) -> Option<(&'l Entry, &'l FileProgress)> {
     let name = witnesses.newer.as_ref()?;
-    let entry = listed.entries.iter().find(|entry| entry.name == *name)?;
+    let at = listed.entries.binary_search_by(|entry| entry.name.cmp(name)).ok()?;
+    let entry = &listed.entries[at];
     Some((entry, listed.known.get(name)?))
 }

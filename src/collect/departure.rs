@@ -12,12 +12,12 @@ use chrono::NaiveDateTime;
 
 use super::{
     SourceMemory,
-    decide::{Dates, day_in_name, is_over, is_unchanged},
+    decide::{Dates, LatestOfDays, day_in_name, is_over, is_unchanged},
     deletion::newer_of,
     folder::{FolderCycle, Listed, Outcome},
     keep::close,
     reading::Reading,
-    witness::{Dated, LatestTwo, Log, SeenTime, Terms, implausible, may_go, server_time},
+    witness::{Dated, Folder, LatestTwo, Log, SeenTime, Terms, implausible, may_go, server_time},
 };
 use crate::{
     buffer::{Buffer, BufferError, FileProgress, FileState},
@@ -166,6 +166,8 @@ impl FolderCycle<'_, '_> {
         let logs = self.logs(&days, listed);
         self.tell_implausible(&logs, times);
         let dates: Vec<Dates> = logs.iter().map(Dates::of).collect();
+        let days = LatestOfDays::of(&dates);
+        let folder = Folder::of(&logs);
         let server_time = server_time(&logs, &times.of_folders, times.limit);
         let day_start = self.settings.options.day_start;
         let newest_may_go = self.config.delete_newest == DeletePolicy::AfterSync;
@@ -179,12 +181,12 @@ impl FolderCycle<'_, '_> {
             match file.state {
                 FileState::Growing
                     if is_unchanged(entry, file)
-                        && is_over(*own, &dates, times.newest, day_start) =>
+                        && is_over(*own, &days, times.newest, day_start) =>
                 {
                     self.close_when_quiet(buffer, source, entry, file, &mut ends)?;
                 }
                 FileState::Closed if is_unchanged(entry, file) && may_delete => {
-                    if let Ok(witnesses) = may_go(log, &logs, server_time, terms) {
+                    if let Ok(witnesses) = may_go(log, &folder, server_time, terms) {
                         let newer = newer_of(&witnesses, listed);
                         self.delete(buffer, source, entry, file, newer, &witnesses)?;
                     }
@@ -193,7 +195,7 @@ impl FolderCycle<'_, '_> {
                     let last_event = buffer.confirmed_days(file.id)?.last().copied();
                     let log = Log { last_event, ..log.clone() };
                     if self.is_to_be_deleted_again(file)
-                        && let Ok(witnesses) = may_go(&log, &logs, server_time, terms)
+                        && let Ok(witnesses) = may_go(&log, &folder, server_time, terms)
                     {
                         let newer = newer_of(&witnesses, listed);
                         self.delete(buffer, source, entry, file, newer, &witnesses)?;

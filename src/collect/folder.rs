@@ -28,7 +28,10 @@ use crate::{
 };
 
 /// What is known of a file takes more than a short file's bytes: so many files are made durable at once.
-const MOST_WAITING: usize = 1000;
+///
+/// Each time the days they are of are computed from all of their files, so a day of a hundred thousand
+/// files should not take many times.
+const MOST_WAITING: usize = 5000;
 
 /// A folder as its source shows it, and what the buffer knows of its files after reading.
 pub(super) struct Listed {
@@ -146,7 +149,9 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
             return Ok(Some(listed));
         }
         let newest = newest_log(&listed.entries).filter(|_| !source.lists_true_sizes());
+        let mut waiting_bytes = bytes_of(waiting);
         for (at, entry) in listed.entries.iter().enumerate() {
+            let waiting_before = waiting.len();
             if self.watch.must_stop() {
                 break;
             }
@@ -207,8 +212,10 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
                     }
                 }
             }
-            if bytes_of(waiting) >= self.settings.batch_bytes || waiting.len() >= MOST_WAITING {
+            waiting_bytes += bytes_of(&waiting[waiting_before..]);
+            if waiting_bytes >= self.settings.batch_bytes || waiting.len() >= MOST_WAITING {
                 self.keep_all(buffer, waiting)?;
+                waiting_bytes = 0;
             }
         }
         Ok(Some(listed))
