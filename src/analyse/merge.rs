@@ -9,7 +9,7 @@
 use std::{
     borrow::Cow,
     cmp::Ordering,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
 };
 
 use crate::{analyse::Part, parse::Event};
@@ -69,17 +69,25 @@ fn order_of_parts(a: &[Event<'_>], b: &[Event<'_>]) -> Ordering {
 fn merged<'t>(parts: &[Cow<'_, [Event<'t>]>]) -> Vec<Event<'t>> {
     let mut union = Vec::with_capacity(parts.iter().map(|part| part.len()).max().unwrap_or(0));
     let mut rests: Vec<&[Event<'t>]> = parts.iter().map(|part| &part[..]).collect();
-    let mut runs: Vec<&[Event<'t>]> = Vec::with_capacity(parts.len());
-    while let Some(second) = rests.iter().filter_map(|rest| rest.first()).map(|e| e.seconds).min() {
-        for rest in &mut rests {
+    // Second -> the parts whose next line is of it: a day may have a hundred thousand parts, and a look
+    // at each of them second by second would take hours.
+    let mut next: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+    for (index, rest) in rests.iter().enumerate() {
+        next.entry(rest[0].seconds).or_default().push(index);
+    }
+    let mut runs: Vec<&[Event<'t>]> = Vec::new();
+    while let Some((second, mut indexes)) = next.pop_first() {
+        indexes.sort_unstable();
+        for index in indexes {
+            let rest = rests[index];
             let run = rest.iter().take_while(|event| event.seconds == second).count();
             let (run, behind) = rest.split_at(run);
-            *rest = behind;
-            if !run.is_empty() {
-                runs.push(run);
+            rests[index] = behind;
+            runs.push(run);
+            if let Some(event) = behind.first() {
+                next.entry(event.seconds).or_default().push(index);
             }
         }
-        rests.retain(|rest| !rest.is_empty());
         add_second(&mut union, &runs);
         runs.clear();
     }
@@ -91,22 +99,57 @@ fn add_second<'t>(union: &mut Vec<Event<'t>>, runs: &[&[Event<'t>]]) {
     if let [run] = runs {
         return union.extend_from_slice(run);
     }
-    let is_within_another = |(index, run): &(usize, &&[Event<'t>])| {
-        let mut others = runs.iter().enumerate();
-        others.any(|(other_index, other)| {
-            let is_first_of_equals = other.len() > run.len() || other_index < *index;
-            is_first_of_equals && other_index != *index && holds(other, run)
-        })
-    };
+    let is_few = runs.len() <= FEW_RUNS;
     let mut lines: Vec<Event<'t>> = Vec::new();
-    for (_, run) in runs.iter().enumerate().filter(|run| !is_within_another(run)) {
-        if lines.is_empty() {
-            lines.extend_from_slice(run);
-        } else {
+    let mut known = HashSet::new();
+    for run in beyond_the_others(runs) {
+        let may_share = is_few || run.iter().any(|event| known.contains(&event.content()));
+        if may_share && !lines.is_empty() {
             lines = woven(&lines, run);
+        } else {
+            lines.extend_from_slice(run);
+        }
+        if !is_few {
+            known.extend(run.iter().map(Event::content));
         }
     }
     union.append(&mut lines);
+}
+
+/// So many runs of a second are compared each with each; of more, only those that share a line.
+const FEW_RUNS: usize = 8;
+
+/// The runs that no other one holds; of equal ones the first.
+fn beyond_the_others<'e, 't>(runs: &[&'e [Event<'t>]]) -> Vec<&'e [Event<'t>]> {
+    let is_within = |index: usize, run: &[Event<'t>], other_index: usize| {
+        let other = runs[other_index];
+        let is_first_of_equals = other.len() > run.len() || other_index < index;
+        is_first_of_equals && other_index != index && holds(other, run)
+    };
+    let mut holders: HashMap<_, Vec<usize>> = HashMap::new();
+    if runs.len() > FEW_RUNS {
+        for (index, run) in runs.iter().enumerate() {
+            for event in *run {
+                let of_line = holders.entry(event.content()).or_default();
+                if of_line.last() != Some(&index) {
+                    of_line.push(index);
+                }
+            }
+        }
+    }
+    let mut beyond = Vec::new();
+    for (index, run) in runs.iter().enumerate() {
+        // What holds the run holds its rarest line.
+        let of_lines = run.iter().filter_map(|event| holders.get(&event.content()));
+        let is_within_another = match of_lines.min_by_key(|of_line| of_line.len()) {
+            Some(others) => others.iter().any(|other| is_within(index, run, *other)),
+            None => (0..runs.len()).any(|other| is_within(index, run, other)),
+        };
+        if !is_within_another {
+            beyond.push(*run);
+        }
+    }
+    beyond
 }
 
 /// Whether `run` has every line of `part` at least as often.
@@ -166,6 +209,8 @@ fn woven<'t>(lines: &[Event<'t>], run: &[Event<'t>]) -> Vec<Event<'t>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use chrono::{NaiveDate, TimeDelta};
 
     use super::*;
@@ -213,6 +258,41 @@ mod tests {
             parts.reverse();
             assert_eq!(union_of(&parts), expected, "{parts:?}");
         }
+    }
+
+    #[test]
+    fn very_many_parts_come_to_what_a_few_do() {
+        // More runs of one second than are compared each with each.
+        let parts =
+            ["1:ab", "1:b", "1:c", "1:d", "1:e", "1:f", "1:g", "1:h", "1:ha", "1:c", "1:zz"];
+        let found = union_of(&parts);
+        let mut letters: Vec<char> = found.trim_start_matches("1:").chars().collect();
+        letters.sort_unstable();
+        assert_eq!(letters, "abcdefghzz".chars().collect::<Vec<_>>());
+        let mut turned = parts.to_vec();
+        turned.reverse();
+        assert_eq!(union_of(&turned), found);
+    }
+
+    #[test]
+    fn forty_thousand_parts_of_one_second_and_of_all_seconds_are_merged_in_a_moment() {
+        let begin = Instant::now();
+        for of_second in [true, false] {
+            let logs: Vec<Vec<u8>> = (0..40_000)
+                .map(|number| {
+                    let at = if of_second { 0 } else { number % 3600 };
+                    let time = format!("20250603 05:{:02}:{:02}", at / 60, at % 60);
+                    format!("{time}|@StukUitgevoerd: {number}\n").into_bytes()
+                })
+                .collect();
+            let texts: Vec<Text<'_>> = logs.iter().map(|log| Text::new(log)).collect();
+            let parsed: Vec<_> = texts.iter().map(|text| parse(text, &Words::default())).collect();
+            let day = NaiveDate::from_ymd_opt(2025, 6, 3).unwrap();
+            let parts: Vec<_> =
+                parsed.iter().map(|p| part_of_day(&p.events, day, TimeDelta::zero())).collect();
+            assert_eq!(union(&parts).len(), 40_000);
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     }
 
     #[test]

@@ -18,6 +18,7 @@ use rusqlite::{
 
 mod alarms;
 mod damage;
+mod dates;
 mod details;
 mod error;
 mod files;
@@ -37,8 +38,9 @@ mod turns;
 mod versions;
 
 pub use damage::SetAside;
+pub use dates::DatedFile;
 pub use error::BufferError;
-pub use files::{DatedFile, FileProgress, FileState, FileTally, HeldFile, OTHER_NAMES, QuietMark};
+pub use files::{FileProgress, FileState, FileTally, HeldFile, OTHER_NAMES, QuietMark};
 pub use judged::{Judged, StoredDay};
 pub use link::{CENTRAL, LinkState};
 pub use lock::StateLock;

@@ -79,22 +79,29 @@ impl Batch<'_> {
             .during("look up a day's files", self.path)
     }
 
-    /// Bytes of all files but `file_id` that hold events of a (machine, day) so far.
-    pub fn bytes_of_day(
-        &self,
-        machine_id: i64,
-        day: Day,
-        file_id: i64,
-    ) -> Result<u64, BufferError> {
+    /// Bytes of all files that hold events of a (machine, day) so far.
+    pub fn bytes_of_day(&self, machine_id: i64, day: Day) -> Result<u64, BufferError> {
         self.transaction
             .prepare_cached(
                 "SELECT coalesce(sum(f.consumed_bytes), 0)
                  FROM session s JOIN file_session fs ON fs.session_id = s.id
                  JOIN log_file f ON f.id = fs.file_id
-                 WHERE s.machine_id = ?1 AND s.day = ?2 AND f.id <> ?3",
+                 WHERE s.machine_id = ?1 AND s.day = ?2",
+            )
+            .and_then(|mut select| select.query_row(params![machine_id, day], |row| row.get(0)))
+            .during("look up a day's files", self.path)
+    }
+
+    /// Whether a file holds events of a (machine, day) so far.
+    pub fn feeds(&self, file_id: i64, machine_id: i64, day: Day) -> Result<bool, BufferError> {
+        self.transaction
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM session s
+                     JOIN file_session fs ON fs.session_id = s.id AND fs.file_id = ?1
+                 WHERE s.machine_id = ?2 AND s.day = ?3)",
             )
             .and_then(|mut select| {
-                select.query_row(params![machine_id, day, file_id], |row| row.get(0))
+                select.query_row(params![file_id, machine_id, day], |row| row.get(0))
             })
             .during("look up a day's files", self.path)
     }

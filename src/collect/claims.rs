@@ -3,8 +3,8 @@
 //! size alone.
 
 use super::{
-    FolderCycle, Outcome,
     decide::{IDLE_CHANGES, Look, look, may_lag},
+    folder::{FolderCycle, Outcome},
     reading::Reading,
 };
 use crate::{

@@ -1,6 +1,6 @@
 //! What to do with a file that a listing shows, and when a file is complete. Pure.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, ops::Bound, time::Duration};
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
@@ -159,12 +159,48 @@ pub fn day_in_name(name: &str) -> Option<Day> {
 /// Where no server time is known, how much later a file may claim to be and still be believed.
 const BELIEVABLE_WITHOUT_TIMES: TimeDelta = TimeDelta::days(31);
 
+/// The files of a folder by their days: whether a later one exists is looked up and not searched for,
+/// because a folder may hold a hundred thousand.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LatestOfDays(BTreeMap<Day, Latest>);
+
+/// The files of one day.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Latest {
+    modified: Option<NaiveDateTime>,
+    /// One of them has no time.
+    has_timeless: bool,
+}
+
+impl LatestOfDays {
+    pub fn of(files: &[Dates]) -> Self {
+        let mut days: BTreeMap<Day, Latest> = BTreeMap::new();
+        for file in files {
+            let Some(day) = file.day else { continue };
+            let latest = days.entry(day).or_default();
+            latest.modified = latest.modified.max(file.modified);
+            latest.has_timeless |= file.modified.is_none();
+        }
+        Self(days)
+    }
+
+    /// Whether there is a file of a day after `day`, up to `last`, that may have been written after
+    /// `modified`.
+    fn has_later(&self, day: Day, last: Day, modified: Option<NaiveDateTime>) -> bool {
+        if last <= day {
+            return false;
+        }
+        let mut later = self.0.range((Bound::Excluded(day), Bound::Included(last)));
+        later.any(|(_, latest)| latest.has_timeless || latest.modified >= modified)
+    }
+}
+
 /// Whether a file's day seems over: by a later file of its folder, or by the newest time that the
 /// server itself has put on any file. The gateway's clock has no say. This closes a file, which is
 /// undone when it grows; what a deletion rests on is [`super::witness`].
 pub fn is_over(
     file: Dates,
-    others: &[Dates],
+    others: &LatestOfDays,
     newest_server_time: Option<NaiveDateTime>,
     day_start: TimeDelta,
 ) -> bool {
@@ -175,28 +211,27 @@ pub fn is_over(
     if passed_everywhere.is_some_and(|at| at.date() > day) {
         return true;
     }
-    others.iter().any(|other| {
-        let later_by_day = other.day.is_some_and(|other_day| {
-            // A file that claims a day the server itself has not reached says nothing.
-            let believable = match server_day {
-                Some(server_day) => {
-                    server_day.succ_opt().is_none_or(|tomorrow| other_day <= tomorrow)
-                }
-                None => other_day.signed_duration_since(day) <= BELIEVABLE_WITHOUT_TIMES,
-            };
-            other_day > day && believable
-        });
-        let later_by_time = match (other.modified, file.modified) {
-            (Some(other), Some(own)) => other >= own,
-            _ => true,
-        };
-        later_by_day && later_by_time
-    })
+    // A file that claims a day the server itself has not reached says nothing.
+    let last = match server_day {
+        Some(server_day) => server_day.succ_opt(),
+        None => day.checked_add_signed(BELIEVABLE_WITHOUT_TIMES),
+    };
+    others.has_later(day, last.unwrap_or(Day::MAX), file.modified)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As [`super::is_over`], with the other files one by one.
+    fn is_over(
+        file: Dates,
+        others: &[Dates],
+        newest_server_time: Option<NaiveDateTime>,
+        day_start: TimeDelta,
+    ) -> bool {
+        super::is_over(file, &LatestOfDays::of(others), newest_server_time, day_start)
+    }
 
     fn at(text: &str) -> NaiveDateTime {
         NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M").unwrap()

@@ -2,7 +2,7 @@
 //! files in one transaction.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     time::Duration,
 };
 
@@ -93,6 +93,8 @@ struct Added<'b> {
     at_hand: AtHand<'b>,
     /// Bytes that this batch adds to a day.
     bytes: BTreeMap<Day, u64>,
+    /// Bytes of a day before this batch: summed up once, for a day may have tens of thousands of files.
+    before: BTreeMap<Day, u64>,
 }
 
 fn keep_one(
@@ -128,7 +130,7 @@ fn keep_one(
         }
     }
     let whole_bytes = file.consumed_bytes.saturating_add(own_bytes);
-    if let Some(refusal) = refusal(batch, origin, &file, whole_bytes, &read.days, &added.bytes)? {
+    if let Some(refusal) = refusal(batch, origin, &file, whole_bytes, &read.days, added)? {
         reading.refuse(&mut file, refusal);
         batch.save_progress(&file, None)?;
         return Ok(Kept { file, bytes: 0, events: 0, rejected: 0 });
@@ -190,14 +192,20 @@ fn refusal(
     file: &FileProgress,
     own_bytes: u64,
     days: &BTreeSet<Day>,
-    added: &BTreeMap<Day, u64>,
+    added: &mut Added<'_>,
 ) -> Result<Option<String>, BufferError> {
     if days.len() > MOST_DAYS {
         return Ok(Some(too_many_days(days.len())));
     }
     for day in days {
-        let others = batch.bytes_of_day(file.machine_id, *day, file.id)?;
-        let others = others.saturating_add(added.get(day).copied().unwrap_or(0));
+        let before = match added.before.entry(*day) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => *unknown.insert(batch.bytes_of_day(file.machine_id, *day)?),
+        };
+        let is_own = file.consumed_bytes > 0 && batch.feeds(file.id, file.machine_id, *day)?;
+        let own_before = if is_own { file.consumed_bytes } else { 0 };
+        let others = before.saturating_sub(own_before);
+        let others = others.saturating_add(added.bytes.get(day).copied().unwrap_or(0));
         let together = own_bytes.saturating_add(others);
         if others > 0 && together > origin.max_file_bytes {
             return Ok(Some(day_too_large(*day, together, origin.max_file_bytes)));

@@ -17,18 +17,20 @@ use chrono::NaiveDateTime;
 
 use crate::{
     analyse,
-    buffer::{Buffer, BufferError, FileProgress, FileState},
+    buffer::{Buffer, BufferError, FileProgress},
     config::{Nominal, SourceConfig},
     journal,
-    model::{Limits, Machine, TroubleKind},
+    model::{Limits, Machine},
     parse::Words,
-    source::{Entry, Source, SourceError},
+    source::{Source, SourceError},
 };
 
 mod claims;
 mod compute;
 mod decide;
+mod deletion;
 mod departure;
+mod folder;
 mod import;
 mod intake;
 mod judge;
@@ -49,11 +51,9 @@ pub use report::SourceReport;
 pub use trouble::{FolderReport, TroubleNews, Troubles, news};
 pub use witness::{Implausible, implausible_files};
 
-use decide::{Look, is_log, may_lag, newest_log};
+use folder::{FolderCycle, Listed};
 use keep::{Kept, Origin, Waiting, keep};
 use pace::{Budget, PacedSource, PacedWatch, in_turn};
-use reading::{ReadError, Reading, Request, Target, known, read_file};
-use room::{Room, make_room};
 use witness::SeenTime;
 
 /// What of the configuration collecting depends on, for all sources.
@@ -93,9 +93,6 @@ pub trait Watch {
 /// What a folder brought and is not more than this waits for the other folders', so that a poll of
 /// machines at work is one transaction: each one costs a card several pages of its own.
 const TOGETHER_BYTES: usize = 64 << 10;
-
-/// What is known of a file takes more than a short file's bytes: so many files are made durable at once.
-const MOST_WAITING: usize = 1000;
 
 /// What is remembered of a source from one cycle to the next, so that the log says a thing once.
 #[derive(Debug, Default)]
@@ -231,272 +228,6 @@ fn collect_within(
     Ok(report)
 }
 
-/// A folder as its source shows it, and what the buffer knows of its files after reading.
-struct Listed {
-    entries: Vec<Entry>,
-    known: BTreeMap<String, FileProgress>,
-    /// Nothing was read since `known` was.
-    is_current: bool,
-    /// Times asked one by one, where the listing has none.
-    asked: BTreeMap<String, NaiveDateTime>,
-    /// Names of known files that brought more lines in this look.
-    grew: BTreeSet<String>,
-}
-
-impl Listed {
-    fn time_of(&self, entry: &Entry) -> Option<NaiveDateTime> {
-        entry.modified.or_else(|| self.asked.get(&entry.name).copied())
-    }
-
-    fn bring_up_to_date(
-        &mut self,
-        buffer: &Buffer,
-        source: &str,
-        folder: &str,
-    ) -> Result<(), BufferError> {
-        if !std::mem::replace(&mut self.is_current, true) {
-            // Twenty thousand files need not be in memory twice.
-            self.known.clear();
-            self.known = known(buffer, source, folder, &self.entries)?;
-        }
-        Ok(())
-    }
-}
-
-/// One folder's part of a cycle.
-struct FolderCycle<'c, 'r> {
-    config: &'c SourceConfig,
-    settings: &'c Settings,
-    watch: &'c dyn Watch,
-    folder: &'c str,
-    machine: &'c Machine,
-    report: &'r mut SourceReport,
-    memory: &'r mut SourceMemory,
-    /// Newer LOGs (the buffer's ids) that were read once more in this look, and whether they are what
-    /// was read of them.
-    confirmed_newer: BTreeMap<i64, bool>,
-}
-
-impl<'c, 'r> FolderCycle<'c, 'r> {
-    fn new(
-        config: &'c SourceConfig,
-        settings: &'c Settings,
-        watch: &'c dyn Watch,
-        (folder, machine): (&'c str, &'c Machine),
-        report: &'r mut SourceReport,
-        memory: &'r mut SourceMemory,
-    ) -> Self {
-        let confirmed_newer = BTreeMap::new();
-        Self { config, settings, watch, folder, machine, report, memory, confirmed_newer }
-    }
-
-    fn origin(&self) -> Origin<'c> {
-        Origin {
-            source: &self.config.name,
-            folder: self.folder,
-            machine: self.machine,
-            max_file_bytes: self.config.max_file_bytes,
-        }
-    }
-
-    fn waiting(&self, reading: Reading, begun: Duration) -> Waiting<'c> {
-        Waiting { origin: self.origin(), reading, begun }
-    }
-
-    /// Reads what is new and puts it among what waits to be made durable; returns the folder as
-    /// listed, `None` where it could not be.
-    fn read_new(
-        &mut self,
-        buffer: &mut Buffer,
-        source: &mut dyn Source,
-        waiting: &mut Vec<Waiting<'c>>,
-    ) -> Result<Option<Listed>, BufferError> {
-        let mut entries = match source.list(self.folder) {
-            Ok(listing) => {
-                self.report.folder(self.folder).unread = listing.unread;
-                listing.entries
-            }
-            Err(error @ SourceError::FolderMissing { .. }) => {
-                self.folder_failed(TroubleKind::FolderMissing, &error);
-                return Ok(None);
-            }
-            Err(error) if error.concerns_one_file() => {
-                self.folder_failed(TroubleKind::FolderNotListed, &error);
-                return Ok(None);
-            }
-            Err(error) => {
-                self.report.error = Some(error);
-                return Ok(None);
-            }
-        };
-        entries.retain(|entry| is_log(&entry.name));
-        entries = entries.into_iter().map(Entry::bounded).collect();
-        entries.sort_by(|one, other| one.name.cmp(&other.name));
-        self.report.files_listed += entries.len() as u64;
-        self.note_listed(&entries);
-        let known = known(buffer, &self.config.name, self.folder, &entries)?;
-        let mut listed = Listed {
-            entries,
-            known,
-            is_current: true,
-            asked: BTreeMap::new(),
-            grew: BTreeSet::new(),
-        };
-        if !self.has_room(buffer)? {
-            return Ok(Some(listed));
-        }
-        let newest = newest_log(&listed.entries).filter(|_| !source.lists_true_sizes());
-        let machine_id = buffer.machine_id(&self.machine.nom)?;
-        for (at, entry) in listed.entries.iter().enumerate() {
-            if self.watch.must_stop() {
-                break;
-            }
-            if self.watch.leaves_the_rest() {
-                self.report.goes_on = true;
-                break;
-            }
-            self.watch.progress(self.folder, at, listed.entries.len());
-            let known = listed.known.get(&entry.name);
-            let begun = self.watch.now();
-            // A folder that changed hands is another machine's from its next growth on.
-            let is_own = known.is_some_and(|file| Some(file.machine_id) == machine_id);
-            let is_hint = newest == Some(at) && is_own && may_lag(known);
-            match self.looked(entry, known) {
-                Look::Skip if is_hint => {
-                    let (news, is_gone) = self.read_behind(buffer, source, entry, known)?;
-                    if let Some(reading) = news {
-                        listed.is_current = false;
-                        if known.is_some_and(|file| departure::shows_growth(&reading, file)) {
-                            listed.grew.insert(entry.name.clone());
-                        }
-                        waiting.push(self.waiting(reading, begun.uptime));
-                    }
-                    if is_gone {
-                        break;
-                    }
-                }
-                Look::Skip => {
-                    if known.is_some_and(|file| file.state == FileState::Refused) {
-                        self.report.folder(self.folder).files_without_bytes += 1;
-                    }
-                    continue;
-                }
-                Look::Refuse(refusal) => {
-                    listed.is_current = false;
-                    let target = match known {
-                        Some(file) => Target::Known(file.clone()),
-                        None => Target::New(entry.name.clone()),
-                    };
-                    let refused = Reading::refused(target, entry, refusal);
-                    waiting.push(self.waiting(refused, begun.uptime));
-                }
-                action => {
-                    listed.is_current = false;
-                    let resume = action == Look::Resume;
-                    match self.read(buffer, source, entry, known, resume, false)? {
-                        Outcome::Read(reading) => {
-                            self.note_idle_change(entry, known, reading.as_ref());
-                            if let (Some(reading), Some(file)) = (&reading, known)
-                                && departure::shows_growth(reading, file)
-                            {
-                                listed.grew.insert(entry.name.clone());
-                            }
-                            waiting.extend(reading.map(|read| self.waiting(read, begun.uptime)));
-                        }
-                        Outcome::SourceGone(reading) => {
-                            waiting.extend(reading.map(|read| self.waiting(read, begun.uptime)));
-                            break;
-                        }
-                    }
-                }
-            }
-            if bytes_of(waiting) >= self.settings.batch_bytes || waiting.len() >= MOST_WAITING {
-                self.keep_all(buffer, waiting)?;
-            }
-        }
-        Ok(Some(listed))
-    }
-
-    /// Whether more may be read; what central holds makes room first.
-    fn has_room(&mut self, buffer: &mut Buffer) -> Result<bool, BufferError> {
-        match make_room(buffer, self.settings.max_buffer_bytes)? {
-            Room::Enough => {}
-            Room::Made(spared) => journal::made_room(spared.files, spared.sessions),
-            Room::None => {
-                self.report.at_cap = true;
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    fn read(
-        &mut self,
-        buffer: &mut Buffer,
-        source: &mut dyn Source,
-        entry: &Entry,
-        known: Option<&FileProgress>,
-        resume: bool,
-        complete: bool,
-    ) -> Result<Outcome, BufferError> {
-        // A file that was another machine's is read whole for this one: the folder has changed hands.
-        let machine_id = buffer.machine_id(&self.machine.nom)?;
-        let known = known.filter(|file| Some(file.machine_id) == machine_id);
-        let request = Request {
-            folder: self.folder,
-            entry,
-            known,
-            resume,
-            complete,
-            max_file_bytes: self.config.max_file_bytes,
-            part_bytes: self.settings.batch_bytes,
-        };
-        let moment = self.watch.now();
-        let mut keep_part = |buffer: &mut Buffer, part: Reading| {
-            let begun = Instant::now();
-            let now = self.watch.now();
-            let part = self.waiting(part, now.uptime);
-            let (kept, changed) = keep(buffer, &[part], self.settings, &now.wall)?;
-            self.report.keep_time += begun.elapsed();
-            self.report.sessions_changed += changed;
-            let kept = kept.into_iter().next().expect("one reading gives one progress");
-            self.report.bytes += kept.bytes;
-            self.report.events += kept.events;
-            self.report.rejected += kept.rejected;
-            Ok(kept.file)
-        };
-        match read_file(source, buffer, &request, &moment, &mut keep_part) {
-            Ok((reading, None)) => Ok(Outcome::Read(reading)),
-            Ok((reading, Some(error))) => {
-                self.file_failed(&entry.name, &error, reading.is_some());
-                if error.concerns_one_file() {
-                    return Ok(Outcome::Read(reading));
-                }
-                self.report.error = Some(error);
-                Ok(Outcome::SourceGone(reading))
-            }
-            Err(ReadError::Buffer(error)) if error.concerns_data() => {
-                self.report.files_failed += 1;
-                journal::file_failed(&self.config.name, self.folder, &entry.name, &error);
-                Ok(Outcome::Read(None))
-            }
-            Err(ReadError::Buffer(error)) => Err(error),
-            Err(ReadError::Source(error)) => {
-                self.file_failed(&entry.name, &error, false);
-                Ok(Outcome::Read(None))
-            }
-        }
-    }
-
-    fn keep_all(
-        &mut self,
-        buffer: &mut Buffer,
-        waiting: &mut Vec<Waiting<'_>>,
-    ) -> Result<Vec<FileProgress>, BufferError> {
-        keep_all(buffer, waiting, self.settings, self.watch, self.report)
-    }
-}
-
 fn bytes_of(waiting: &[Waiting<'_>]) -> usize {
     waiting.iter().map(|waiting| waiting.reading.bytes()).sum()
 }
@@ -555,13 +286,6 @@ fn keep_all(
         journal::file_read(folder, &file.name, *events, *rejected, *bytes, took);
     }
     Ok(kept.into_iter().map(|kept| kept.file).collect())
-}
-
-/// What came of reading one file.
-enum Outcome {
-    Read(Option<Reading>),
-    /// The source itself failed; what came in complete lines is kept.
-    SourceGone(Option<Reading>),
 }
 
 /// The words of the configuration as the parser wants them.

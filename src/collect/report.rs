@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{FolderCycle, FolderReport, SourceMemory, pace::Budget};
+use super::{FolderReport, SourceMemory, folder::FolderCycle, pace::Budget};
 use crate::{
     buffer::{Buffer, BufferError, FileProgress},
     journal,

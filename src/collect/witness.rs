@@ -100,11 +100,41 @@ pub enum Missing {
     SecondWitness,
 }
 
+/// The LOGs of a folder that hold events, in the order of their last event's day: the later ones are
+/// looked up and not searched for, because a folder may hold a hundred thousand.
+#[derive(Clone, Debug)]
+pub struct Folder<'l> {
+    by_day: Vec<(Day, &'l Log)>,
+    growing: Vec<(Day, &'l Log)>,
+}
+
+impl<'l> Folder<'l> {
+    pub fn of(logs: &'l [Log]) -> Self {
+        let with_day = |log: &'l Log| Some((log.last_event?, log));
+        let mut by_day: Vec<_> = logs.iter().filter_map(with_day).collect();
+        by_day.sort_by_key(|(day, _)| *day);
+        let growing = by_day.iter().copied().filter(|(_, log)| log.grew).collect();
+        Self { by_day, growing }
+    }
+}
+
+/// So many of the latest LOGs are looked at for one that is newer: where none of them is, it stays.
+const MOST_LOOKED_AT: usize = 1000;
+
+/// The LOGs of `by_day` with events behind `day`, the latest first.
+fn later<'f, 'l>(
+    by_day: &'f [(Day, &'l Log)],
+    day: Day,
+) -> impl Iterator<Item = &'l Log> + use<'f, 'l> {
+    let first = by_day.partition_point(|(of, _)| *of <= day);
+    by_day[first..].iter().rev().take(MOST_LOOKED_AT).map(|(_, log)| *log)
+}
+
 /// Whether `own` may go, and by which witnesses. `folder` holds the LOGs of its folder, itself among
 /// them; `server_time` is what the source's clock is known to have reached.
 pub fn may_go(
     own: &Log,
-    folder: &[Log],
+    folder: &Folder<'_>,
     server_time: Option<NaiveDateTime>,
     terms: Terms,
 ) -> Result<Witnesses, Missing> {
@@ -115,9 +145,8 @@ pub fn may_go(
     };
     let by_server = server_time.filter(|time| passed(*time).is_some()).map(Second::ServerTime);
     let is_newer = |other: &&Log| is_newer(other, own, day, server_time, terms.day_start);
-    // The last of a folder are the likely ones: it may hold twenty thousand.
-    let growing = folder.iter().rev().filter(|other| other.grew).find(is_newer);
-    let Some(newer) = growing.or_else(|| folder.iter().rev().find(is_newer)) else {
+    let growing = later(&folder.growing, day).find(is_newer);
+    let Some(newer) = growing.or_else(|| later(&folder.by_day, day).find(is_newer)) else {
         return match by_server {
             Some(second) if terms.newest_may_go => Ok(Witnesses { newer: None, second }),
             _ => Err(Missing::NewerLog),
@@ -320,7 +349,7 @@ mod tests {
 
     /// The verdict on the first of `folder`.
     fn verdict(folder: &[Log], time: Option<&str>) -> Result<Witnesses, Missing> {
-        may_go(&folder[0], folder, time.map(at), TERMS)
+        may_go(&folder[0], &Folder::of(folder), time.map(at), TERMS)
     }
 
     #[test]
@@ -341,9 +370,11 @@ mod tests {
         let late = Some("2026-06-30 12:00");
         assert_eq!(verdict(&[log(10)], late), Err(Missing::NewerLog));
         let terms = Terms { newest_may_go: true, ..TERMS };
-        let allowed = may_go(&log(10), &[log(10)], late.map(at), terms).unwrap();
+        let own = [log(10)];
+        let folder = Folder::of(&own);
+        let allowed = may_go(&own[0], &folder, late.map(at), terms).unwrap();
         assert_eq!(allowed.newer, None);
-        assert_eq!(may_go(&log(10), &[log(10)], None, terms), Err(Missing::NewerLog));
+        assert_eq!(may_go(&own[0], &folder, None, terms), Err(Missing::NewerLog));
     }
 
     #[test]
@@ -400,7 +431,7 @@ mod tests {
     fn a_day_that_begins_in_the_morning_is_over_as_much_later() {
         let terms = Terms { day_start: TimeDelta::hours(5), ..TERMS };
         let folder = [log(10), log(11)];
-        let verdict = |time| may_go(&folder[0], &folder, Some(at(time)), terms);
+        let verdict = |time| may_go(&folder[0], &Folder::of(&folder), Some(at(time)), terms);
         assert_eq!(verdict("2026-06-11 16:59"), Err(Missing::SecondWitness));
         assert!(verdict("2026-06-11 17:00").is_ok());
     }
