@@ -80,6 +80,7 @@ fn ftp_what_servers_of_the_field_do_is_understood() {
         Quirks { empty_mlsd: true, ..none() },
         list(Quirks { blanks: (1, 3), ..none() }),
         list(Quirks { year_last: true, ..none() }),
+        list(Quirks { year_last: true, blanks: (1, 0), ..none() }),
         list(Quirks { french: true, mark: true, ..none() }),
         list(Quirks { paths: true, french: true, year_last: true, ..none() }),
     ];
