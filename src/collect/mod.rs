@@ -113,6 +113,8 @@ pub struct SourceMemory {
     said_deleted: BTreeMap<String, BTreeSet<i64>>,
     /// The time of a file that had just been written when the agent looked.
     seen_time: Option<SeenTime>,
+    /// The running time at the end of the last look at all folders.
+    looked_at: Option<Duration>,
     /// Times asked one by one, with the size that they were asked at.
     asked: BTreeMap<(String, String), (Option<u64>, NaiveDateTime)>,
     /// Files whose dates were told to be implausible.
