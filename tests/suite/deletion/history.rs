@@ -174,6 +174,17 @@ pub fn run(seed: u64, actions: &[Action]) -> Done {
         keeps_open: std::array::from_fn(|_| rng.bool()),
         own_times: std::array::from_fn(|_| rng.u8(..4) == 0),
     };
+    run_on(habits, Lies::drawn(rng), actions)
+}
+
+/// A history that is told beforehand: machines that keep their file open, beside a server that tells
+/// the truth but for what the actions say.
+pub fn run_scripted(actions: &[Action]) -> Done {
+    let keeps_open = [true; MACHINES.len()];
+    run_on(Habits { keeps_open, ..Habits::default() }, Lies::none(), actions)
+}
+
+fn run_on(habits: Habits, lies: Lies, actions: &[Action]) -> Done {
     let plant = Plant::new(habits);
     let mut history = History {
         central: ModelCentral::default(),
@@ -182,7 +193,7 @@ pub fn run(seed: u64, actions: &[Action]) -> Done {
         booted_at: plant.uptime,
         owed: BTreeSet::new(),
         done: Done::default(),
-        lies: Lies::drawn(rng),
+        lies,
         memory: SourceMemory::default(),
         plant,
     };

@@ -91,6 +91,14 @@ impl Lies {
         Self { seed: rng.u64(..), rng, rates, one_time, no_sizes, shuffled, misled: false }
     }
 
+    /// A server that tells the truth.
+    pub fn none() -> Self {
+        let mut lies = Self::drawn(Rng::with_seed(0));
+        lies.stop();
+        lies.shuffled = false;
+        lies
+    }
+
     /// From now on the server tells the truth.
     pub fn stop(&mut self) {
         self.rates = Rates::default();

@@ -18,6 +18,18 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 #[test]
+fn a_newer_log_that_was_another_file_when_it_was_read_lets_nothing_go() {
+    use history::Action::{Append, Copy, Deliver, Pause, Poll, Quiet};
+    use watched::Hook::{Nothing, OtherFile};
+    // A copy of the open LOG, read as the LOG of the other machine, which works after a weekend.
+    let read_wrongly =
+        [Append(0, 3), Poll(Nothing), Deliver(0), Pause(60), Append(1, 3), Copy(0, 5)];
+    let then = [Poll(OtherFile), Deliver(0), Quiet, Poll(Nothing), Quiet, Poll(Nothing)];
+    let done = history::run_scripted(&[&read_wrongly[..], &then[..]].concat());
+    assert!(done.deleted > 0, "in the end");
+}
+
+#[test]
 fn invariant_5_holds_at_every_step_of_thousands_of_random_histories() {
     let histories = number("CU_AGENT_HISTORIES", 1200);
     let seed = number("CU_AGENT_SEED", 20_250_603);
