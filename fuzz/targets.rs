@@ -365,6 +365,10 @@ impl Source for Claimed<'_> {
         Ok(self.entries.iter().find(|entry| entry.name == name).and_then(|entry| entry.modified))
     }
 
+    fn lists_true_sizes(&self) -> bool {
+        false
+    }
+
     fn delete(&mut self, _: &str, _: &str) -> Result<(), SourceError> {
         panic!("without a central nothing is deleted")
     }

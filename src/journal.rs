@@ -73,6 +73,11 @@ pub fn folders(source: &str, found: &[String], mapped: &BTreeMap<String, Machine
     }
 }
 
+/// Told once until the root can be listed.
+pub fn root_refused(source: &str, error: &dyn Error) {
+    log::warn!("{source}: its root: {}; the mapped folders are asked for by name", chain(error));
+}
+
 /// What of a source cannot be read; told when it begins and when it is over.
 pub fn trouble(trouble: &Trouble) {
     log::warn!("{}: {:?}: {}", trouble.key.source, trouble.key.place(), trouble.text());

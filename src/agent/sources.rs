@@ -335,9 +335,11 @@ impl Collector {
 /// Hands over what a look at one source came to.
 fn note(figures: &Figures, name: &str, report: &SourceReport, took: Duration, now: Duration) {
     let SourceReport { files_listed, files_read, files_failed, files_refused, .. } = *report;
+    let is_missing = |kind| kind == TroubleKind::FolderMissing;
+    let mut failures = report.folders.values().map(|one| one.failure.as_ref());
     let unread = if report.error.is_some() || files_read > 0 {
         None
-    } else if report.folders_found == 0 {
+    } else if failures.all(|failure| failure.is_some_and(|(kind, _)| is_missing(*kind))) {
         Some(UnreadKind::Folders)
     } else if files_failed == 0 {
         None

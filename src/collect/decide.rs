@@ -206,7 +206,10 @@ pub fn is_over(
 ) -> bool {
     let Some(day) = file.day.or(file.modified.map(|at| at.date())) else { return false };
     let server_time = newest_server_time.and_then(|at| at.checked_sub_signed(day_start));
-    let server_day = server_time.map(|at| at.date());
+    // A clock that has not even reached the file's own day is behind, and says nothing of later ones.
+    let server_day = server_time
+        .map(|at| at.date())
+        .filter(|server_day| server_day.succ_opt().is_none_or(|tomorrow| tomorrow >= day));
     let passed_everywhere = server_time.and_then(|at| at.checked_sub_signed(ANY_ZONE));
     if passed_everywhere.is_some_and(|at| at.date() > day) {
         return true;
@@ -356,6 +359,17 @@ mod tests {
             None,
             midnight
         ));
+    }
+
+    #[test]
+    fn a_server_whose_clock_is_behind_keeps_no_file_from_closing() {
+        let file = dates("20250603.LOG", Some("1980-01-01 08:00"));
+        let next = dates("20250604.LOG", Some("1980-01-02 03:00"));
+        let future = dates("20990101.LOG", Some("1980-01-02 03:00"));
+        let time = Some(at("1980-01-02 03:00"));
+        assert!(is_over(file, &[next], time, TimeDelta::zero()));
+        assert!(!is_over(next, &[file], time, TimeDelta::zero()), "nothing is later");
+        assert!(!is_over(next, &[future], time, TimeDelta::zero()));
     }
 
     #[test]

@@ -61,8 +61,10 @@ impl Times {
             let grew = listed.entries.iter().filter(|entry| listed.grew.contains(&entry.name));
             grew.filter_map(|entry| listed.time_of(entry))
         });
-        if let Some(time) = written.max() {
-            memory.seen_time = Some(SeenTime { time, at: now });
+        // What grew was written since the look before; at the first look it may be days old.
+        let looked_before = memory.looked_at.replace(now);
+        if let (Some(time), Some(at)) = (written.max(), looked_before) {
+            memory.seen_time = Some(SeenTime { time, at });
         }
         let limit = memory.seen_time.and_then(|seen| seen.limit(now));
         let mut newest = None;

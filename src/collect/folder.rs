@@ -131,7 +131,6 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
                 return Ok(None);
             }
         };
-        self.report.folders_found += 1;
         entries.retain(|entry| is_log(&entry.name));
         entries = entries.into_iter().map(Entry::bounded).collect();
         entries.sort_by(|one, other| one.name.cmp(&other.name));
@@ -149,6 +148,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
             return Ok(Some(listed));
         }
         let newest = newest_log(&listed.entries).filter(|_| !source.lists_true_sizes());
+        let machine_id = buffer.machine_id(&self.machine.nom)?;
         let mut waiting_bytes = bytes_of(waiting);
         for (at, entry) in listed.entries.iter().enumerate() {
             let waiting_before = waiting.len();
@@ -162,7 +162,9 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
             self.watch.progress(self.folder, at, listed.entries.len());
             let known = listed.known.get(&entry.name);
             let begun = self.watch.now();
-            let is_hint = newest == Some(at) && may_lag(known);
+            // A folder that changed hands is another machine's from its next growth on.
+            let is_own = known.is_some_and(|file| Some(file.machine_id) == machine_id);
+            let is_hint = newest == Some(at) && is_own && may_lag(known);
             match self.looked(entry, known) {
                 Look::Skip if is_hint => {
                     let (news, is_gone) = self.read_behind(buffer, source, entry, known)?;

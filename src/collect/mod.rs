@@ -22,7 +22,7 @@ use crate::{
     journal,
     model::{Limits, Machine},
     parse::Words,
-    source::Source,
+    source::{Source, SourceError},
 };
 
 mod claims;
@@ -98,6 +98,7 @@ const TOGETHER_BYTES: usize = 64 << 10;
 #[derive(Debug, Default)]
 pub struct SourceMemory {
     folders: Option<Vec<String>>,
+    told_root_refused: bool,
     /// File (the buffer's id) -> running time at which the source refused to delete it, or said that
     /// it had and shows it all the same.
     kept_by_source: BTreeMap<i64, Duration>,
@@ -112,6 +113,8 @@ pub struct SourceMemory {
     said_deleted: BTreeMap<String, BTreeSet<i64>>,
     /// The time of a file that had just been written when the agent looked.
     seen_time: Option<SeenTime>,
+    /// The running time at the end of the last look at all folders.
+    looked_at: Option<Duration>,
     /// Times asked one by one, with the size that they were asked at.
     asked: BTreeMap<(String, String), (Option<u64>, NaiveDateTime)>,
     /// Folder and file -> why it could not be read, as it was told.
@@ -156,6 +159,14 @@ fn collect_within(
             if memory.folders.as_ref() != Some(&found) {
                 journal::folders(&config.name, &found, &config.folders);
                 memory.folders = Some(found);
+            }
+            memory.told_root_refused = false;
+        }
+        // The server answers, and what is mapped is asked for by its name: each folder tells what it is.
+        Err(error @ SourceError::List { .. }) => {
+            memory.folders = None;
+            if !std::mem::replace(&mut memory.told_root_refused, true) {
+                journal::root_refused(&config.name, &error);
             }
         }
         Err(error) => {

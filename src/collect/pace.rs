@@ -254,6 +254,10 @@ impl Source for PacedSource<'_> {
         self.budget.during(self.source, |source| source.modified(folder, name))
     }
 
+    fn lists_true_sizes(&self) -> bool {
+        self.source.lists_true_sizes()
+    }
+
     fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError> {
         self.budget.during(self.source, |source| source.delete(folder, name))
     }

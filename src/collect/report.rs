@@ -16,8 +16,6 @@ const MOST_TOLD: usize = 100_000;
 /// What one cycle over one source did.
 #[derive(Debug, Default)]
 pub struct SourceReport {
-    /// Configured folders that are there.
-    pub folders_found: u64,
     pub files_listed: u64,
     pub files_read: u64,
     /// Files that could not be read this time.
@@ -78,9 +76,9 @@ impl SourceReport {
 }
 
 impl SourceMemory {
-    /// Whether the root showed the folder; one that it did not show was told as missing.
+    /// False where the root was listed without the folder, which was told as missing then.
     pub fn shows(&self, folder: &str) -> bool {
-        self.folders.as_ref().is_some_and(|found| found.iter().any(|name| name == folder))
+        self.folders.as_ref().is_none_or(|found| found.iter().any(|name| name == folder))
     }
 }
 

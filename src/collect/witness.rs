@@ -199,7 +199,7 @@ fn is_newer(
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SeenTime {
     pub time: NaiveDateTime,
-    /// The agent's running time then.
+    /// The agent's running time at the look before: it was written then or later.
     pub at: Duration,
 }
 

@@ -109,9 +109,7 @@ pub trait Source {
 
     /// Whether sizes in a listing are those of the files at that moment, also of one that its writer holds
     /// open; a server that lists directory entries of NTFS shows the size at which the file was opened.
-    fn lists_true_sizes(&self) -> bool {
-        false
-    }
+    fn lists_true_sizes(&self) -> bool;
 
     /// Removes one file for good. Returns `Ok` only when the source confirmed it.
     fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError>;

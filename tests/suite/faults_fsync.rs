@@ -1,30 +1,16 @@
 //! A disk that refuses to make durable what was written: it counts as lost, and is done again.
 
-use std::{fs, path::Path, process::Command};
+use std::fs;
 
 use crate::support::{
     agent::Agent,
     folder::Folder,
     golden,
     postgres::Database,
+    preload,
     rows::{assert_same, central_sessions, truth},
     wait,
 };
-
-/// The library that lets fsync fail, compiled into `dir`.
-fn shim(dir: &Path) -> String {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/failing_fsync.c");
-    let library = dir.join("failing_fsync.so");
-    let compiled = Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(source)
-        .arg("-ldl")
-        .status()
-        .expect("a C compiler, which the bundled SQLite needs too");
-    assert!(compiled.success());
-    library.display().to_string()
-}
 
 #[test]
 fn an_io_error_on_fsync_counts_as_lost_and_the_work_goes_on_when_the_disk_does() {
@@ -34,7 +20,7 @@ fn an_io_error_on_fsync_counts_as_lost_and_the_work_goes_on_when_the_disk_does()
     let mut agent =
         Agent::on_directory(folder.path()).central(&database).with("schedule.poll", "1s");
     let dying = agent.dir().join("dying");
-    agent.set_environment("LD_PRELOAD", &shim(agent.dir()));
+    agent.set_environment("LD_PRELOAD", &preload::library(agent.dir(), "failing_fsync"));
     agent.set_environment("FAIL_FSYNC_WHILE", dying.to_str().unwrap());
     let running = agent.run();
     running.wait_for_line("cycle:");

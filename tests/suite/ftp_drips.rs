@@ -25,7 +25,8 @@ fn start(quirks: Quirks) -> (ScriptedFtp, FtpSource) {
 
 #[test]
 fn ftp_a_byte_now_and_then_holds_no_call_longer_than_its_bounds() {
-    for at in ["GREETING", "USER", "FEAT", "CWD", "EPSV", "MLSD", "RETR", "DATA"] {
+    for at in ["GREETING", "USER", "FEAT", "CWD", "EPSV", "MLSD", "RETR", "DATA", "LISTED", "SENT"]
+    {
         let (server, mut source) = start(Quirks { drip: Some(at.into()), ..Quirks::default() });
         let calls: [&mut dyn FnMut(&mut FtpSource) -> bool; 4] = [
             &mut |source| source.folders().is_ok(),

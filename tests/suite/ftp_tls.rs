@@ -8,7 +8,7 @@ use cu_agent::{
 use crate::support::ftp::{
     Daemon, Options, ProFtpd, PureFtpd, Script, ScriptedFtp, Vsftpd,
     certificates::{Certificate, authority},
-    reading::{names, read},
+    reading::{chain, names, read},
 };
 
 const FOLDER: &str = "DEM12 (PVC)";
@@ -89,6 +89,45 @@ fn ftp_a_pinned_fingerprint_takes_a_self_signed_controller_and_nothing_else() {
     }
 }
 
+#[test]
+fn ftp_a_pinned_certificate_of_version_1_is_taken_and_a_short_key_is_named() {
+    for only_tls12 in [false, true] {
+        let certificate = Certificate::Version1;
+        let options =
+            Options { tls: FtpTls::Explicit, certificate, only_tls12, ..Options::default() };
+        let daemon = Vsftpd::start(options);
+        let fingerprint = Some(certificate.fingerprint());
+        works("version 1", &daemon, FtpConfig { fingerprint, ..daemon.config() });
+        // Nobody vouches for it without the fingerprint.
+        let by_authority =
+            FtpConfig { ca_file: Some(certificate.files().chain), ..daemon.config() };
+        let unpinned = refusal(by_authority);
+        assert!(unpinned.contains("version 3") && unpinned.contains("fingerprint"), "{unpinned}");
+
+        let certificate = Certificate::ShortKey;
+        let options =
+            Options { tls: FtpTls::Explicit, certificate, only_tls12, ..Options::default() };
+        let daemon = Vsftpd::start(options);
+        let fingerprint = Some(certificate.fingerprint());
+        let short = refusal(FtpConfig { fingerprint, ..daemon.config() });
+        assert!(short.contains("an RSA key of 1024 bits"), "{short}");
+        assert!(short.contains("openssl req -x509 -newkey rsa:2048"), "{short}");
+    }
+}
+
+#[test]
+fn ftp_a_pinned_certificate_without_its_key_is_refused() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let script = Script { foreign_key: Some(version), ..Script::default() };
+        let server = ScriptedFtp::start(script.file(FOLDER, LOG, b"seven.."));
+        let fingerprint = Some(Certificate::Good.fingerprint());
+        let config = FtpConfig { tls: FtpTls::Explicit, fingerprint, ..server.config() };
+        let refusal = refusal(config);
+        assert!(refusal.contains("proof that it holds"), "{version:?}: {refusal}");
+        assert_eq!(server.count("PASS"), 0, "{version:?}");
+    }
+}
+
 fn refusal(config: FtpConfig) -> String {
     match FtpSource::new(config).folders().unwrap_err() {
         SourceError::Tls { reason, .. } => reason,
@@ -103,6 +142,7 @@ fn ftp_each_refused_certificate_is_refused_in_its_own_words() {
         (Certificate::NotYetValid, "valid from 2048-01-01"),
         (Certificate::OtherName, "other.example"),
         (Certificate::SelfSigned, "fingerprint"),
+        (Certificate::CommonName, "a common name only (no subjectAltName)"),
     ];
     for (certificate, expected) in table {
         let options = Options { tls: FtpTls::Explicit, certificate, ..Options::default() };
@@ -114,6 +154,33 @@ fn ftp_each_refused_certificate_is_refused_in_its_own_words() {
     // Without `ca_file` only the built-in authorities are trusted.
     let refusal = refusal(daemon.config());
     assert!(refusal.contains("ca_file"), "{refusal}");
+}
+
+#[test]
+fn ftp_implicit_tls_without_pbsz_and_prot_works_and_data_in_the_clear_are_refused() {
+    let script = Script { implicit: true, ..Script::default().file(FOLDER, LOG, b"seven..") };
+    let script = script.answer("PBSZ", "502 not here").answer("PROT", "502 not here");
+    let server = ScriptedFtp::start(script);
+    let config = FtpConfig { tls: FtpTls::Implicit, ca_file: Some(authority()), ..server.config() };
+    let mut source = FtpSource::new(config);
+    assert_eq!(names(source.list(FOLDER).unwrap().entries), [LOG]);
+    assert_eq!(read(&mut source, FOLDER, LOG, 0).unwrap(), b"seven..");
+    assert_eq!((server.count("PROT"), server.connections()), (1, 1));
+
+    server.script().plain_data = true;
+    for error in [source.list(FOLDER).map(drop), read(&mut source, FOLDER, LOG, 0).map(drop)] {
+        let error = chain(&error.unwrap_err());
+        assert!(error.contains("data connection: the server does not speak TLS"), "{error}");
+    }
+}
+
+#[test]
+fn ftp_a_server_that_knows_only_old_tls_is_named_as_such() {
+    for tls in [FtpTls::Explicit, FtpTls::Implicit] {
+        let daemon = Vsftpd::start(Options { tls, only_tls11: true, ..Options::default() });
+        let refusal = refusal(trusting(&daemon));
+        assert!(refusal.contains("TLS 1.1 or older only"), "{tls:?}: {refusal}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::{
 use crate::support::{
     agent::{Agent, FOLDERS},
     folder::Folder,
-    ftp::{Script, ScriptedFtp},
+    ftp::{Quirks, Script, ScriptedFtp},
     rows::buffer_sessions,
     wait,
 };
@@ -106,6 +106,58 @@ fn held_by(hold: Hold) {
     let (output, took) = running.terminate();
     output.succeeded();
     assert!(took < Duration::from_secs(5), "{hold:?}: the end took {took:?}");
+}
+
+#[test]
+fn a_listing_or_file_that_drips_in_mid_data_is_given_up_and_holds_up_no_other_source() {
+    thread::scope(|scope| {
+        for at in ["LISTED", "SENT"] {
+            scope.spawn(move || held_in_mid_data(at));
+        }
+    });
+}
+
+fn held_in_mid_data(at: &str) {
+    /// So many that the half that drips takes far longer than anybody waits.
+    const ALL: usize = 10_000;
+    let all = u32::try_from(ALL).unwrap();
+    let quirks = Quirks { drip: Some(at.into()), ..Quirks::default() };
+    let script = Script::default().file("Scie", LOG, &PIECE.repeat(ALL));
+    let server = ScriptedFtp::start(Script { quirks, ..script });
+    let folder = Folder::of_three_machines();
+    let mut agent = Agent::new();
+    let key = agent.add_ftp("a-held", &server.config());
+    agent.map_folders(0, &[("Scie", "SCIE")]);
+    agent.set(&format!("{key}.read_timeout"), "1s");
+    agent.set(&format!("{key}.connect_timeout"), "1s");
+    agent.add_directory("b-well", folder.path());
+    agent.set("schedule.poll", "200ms");
+    let begun = Instant::now();
+    let running = agent.run();
+    let pieces_of = |nom: &str| {
+        let sessions = if agent.buffer().exists() { buffer_sessions(&agent) } else { Vec::new() };
+        let of_it = sessions.iter().filter(|session| session.dossier == nom);
+        of_it.map(|session| session.total_pieces).sum::<u32>()
+    };
+    for number in 1..=3 {
+        let put = Instant::now();
+        let line = format!("20250603 05:0{number}:00|@StukUitgevoerd: {number} A\n");
+        folder.append(&format!("{}/{LOG}", FOLDERS[0].0), line.as_bytes());
+        wait::until(&format!("{at}: the line arrives"), wait::PATIENCE, || {
+            pieces_of(FOLDERS[0].1) >= number
+        });
+        assert!(put.elapsed() < USUAL, "{at}: line {number} took {:?}", put.elapsed());
+    }
+    // Two silences allowed make a window in which too little came.
+    running.wait_for_line("fewer than 800 bytes a second");
+    running.wait_for_nth_line("a-held: cycle:", 2);
+    assert!(begun.elapsed() < Duration::from_secs(15), "{at}: {:?}", begun.elapsed());
+    assert!(pieces_of("SCIE") < all, "{at}");
+    server.script().quirks.drip = None;
+    wait::until(&format!("{at}: what was held arrives"), wait::PATIENCE, || {
+        pieces_of("SCIE") == all
+    });
+    running.terminate().0.succeeded();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::support::{
     agent::{Agent, FOLDERS},
     folder::Folder,
-    ftp::{Script, ScriptedFtp},
+    ftp::{Quirks, Script, ScriptedFtp},
     http, wait,
     webhook::{Manner, Webhook},
 };
@@ -17,6 +17,8 @@ use crate::support::{
 const PIECE: &[u8] = b"20250603 05:00:00|@StukUitgevoerd: 1 A\n";
 const DEM12: &str = "DEM12 (PVC)";
 const LOG: &str = "20250603.LOG";
+/// What a server says that wants data connections to resume the session.
+const NOT_RESUMED: &str = "450 TLS session of data connection has not resumed";
 
 fn three_machines() -> Script {
     FOLDERS.iter().fold(Script::default(), |script, (folder, ..)| script.file(folder, LOG, PIECE))
@@ -49,6 +51,13 @@ fn cases() -> Vec<Case> {
             three_machines().unlisted(DEM12, "550 Permission denied"),
             "folder-not-listed",
             "550 Permission denied",
+            true,
+        ),
+        of(
+            "a folder whose data connection does not resume the TLS session",
+            three_machines().unlisted(DEM12, NOT_RESUMED),
+            "folder-not-listed",
+            NOT_RESUMED,
             true,
         ),
         of(
@@ -160,6 +169,69 @@ fn once_that_reaches_none_of_its_folders_ends_with_1() {
     });
     let server = ScriptedFtp::start(unlisted);
     agent_on(&server).once().exited(1).says("Permission denied").does_not_say("100 %");
+}
+
+#[test]
+fn a_listing_answered_with_450_is_a_failure_for_check_once_and_the_service() {
+    let server = ScriptedFtp::start(three_machines().unlisted(DEM12, NOT_RESUMED));
+    let mut agent = agent_on(&server);
+    agent.set("status.listen", "127.0.0.1:0");
+    agent.command(&["check"]).exited(1).says(DEM12).says(NOT_RESUMED);
+    let running = agent.run();
+    let line = running.wait_for_line("the folder cannot be listed");
+    assert!(line.contains(DEM12) && line.contains(NOT_RESUMED), "{line}");
+    wait::until("health calls it ill", wait::PATIENCE, || {
+        let output = agent.command(&["health"]);
+        output.code == 1 && output.stderr.contains("DEM12") && output.stderr.contains(NOT_RESUMED)
+    });
+    running.terminate().0.succeeded();
+    agent.once().exited(3).says(NOT_RESUMED).does_not_say("100 %");
+    let shown = trouble(&agent.status_json(), "folder-not-listed").unwrap();
+    assert!(shown["text"].as_str().unwrap().contains(NOT_RESUMED), "{shown}");
+    // The other two machines are read all the same.
+    assert_eq!(agent.status_number("sessions"), 2);
+}
+
+#[test]
+fn an_empty_mlsd_is_no_empty_folder_where_another_way_is_full_or_fails() {
+    let quirks = Quirks { empty_mlsd: true, ..Quirks::default() };
+    let server = ScriptedFtp::start(Script { quirks, ..three_machines() });
+    let agent = agent_on(&server);
+    for verb in ["LIST", "NLST"] {
+        server.script().answers.insert(verb.into(), NOT_RESUMED.into());
+    }
+    agent.once().exited(1).says(NOT_RESUMED).does_not_say("100 %");
+    agent.command(&["check"]).exited(1).says(NOT_RESUMED);
+    assert!(trouble(&agent.status_json(), "folder-not-listed").is_some());
+    server.script().answers.clear();
+    agent.once().succeeded();
+    assert_eq!(agent.status_number("sessions"), 3);
+    agent.command(&["check"]).says("all 3 mapped folders are there").does_not_say("FAIL");
+}
+
+#[test]
+fn a_server_that_refuses_every_listing_is_up_and_ill_and_one_that_refuses_its_root_is_read() {
+    let server = ScriptedFtp::start(
+        FOLDERS.iter().fold(three_machines().unlisted("", NOT_RESUMED), |script, (folder, ..)| {
+            script.unlisted(folder, NOT_RESUMED)
+        }),
+    );
+    let mut agent = agent_on(&server);
+    agent.set("status.listen", "127.0.0.1:0");
+    let running = agent.run();
+    wait::until("health calls it ill", wait::PATIENCE, || {
+        let output = agent.command(&["health"]);
+        output.code == 1 && output.stderr.contains(NOT_RESUMED)
+    });
+    agent.command(&["check"]).exited(1).says(NOT_RESUMED);
+    for (folder, ..) in FOLDERS {
+        server.script().folder_answers.remove(folder.as_bytes());
+    }
+    running.wait_for_line("over: the folder cannot be listed");
+    wait::until("all are read", wait::PATIENCE, || agent.status_number("sessions") == 3);
+    let (output, _) = running.terminate();
+    let told = output.stderr.lines().filter(|line| line.contains("its root")).count();
+    assert_eq!(told, 1, "{output}");
 }
 
 #[test]

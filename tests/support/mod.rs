@@ -21,6 +21,7 @@ pub mod net;
 pub mod pgbouncer;
 pub mod plant;
 pub mod postgres;
+pub mod preload;
 pub mod process;
 pub mod reference;
 pub mod rogue_postgres;

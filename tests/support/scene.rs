@@ -115,7 +115,7 @@ impl<'a> Scene<'a> {
     #[track_caller]
     pub fn assert_equal_after_once(&mut self) {
         self.plant.finish();
-        self.once().succeeded();
+        self.once().read_all();
         self.assert_equal();
     }
 

@@ -51,6 +51,16 @@ pub(super) fn read_line(form: Form, line: &str) -> Option<Draft> {
     }
 }
 
+impl Open {
+    /// Where in `name` the name begins, if what may be a year is one.
+    pub(super) fn name_at(&self, name: &str) -> usize {
+        match self {
+            Self::Year { behind, .. } => name.len().saturating_sub(*behind),
+            Self::Nothing | Self::Numbers { .. } => 0,
+        }
+    }
+}
+
 impl Draft {
     fn settled(row: Row) -> Self {
         Self { row, open: Open::Nothing, is_blank_told: true }

@@ -101,8 +101,9 @@ struct Signs {
     month_first: bool,
     /// Every time of day is followed by a year, so far.
     years_follow: bool,
-    /// The fewest blanks too many before a name.
+    /// The fewest blanks too many before a name, and behind the year where that follows the time.
     least_blanks: usize,
+    least_blanks_behind_year: usize,
     all_end_blank: bool,
 }
 
@@ -118,6 +119,7 @@ impl<'d> Reader<'d> {
             month_first: false,
             years_follow: true,
             least_blanks: usize::MAX,
+            least_blanks_behind_year: usize::MAX,
             all_end_blank: true,
         };
         let (line, drafts) = (Vec::new(), Vec::new());
@@ -193,8 +195,10 @@ impl<'d> Reader<'d> {
         }
         let signs = &mut self.signs;
         if draft.is_blank_told {
-            let blanks = row.name.len() - row.name.trim_start_matches(' ').len();
-            signs.least_blanks = signs.least_blanks.min(blanks);
+            let blanks = |name: &str| name.len() - name.trim_start_matches(' ').len();
+            let behind = row.name.get(draft.open.name_at(&row.name)..).unwrap_or_default();
+            signs.least_blanks = signs.least_blanks.min(blanks(&row.name));
+            signs.least_blanks_behind_year = signs.least_blanks_behind_year.min(blanks(behind));
         }
         signs.all_end_blank &= row.name.ends_with(' ');
         match draft.open {
@@ -247,10 +251,6 @@ impl Signs {
     /// The row as it reads in the light of all lines.
     fn settle(&self, draft: Draft) -> Row {
         let Draft { mut row, open, is_blank_told } = draft;
-        if is_blank_told && self.least_blanks > 0 && self.least_blanks < row.name.len() {
-            // The same blanks before every name are the server's way of writing.
-            row.name.drain(..self.least_blanks);
-        }
         match open {
             Open::Nothing => {}
             Open::Numbers { one, two, year, time } => {
@@ -265,13 +265,19 @@ impl Signs {
                     .and_then(|(day, month)| NaiveDate::from_ymd_opt(year, month, day))
                     .and_then(|date| date.and_hms_opt(time.0, time.1, 0));
             }
-            Open::Year { at, behind } => {
-                let cut = row.name.len().saturating_sub(behind);
+            Open::Year { at, .. } => {
+                let cut = open.name_at(&row.name);
                 if self.years_follow && row.name.is_char_boundary(cut) {
                     row.modified = at;
                     row.name.drain(..cut);
                 }
             }
+        }
+        let blanks =
+            if self.years_follow { self.least_blanks_behind_year } else { self.least_blanks };
+        if is_blank_told && blanks > 0 && blanks < row.name.len() {
+            // The same blanks before every name are the server's way of writing.
+            row.name.drain(..blanks);
         }
         row
     }
@@ -403,6 +409,20 @@ mod tests {
         assert_eq!(times(&["06-06-26", "06-11-26"]), [at("2026-06-06 11:40:00"), None]);
         // The lines contradict one another.
         assert_eq!(times(&["06-12-26", "06-13-26", "14-06-26"]), [None, None, None]);
+    }
+
+    #[test]
+    fn blanks_too_many_are_told_behind_a_year_too() {
+        let names = |text: &str| -> Vec<String> {
+            list(text).rows.into_iter().map(|row| row.name).collect()
+        };
+        let year = "-rw-r--r-- 1 cu cu 7 Jun 3 05:11 2025  a.LOG\r\n";
+        assert_eq!(names(year), ["a.LOG"]);
+        let one = "-rw-r--r-- 1 cu cu 7 Jun 3 05:11 2025 b.LOG\r\n";
+        assert_eq!(names(&format!("{year}{one}")), [" a.LOG", "b.LOG"]);
+        // A time of day without a year: 2025 belongs to the names.
+        let none = "-rw-r--r-- 1 cu cu 7 Jun 3 05:11 c.LOG\r\n";
+        assert_eq!(names(&format!("{year}{none}")), ["2025  a.LOG", "c.LOG"]);
     }
 
     #[test]

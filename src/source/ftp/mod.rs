@@ -17,6 +17,7 @@ mod login;
 mod months;
 mod names;
 mod pace;
+mod public_key;
 pub mod reply;
 mod socket;
 mod tls;
@@ -254,6 +255,10 @@ impl Source for FtpSource {
             ask_time(link, learned, name)
         })
         .map_err(|fault| self.refused(folder, name, fault))
+    }
+
+    fn lists_true_sizes(&self) -> bool {
+        false
     }
 
     fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError> {

@@ -8,18 +8,28 @@
 use std::{io, path::Path, sync::Arc};
 
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError,
     PeerIncompatible, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{
-        CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature,
-        verify_tls13_signature,
+        CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls13_signature_with_raw_key,
     },
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime, pem::PemObject},
 };
 use sha2::{Digest, Sha256};
+use webpki::RawPublicKeyEntity;
 
-use super::{reply::who_answers, wire::HandshakeFailure};
+use super::{
+    public_key::{public_key, rsa_bits},
+    reply::who_answers,
+    wire::HandshakeFailure,
+};
+
+/// Lengths of RSA keys, in bits, whose signatures the TLS library verifies.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+/// A certificate that every program takes.
+const BETTER: &str = "give the server a version 3 certificate with a key of 2048 bits: `openssl req -x509 \
+                      -newkey rsa:2048 -nodes -days 7000 -subj /CN=ftp -keyout key.pem -out cert.pem`";
 
 /// The rules by which all connections of one source are secured, or why there are none.
 pub(super) fn client_config(
@@ -58,8 +68,9 @@ fn trusted(ca_file: Option<&Path>) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-/// Takes the one certificate with this SHA-256, whatever its names, dates and issuer say. The
-/// server still has to prove that it holds the key.
+/// Takes the one certificate with this SHA-256, whatever its version, names, dates and issuer say.
+/// The server still has to prove that it holds the key: only the key is looked for in the
+/// certificate, so that one of X.509 version 1 will do.
 #[derive(Debug)]
 struct PinnedCertificate {
     fingerprint: [u8; 32],
@@ -81,10 +92,14 @@ impl ServerCertVerifier for PinnedCertificate {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if Sha256::digest(end_entity.as_ref()).as_slice() == self.fingerprint {
-            Ok(ServerCertVerified::assertion())
-        } else {
-            Err(CertificateError::ApplicationVerificationFailure.into())
+        if Sha256::digest(end_entity.as_ref()).as_slice() != self.fingerprint {
+            return Err(CertificateError::ApplicationVerificationFailure.into());
+        }
+        match rsa_bits(key_of(end_entity)?.as_ref()) {
+            Some(bits) if !RSA_BITS.contains(&bits) => {
+                Err(CertificateError::Other(OtherError(Arc::new(RsaKeyLength { bits }))).into())
+            }
+            _ => Ok(ServerCertVerified::assertion()),
         }
     }
 
@@ -94,7 +109,17 @@ impl ServerCertVerifier for PinnedCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+        let key = key_of(certificate)?;
+        let key = RawPublicKeyEntity::try_from(&key).map_err(|_| CertificateError::BadEncoding)?;
+        let with_scheme = self.algorithms.mapping.iter().find(|(one, _)| *one == signature.scheme);
+        let mut algorithms = with_scheme.into_iter().flat_map(|(_, algorithms)| *algorithms);
+        // One scheme of TLS 1.2 leaves the curve open: the key says which it is.
+        if algorithms.any(|one| key.verify_signature(*one, message, signature.signature()).is_ok())
+        {
+            Ok(HandshakeSignatureValid::assertion())
+        } else {
+            Err(CertificateError::BadSignature.into())
+        }
     }
 
     fn verify_tls13_signature(
@@ -103,12 +128,25 @@ impl ServerCertVerifier for PinnedCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        let key = key_of(certificate)?;
+        verify_tls13_signature_with_raw_key(message, &key, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
+}
+
+fn key_of<'a>(certificate: &'a CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'a>, Error> {
+    let key = public_key(certificate.as_ref()).ok_or(CertificateError::BadEncoding)?;
+    Ok(SubjectPublicKeyInfoDer::from(key))
+}
+
+/// A key whose signatures cannot be verified, whoever holds it.
+#[derive(Debug, thiserror::Error)]
+#[error("an RSA key of {bits} bits")]
+struct RsaKeyLength {
+    bits: usize,
 }
 
 /// Why a handshake failed; `None` where the cause is not TLS.
@@ -191,6 +229,25 @@ fn certificate_reason(error: &CertificateError) -> String {
         ),
         CertificateError::ApplicationVerificationFailure => {
             "the server's certificate is not the one of `fingerprint`".to_owned()
+        }
+        CertificateError::Other(inner) if let Some(key) = inner.0.downcast_ref::<RsaKeyLength>() => {
+            format!(
+                "the server's certificate has {key}, and keys below {} or above {} bits are not \
+                 accepted, with a `fingerprint` neither; {BETTER}",
+                RSA_BITS.start(),
+                RSA_BITS.end()
+            )
+        }
+        CertificateError::BadSignature => format!(
+            "the server's proof that it holds its certificate's key cannot be verified (an RSA key \
+             below {} bits?); {BETTER}",
+            RSA_BITS.start()
+        ),
+        CertificateError::Other(inner) if format!("{inner:?}").contains("UnsupportedCertVersion") => {
+            format!(
+                "the server's certificate is not of X.509 version 3, which `ca_file` cannot vouch \
+                 for; give its `fingerprint`, or {BETTER}"
+            )
         }
         // What most appliances make for themselves; webpki's error has no name in rustls.
         CertificateError::Other(inner) if format!("{inner:?}").contains("CaUsedAsEndEntity") => {

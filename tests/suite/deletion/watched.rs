@@ -201,6 +201,10 @@ impl Source for Watched<'_> {
         Ok(time)
     }
 
+    fn lists_true_sizes(&self) -> bool {
+        false
+    }
+
     fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError> {
         self.step();
         let file = self.path(folder, name);

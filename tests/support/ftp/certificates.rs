@@ -18,14 +18,23 @@ pub enum Certificate {
     OtherName,
     /// Issued by nobody but itself.
     SelfSigned,
+    /// The same, of X.509 version 1.
+    Version1,
+    /// The same, with an RSA key of 1024 bits.
+    ShortKey,
+    /// Without subjectAltName.
+    CommonName,
 }
 
-const ALL: [Certificate; 5] = [
+const ALL: [Certificate; 8] = [
     Certificate::Good,
     Certificate::Expired,
     Certificate::NotYetValid,
     Certificate::OtherName,
     Certificate::SelfSigned,
+    Certificate::Version1,
+    Certificate::ShortKey,
+    Certificate::CommonName,
 ];
 
 /// Where a certificate lies, in PEM.
@@ -45,6 +54,9 @@ impl Certificate {
             Self::NotYetValid => "not-yet-valid",
             Self::OtherName => "other-name",
             Self::SelfSigned => "self-signed",
+            Self::Version1 => "version-1",
+            Self::ShortKey => "short-key",
+            Self::CommonName => "common-name",
         }
     }
 
@@ -79,7 +91,7 @@ fn shown(path: &Path) -> String {
 
 fn folder() -> PathBuf {
     let _alone = packages::lock();
-    let folder = packages::cache().join("certificates");
+    let folder = packages::cache().join("certificates-2");
     if !folder.join("complete").exists() {
         fs::create_dir_all(&folder).unwrap();
         make(&folder);
@@ -104,14 +116,29 @@ fn make(folder: &Path) {
             Certificate::OtherName => "DNS:other.example",
             _ => "IP:127.0.0.1,DNS:localhost",
         };
-        if certificate == Certificate::SelfSigned {
+        if certificate == Certificate::Version1 {
+            // As scripts of the nineties do it: no extensions, and so no version 3.
+            let line = "req -new -newkey rsa:2048 -nodes -subj /CN=controller -keyout";
+            let mut words: Vec<&str> = line.split_whitespace().collect();
+            words.extend([&key, "-out", &request]);
+            openssl(folder, &words);
+            let words = ["x509", "-req", "-days", "7000", "-in", &request, "-signkey", &key];
+            openssl(folder, &[&words[..], &["-out", &pem]].concat());
+        } else if matches!(certificate, Certificate::SelfSigned | Certificate::ShortKey) {
+            let bits = if certificate == Certificate::ShortKey { 1024 } else { 2048 };
             let names = format!("subjectAltName={names}");
-            let line = "req -x509 -newkey rsa:2048 -nodes -days 7000 -subj /CN=controller -addext";
+            let line = format!(
+                "req -x509 -newkey rsa:{bits} -nodes -days 7000 -subj /CN=controller -addext"
+            );
             let mut words: Vec<&str> = line.split_whitespace().collect();
             words.extend([&names, "-keyout", &key, "-out", &pem]);
             openssl(folder, &words);
         } else {
-            fs::write(folder.join(&extensions), format!("subjectAltName={names}\n")).unwrap();
+            let lines = match certificate {
+                Certificate::CommonName => "basicConstraints=CA:FALSE\n".to_owned(),
+                _ => format!("subjectAltName={names}\n"),
+            };
+            fs::write(folder.join(&extensions), lines).unwrap();
             let line = "req -new -newkey rsa:2048 -nodes -subj /CN=controller -keyout";
             let mut words: Vec<&str> = line.split_whitespace().collect();
             words.extend([&key, "-out", &request]);

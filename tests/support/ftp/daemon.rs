@@ -28,6 +28,8 @@ pub struct Options {
     pub require_ssl_reuse: bool,
     /// Nothing newer than TLS 1.2.
     pub only_tls12: bool,
+    /// Nothing newer than TLS 1.1.
+    pub only_tls11: bool,
     /// Lines added to the configuration file, or arguments where a server has no such file.
     pub extra: Vec<String>,
 }
@@ -39,6 +41,7 @@ impl Default for Options {
             certificate: Certificate::Good,
             require_ssl_reuse: false,
             only_tls12: false,
+            only_tls11: false,
             extra: Vec::new(),
         }
     }
@@ -74,9 +77,17 @@ impl Daemon {
         fs::create_dir(&daemon.root).unwrap();
         fs::create_dir(daemon.path("empty")).unwrap();
         daemon.own(&daemon.root);
-        if options.only_tls12 {
-            let rules = "openssl_conf = o\n[o]\nssl_conf = s\n[s]\nsystem_default = d\n[d]\nMaxProtocol = TLSv1.2\n";
-            fs::write(daemon.path("openssl.cnf"), rules).unwrap();
+        let newest = match options {
+            Options { only_tls11: true, .. } => "MaxProtocol = TLSv1.1\nMinProtocol = TLSv1\n",
+            Options { only_tls12: true, .. } => "MaxProtocol = TLSv1.2\n",
+            _ => "",
+        };
+        // What today's OpenSSL refuses to be a server with, unless it is told that nothing matters.
+        let is_weak = options.only_tls11 || options.certificate == Certificate::ShortKey;
+        let level = if is_weak { "CipherString = DEFAULT:@SECLEVEL=0\n" } else { "" };
+        if !newest.is_empty() || is_weak {
+            let rules = "openssl_conf = o\n[o]\nssl_conf = s\n[s]\nsystem_default = d\n[d]\n";
+            fs::write(daemon.path("openssl.cnf"), format!("{rules}{newest}{level}")).unwrap();
         }
         daemon
     }

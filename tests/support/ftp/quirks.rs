@@ -43,7 +43,8 @@ pub struct Quirks {
     /// MLSD is not known; or it is empty.
     pub no_mlsd: bool,
     pub empty_mlsd: bool,
-    /// One byte now and then: at a verb's answer, `GREETING`, or `DATA`.
+    /// One byte now and then: at a verb's answer, `GREETING`, `DATA`, or from the middle on of a
+    /// folder's listing (`LISTED`) or of a file (`SENT`).
     pub drip: Option<String>,
     /// Listings go on and on.
     pub endless: bool,

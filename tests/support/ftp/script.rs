@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rustls::SupportedProtocolVersion;
+
 use super::quirks::Quirks;
 
 /// Folder → name → bytes, all names as they are on the wire.
@@ -55,6 +57,12 @@ pub struct Script {
     pub control_bytes: Option<usize>,
     /// What is said to a listing of a folder instead of it.
     pub folder_answers: BTreeMap<Vec<u8>, String>,
+    /// TLS from the first byte.
+    pub implicit: bool,
+    /// Data are in the clear, whatever was agreed on.
+    pub plain_data: bool,
+    /// The certificate is shown, and its key is another's: this TLS version is spoken.
+    pub foreign_key: Option<&'static SupportedProtocolVersion>,
     pub quirks: Quirks,
 }
 
@@ -83,6 +91,9 @@ impl Default for Script {
             strikes: BTreeMap::new(),
             control_bytes: None,
             folder_answers: BTreeMap::new(),
+            implicit: false,
+            plain_data: false,
+            foreign_key: None,
             quirks: Quirks::default(),
         }
     }

@@ -176,8 +176,21 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    fn secure(&mut self, script: &Script) -> io::Result<()> {
+        let stream = self.reader.get_ref().socket().try_clone()?;
+        self.reader = BufReader::new(match script.foreign_key {
+            Some(version) => Wire::with_a_foreign_key(stream, version),
+            None => Wire::secured(stream),
+        });
+        Ok(())
+    }
+
     fn serve(&mut self, already_open: usize) -> io::Result<()> {
         let script = self.script();
+        if script.implicit {
+            self.secure(&script)?;
+            self.is_private = true;
+        }
         if script.one_connection && already_open > 0 {
             return self.say("421 one connection at a time");
         }
@@ -239,8 +252,7 @@ impl<'a> Session<'a> {
         match verb {
             "AUTH" => {
                 self.say("234 go on")?;
-                let stream = self.reader.get_ref().socket().try_clone()?;
-                self.reader = BufReader::new(Wire::secured(stream));
+                self.secure(script)?;
             }
             "PBSZ" => self.say("200 fine")?,
             "PROT" => {
@@ -350,7 +362,7 @@ impl<'a> Session<'a> {
             Some(port) => TcpStream::connect(("127.0.0.1", port))?,
             None => self.passive.take().ok_or(io::ErrorKind::NotConnected)?.accept()?.0,
         };
-        if !self.is_private {
+        if !self.is_private || self.script().plain_data {
             return Ok(Wire::Plain(stream));
         }
         let mut wire = Wire::secured(stream);
@@ -363,7 +375,7 @@ impl<'a> Session<'a> {
         let from = std::mem::take(&mut self.offset).min(bytes.len());
         let rest = &bytes[from..];
         let Some((length, last_answer)) = &script.cut else {
-            self.send(script, rest)?;
+            self.send(script, rest, "SENT")?;
             return Ok(true);
         };
         self.say("150 here it comes")?;
@@ -393,7 +405,7 @@ impl<'a> Session<'a> {
             None => self.listing(script, verb),
         };
         if !script.quirks.endless {
-            return self.send(script, &text);
+            return self.send(script, &text, if self.here.is_empty() { "" } else { "LISTED" });
         }
         self.say("150 here it comes")?;
         let mut data = self.data()?;
@@ -404,7 +416,7 @@ impl<'a> Session<'a> {
     }
 
     /// Bytes over a data connection, with the words around them.
-    fn send(&mut self, script: &Script, bytes: &[u8]) -> io::Result<()> {
+    fn send(&mut self, script: &Script, bytes: &[u8], what: &str) -> io::Result<()> {
         let quirks = &script.quirks;
         if quirks.begin == Begin::Usual {
             self.say("150 here it comes")?;
@@ -412,6 +424,11 @@ impl<'a> Session<'a> {
         let mut data = self.data()?;
         if quirks.drip.as_deref() == Some("DATA") {
             drip(&mut data, bytes)?;
+        }
+        if quirks.drip.as_deref() == Some(what) {
+            let (first, rest) = bytes.split_at(bytes.len() / 2);
+            data.write_all(first)?;
+            drip(&mut data, rest)?;
         }
         data.write_all(bytes)?;
         if quirks.reset {
@@ -482,9 +499,10 @@ impl<'a> Session<'a> {
 
 /// One byte now and then, for longer than anybody waits.
 fn drip(stream: &mut Wire, bytes: &[u8]) -> io::Result<()> {
+    let every = Duration::from_millis(fastrand::u64(3..40));
     for byte in bytes.iter().cycle() {
         stream.write_all(&[*byte])?;
-        thread::park_timeout(Duration::from_millis(20));
+        thread::park_timeout(every);
     }
     Ok(())
 }

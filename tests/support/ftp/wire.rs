@@ -8,9 +8,10 @@ use std::{
 };
 
 use rustls::{
-    ServerConfig, ServerConnection, StreamOwned,
+    ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 
 use super::certificates::Certificate;
@@ -22,7 +23,28 @@ pub enum Wire {
 
 impl Wire {
     pub fn secured(stream: TcpStream) -> Self {
-        let connection = ServerConnection::new(Arc::clone(rules())).unwrap();
+        Self::secured_by(Arc::clone(rules()), stream)
+    }
+
+    /// Shows the good certificate, and signs with a key that is not its own.
+    pub fn with_a_foreign_key(
+        stream: TcpStream,
+        version: &'static SupportedProtocolVersion,
+    ) -> Self {
+        let chain = CertificateDer::pem_file_iter(Certificate::Good.files().chain).unwrap();
+        let key = PrivateKeyDer::from_pem_file(Certificate::SelfSigned.files().key).unwrap();
+        let key = ring::sign::any_supported_type(&key).unwrap();
+        let shown = CertifiedKey::new(chain.map(Result::unwrap).collect(), key);
+        let rules = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+        Self::secured_by(Arc::new(rules), stream)
+    }
+
+    fn secured_by(rules: Arc<ServerConfig>, stream: TcpStream) -> Self {
+        let connection = ServerConnection::new(rules).unwrap();
         Self::Tls(Box::new(StreamOwned::new(connection, stream)))
     }
 
