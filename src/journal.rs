@@ -99,6 +99,10 @@ pub fn file_failed(source: &str, folder: &str, name: &str, error: &dyn Error) {
     log::warn!("{source}: {folder}/{name} not read this time: {}", chain(error));
 }
 
+pub fn file_read_again(source: &str, folder: &str, name: &str) {
+    log::info!("{source}: {folder}/{name} is read again");
+}
+
 pub fn file_refused(source: &str, folder: &str, name: &str, refusal: &str) {
     log::warn!("{source}: {folder}/{name} refused: {refusal}");
 }

@@ -231,9 +231,36 @@ fn print_json(text: &str) -> io::Result<()> {
 /// Prints what was made harmless where it was made, such as CSV. A reader that went away (`| head`) is
 /// no error.
 fn print_as_is(text: &str) -> io::Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
+    unless_gone(io::stdout().write_all(text.as_bytes()))
+}
+
+/// A reader that went away is no error.
+fn unless_gone(written: io::Result<()>) -> io::Result<()> {
+    match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
+    }
+}
+
+/// Standard output for JSON that is written piece by piece, each piece whole characters: as
+/// [`print_json`], and what is printed is never in memory as a whole.
+struct JsonOutput(io::BufWriter<io::Stdout>);
+
+impl JsonOutput {
+    fn new() -> Self {
+        Self(io::BufWriter::new(io::stdout()))
+    }
+}
+
+impl Write for JsonOutput {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(piece);
+        unless_gone(self.0.write_all(printable_json(&text).as_bytes()))?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        unless_gone(self.0.flush())
     }
 }
 

@@ -1,14 +1,14 @@
 //! `cu-agent sessions`: results as the buffer holds them, as a table or as JSON with the names and
 //! shapes of central's columns.
 
-use std::path::Path;
+use std::{io::Write, path::Path};
 
 use serde_json::{Value, json};
 
-use super::{Exit, LogTo, UsageError, configured, print, print_json, table::table};
+use super::{Exit, JsonOutput, LogTo, UsageError, configured, print, table::table};
 use crate::{
     buffer::{Buffer, SessionFilter, StoredSession},
-    model::{Day, Finding, Language, Stamp, hours_e4, rate_e2},
+    model::{Day, Finding, Job, Language, Piece, Stamp, Stop, Wait, hours_e4, rate_e2},
 };
 
 #[derive(Debug, clap::Args)]
@@ -154,31 +154,98 @@ pub fn decimal(digits: i64, decimals: u32) -> String {
 }
 
 fn as_json(buffer: &Buffer, filter: &SessionFilter, language: Language) -> anyhow::Result<()> {
-    // One session at a time, so that a year of them needs no more memory than a day.
-    print("[")?;
-    let mut first = true;
+    // One session at a time and row by row: a year of them needs no more memory than a day, and the
+    // largest day not much more than its rows.
+    let mut out = JsonOutput::new();
+    out.write_all(b"[")?;
+    let mut separator = "\n";
     buffer.each_session(filter, |stored| {
-        let separator = if std::mem::take(&mut first) { "\n" } else { ",\n" };
-        print_json(&format!("{separator}{}", object(&stored, language)))
+        out.write_all(separator.as_bytes())?;
+        separator = ",\n";
+        write_object(&mut out, &stored, language)
     })??;
-    print("\n]\n")?;
+    out.write_all(b"\n]\n")?;
+    out.flush()?;
     Ok(())
 }
 
+/// As [`object`], without all of it in memory.
+fn write_object(
+    out: &mut JsonOutput,
+    stored: &StoredSession,
+    language: Language,
+) -> std::io::Result<()> {
+    let header = header(stored).to_string();
+    out.write_all(header.strip_suffix('}').unwrap_or(&header).as_bytes())?;
+    for (name, rows) in lists(stored, language) {
+        write!(out, ",\"{name}\":[")?;
+        let mut separator = "";
+        for row in rows {
+            write!(out, "{separator}{row}")?;
+            separator = ",";
+        }
+        out.write_all(b"]")?;
+    }
+    out.write_all(b"}")
+}
+
 pub(super) fn object(stored: &StoredSession, language: Language) -> Value {
+    let mut object = header(stored);
+    for (name, rows) in lists(stored, language) {
+        object[name] = rows.collect();
+    }
+    object
+}
+
+fn shown(at: Stamp) -> String {
+    at.to_naive().format("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+type Rows<'s> = Box<dyn Iterator<Item = Value> + 's>;
+
+/// The lists of a session, each row by row.
+fn lists(stored: &StoredSession, language: Language) -> [(&'static str, Rows<'_>); 5] {
     let session = &stored.session;
-    let (figures, trs) = (&session.figures, stored.trs());
-    let at = |at: Stamp| at.to_naive().format("%Y-%m-%d %H:%M:%S%.3f").to_string();
+    let piece = |piece: &Piece| json!([shown(piece.at), piece.details.as_str()]);
+    let wait = |wait: &Wait| json!([shown(wait.start), (wait.end.0 - wait.start.0) / 1000]);
+    let stop = |stop: &Stop| json!([shown(stop.start), shown(stop.end)]);
+    let job = |job: &Job| {
+        let length = decimal(job.length_e2, 2);
+        json!([shown(job.at), job.reference.as_str(), length, job.colour.as_str()])
+    };
+    let anomaly = move |finding: &Finding| {
+        json!({
+            "code": finding.code.as_str(),
+            "gravite": finding.gravity.in_french(),
+            "timestamp_debut": finding.from.map(shown),
+            "timestamp_fin": finding.to.map(shown),
+            "valeur": decimal(finding.value_e2, 2),
+            "attendu": finding.expected_e2.map(|expected| decimal(expected, 2)),
+            "texte": finding.text(language),
+        })
+    };
+    [
+        ("pieces", Box::new(session.pieces.iter().map(piece))),
+        ("attentes", Box::new(session.waits.iter().map(wait))),
+        ("arrets", Box::new(session.stops.iter().map(stop))),
+        ("jobs", Box::new(session.jobs.iter().map(job))),
+        ("anomalies", Box::new(stored.findings.iter().map(anomaly))),
+    ]
+}
+
+/// A session without its lists; never empty.
+fn header(stored: &StoredSession) -> Value {
+    let (figures, trs) = (&stored.session.figures, stored.trs());
     let hours = |ms| decimal(hours_e4(ms), 4);
     let rate = |ms| decimal(rate_e2(ms, figures.window_ms), 2);
     json!({
         "machine": stored.nom,
         "date_production": stored.day.to_string(),
         "total_pieces": figures.total_pieces,
-        "heure_premiere_piece": figures.first_piece.map(at),
-        "heure_derniere_piece": figures.last_piece.map(at),
-        "heure_premier_machine_start": figures.first_start.map(at),
-        "heure_dernier_machine_stop": figures.last_stop.map(at),
+        "heure_premiere_piece": figures.first_piece.map(shown),
+        "heure_derniere_piece": figures.last_piece.map(shown),
+        "heure_premier_machine_start": figures.first_start.map(shown),
+        "heure_dernier_machine_stop": figures.last_stop.map(shown),
         "duree_production_totale": hours(figures.window_ms),
         "temps_attente": hours(figures.wait_ms),
         "temps_arret_volontaire": hours(figures.stop_ms),
@@ -189,27 +256,6 @@ pub(super) fn object(stored: &StoredSession, language: Language) -> Value {
         "temps_attente_brut": hours(figures.raw_wait_ms),
         "temps_arret_brut": hours(figures.raw_stop_ms),
         "fichier_log_source": stored.log_sources,
-        "pieces": session.pieces.iter().map(|piece| json!([at(piece.at), piece.details.as_str()]))
-            .collect::<Vec<_>>(),
-        "attentes": session.waits.iter()
-            .map(|wait| json!([at(wait.start), (wait.end.0 - wait.start.0) / 1000]))
-            .collect::<Vec<_>>(),
-        "arrets": session.stops.iter().map(|stop| json!([at(stop.start), at(stop.end)]))
-            .collect::<Vec<_>>(),
-        "jobs": session.jobs.iter()
-            .map(|job| json!([at(job.at), job.reference.as_str(), decimal(job.length_e2, 2), job.colour.as_str()]))
-            .collect::<Vec<_>>(),
-        "anomalies": stored.findings.iter()
-            .map(|finding| json!({
-                "code": finding.code.as_str(),
-                "gravite": finding.gravity.in_french(),
-                "timestamp_debut": finding.from.map(at),
-                "timestamp_fin": finding.to.map(at),
-                "valeur": decimal(finding.value_e2, 2),
-                "attendu": finding.expected_e2.map(|expected| decimal(expected, 2)),
-                "texte": finding.text(language),
-            }))
-            .collect::<Vec<_>>(),
         "trs": trs.map(|trs| json!({
             "cadence_nominale": stored.nominal_per_hour,
             "rebuts": stored.rejects,

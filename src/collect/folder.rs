@@ -272,7 +272,10 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
             Ok(kept.file)
         };
         match read_file(source, buffer, &request, &moment, &mut keep_part) {
-            Ok((reading, None)) => Ok(Outcome::Read(reading)),
+            Ok((reading, None)) => {
+                self.file_well(&entry.name);
+                Ok(Outcome::Read(reading))
+            }
             Ok((reading, Some(error))) => {
                 self.file_failed(&entry.name, &error, reading.is_some());
                 if error.concerns_one_file() {
@@ -283,7 +286,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
             }
             Err(ReadError::Buffer(error)) if error.concerns_data() => {
                 self.report.files_failed += 1;
-                journal::file_failed(&self.config.name, self.folder, &entry.name, &error);
+                self.tell_failed(&entry.name, &error);
                 Ok(Outcome::Read(None))
             }
             Err(ReadError::Buffer(error)) => Err(error),

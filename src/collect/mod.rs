@@ -117,6 +117,8 @@ pub struct SourceMemory {
     looked_at: Option<Duration>,
     /// Times asked one by one, with the size that they were asked at.
     asked: BTreeMap<(String, String), (Option<u64>, NaiveDateTime)>,
+    /// Folder and file -> why it could not be read, as it was told.
+    told_failed: BTreeMap<(String, String), String>,
     /// Files whose dates were told to be implausible.
     told_implausible: BTreeSet<(String, String)>,
 }

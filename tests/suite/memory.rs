@@ -192,3 +192,25 @@ fn files_of_one_day_that_are_too_large_together_are_refused_by_name_and_the_rest
     stayed_below_the_limit("four large files of a day", running);
     assert_eq!(agent.status_number("refused_files"), 2);
 }
+
+#[test]
+fn commands_that_import_show_and_compute_anew_the_largest_day_stay_below_128_mib() {
+    let import = tempfile::tempdir().unwrap();
+    let file = import.path().join("20250603.LOG");
+    for (kind, line) in [KINDS[1], KINDS[4]] {
+        write_lines(&file, DEFAULT_MAX_FILE_BYTES, &line);
+        let folder = Folder::of_three_machines();
+        let agent = limited(Agent::on_directory(folder.path()));
+        let path = file.to_str().unwrap();
+        agent.command(&["import", "--machine", "DEM12", path]).succeeded();
+        let sessions = agent.sessions_json();
+        assert!(
+            sessions[0]["events"].as_u64() > Some(100_000),
+            "{kind}: {}",
+            sessions[0]["events"]
+        );
+        agent.command(&["sessions", "--anomalies"]).succeeded().says("2025-06-03");
+        agent.command(&["replay"]).succeeded();
+        assert!(agent.sessions_json() == sessions, "{kind}: a replay changes nothing");
+    }
+}

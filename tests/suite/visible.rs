@@ -258,6 +258,30 @@ fn a_name_in_a_listing_that_cannot_be_used_is_told_once_and_shows() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_told_once_for_each_reason_and_once_when_it_is_read_again() {
+    let refusing = |answer: &str| three_machines().answer("RETR", answer);
+    let server = ScriptedFtp::start(refusing("550 no access"));
+    let mut agent = agent_on(&server);
+    agent.set("schedule.poll", "100ms");
+    let running = agent.run();
+    let told = |words: &str| {
+        let of_file = format!("cu: {DEM12}/{LOG} ");
+        running.log().lines().filter(|line| line.contains(&of_file) && line.contains(words)).count()
+    };
+    running.wait_for_nth_line("cycle:", 4);
+    assert_eq!(told("550 no access"), 1, "{}", running.log());
+    server.script().answers.insert("RETR".into(), "450 locked".into());
+    let cycles = running.log().matches("cycle:").count();
+    running.wait_for_nth_line("cycle:", cycles + 4);
+    assert_eq!(told("450 locked"), 1, "{}", running.log());
+    server.script().answers.clear();
+    let cycles = running.log().matches("cycle:").count();
+    running.wait_for_nth_line("cycle:", cycles + 3);
+    assert_eq!(told("is read again"), 1, "{}", running.log());
+    running.terminate().0.succeeded();
+}
+
+#[test]
 fn machines_behind_a_source_that_does_not_answer_are_unknown_and_not_silent() {
     let server = ScriptedFtp::start(three_machines());
     let mut agent = agent_on(&server);
