@@ -122,12 +122,12 @@ say "Starting PostgreSQL"
 pg_port=$(free_port)
 mkdir "$work/pg"
 [ ${#as_postgres[@]} -eq 0 ] || chown postgres "$work/pg"
-"${as_postgres[@]}" "$postgres_bin/initdb" -D "$work/pg/data" -U postgres -A trust --no-sync -E UTF8 >/dev/null
+"${as_postgres[@]}" "$postgres_bin/initdb" -D "$work/pg/data" -U postgres --auth-local trust --auth-host scram-sha-256 --no-sync -E UTF8 >/dev/null
 pg_start() {
     pg_ctl -l "$work/pg/log" -o "-p $pg_port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$work/pg" start
 }
 pg_start
-sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$pg_port" -U postgres "$@"; }
+sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$work/pg" -p "$pg_port" -U postgres "$@"; }
 sql -d postgres -c "CREATE ROLE cu_agent LOGIN PASSWORD 'demo'" -c "CREATE DATABASE production OWNER cu_agent"
 
 (umask 077 && echo demo >"$work/password")

@@ -12,7 +12,7 @@ use std::{
 
 use chrono::{NaiveDate, NaiveTime};
 use cu_agent::{
-    agent::{Agent, Stop},
+    agent::{Agent, Collection, Collector, Progress, Stop},
     analyse::{self, Options},
     buffer::SessionFilter,
     config,
@@ -81,9 +81,11 @@ fn analysed(dirt: Dirt, rounds: u32) -> Work {
     bytes_of(&logs)
 }
 
-/// An agent that collects from a folder, in this process.
+/// An agent that collects from a folder, in this process, as the service does: with one connection to
+/// the buffer for all polls.
 struct Gateway {
     agent: Agent,
+    collector: Collector,
     days: Vec<NaiveDate>,
     logs: PathBuf,
     _folder: TempDir,
@@ -108,7 +110,13 @@ impl Gateway {
         }
         let loaded = config::parse(Path::new("config.toml"), &text, &|_| None).unwrap();
         let agent = Agent::open(loaded.config, "once", Stop::default()).unwrap();
-        let mut gateway = Self { agent, days: days(30), logs, _folder: folder };
+        let config = Arc::new(agent.config.clone());
+        let Agent { settings, clock, stop, figures, .. } = &agent;
+        let all = Collection::new(&config, settings, clock, stop, figures);
+        let pulse = Arc::new(agent.heart.pulse_of("collect", "cu"));
+        let quiet: Progress = Arc::new(|_, _, _| {});
+        let collector = Collector::new(&all, 0, pulse, quiet);
+        let mut gateway = Self { agent, collector, days: days(30), logs, _folder: folder };
         for _ in 0..taken {
             gateway.take_a_day();
         }
@@ -127,10 +135,9 @@ impl Gateway {
 
     /// Files read.
     fn poll(&mut self) -> u64 {
-        let quiet: cu_agent::agent::Progress = std::sync::Arc::new(|_, _, _| {});
-        let report = self.agent.once(&quiet).unwrap();
-        assert!(report.collect.failed_sources.is_empty());
-        report.collect.files_read
+        let report = self.collector.cycle(&mut self.agent.buffer).unwrap();
+        assert!(report.failed_sources.is_empty());
+        report.files_read
     }
 
     fn last_day(&self) -> NaiveDate {

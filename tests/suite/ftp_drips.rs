@@ -65,7 +65,9 @@ fn ftp_nothing_is_waited_for_behind_the_end_of_a_turn() {
         let began = Instant::now();
         source.allow_until(Some(began + Duration::from_millis(300)));
         let error = chain(&source.list(FOLDER).unwrap_err());
-        assert!(error.contains("turn is over"), "{at}: {error}");
+        // A greeting that comes again and again may be whole before that, and too many then.
+        let is_named = error.contains("turn is over") || error.contains("unasked");
+        assert!(is_named && (at == "GREETING" || !error.contains("unasked")), "{at}: {error}");
         assert!(began.elapsed() < Duration::from_secs(3), "{at}: {:?}", began.elapsed());
         server.script().quirks.drip = None;
         source.allow_until(None);
