@@ -180,7 +180,8 @@ impl Inspector {
             }
             b'T' if !has_known_columns(&self.seen) => return Err(Improper::UnknownType),
             b't' if !has_known_parameters(&self.seen) => return Err(Improper::UnknownType),
-            b'Z' => self.phase = Phase::Answers,
+            // Nobody is ready before the log-in is done, whatever is said.
+            b'Z' if !matches!(self.phase, Phase::LogIn { .. }) => self.phase = Phase::Answers,
             _ => {}
         }
         Ok(())
@@ -206,8 +207,8 @@ impl Inspector {
     fn log_in(&mut self) -> Result<(), Improper> {
         let Ok(code) = <[u8; LENGTH]>::try_from(self.seen.as_slice()) else { return Ok(()) };
         let Phase::LogIn { has_proved } = self.phase else {
-            // The client refuses it as unexpected.
-            return Ok(());
+            // The client refuses it as unexpected; it need not be asked.
+            return if self.only_scram { Err(Improper::OtherLogIn) } else { Ok(()) };
         };
         match u32::from_be_bytes(code) {
             0 if self.only_scram && !has_proved => Err(Improper::NoPassword),
@@ -299,7 +300,18 @@ mod tests {
     fn without_a_verified_server_only_scram_is_answered_and_its_proof_is_waited_for() {
         let proof = [auth(10, b"SCRAM-SHA-256\0\0"), auth(11, b"r=x"), auth(12, b"v=y")].concat();
         let notice = message(b'N', b"SWARNING\0\0");
-        let table: [(&str, Vec<u8>, Result<(), Improper>); 10] = [
+        let ready = message(b'Z', b"I");
+        let table: [(&str, Vec<u8>, Result<(), Improper>); 12] = [
+            (
+                "ready without a log-in, then in clear",
+                [ready.clone(), auth(3, b"")].concat(),
+                Err(Improper::ClearPassword),
+            ),
+            (
+                "in clear once more when all is done",
+                [proof.clone(), auth(0, b""), ready, auth(3, b"")].concat(),
+                Err(Improper::OtherLogIn),
+            ),
             ("in clear", auth(3, b""), Err(Improper::ClearPassword)),
             ("md5", auth(5, b"salt"), Err(Improper::Md5Password)),
             ("GSS", auth(7, b""), Err(Improper::OtherLogIn)),
@@ -368,7 +380,7 @@ mod tests {
             ),
             (
                 "notices of an answer",
-                [message(b'Z', b"I"), many(b'N', 20_000, &[0])].concat(),
+                [auth(0, b""), message(b'Z', b"I"), many(b'N', 20_000, &[0])].concat(),
                 Ok(()),
             ),
             ("notifications without end", many(b'A', 201, &[0; 6]), Err(Improper::ManyMessages)),
