@@ -100,10 +100,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
 
 /// Those of folders that the configuration still maps.
 fn configured_troubles(config: &Config, mut troubles: Vec<Trouble>) -> Vec<Trouble> {
-    troubles.retain(|Trouble { key, .. }| {
-        let source = config.sources.iter().find(|source| source.name == key.source);
-        source.is_some_and(|source| source.folders.contains_key(&key.folder))
-    });
+    troubles.retain(|Trouble { key, .. }| config.maps(&key.source, &key.folder));
     troubles
 }
 

@@ -113,29 +113,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
         source: &mut dyn Source,
         waiting: &mut Vec<Waiting<'c>>,
     ) -> Result<Option<Listed>, BufferError> {
-        let mut entries = match source.list(self.folder) {
-            Ok(listing) => {
-                self.report.folder(self.folder).unread = listing.unread;
-                listing.entries
-            }
-            Err(error @ SourceError::FolderMissing { .. }) => {
-                self.folder_failed(TroubleKind::FolderMissing, &error);
-                return Ok(None);
-            }
-            Err(error) if error.concerns_one_file() => {
-                self.folder_failed(TroubleKind::FolderNotListed, &error);
-                return Ok(None);
-            }
-            Err(error) => {
-                self.report.error = Some(error);
-                return Ok(None);
-            }
-        };
-        entries.retain(|entry| is_log(&entry.name));
-        entries = entries.into_iter().map(Entry::bounded).collect();
-        entries.sort_by(|one, other| one.name.cmp(&other.name));
-        self.report.files_listed += entries.len() as u64;
-        self.note_listed(&entries);
+        let Some(entries) = self.list(source) else { return Ok(None) };
         let known = known(buffer, &self.config.name, self.folder, &entries)?;
         let mut listed = Listed {
             entries,
@@ -166,20 +144,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
             let is_own = known.is_some_and(|file| Some(file.machine_id) == machine_id);
             let is_hint = newest == Some(at) && is_own && may_lag(known);
             match self.looked(entry, known) {
-                Look::Skip if is_hint => {
-                    let (news, is_gone) = self.read_behind(buffer, source, entry, known)?;
-                    if let Some(reading) = news {
-                        listed.is_current = false;
-                        if known.is_some_and(|file| departure::shows_growth(&reading, file)) {
-                            listed.grew.insert(entry.name.clone());
-                        }
-                        waiting.push(self.waiting(reading, begun.uptime));
-                    }
-                    if is_gone {
-                        break;
-                    }
-                }
-                Look::Skip => {
+                Look::Skip if !is_hint => {
                     if known.is_some_and(|file| file.state == FileState::Refused) {
                         self.report.folder(self.folder).files_without_bytes += 1;
                     }
@@ -194,23 +159,21 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
                     let refused = Reading::refused(target, entry, refusal);
                     waiting.push(self.waiting(refused, begun.uptime));
                 }
-                action => {
-                    listed.is_current = false;
-                    let resume = action == Look::Resume;
-                    match self.read(buffer, source, entry, known, resume, false)? {
-                        Outcome::Read(reading) => {
-                            self.note_idle_change(entry, known, reading.as_ref());
-                            if let (Some(reading), Some(file)) = (&reading, known)
-                                && departure::shows_growth(reading, file)
-                            {
-                                listed.grew.insert(entry.name.clone());
-                            }
-                            waiting.extend(reading.map(|read| self.waiting(read, begun.uptime)));
-                        }
-                        Outcome::SourceGone(reading) => {
-                            waiting.extend(reading.map(|read| self.waiting(read, begun.uptime)));
-                            break;
-                        }
+                look => {
+                    let (reading, is_gone) = if look == Look::Skip {
+                        self.read_behind(buffer, source, entry, known)?
+                    } else {
+                        self.read_changed(buffer, source, entry, known, look == Look::Resume)?
+                    };
+                    listed.is_current &= look == Look::Skip && reading.is_none();
+                    if let (Some(reading), Some(file)) = (&reading, known)
+                        && departure::shows_growth(reading, file)
+                    {
+                        listed.grew.insert(entry.name.clone());
+                    }
+                    waiting.extend(reading.map(|read| self.waiting(read, begun.uptime)));
+                    if is_gone {
+                        break;
                     }
                 }
             }
@@ -221,6 +184,50 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
             }
         }
         Ok(Some(listed))
+    }
+
+    /// The folder's LOG files by name; `None` where it could not be listed, which is noted.
+    fn list(&mut self, source: &mut dyn Source) -> Option<Vec<Entry>> {
+        let listing = match source.list(self.folder) {
+            Ok(listing) => listing,
+            Err(error @ SourceError::FolderMissing { .. }) => {
+                self.folder_failed(TroubleKind::FolderMissing, &error);
+                return None;
+            }
+            Err(error) if error.concerns_one_file() => {
+                self.folder_failed(TroubleKind::FolderNotListed, &error);
+                return None;
+            }
+            Err(error) => {
+                self.report.error = Some(error);
+                return None;
+            }
+        };
+        self.report.folder(self.folder).unread = listing.unread;
+        let logs = listing.entries.into_iter().filter(|entry| is_log(&entry.name));
+        let mut entries: Vec<Entry> = logs.map(Entry::bounded).collect();
+        entries.sort_by(|one, other| one.name.cmp(&other.name));
+        self.report.files_listed += entries.len() as u64;
+        self.note_listed(&entries);
+        Some(entries)
+    }
+
+    /// A file whose listing changed, and whether the source is gone.
+    fn read_changed(
+        &mut self,
+        buffer: &mut Buffer,
+        source: &mut dyn Source,
+        entry: &Entry,
+        known: Option<&FileProgress>,
+        resume: bool,
+    ) -> Result<(Option<Reading>, bool), BufferError> {
+        match self.read(buffer, source, entry, known, resume, false)? {
+            Outcome::Read(reading) => {
+                self.note_idle_change(entry, known, reading.as_ref());
+                Ok((reading, false))
+            }
+            Outcome::SourceGone(reading) => Ok((reading, true)),
+        }
     }
 
     /// Whether more may be read; what central holds makes room first.

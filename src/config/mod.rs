@@ -64,6 +64,14 @@ pub struct Config {
     pub alarms: Option<Alarms>,
 }
 
+impl Config {
+    /// Whether the source is configured and gives `folder` to a machine.
+    pub fn maps(&self, source: &str, folder: &str) -> bool {
+        let of_name = |one: &&SourceConfig| one.name == source;
+        self.sources.iter().find(of_name).is_some_and(|one| one.folders.contains_key(folder))
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Agent {
     pub id: String,

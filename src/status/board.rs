@@ -254,10 +254,7 @@ fn health(
         reports.iter().find(|report| report.nom == nom).and_then(|r| r.last_read_at.clone())
     };
     let mut troubles = buffer.map_or_else(|| Ok(Vec::new()), Buffer::troubles)?;
-    troubles.retain(|Trouble { key, .. }| {
-        let source = config.sources.iter().find(|source| source.name == key.source);
-        source.is_some_and(|source| source.folders.contains_key(&key.folder))
-    });
+    troubles.retain(|Trouble { key, .. }| config.maps(&key.source, &key.folder));
     let mut unknown = BTreeSet::new();
     for source in &config.sources {
         let is_down = link(&format!("source:{}", source.name)).is_some_and(|link| !link.up);

@@ -1,6 +1,14 @@
 //! What servers of the field do otherwise than the RFCs say, to be combined at will, and the slowness
 //! of hostile ones.
 
+use std::{
+    io::{self, Write},
+    thread,
+    time::Duration,
+};
+
+use super::wire::Wire;
+
 /// How a transfer is announced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Begin {
@@ -84,4 +92,14 @@ impl Quirks {
             endless: false,
         }
     }
+}
+
+/// One byte now and then, for longer than anybody waits.
+pub fn drip(stream: &mut Wire, bytes: &[u8]) -> io::Result<()> {
+    let every = Duration::from_millis(fastrand::u64(3..40));
+    for byte in bytes.iter().cycle() {
+        stream.write_all(&[*byte])?;
+        thread::park_timeout(every);
+    }
+    Ok(())
 }

@@ -14,7 +14,12 @@ use std::{
 
 use cu_agent::config::FtpConfig;
 
-use super::{daemon::plain_config, quirks::Begin, script::Script, wire::Wire};
+use super::{
+    daemon::plain_config,
+    quirks::{Begin, drip},
+    script::Script,
+    wire::Wire,
+};
 
 #[derive(Debug)]
 struct Shared {
@@ -495,14 +500,4 @@ impl<'a> Session<'a> {
         }
         text
     }
-}
-
-/// One byte now and then, for longer than anybody waits.
-fn drip(stream: &mut Wire, bytes: &[u8]) -> io::Result<()> {
-    let every = Duration::from_millis(fastrand::u64(3..40));
-    for byte in bytes.iter().cycle() {
-        stream.write_all(&[*byte])?;
-        thread::park_timeout(every);
-    }
-    Ok(())
 }
