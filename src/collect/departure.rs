@@ -292,7 +292,7 @@ impl FolderCycle<'_, '_> {
     }
 
     pub(super) fn source_failed(&mut self, name: &str, error: SourceError) {
-        journal::file_failed(&self.config.name, self.folder, name, &error);
+        self.tell_failed(name, &error);
         if !error.concerns_one_file() {
             self.report.error = Some(error);
         }

@@ -292,8 +292,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
                 Ok(Outcome::SourceGone(reading))
             }
             Err(ReadError::Buffer(error)) if error.concerns_data() => {
-                self.report.files_failed += 1;
-                self.tell_failed(&entry.name, &error);
+                self.file_failed(&entry.name, &error, false);
                 Ok(Outcome::Read(None))
             }
             Err(ReadError::Buffer(error)) => Err(error),

@@ -117,7 +117,7 @@ impl FolderCycle<'_, '_> {
     }
 
     /// A file could not be read to its end; `has_bytes`: something of it was.
-    pub(super) fn file_failed(&mut self, name: &str, error: &SourceError, has_bytes: bool) {
+    pub(super) fn file_failed(&mut self, name: &str, error: &dyn Error, has_bytes: bool) {
         self.report.files_failed += 1;
         self.tell_failed(name, error);
         let report = self.report.folder(self.folder);
