@@ -71,6 +71,7 @@ mod service_manager;
 mod service_unit;
 mod sources_apart;
 mod state_directory;
+mod status_hostile;
 mod status_page;
 mod union;
 mod visible;
