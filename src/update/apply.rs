@@ -65,14 +65,17 @@ impl<'u> Updater<'u> {
             Ok(asked) => asked,
             Err(obstacle) => return Ok(Outcome::Refused(obstacle)),
         };
-        match decide(&asked.manifest, &asked.facts) {
-            Decision::Install { .. } => {}
+        let package = match decide(&asked.manifest, &asked.facts) {
+            Decision::Install { package, .. } => package,
             other => return Ok(told(other, &asked)),
-        }
+        };
         let version = asked.manifest.newest.version.to_string();
         let deferral = self.ledger.journal()?.deferral.map(|deferral| deferral.at(self.now.time));
         if let Some(delay) = self.delay(&version, deferral) {
             return Ok(Outcome::NotYet(delay));
+        }
+        if let Err(obstacle) = self.room_to_install(package) {
+            return Ok(Outcome::Refused(obstacle));
         }
         Ok(Outcome::WouldInstall { version, from: asked.facts.installed.to_string() })
     }
@@ -263,16 +266,10 @@ impl<'u> Updater<'u> {
     fn room_to_install(&self, package: &Package) -> Result<(), Obstacle> {
         let unpacked_bytes = package.size_bytes * UNPACKED_TO_PACKED + SPARE_BYTES;
         room(Path::new("/usr"), unpacked_bytes)?;
-        // A new version may migrate the buffer, and makes a copy before. What the file takes on disk
-        // counts, up to what the configuration gives it: its length is its user's to choose.
         let state_dir = &self.config.agent.state_dir;
-        match fs::symlink_metadata(state_dir.join(crate::update::BUFFER_FILE)) {
-            Ok(buffer) if buffer.is_file() => {
-                let on_disk_bytes = buffer.blocks().saturating_mul(BLOCK_BYTES).min(buffer.len());
-                let buffer_bytes = on_disk_bytes.min(self.config.agent.max_buffer_bytes);
-                room(state_dir, buffer_bytes.saturating_mul(2).saturating_add(SPARE_BYTES))
-            }
-            _ => Ok(()),
+        match bytes_to_migrate(state_dir, self.config.agent.max_buffer_bytes) {
+            Some(needed_bytes) => room(state_dir, needed_bytes),
+            None => Ok(()),
         }
     }
 
@@ -435,6 +432,15 @@ fn told(decision: Decision<'_>, asked: &Asked) -> Outcome {
     }
 }
 
+/// Room for a copy of the buffer and its migration; `None` where there is no buffer. What the file takes
+/// on disk counts, up to `max_buffer_bytes`: its length is its user's to choose.
+fn bytes_to_migrate(state_dir: &Path, max_buffer_bytes: u64) -> Option<u64> {
+    let buffer = fs::symlink_metadata(state_dir.join(crate::update::BUFFER_FILE)).ok()?;
+    let on_disk_bytes = buffer.blocks().saturating_mul(BLOCK_BYTES).min(buffer.len());
+    let buffer_bytes = on_disk_bytes.min(max_buffer_bytes);
+    buffer.is_file().then(|| buffer_bytes.saturating_mul(2).saturating_add(SPARE_BYTES))
+}
+
 /// Whether so much is free where `path` is; what cannot be told is no obstacle.
 fn room(path: &Path, needed_bytes: u64) -> Result<(), Obstacle> {
     let Ok(figures) = rustix::fs::statvfs(path) else { return Ok(()) };
@@ -443,4 +449,28 @@ fn room(path: &Path, needed_bytes: u64) -> Result<(), Obstacle> {
         return Err(Obstacle::NoRoom { path: path.to_owned(), needed_bytes, free_bytes });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_asks_for_the_room_of_its_blocks_up_to_its_cap_whatever_its_length() {
+        const CAP_BYTES: u64 = 1 << 40;
+        let state = tempfile::tempdir().unwrap();
+        let needed = |cap_bytes| bytes_to_migrate(state.path(), cap_bytes);
+        assert_eq!(needed(CAP_BYTES), None, "no buffer");
+        let path = state.path().join(crate::update::BUFFER_FILE);
+        fs::write(&path, vec![1; 1 << 20]).unwrap();
+        let sound_bytes = needed(CAP_BYTES).unwrap();
+        assert!(sound_bytes > SPARE_BYTES, "a copy takes room");
+        // Terabytes of nothing ask for no more.
+        fs::File::options().write(true).open(&path).unwrap().set_len(1 << 43).unwrap();
+        assert!(needed(u64::MAX).unwrap() <= (2 << 20) + (64 << 10) + SPARE_BYTES);
+        assert_eq!(needed(1 << 10), Some((2 << 10) + SPARE_BYTES), "the cap");
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/proc/self/exe", &path).unwrap();
+        assert_eq!(needed(CAP_BYTES), None, "a link");
+    }
 }
