@@ -2,13 +2,14 @@
 //! and a command means the same wherever it is started.
 
 use std::{
+    collections::BTreeMap,
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
     path::Path,
     process::{Command, Output},
 };
 
-use crate::support::{agent::Agent, folder::Folder, golden};
+use crate::support::{agent::Agent, folder::Folder, golden, process};
 
 /// A user of whom the system knows nothing.
 const USER: u32 = 54_321;
@@ -107,7 +108,9 @@ fn a_pipe_in_the_place_of_lock_buffer_or_socket_holds_up_no_command() {
 
 /// Runs a command in `directory` with the configuration as it is called from there.
 fn run_in(directory: &Path, config: &str, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_cu-agent"))
+    let binary = process::binary(&BTreeMap::new());
+    Command::new(&binary[0])
+        .args(&binary[1..])
         .current_dir(directory)
         .args(["--config", config])
         .args(arguments)

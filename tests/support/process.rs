@@ -35,7 +35,8 @@ const READ_FROM_ENVIRONMENT: [&str; 12] = [
 /// its command, words apart by blanks. Among the variables of one agent it is of that agent only.
 pub const OTHER_BINARY: &str = "CU_AGENT_TEST_COMMAND";
 
-fn binary(environment: &BTreeMap<String, String>) -> Vec<String> {
+/// The command under test, for what cannot be started by [`start`].
+pub fn binary(environment: &BTreeMap<String, String>) -> Vec<String> {
     let other = environment.get(OTHER_BINARY).cloned();
     match other.or_else(|| std::env::var(OTHER_BINARY).ok()) {
         Some(command) => command.split_whitespace().map(str::to_owned).collect(),
