@@ -210,12 +210,54 @@ fn ftp_only_a_refused_password_says_check_the_password() {
         ("451 database is down", false),
         ("500 what?", false),
         ("226 done", false),
+        ("331 the password, please", false),
+        ("334 challenge", false),
+        ("535 wrong", true),
     ];
     for (answer, is_about_password) in table {
         let server = ScriptedFtp::start(one_log().answer("PASS", answer));
         let error = chain(&FtpSource::new(server.config()).folders().unwrap_err());
         assert_eq!(error.contains("password_file"), is_about_password, "{error}");
         assert!(error.contains(answer), "{error}");
+    }
+}
+
+#[test]
+fn ftp_a_password_answered_with_other_words_of_welcome_is_taken() {
+    for answer in ["202 superfluous", "230-hello\r\n230 in", "230", "232 by certificate"] {
+        is_read_exactly(answer, one_log().answer("PASS", answer));
+    }
+}
+
+#[test]
+fn ftp_the_address_in_an_answer_to_pasv_is_never_connected_to() {
+    let elsewhere = std::net::TcpListener::bind("127.0.0.2:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let port = elsewhere.local_addr().unwrap().port();
+    let pasv = format!("227 Passive (127,0,0,2,{},{})", port / 256, port % 256);
+    let script = one_log().answer("EPSV", "502 no").answer("PASV", &pasv);
+    let server = ScriptedFtp::start(script);
+    let error = FtpSource::new(server.config()).list(FOLDER).unwrap_err();
+    assert!(server.count("PASV") > 0, "{}", chain(&error));
+    assert!(elsewhere.accept().is_err(), "another host was called: {}", chain(&error));
+}
+
+#[test]
+fn ftp_what_a_server_says_reaches_an_error_without_signs_that_a_terminal_obeys() {
+    let hostile = "\u{1b}]0;x\u{7}\u{202e}\u{85}\u{9b}31m\u{200b}\u{feff}\u{2028}";
+    let at_log_in = one_log().answer("PASS", &format!("530 no {hostile}"));
+    let at_listing = ["MLSD", "LIST", "NLST"]
+        .iter()
+        .fold(one_log(), |script, verb| script.answer(verb, &format!("550 no {hostile}")));
+    let greeting = format!("hello {hostile}\r\n");
+    for script in [at_log_in, at_listing, Script { greeting, ..one_log() }] {
+        let server = ScriptedFtp::start(script);
+        let error = chain(&FtpSource::new(server.config()).list(FOLDER).unwrap_err());
+        let obeyed = |c: char| {
+            c.is_control() || hostile.replace([']', '0', ';', 'x', '3', '1', 'm'], "").contains(c)
+        };
+        assert!(error.contains("no") || error.contains("hello"), "{error}");
+        assert!(!error.contains(obeyed), "{error:?}");
     }
 }
 
