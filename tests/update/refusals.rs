@@ -1,6 +1,7 @@
 //! What an update is refused for, or waits for: one clear line, an exit code, and nothing changed.
 
 use std::{
+    collections::BTreeMap,
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -17,7 +18,7 @@ use crate::{
         clock::{Wrong, WrongClock, YEAR},
         folder::Folder,
         net::Proxy,
-        process::Output,
+        process::{self, Output},
         wait,
     },
 };
@@ -280,6 +281,25 @@ fn while_a_machine_produces_nothing_is_installed() {
         .put(&today.replace("cu", "DEM12 (PVC)"), b"20250603 05:00:00|@StukUitgevoerd: 1\n");
     gateway.agent.once().succeeded();
     gateway.refuses(3, &["not yet", "DEM12", "produces"]);
+}
+
+/// The agent is asked from another directory than the updater's own.
+#[test]
+fn by_a_relative_configuration_a_machine_that_produces_is_seen_too() {
+    let (_publisher, gateway) = offered();
+    gateway._logs.put("DEM12 (PVC)/20250603.LOG", b"20250603 05:00:00|@StukUitgevoerd: 1\n");
+    gateway.agent.once().succeeded();
+    let binary = process::binary(&BTreeMap::new());
+    let output = Command::new(&binary[0])
+        .args(&binary[1..])
+        .current_dir(gateway.agent.dir())
+        .env("DPKG_ADMINDIR", gateway.agent.dir().join("dpkg"))
+        .args(["--config", "config.toml", "update", "check"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("DEM12") && said.contains("produces"), "{said}");
 }
 
 #[test]

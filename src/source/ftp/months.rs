@@ -18,9 +18,9 @@ const FORMS: [&str; 12] = [
     "may mai maj mei maggio mag mayo maio maig maja kve kvetna kveten tou touko toukokuu geg mayis май \
      мая μαι",
     "jun june juni juin giu giugno junio junho juny juuni cze czerwca czerwiec cen cer cervna cerven kes \
-     kesa kesakuu birz iun iunie haz haziran июн июнь июня ιουν",
+     kesa kesakuu birz iun iunie haz haziran ioun июн июнь июня ιουν",
     "jul july juli juil juillet lug luglio julio julho juliol juuli lip lipca lipiec cec cervence \
-     cervenec hei heina heinakuu liep iul iulie tem temmuz июл июль июля ιουλ",
+     cervenec hei heina heinakuu liep iul iulie tem temmuz ioul июл июль июля ιουλ",
     "aug august augustus aou aout ago agosto agost sie sierpnia sierpien srp srpna srpen elo elokuu rugp avg \
      agu agustos авг αυγ",
     "sep sept september septembre settembre set sett setembro septiembre setembre wrz wrzesnia wrzesien zar \
@@ -28,9 +28,9 @@ const FORMS: [&str; 12] = [
     "oct okt october oktober octobre ottobre ott octubre out outubro paz pazdziernika pazdziernik rij \
      rijna rijen lok loka lokakuu spal octombrie eki ekim окт οκτ",
     "nov november novembre noviembre novembro lis listopada listopad marras marraskuu lapkr \
-     noiembrie kas kasim ноя нояб ное νοε",
+     noiembrie kas kasim noe ноя нояб ное νοε",
     "dec dez des dic december dezember decembre dicembre diciembre dezembro desember desembre gru \
-     grudnia grudzien pro prosince prosinec jou joulu joulukuu gruod decembrie ara aralik дек δεκ",
+     grudnia grudzien pro prosince prosinec jou joulu joulukuu gruod decembrie ara aralik dek дек δεκ",
 ];
 
 const ENGLISH: [&str; 12] =
