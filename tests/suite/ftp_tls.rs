@@ -5,10 +5,13 @@ use cu_agent::{
     source::{Source, SourceError, ftp::FtpSource},
 };
 
-use crate::support::ftp::{
-    Daemon, Options, ProFtpd, PureFtpd, Script, ScriptedFtp, Vsftpd,
-    certificates::{Certificate, authority},
-    reading::{chain, names, read},
+use crate::support::{
+    agent::Agent,
+    ftp::{
+        Daemon, Options, ProFtpd, PureFtpd, Script, ScriptedFtp, Vsftpd,
+        certificates::{Certificate, authority},
+        reading::{chain, names, read},
+    },
 };
 
 const FOLDER: &str = "DEM12 (PVC)";
@@ -113,6 +116,69 @@ fn ftp_a_pinned_certificate_of_version_1_is_taken_and_a_short_key_is_named() {
         assert!(short.contains("an RSA key of 1024 bits"), "{short}");
         assert!(short.contains("openssl req -x509 -newkey rsa:2048"), "{short}");
     }
+}
+
+/// An agent on `daemon` by explicit TLS, and by nothing but the fingerprint where one is given.
+fn agent_on(daemon: &Daemon, pinned: Option<Certificate>) -> Agent {
+    let mut agent = Agent::new();
+    let key = agent.add_ftp("cu", &daemon.config());
+    agent.map_folders(0, &[(FOLDER, "DEM12")]);
+    agent.set(&format!("{key}.tls"), "explicit");
+    match pinned {
+        Some(certificate) => {
+            let digits = certificate.fingerprint().map(|byte| format!("{byte:02X}"));
+            agent.set(&format!("{key}.fingerprint"), digits.join(":"));
+        }
+        None => agent.set(&format!("{key}.ca_file"), authority().to_str().unwrap()),
+    }
+    agent
+}
+
+#[test]
+fn ftp_a_certificate_or_tls_that_is_not_taken_is_one_sentence_of_check_once_and_run_alike() {
+    let secure = |certificate| Options { tls: FtpTls::Explicit, certificate, ..Options::default() };
+    let old = Options { only_tls11: true, ..secure(Certificate::Good) };
+    let table = [
+        (secure(Certificate::ShortKey), Some(Certificate::ShortKey), "an RSA key of 1024 bits"),
+        (secure(Certificate::CommonName), None, "a common name only (no subjectAltName)"),
+        (old, None, "TLS 1.1 or older only"),
+    ];
+    for (options, pinned, words) in table {
+        let daemon = Vsftpd::start(options);
+        let agent = agent_on(&daemon, pinned);
+        for command in ["check", "once"] {
+            let output = agent.command(&[command]);
+            assert_ne!(output.code, 0, "{command}: {output}");
+            let all = format!("{}{}", output.stdout, output.stderr);
+            // The journal has it too.
+            let is_told = |line: &&str| line.contains(words) && !line.contains("[WARN]");
+            assert_eq!(
+                all.lines().filter(is_told).count(),
+                1,
+                "{command} says {words:?} once: {output}"
+            );
+        }
+        let running = agent.run();
+        running.wait_for_line(words);
+        running.wait_for_nth_line("cycle:", 1);
+        assert_eq!(running.log().matches(words).count(), 1, "{}", running.log());
+        running.terminate().0.succeeded();
+    }
+}
+
+#[test]
+fn ftp_a_pinned_certificate_of_version_1_is_taken_by_check_once_and_run() {
+    let certificate = Certificate::Version1;
+    let daemon =
+        Vsftpd::start(Options { tls: FtpTls::Explicit, certificate, ..Options::default() });
+    daemon.put(format!("{FOLDER}/{LOG}"), b"20250603 05:08:54|@StukUitgevoerd: 1\n");
+    let agent = agent_on(&daemon, Some(certificate));
+    agent.command(&["check"]).succeeded();
+    agent.once().succeeded();
+    assert_eq!(agent.sessions_json()[0]["total_pieces"], 1);
+    let running = agent.run();
+    running.wait_for_line("0 of 1 files read, 0 failed");
+    running.terminate().0.succeeded();
 }
 
 #[test]
