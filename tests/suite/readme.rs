@@ -16,11 +16,14 @@ fn root() -> PathBuf {
 }
 
 fn documents() -> Vec<(PathBuf, String)> {
-    let mut paths = vec![root().join("README.md")];
-    for entry in fs::read_dir(root().join("docs")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|end| end == "md") {
-            paths.push(path);
+    let mut paths: Vec<PathBuf> =
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name)).into();
+    for folder in ["docs", "docs/lab"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|end| end == "md") {
+                paths.push(path);
+            }
         }
     }
     paths.sort();
@@ -63,12 +66,38 @@ fn the_sessions_in_the_readme_are_those_that_the_demonstration_prints() {
         }
     }
     let agent = Agent::on_directory(folder.path());
-    agent.once().succeeded();
+    let collected = agent.once().succeeded();
     let printed = agent.command(&["sessions"]).succeeded();
-    assert!(
-        readme.contains(printed.stdout.trim_end()),
-        "README.md shows other sessions\n{printed}"
+    for shown in [&collected, &printed] {
+        assert!(readme.contains(shown.stdout.trim_end()), "README.md shows other output\n{shown}");
+    }
+    // `make demo-central` delivers the same days.
+    let sessions = agent.sessions_json();
+    let sessions = sessions.as_array().unwrap();
+    let count = |key: &str| -> usize {
+        sessions.iter().map(|session| session[key].as_array().unwrap().len()).sum()
+    };
+    let equal = format!(
+        "equal: {} sessions, {} pieces, {} waits, {} stops, {} jobs",
+        sessions.len(),
+        count("pieces"),
+        count("attentes"),
+        count("arrets"),
+        count("jobs")
     );
+    assert!(readme.contains(&equal), "README.md compares other rows: {equal}");
+}
+
+#[test]
+fn the_steps_in_the_readme_are_those_that_the_demonstration_with_central_takes() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let demo = fs::read_to_string(root().join("demo/demo-central.sh")).unwrap();
+    let shown = block_lines(&readme, "text");
+    let steps: Vec<&str> = shown.iter().filter_map(|line| line.strip_prefix("== ")).collect();
+    assert!(steps.len() > 2, "{steps:?}");
+    for step in steps {
+        assert!(demo.contains(&format!("say \"{step}\"")), "demo-central.sh has no step: {step}");
+    }
 }
 
 #[test]
