@@ -17,7 +17,7 @@ NR == 1, /^$/ {
     # The head speaks to who copies the file; here it is in its place already.
     if (!headed) {
         print "# The configuration of cu-agent. Fill in what is empty (\"\"), the folders of the machines, and the"
-        print "# passwords in the files named here; `cu-agent check` tells what is still wrong. Then"
+        print "# passwords in the files named here; `cu-agent check` reports what is still wrong. Then"
         print "# `systemctl restart cu-agent`. A line that begins with \"# \" and a key shows an option with its"
         print "# default or an example. Updates of the package keep this file."
         headed = 1

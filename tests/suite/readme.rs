@@ -9,18 +9,27 @@ use std::{
 use chrono::NaiveDate;
 use cu_agent::generate::{CENTRES, Dirt, file_name, log_of_day, working_days};
 
-use crate::support::{agent::Agent, folder::Folder, process::cu_agent};
+use crate::support::{
+    agent::Agent,
+    folder::Folder,
+    ftp::{Options, Vsftpd},
+    postgres::Database,
+    process::cu_agent,
+};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn documents() -> Vec<(PathBuf, String)> {
-    let mut paths = vec![root().join("README.md")];
-    for entry in fs::read_dir(root().join("docs")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|end| end == "md") {
-            paths.push(path);
+    let mut paths: Vec<PathBuf> =
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| root().join(name)).into();
+    for folder in ["docs", "docs/lab"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|end| end == "md") {
+                paths.push(path);
+            }
         }
     }
     paths.sort();
@@ -63,12 +72,38 @@ fn the_sessions_in_the_readme_are_those_that_the_demonstration_prints() {
         }
     }
     let agent = Agent::on_directory(folder.path());
-    agent.once().succeeded();
+    let collected = agent.once().succeeded();
     let printed = agent.command(&["sessions"]).succeeded();
-    assert!(
-        readme.contains(printed.stdout.trim_end()),
-        "README.md shows other sessions\n{printed}"
+    for shown in [&collected, &printed] {
+        assert!(readme.contains(shown.stdout.trim_end()), "README.md shows other output\n{shown}");
+    }
+    // `make demo-central` delivers the same days.
+    let sessions = agent.sessions_json();
+    let sessions = sessions.as_array().unwrap();
+    let count = |key: &str| -> usize {
+        sessions.iter().map(|session| session[key].as_array().unwrap().len()).sum()
+    };
+    let equal = format!(
+        "equal: {} sessions, {} pieces, {} waits, {} stops, {} jobs",
+        sessions.len(),
+        count("pieces"),
+        count("attentes"),
+        count("arrets"),
+        count("jobs")
     );
+    assert!(readme.contains(&equal), "README.md compares other rows: {equal}");
+}
+
+#[test]
+fn the_steps_in_the_readme_are_those_that_the_demonstration_with_central_takes() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let demo = fs::read_to_string(root().join("demo/demo-central.sh")).unwrap();
+    let shown = block_lines(&readme, "text");
+    let steps: Vec<&str> = shown.iter().filter_map(|line| line.strip_prefix("== ")).collect();
+    assert!(steps.len() > 2, "{steps:?}");
+    for step in steps {
+        assert!(demo.contains(&format!("say \"{step}\"")), "demo-central.sh has no step: {step}");
+    }
 }
 
 #[test]
@@ -165,4 +200,92 @@ fn every_test_that_a_document_names_exists() {
             }
         }
     }
+}
+
+/// `text` with each number as `N`: paths, ports, sizes and times are those of one machine.
+fn without_numbers(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.chars() {
+        match c {
+            '0'..='9' if shown.ends_with('N') => {}
+            '0'..='9' => shown.push('N'),
+            _ => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// What `docs/install.md` shows below a command, up to the next one.
+fn shown_below(guide: &str, command: &str) -> String {
+    let (_, rest) = guide.split_once(&format!("# {command}\n")).expect(command);
+    rest.lines().take_while(|line| !line.starts_with("# ") && !line.starts_with("```")).fold(
+        String::new(),
+        |mut shown, line| {
+            shown += line;
+            shown.push('\n');
+            shown
+        },
+    )
+}
+
+#[test]
+fn the_refusals_in_the_installation_guide_are_those_of_the_installed_configuration() {
+    let guide = fs::read_to_string(root().join("docs/install.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let installed = std::process::Command::new(root().join("packaging/config.sh"))
+        .stdin(fs::File::open(root().join("config.toml.example")).unwrap())
+        .output()
+        .unwrap();
+    fs::write(&file, installed.stdout).unwrap();
+    let file = file.to_str().unwrap();
+    let check = cu_agent(&["--config", file, "check"]).exited(2);
+    // The passwords' files are there once the package is installed.
+    let printed: String = check
+        .stderr
+        .replace(file, "/etc/cu-agent/config.toml")
+        .lines()
+        .filter(|line| !line.contains("password_file"))
+        .fold(String::new(), |text, line| text + line + "\n");
+    let shown = shown_below(&guide, "runuser -u cu-agent -- cu-agent check");
+    assert_eq!(without_numbers(&shown), without_numbers(&printed));
+}
+
+#[test]
+fn check_log_and_sessions_in_the_installation_guide_are_those_that_a_first_run_prints() {
+    let guide = fs::read_to_string(root().join("docs/install.md")).unwrap();
+    let server = Vsftpd::start(Options::default());
+    let folder = Folder::served_by(&server);
+    folder.make_three_machines();
+    for centre in &CENTRES {
+        for day in working_days(NaiveDate::from_ymd_opt(2025, 5, 26).unwrap(), 2) {
+            let log = log_of_day(centre, day, 1, Dirt::None);
+            folder.put(&format!("{}/{}", centre.folder, file_name(day)), &log);
+        }
+    }
+    let database = Database::fresh();
+    let agent = Agent::on_ftp(&server).central(&database);
+    let check = agent.command(&["check"]).succeeded();
+    let check = check
+        .stdout
+        .replace(agent.config_file().to_str().unwrap(), "/etc/cu-agent/config.toml")
+        .replace(agent.state_dir().to_str().unwrap(), "/var/lib/cu-agent")
+        .replace(agent.dir().to_str().unwrap(), "/var/lib/cu-agent");
+    let (_, below) = guide.split_once("## 4. Check").unwrap();
+    let shown = shown_below(below, "runuser -u cu-agent -- cu-agent check");
+    assert_eq!(without_numbers(&shown), without_numbers(&check));
+
+    let running = agent.run();
+    running.wait_for_line("rows sent");
+    let log = without_numbers(&running.log());
+    let of_journal = |line: &&str| line.contains(" cu-agent[");
+    let journal = guide.lines().filter(of_journal);
+    let lines: Vec<&str> = journal.filter_map(|line| Some(line.split_once("]: ")?.1)).collect();
+    assert!(lines.len() > 2, "{lines:?}");
+    for line in lines {
+        assert!(log.contains(&without_numbers(line)), "not logged: {line}\n{log}");
+    }
+    running.terminate();
+    let sessions = agent.command(&["sessions"]).succeeded();
+    assert_eq!(shown_below(&guide, "runuser -u cu-agent -- cu-agent sessions"), sessions.stdout);
 }
