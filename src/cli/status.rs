@@ -8,12 +8,12 @@ use super::{Exit, LogTo, configured, print, print_json, table::table};
 use crate::{
     agent::Clock,
     buffer::{
-        AsideReport, Buffer, BufferError, CENTRAL, FileReport, LinkState, MachineReport, StateLock,
-        Totals, known_version,
+        AsideReport, Buffer, BufferError, CENTRAL, FileReport, Holder, LinkState, MachineReport,
+        StateLock, Totals, known_version,
     },
     collect::implausible_files,
     config::{Config, SourceConfig},
-    model::{Trouble, TroubleKey, printable},
+    model::{Collected, ServiceTold, Trouble, TroubleKey, printable},
 };
 
 #[derive(Debug, clap::Args)]
@@ -49,8 +49,8 @@ struct Shown {
     schema: Option<usize>,
     /// Machines whose LOG grew a moment ago.
     producing: BTreeSet<String>,
-    /// Who works on the buffer, and what it noted.
-    holder: Option<(String, String)>,
+    /// Who works on the buffer, and what it has collected.
+    holder: Option<(Holder, Option<Collected>)>,
 }
 
 /// A machine whose LOG did not grow for this long, and one poll more, does not produce.
@@ -181,10 +181,12 @@ fn producing(config: &Config, buffer: &Buffer) -> Result<BTreeSet<String>, Buffe
 
 /// The process at work, for programs: its number and, once it has collected, its version and the
 /// sources that did not answer.
-fn service(holder: &(String, String)) -> Value {
-    let process = holder.0.rsplit(' ').next().and_then(|number| number.parse::<u32>().ok());
-    let collected = serde_json::from_str(&holder.1).unwrap_or(Value::Null);
-    json!({ "process": process, "collected": collected })
+fn service((holder, collected): &(Holder, Option<Collected>)) -> ServiceTold {
+    let (process, since) = match holder {
+        Holder::Known(known) => (Some(known.process), known.since.clone()),
+        Holder::Said(_) | Holder::Unnamed => (None, None),
+    };
+    ServiceTold { process, since, collected: collected.clone() }
 }
 
 /// Central's state in one word, with since when and why.
