@@ -36,12 +36,12 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     match agent::ask(state_dir) {
-        Ok((true, line)) => {
-            print(&format!("{line}; {at_work}\n"))?;
+        Ok(verdict) if verdict.is_well() => {
+            print(&format!("{verdict}; {at_work}\n"))?;
             Ok(Exit::Done)
         }
-        Ok((false, line)) => {
-            complain(&format!("{line}; {at_work}"));
+        Ok(verdict) => {
+            complain(&format!("{verdict}; {at_work}"));
             Ok(Exit::Failed)
         }
         Err(error) => {
