@@ -9,6 +9,7 @@ mod alarm;
 mod digest;
 mod finding;
 mod limits;
+mod link;
 mod printable;
 mod told;
 mod trouble;
@@ -19,6 +20,7 @@ pub use alarm::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, Stand
 pub use digest::DayDigest;
 pub use finding::{Finding, FindingCode, Gravity, Language, Unit};
 pub use limits::Limits;
+pub use link::LinkName;
 pub use printable::{is_harmless, printable, printable_json, printable_lines};
 pub use told::{Collected, ServiceTold};
 pub use trouble::{Trouble, TroubleKey, TroubleKind};

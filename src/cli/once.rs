@@ -7,6 +7,7 @@ use crate::{
     agent::{Agent, OnceReport, Progress},
     buffer::{Task, Totals},
     journal,
+    model::LinkName,
 };
 
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
@@ -22,7 +23,7 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
         complain(&format!("not delivered now: {}", journal::chain(error)));
     }
     for link in agent.buffer.links()?.iter().filter(|link| !link.up) {
-        if let (Some(source), Some(error)) = (link.name.strip_prefix("source:"), &link.error) {
+        if let (LinkName::Source(source), Some(error)) = (&link.name, &link.error) {
             complain(&format!("source {source:?} not collected: {error}"));
         }
     }

@@ -8,12 +8,12 @@ use super::{Exit, LogTo, configured, print, print_json, table::table};
 use crate::{
     agent::Clock,
     buffer::{
-        AsideReport, Buffer, BufferError, CENTRAL, FileReport, Holder, LinkState, MachineReport,
-        StateLock, Totals, known_version,
+        AsideReport, Buffer, BufferError, FileReport, Holder, LinkState, MachineReport, StateLock,
+        Totals, known_version,
     },
     collect::implausible_files,
     config::{Config, SourceConfig},
-    model::{Collected, ServiceTold, Trouble, TroubleKey, printable},
+    model::{Collected, LinkName, ServiceTold, Trouble, TroubleKey, printable},
 };
 
 #[derive(Debug, clap::Args)]
@@ -191,7 +191,7 @@ fn service((holder, collected): &(Holder, Option<Collected>)) -> ServiceTold {
 
 /// Central's state in one word, with since when and why.
 fn central<'l>(config: &Config, links: &'l [LinkState]) -> (&'static str, Option<&'l LinkState>) {
-    let link = links.iter().find(|link| link.name == CENTRAL);
+    let link = links.iter().find(|link| link.name == LinkName::Central);
     match (&config.central, link) {
         (None, _) => ("off", None),
         (Some(_), None) => ("unknown", None),
@@ -224,8 +224,7 @@ fn as_json(config: &Config, shown: &Shown) -> Value {
             "error": link.and_then(|link| link.error.as_ref()),
         },
         "sources": config.sources.iter().map(|source| {
-            let name = format!("source:{}", source.name);
-            let link = links.iter().find(|link| link.name == name);
+            let link = links.iter().find(|link| link.name.is_source(&source.name));
             json!({
                 "name": source.name,
                 "state": link.map_or("unknown", |link| if link.up { "up" } else { "down" }),
@@ -302,8 +301,7 @@ fn as_text(config: &Config, shown: &Shown) -> String {
     let (state, link) = central(config, links);
     text += &format!("\ncentral    {state}{}", since(link));
     for source in &config.sources {
-        let name = format!("source:{}", source.name);
-        let link = links.iter().find(|link| link.name == name);
+        let link = links.iter().find(|link| link.name.is_source(&source.name));
         let state = link.map_or("unknown", |link| if link.up { "up" } else { "down" });
         text += &format!("\nsource     {} {state}{}", source.name, since(link));
     }
@@ -384,8 +382,9 @@ const MOST_REASON_CHARS: usize = 2000;
 fn unknown_machines(config: &Config, links: &[LinkState], troubles: &[Trouble]) -> Vec<String> {
     let mut lines = Vec::new();
     for source in &config.sources {
-        let name = format!("source:{}", source.name);
-        let Some(link) = links.iter().find(|link| link.name == name) else { continue };
+        let Some(link) = links.iter().find(|link| link.name.is_source(&source.name)) else {
+            continue;
+        };
         for (folder, machine) in &source.folders {
             let (state, since, _) = folder_state(folder, Some(link), source, troubles);
             if let (true, Some(since)) = (state != "read", since) {
