@@ -151,7 +151,8 @@ fn collected() -> &'static (config::Config, Vec<u8>) {
         let config = config::parse(&place.join("config.toml"), text, &|_| None)
             .expect("the configuration is usable")
             .config;
-        let mut agent = Agent::open(config.clone(), "once", Stop::default()).expect("it opens");
+        let mut agent = Agent::open(config.clone(), cu_agent::buffer::Task::Once, Stop::default())
+            .expect("it opens");
         agent.once(&(Arc::new(|_: &str, _, _| {}) as Progress)).expect("it collects");
         drop(agent);
         let buffer = fs::read(config.agent.state_dir.join(FILE_NAME)).expect("it is there");

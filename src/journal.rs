@@ -13,7 +13,7 @@ pub use systemd::marked_for_journal;
 
 use crate::{
     config::Config,
-    model::{AlarmEvent, Day, Machine, Trouble, printable},
+    model::{AlarmEvent, Day, LinkName, Machine, Trouble, printable},
 };
 
 /// Starts the log on standard error. In systemd's journal each line has a priority, and its time is
@@ -214,15 +214,15 @@ pub fn cycle(cycle: Cycle<'_>) {
     );
 }
 
-pub fn link_down(link: &str, error: &str) {
+pub fn link_down(link: &LinkName, error: &str) {
     log::warn!("{link}: link down: {error}");
 }
 
-pub fn link_up(link: &str, sessions: u64, rows: u64) {
+pub fn link_up(link: &LinkName, sessions: u64, rows: u64) {
     log::info!("{link}: link up, {sessions} sessions with {rows} rows sent");
 }
 
-pub fn source_up(link: &str) {
+pub fn source_up(link: &LinkName) {
     log::info!("{link}: link up");
 }
 

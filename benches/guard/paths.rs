@@ -109,7 +109,8 @@ impl Gateway {
             );
         }
         let loaded = config::parse(Path::new("config.toml"), &text, &|_| None).unwrap();
-        let agent = Agent::open(loaded.config, "once", Stop::default()).unwrap();
+        let agent =
+            Agent::open(loaded.config, cu_agent::buffer::Task::Once, Stop::default()).unwrap();
         let config = Arc::new(agent.config.clone());
         let Agent { settings, clock, stop, figures, .. } = &agent;
         let all = Collection::new(&config, settings, clock, stop, figures);

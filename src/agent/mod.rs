@@ -35,7 +35,7 @@ pub use stop::Stop;
 pub use vitals::{AskError, Vitals, ask};
 
 use crate::{
-    buffer::{Buffer, BufferError, SetAside, StateLock},
+    buffer::{Buffer, BufferError, LockHolder, SetAside, StateLock, Task},
     collect::{self, Settings},
     config::Config,
     journal,
@@ -56,25 +56,24 @@ pub struct Agent {
     lock: Arc<StateLock>,
 }
 
-/// Takes the state directory for `command` and opens the buffer in it.
-pub fn open_buffer(state_dir: &Path, command: &str) -> Result<(StateLock, Buffer), BufferError> {
-    let who = format!("cu-agent {command}, process {}", std::process::id());
-    let lock = StateLock::take(state_dir, &who)?;
-    let is_service = command == SERVICE;
-    Ok((lock, sound_buffer(state_dir, is_service)?))
+/// Takes the state directory for `task` and opens the buffer in it.
+fn open_buffer(state_dir: &Path, task: Task) -> Result<(StateLock, Buffer), BufferError> {
+    let lock = StateLock::take(state_dir, LockHolder::this(task, &noted_now()))?;
+    Ok((lock, sound_buffer(state_dir, task == Task::Run)?))
+}
+
+/// The wall clock as the buffer and the lock keep it.
+fn noted_now() -> String {
+    wall().format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// How soon `once` notices that its end is wished while all sources are waited for.
 const LOOK_FOR_END_EVERY: Duration = Duration::from_millis(100);
 
-/// The command that stays.
-const SERVICE: &str = "run";
-
 /// The buffer, made or begun anew where needed. The caller holds the state directory's lock.
 fn sound_buffer(state_dir: &Path, is_service: bool) -> Result<Buffer, BufferError> {
-    let now = wall().format("%Y-%m-%d %H:%M:%S").to_string();
     let open = if is_service { Buffer::open_or_rebuild_soon } else { Buffer::open_or_rebuild };
-    let (buffer, aside) = open(state_dir, &clock::random_id(), &now)?;
+    let (buffer, aside) = open(state_dir, &clock::random_id(), &noted_now())?;
     match aside {
         Some(SetAside { kept_as, goes_on_from_copy: true, .. }) => {
             journal::buffer_went_back(&kept_as);
@@ -94,9 +93,9 @@ pub struct OnceReport {
 }
 
 impl Agent {
-    /// Opens everything that `command` needs. Nothing is read or sent yet.
-    pub fn open(config: Config, command: &str, stop: Stop) -> Result<Self, BufferError> {
-        let (lock, buffer) = open_buffer(&config.agent.state_dir, command)?;
+    /// Opens everything that `task` needs. Nothing is read or sent yet.
+    pub fn open(config: Config, task: Task, stop: Stop) -> Result<Self, BufferError> {
+        let (lock, buffer) = open_buffer(&config.agent.state_dir, task)?;
         let settings = settings(&config);
         if let Some(fault) = wall_clock_fault() {
             log::warn!("{fault}");

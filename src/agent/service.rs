@@ -12,8 +12,6 @@ use std::{
     time::Duration,
 };
 
-use serde_json::json;
-
 use super::{
     Agent, Collection, Collector, Courier, DrainError, DrainReport, Pulse, Stop, clock,
     courier::IDLE_AFTER,
@@ -24,7 +22,9 @@ use super::{
 };
 use crate::{
     buffer::{Buffer, BufferError, StateLock},
-    collect, journal, retry,
+    collect, journal,
+    model::Collected,
+    retry,
     status::{self, Figures, Hosts, Moment, Reading, Site},
 };
 
@@ -320,7 +320,7 @@ impl CollectRoom {
     }
 }
 
-/// The lock's second line, written when it changes.
+/// What the lock says was collected, written when it changes.
 struct LockNote {
     lock: Arc<StateLock>,
     noted: Mutex<Option<BTreeSet<String>>>,
@@ -335,16 +335,14 @@ impl LockNote {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = all.failed_sources();
         if noted.as_ref() != Some(&failed) {
-            self.lock.note(&noted_of(&failed));
+            // For whoever looks at the lock: the version that has collected, and what did not answer.
+            self.lock.note(&Collected {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                failed_sources: failed.iter().cloned().collect(),
+            });
             *noted = Some(failed);
         }
     }
-}
-
-/// For whoever looks at the lock: the version that has collected, and what did not answer.
-fn noted_of(failed_sources: &BTreeSet<String>) -> String {
-    let version = env!("CARGO_PKG_VERSION");
-    json!({ "version": version, "failed_sources": failed_sources }).to_string()
 }
 
 fn said_of_failure(error: &DrainError) -> &'static str {

@@ -16,7 +16,7 @@ use crate::{
     collect::{self, Moment, Settings, SourceMemory, SourceReport, Watch, collect},
     config::{Config, SourceConfig, SourceKind},
     journal,
-    model::TroubleKind,
+    model::{LinkName, TroubleKind},
     source::{Source, dir::DirectorySource, ftp::FtpSource},
     status::{Figures, figures::UnreadKind},
 };
@@ -311,7 +311,7 @@ impl Collector {
 
     fn note_link(&mut self, buffer: &mut Buffer, report: &SourceReport) -> Result<(), BufferError> {
         let text = report.error.as_ref().map(|error| journal::chain(error));
-        let link = format!("source:{}", self.config.name);
+        let link = LinkName::source(&self.config.name);
         let news = buffer.note_link(&link, text.as_deref(), &self.all.clock.now().wall)?;
         match &text {
             Some(text) => {

@@ -110,11 +110,13 @@ pub enum AskError {
     Connect { path: PathBuf, source: io::Error },
     #[error("it gives no answer at {path}: it hangs")]
     Answer { path: PathBuf, source: io::Error },
+    #[error("it answers at {path} and does not say how it is: {line}")]
+    Strange { path: PathBuf, line: String },
 }
 
-/// Asks the process at work in `state_dir`: whether it is well, and its line. Whatever stands there, and
-/// however slowly it answers, this is over after [`ANSWER_WITHIN`].
-pub fn ask(state_dir: &Path) -> Result<(bool, String), AskError> {
+/// Asks the process at work in `state_dir` how it is. Whatever stands there, and however slowly it
+/// answers, this is over after [`ANSWER_WITHIN`].
+pub fn ask(state_dir: &Path) -> Result<Verdict, AskError> {
     let path = state_dir.join(FILE_NAME);
     let deadline = Instant::now() + ANSWER_WITHIN;
     let mut stream = match connect(&path, deadline) {
@@ -122,7 +124,10 @@ pub fn ask(state_dir: &Path) -> Result<(bool, String), AskError> {
         Err(source) => return Err(AskError::Connect { path, source }),
     };
     match first_line(&mut stream, deadline) {
-        Ok(line) => Ok((line.starts_with("healthy"), printable(line.trim_end(), MOST_LINE_CHARS))),
+        Ok(line) => {
+            let line = printable(line.trim_end(), MOST_LINE_CHARS);
+            line.parse().map_err(|_| AskError::Strange { path, line })
+        }
         Err(source) => Err(AskError::Answer { path, source }),
     }
 }
@@ -175,9 +180,7 @@ fn first_line(stream: &mut UnixStream, deadline: Instant) -> io::Result<String> 
 mod tests {
     use super::*;
 
-    fn asked_of(
-        behave: impl FnOnce(UnixListener) + Send + 'static,
-    ) -> Result<(bool, String), AskError> {
+    fn asked_of(behave: impl FnOnce(UnixListener) + Send + 'static) -> Result<Verdict, AskError> {
         let dir = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(dir.path().join(FILE_NAME)).unwrap();
         thread::spawn(move || behave(listener));
@@ -193,12 +196,12 @@ mod tests {
             let text = b"healthy: a\x1b[2J\xff\nforged: b\n";
             listener.accept().unwrap().0.write_all(text).unwrap();
         });
-        assert_eq!(well.unwrap(), (true, "healthy: a [2J\u{fffd}".into()));
+        assert_eq!(well.unwrap(), Verdict::Well("a [2J\u{fffd}".into()));
         let endless = asked_of(|listener| {
             let mut stream = listener.accept().unwrap().0;
             while stream.write_all(&[b'x'; 4096]).is_ok() {}
         });
-        assert!(!endless.unwrap().0);
+        assert!(matches!(endless, Err(AskError::Strange { line, .. }) if line.len() < 3000));
         let drips = asked_of(|listener| {
             let mut stream = listener.accept().unwrap().0;
             while stream.write_all(b"h").is_ok() {

@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use super::{Stop, Vitals, wall, wall_clock_fault};
 use crate::{
-    buffer::{Buffer, BufferError, CENTRAL, LinkState},
+    buffer::{Buffer, BufferError, LinkState},
     config::Config,
     durable::Step,
     journal,
-    model::{AlarmState, Language},
+    model::{AlarmState, Language, LinkName},
     notify::{Facts, LinkFact, MachineFact, PostError, Poster, UnreadableFact, alarms},
     retry,
     status::figures::{Counts, Hidden},
@@ -212,7 +212,7 @@ impl Watchman {
         let counts = self.vitals.figures.snapshot();
         let clock_is_believed = wall_clock_fault().is_none();
         let links = buffer.links()?;
-        let link = |name: &str| links.iter().find(|link| link.name == name);
+        let link = |name: &LinkName| links.iter().find(|link| link.name == *name);
         let uptime = self.vitals.clock.now().uptime;
         let down_for = |link: &LinkState, since: Option<Duration>| {
             let seen = since.map_or(Duration::ZERO, |since| uptime.saturating_sub(since));
@@ -243,7 +243,7 @@ impl Watchman {
         let mut sources = Vec::new();
         for source in &config.sources {
             let since = counts.sources.get(&source.name).and_then(|source| source.down_since);
-            let link = link(&format!("source:{}", source.name));
+            let link = link(&LinkName::source(&source.name));
             sources.push((source.name.clone(), fact(link, is_up(&source.name), since)));
             machines.extend(source.folders.values().map(|machine| {
                 let report = reports.iter().find(|report| report.nom == machine.nom);
@@ -255,10 +255,9 @@ impl Watchman {
                 }
             }));
         }
-        let central = config
-            .central
-            .as_ref()
-            .map(|_| fact(link(CENTRAL), central_is_up(&counts), counts.central_down_since));
+        let central = config.central.as_ref().map(|_| {
+            fact(link(&LinkName::Central), central_is_up(&counts), counts.central_down_since)
+        });
         let disk = rustix::fs::statvfs(&config.agent.state_dir).ok();
         Ok(Facts {
             clock_is_believed,

@@ -7,6 +7,8 @@ use std::{
 
 use rusqlite::ErrorCode;
 
+use super::Holder;
+
 #[derive(Debug, thiserror::Error)]
 pub enum BufferError {
     #[error("cannot make the state directory {path}; check `agent.state_dir` and its owner")]
@@ -20,7 +22,7 @@ pub enum BufferError {
     #[error(
         "the buffer in {path} is in use by {holder}; stop it first, or give this one another `agent.state_dir`"
     )]
-    Held { path: PathBuf, holder: String },
+    Held { path: PathBuf, holder: Holder },
     #[error(
         "{path} was written by a newer cu-agent (schema {version}, this one knows {known}); install that version again"
     )]

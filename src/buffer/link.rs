@@ -10,11 +10,8 @@ use rusqlite::{OptionalExtension, params};
 use super::{Buffer, BufferError, error::During};
 use crate::{
     durable::Step,
-    model::{Trouble, TroubleKey, TroubleKind},
+    model::{LinkName, Trouble, TroubleKey, TroubleKind},
 };
-
-/// The name of central's link; a source's is its configured name behind `source:`.
-pub const CENTRAL: &str = "central";
 
 /// How the name of a trouble begins; what comes behind it in order ends the range.
 const TROUBLE: &str = "trouble:";
@@ -22,7 +19,7 @@ const BEHIND_TROUBLES: &str = "trouble;";
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LinkState {
-    pub name: String,
+    pub name: LinkName,
     pub up: bool,
     /// When it came to be so.
     pub since: String,
@@ -30,8 +27,10 @@ pub struct LinkState {
 }
 
 impl Buffer {
+    /// In order of their names; links that only another release knows are left out.
     pub fn links(&self) -> Result<Vec<LinkState>, BufferError> {
-        self.connection
+        let rows: Vec<(String, bool, String, Option<String>)> = self
+            .connection
             .prepare(
                 "SELECT name, state = 'up', since, error FROM link
                  WHERE name < ?1 OR name >= ?2 ORDER BY name",
@@ -39,16 +38,15 @@ impl Buffer {
             .and_then(|mut select| {
                 select
                     .query_map([TROUBLE, BEHIND_TROUBLES], |row| {
-                        Ok(LinkState {
-                            name: row.get(0)?,
-                            up: row.get(1)?,
-                            since: row.get(2)?,
-                            error: row.get(3)?,
-                        })
+                        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
                     })?
                     .collect()
             })
-            .during("look at its links", &self.path)
+            .during("look at its links", &self.path)?;
+        let links = rows.into_iter().filter_map(|(name, up, since, error)| {
+            Some(LinkState { name: name.parse().ok()?, up, since, error })
+        });
+        Ok(links.collect())
     }
 
     /// What of the sources cannot be read, in order of source, folder and file.
@@ -98,17 +96,18 @@ impl Buffer {
     /// Notes how a link is now; `true` where that is news.
     pub fn note_link(
         &mut self,
-        name: &str,
+        name: &LinkName,
         error: Option<&str>,
         now: &str,
     ) -> Result<bool, BufferError> {
+        let name = name.to_string();
         let state = if error.is_none() { "up" } else { "down" };
         let action = "note a link's state";
         let known: Option<(String, Option<String>)> = self
             .connection
             .prepare_cached("SELECT state, error FROM link WHERE name = ?1")
             .and_then(|mut select| {
-                select.query_row([name], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+                select.query_row([&name], |row| Ok((row.get(0)?, row.get(1)?))).optional()
             })
             .during(action, &self.path)?;
         let news = known.as_ref().is_none_or(|(known_state, _)| known_state != state);
@@ -157,7 +156,7 @@ mod tests {
             since: "2026-11-28 08:00:00".into(),
         };
         let all = [trouble("a.LOG"), trouble("b.LOG")];
-        buffer.note_link("source:cu", None, "now").unwrap();
+        buffer.note_link(&LinkName::source("cu"), None, "now").unwrap();
         buffer.note_troubles(all.iter(), [].iter()).unwrap();
         assert_eq!(buffer.troubles().unwrap(), all);
         assert_eq!(buffer.links().unwrap().len(), 1);

@@ -1,5 +1,5 @@
 //! One process a state directory: an advisory lock that the kernel drops with the process, however
-//! it ends, and a line in it that says who holds it.
+//! it ends, and lines in it that say who holds it (see [`super::holder`]).
 
 use std::{
     fs::{self, File, OpenOptions, Permissions, TryLockError},
@@ -12,14 +12,17 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use super::{BufferError, place};
-use crate::model::printable;
+use super::{
+    BufferError, Holder, LockHolder,
+    holder::{read, write},
+    place,
+};
+use crate::model::Collected;
 
 const FILE_NAME: &str = "cu-agent.lock";
 
-/// Of what is read of it: a line that names the holder, and one of what it did.
+/// Of what is read of it: three lines.
 const MOST_BYTES: u64 = 64 << 10;
-const MOST_HOLDER_CHARS: usize = 200;
 
 /// A look at the lock is over much sooner than all of these.
 const PATIENCE_LOOKS: u32 = 20;
@@ -29,12 +32,12 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct StateLock {
     file: File,
-    who: String,
+    holder: LockHolder,
 }
 
 impl StateLock {
-    /// Takes the lock for `who` (for example `cu-agent run, process 4711`), or says who has it.
-    pub fn take(state_dir: &Path, who: &str) -> Result<Self, BufferError> {
+    /// Takes the lock for `holder`, or says who has it.
+    pub fn take(state_dir: &Path, holder: LockHolder) -> Result<Self, BufferError> {
         fs::create_dir_all(state_dir)
             .map_err(|source| BufferError::Directory { path: state_dir.to_owned(), source })?;
         let path = state_dir.join(FILE_NAME);
@@ -62,38 +65,40 @@ impl StateLock {
             file.set_permissions(Permissions::from_mode(place::MODE))?;
             file.set_len(0)?;
             file.rewind()?;
-            writeln!(file, "{who}")
+            file.write_all(write(&holder, None).as_bytes())
         };
         // A full disk must not keep the agent from starting: the lock itself is already held.
         if let Err(error) = note() {
             log::debug!("cannot note the holder in {}: {error}", path.display());
         }
-        Ok(Self { file, who: who.to_owned() })
+        Ok(Self { file, holder })
     }
 }
 
 impl StateLock {
-    /// Puts a second line behind the first, for whoever only looks; gone with the next taker.
-    pub fn note(&self, line: &str) {
+    /// Notes what was collected, for whoever only looks; gone with the next taker.
+    pub fn note(&self, collected: &Collected) {
         let mut file = &self.file;
-        let first = self.who.len() as u64 + 1;
+        let text = write(&self.holder, Some(collected));
+        // The first line stays as it is: whoever looks meanwhile learns who it is.
+        let first = text.find('\n').map_or(0, |end| end + 1);
         let mut note = || -> std::io::Result<()> {
-            file.set_len(first)?;
-            file.seek(SeekFrom::Start(first))?;
-            writeln!(file, "{line}")
+            file.set_len(first as u64)?;
+            file.seek(SeekFrom::Start(first as u64))?;
+            file.write_all(&text.as_bytes()[first..])
         };
         if let Err(error) = note() {
             log::debug!("cannot note what the holder of the lock has done: {error}");
         }
     }
 
-    /// Who holds the lock, and what it noted; `None` where nobody does.
-    pub fn holder(state_dir: &Path) -> Option<(String, String)> {
+    /// Who holds the lock, and what it has collected; `None` where nobody does.
+    pub fn holder(state_dir: &Path) -> Option<(Holder, Option<Collected>)> {
         match Self::look(state_dir) {
             Err(BufferError::Held { holder, .. }) => {
                 let file = own(&state_dir.join(FILE_NAME), OpenOptions::new().read(true));
-                let text = file.map_or_else(|_| String::new(), |file| text_of(&file));
-                Some((holder, text.lines().nth(1).unwrap_or_default().to_owned()))
+                let collected = file.ok().and_then(|file| read(&text_of(&file)).1);
+                Some((holder, collected))
             }
             _ => None,
         }
@@ -129,7 +134,7 @@ fn own(path: &Path, options: &mut OpenOptions) -> Result<File, BufferError> {
     }
 }
 
-/// What the holder wrote. Its two lines are short; a file of any size costs no more.
+/// What the holder wrote. Its lines are short; a file of any size costs no more.
 fn text_of(mut file: &File) -> String {
     let mut bytes = Vec::new();
     let begun = file.seek(SeekFrom::Start(0));
@@ -141,33 +146,37 @@ fn text_of(mut file: &File) -> String {
 }
 
 fn held(state_dir: &Path, file: &File) -> BufferError {
-    let mut holder = String::new();
+    let mut holder = Holder::Unnamed;
     for _ in 0..PATIENCE_LOOKS {
-        holder = text_of(file);
-        if !holder.trim().is_empty() {
+        (holder, _) = read(&text_of(file));
+        if holder != Holder::Unnamed {
             break;
         }
         // Whoever took the lock a moment ago is about to say so.
         thread::sleep(LOOK_AGAIN_AFTER);
     }
-    let holder = match holder.lines().next().unwrap_or_default().trim() {
-        "" => "another process".to_owned(),
-        holder => printable(holder, MOST_HOLDER_CHARS),
-    };
     BufferError::Held { path: state_dir.to_owned(), holder }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::buffer::Task;
+
+    fn holder(task: Task) -> LockHolder {
+        LockHolder { task, process: 17, since: Some("2026-11-28 10:00:00".into()) }
+    }
 
     #[test]
     fn a_holder_with_a_huge_or_hostile_lock_is_named_in_a_short_line() {
         let dir = tempfile::tempdir().unwrap();
-        let lock = StateLock::take(dir.path(), "run\x1b[31m\u{202e}").unwrap();
+        let lock = StateLock::take(dir.path(), holder(Task::Run)).unwrap();
+        lock.file.set_len(0).unwrap();
+        (&lock.file).rewind().unwrap();
+        (&lock.file).write_all("run\x1b[31m\u{202e}\n".as_bytes()).unwrap();
         lock.file.set_len(1 << 40).unwrap();
         let begun = std::time::Instant::now();
-        let refusal = StateLock::take(dir.path(), "second").unwrap_err().to_string();
+        let refusal = StateLock::take(dir.path(), holder(Task::Once)).unwrap_err().to_string();
         assert!(refusal.contains("in use by run [31m ") && refusal.len() < 500, "{refusal}");
         assert!(StateLock::holder(dir.path()).is_some());
         assert!(begun.elapsed() < Duration::from_secs(5));
@@ -176,14 +185,20 @@ mod tests {
     #[test]
     fn the_second_taker_learns_who_holds_the_lock_and_a_dropped_lock_is_free() {
         let dir = tempfile::tempdir().unwrap();
-        let first = StateLock::take(dir.path(), "cu-agent run, process 17").unwrap();
-        let refusal = StateLock::take(dir.path(), "second").unwrap_err().to_string();
+        let first = StateLock::take(dir.path(), holder(Task::Run)).unwrap();
+        let refusal = StateLock::take(dir.path(), holder(Task::Once)).unwrap_err().to_string();
         assert!(refusal.contains("in use by cu-agent run, process 17"), "{refusal}");
-        first.note("a long line of what it did");
-        first.note("what it did");
-        let holder = StateLock::holder(dir.path()).unwrap();
-        assert_eq!(holder, ("cu-agent run, process 17".into(), "what it did".into()));
+        assert_eq!(StateLock::holder(dir.path()), Some((Holder::Known(holder(Task::Run)), None)));
+        let collected = |failed: &[&str]| Collected {
+            version: "0.1.0".into(),
+            failed_sources: failed.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        first.note(&collected(&["cu", "stick", "a source of a long name"]));
+        first.note(&collected(&["cu"]));
+        let found = StateLock::holder(dir.path()).unwrap();
+        assert_eq!(found, (Holder::Known(holder(Task::Run)), Some(collected(&["cu"]))));
         drop(first);
-        StateLock::take(dir.path(), "third").unwrap();
+        assert_eq!(StateLock::holder(dir.path()), None);
+        StateLock::take(dir.path(), holder(Task::Replay)).unwrap();
     }
 }

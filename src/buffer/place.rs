@@ -135,7 +135,7 @@ mod tests {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
     use super::*;
-    use crate::buffer::{Buffer, FILE_NAME, StateLock};
+    use crate::buffer::{Buffer, FILE_NAME, LockHolder, StateLock, Task};
 
     /// Puts something that is not the agent's own at a path.
     type Plant = fn(&Path);
@@ -173,7 +173,8 @@ mod tests {
                 plant(&path);
                 let refusals: Vec<BufferError> = if name == "cu-agent.lock" {
                     vec![
-                        StateLock::take(&state_dir, "who").unwrap_err(),
+                        StateLock::take(&state_dir, LockHolder::this(Task::Once, "now"))
+                            .unwrap_err(),
                         StateLock::look(&state_dir).unwrap_err(),
                     ]
                 } else {
@@ -218,7 +219,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let buffer = Buffer::open(dir.path(), "first", "now").unwrap();
             buffer.reopen().unwrap().totals().unwrap();
-            let _lock = StateLock::take(dir.path(), "who").unwrap();
+            let _lock = StateLock::take(dir.path(), LockHolder::this(Task::Once, "now")).unwrap();
             let names: Vec<(String, u32)> = fs::read_dir(dir.path())
                 .unwrap()
                 .map(|entry| entry.unwrap())

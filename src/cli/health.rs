@@ -8,9 +8,6 @@ use crate::{
     buffer::{Buffer, BufferError, StateLock},
 };
 
-/// How the service's own lock begins.
-const SERVICE: &str = "cu-agent run,";
-
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::StderrWarnings)?;
     let state_dir = &config.agent.state_dir;
@@ -34,17 +31,17 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
     let at_work =
         format!("{holder}, {} sessions, {} waiting", totals.sessions, totals.pending_sessions);
     // What is no service is done soon, and is alive as long as it holds the lock.
-    if !holder.starts_with(SERVICE) {
+    if !holder.is_service() {
         print(&format!("healthy: {at_work}\n"))?;
         return Ok(Exit::Done);
     }
     match agent::ask(state_dir) {
-        Ok((true, line)) => {
-            print(&format!("{line}; {at_work}\n"))?;
+        Ok(verdict) if verdict.is_well() => {
+            print(&format!("{verdict}; {at_work}\n"))?;
             Ok(Exit::Done)
         }
-        Ok((false, line)) => {
-            complain(&format!("{line}; {at_work}"));
+        Ok(verdict) => {
+            complain(&format!("{verdict}; {at_work}"));
             Ok(Exit::Failed)
         }
         Err(error) => {

@@ -7,6 +7,7 @@ use anyhow::Context;
 use super::{Exit, UsageError, complain, configured, log_of_one_shot, print, progress::Bar};
 use crate::{
     agent::Agent,
+    buffer::Task,
     collect::{ImportReport, import_file, judge_stale},
     config::Config,
     journal,
@@ -34,7 +35,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     if files.is_empty() {
         return Err(UsageError("there is no file ending in .LOG in what was given".into()).into());
     }
-    let mut agent = Agent::open(config, "import", super::run::stop_on_signals()?)?;
+    let mut agent = Agent::open(config, Task::Import, super::run::stop_on_signals()?)?;
     let bar = Bar::for_files();
     let mut all = ImportReport::default();
     for (done, file) in files.iter().enumerate() {

@@ -5,13 +5,14 @@ use std::{path::Path, sync::Arc};
 use super::{Exit, complain, configured, log_of_one_shot, print, progress::Bar};
 use crate::{
     agent::{Agent, OnceReport, Progress},
-    buffer::Totals,
+    buffer::{Task, Totals},
     journal,
+    model::LinkName,
 };
 
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
     let config = configured(config, log_of_one_shot())?;
-    let mut agent = Agent::open(config, "once", super::run::stop_on_signals()?)?;
+    let mut agent = Agent::open(config, Task::Once, super::run::stop_on_signals()?)?;
     let bar = Arc::new(Bar::for_files());
     let shown = Arc::clone(&bar);
     let progress: Progress = Arc::new(move |folder, done, of| shown.show(folder, done, of));
@@ -22,7 +23,7 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
         complain(&format!("not delivered now: {}", journal::chain(error)));
     }
     for link in agent.buffer.links()?.iter().filter(|link| !link.up) {
-        if let (Some(source), Some(error)) = (link.name.strip_prefix("source:"), &link.error) {
+        if let (LinkName::Source(source), Some(error)) = (&link.name, &link.error) {
             complain(&format!("source {source:?} not collected: {error}"));
         }
     }

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::{Exit, configured, log_of_one_shot, print, progress::Bar};
-use crate::{agent::Agent, collect};
+use crate::{agent::Agent, buffer::Task, collect};
 
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
     let config = configured(config, log_of_one_shot())?;
-    let mut agent = Agent::open(config, "replay", super::run::stop_on_signals()?)?;
+    let mut agent = Agent::open(config, Task::Replay, super::run::stop_on_signals()?)?;
     let bar = Bar::for_files();
     let report = collect::replay(&mut agent.buffer, &agent.settings, &mut |done, of| {
         bar.show("files", done, of);

@@ -9,12 +9,15 @@ use signal_hook::{
 };
 
 use super::{Exit, LogTo, configured};
-use crate::agent::{Agent, Stop};
+use crate::{
+    agent::{Agent, Stop},
+    buffer::Task,
+};
 
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
     crate::trial::crash_if_asked();
     let config = configured(config, LogTo::Stderr)?;
-    let agent = Agent::open(config, "run", stop_on_signals()?)?;
+    let agent = Agent::open(config, Task::Run, stop_on_signals()?)?;
     crate::trial::crash_later_if_asked();
     agent.run()?;
     Ok(Exit::Done)

@@ -8,12 +8,12 @@ use super::{Exit, LogTo, configured, print, print_json, table::table};
 use crate::{
     agent::Clock,
     buffer::{
-        AsideReport, Buffer, BufferError, CENTRAL, FileReport, LinkState, MachineReport, StateLock,
+        AsideReport, Buffer, BufferError, FileReport, Holder, LinkState, MachineReport, StateLock,
         Totals, known_version,
     },
     collect::implausible_files,
     config::{Config, SourceConfig},
-    model::{Trouble, TroubleKey, printable},
+    model::{Collected, LinkName, ServiceTold, Trouble, TroubleKey, printable},
 };
 
 #[derive(Debug, clap::Args)]
@@ -49,8 +49,8 @@ struct Shown {
     schema: Option<usize>,
     /// Machines whose LOG grew a moment ago.
     producing: BTreeSet<String>,
-    /// Who works on the buffer, and what it noted.
-    holder: Option<(String, String)>,
+    /// Who works on the buffer, and what it has collected.
+    holder: Option<(Holder, Option<Collected>)>,
 }
 
 /// A machine whose LOG did not grow for this long, and one poll more, does not produce.
@@ -181,15 +181,17 @@ fn producing(config: &Config, buffer: &Buffer) -> Result<BTreeSet<String>, Buffe
 
 /// The process at work, for programs: its number and, once it has collected, its version and the
 /// sources that did not answer.
-fn service(holder: &(String, String)) -> Value {
-    let process = holder.0.rsplit(' ').next().and_then(|number| number.parse::<u32>().ok());
-    let collected = serde_json::from_str(&holder.1).unwrap_or(Value::Null);
-    json!({ "process": process, "collected": collected })
+fn service((holder, collected): &(Holder, Option<Collected>)) -> ServiceTold {
+    let (process, since) = match holder {
+        Holder::Known(known) => (Some(known.process), known.since.clone()),
+        Holder::Said(_) | Holder::Unnamed => (None, None),
+    };
+    ServiceTold { process, since, collected: collected.clone() }
 }
 
 /// Central's state in one word, with since when and why.
 fn central<'l>(config: &Config, links: &'l [LinkState]) -> (&'static str, Option<&'l LinkState>) {
-    let link = links.iter().find(|link| link.name == CENTRAL);
+    let link = links.iter().find(|link| link.name == LinkName::Central);
     match (&config.central, link) {
         (None, _) => ("off", None),
         (Some(_), None) => ("unknown", None),
@@ -222,8 +224,7 @@ fn as_json(config: &Config, shown: &Shown) -> Value {
             "error": link.and_then(|link| link.error.as_ref()),
         },
         "sources": config.sources.iter().map(|source| {
-            let name = format!("source:{}", source.name);
-            let link = links.iter().find(|link| link.name == name);
+            let link = links.iter().find(|link| link.name.is_source(&source.name));
             json!({
                 "name": source.name,
                 "state": link.map_or("unknown", |link| if link.up { "up" } else { "down" }),
@@ -300,8 +301,7 @@ fn as_text(config: &Config, shown: &Shown) -> String {
     let (state, link) = central(config, links);
     text += &format!("\ncentral    {state}{}", since(link));
     for source in &config.sources {
-        let name = format!("source:{}", source.name);
-        let link = links.iter().find(|link| link.name == name);
+        let link = links.iter().find(|link| link.name.is_source(&source.name));
         let state = link.map_or("unknown", |link| if link.up { "up" } else { "down" });
         text += &format!("\nsource     {} {state}{}", source.name, since(link));
     }
@@ -382,8 +382,9 @@ const MOST_REASON_CHARS: usize = 2000;
 fn unknown_machines(config: &Config, links: &[LinkState], troubles: &[Trouble]) -> Vec<String> {
     let mut lines = Vec::new();
     for source in &config.sources {
-        let name = format!("source:{}", source.name);
-        let Some(link) = links.iter().find(|link| link.name == name) else { continue };
+        let Some(link) = links.iter().find(|link| link.name.is_source(&source.name)) else {
+            continue;
+        };
         for (folder, machine) in &source.folders {
             let (state, since, _) = folder_state(folder, Some(link), source, troubles);
             if let (true, Some(since)) = (state != "read", since) {

@@ -7,11 +7,11 @@ use chrono::{NaiveDateTime, TimeDelta};
 use super::state::{State, last_sign, state};
 use crate::{
     buffer::{
-        Buffer, BufferError, CENTRAL, HeaderFilter, LinkState, MachineReport, SessionFilter,
-        SessionHeader, Totals,
+        Buffer, BufferError, HeaderFilter, LinkState, MachineReport, SessionFilter, SessionHeader,
+        Totals,
     },
     config::Config,
-    model::{Day, Figures, Session, Stamp, Trouble},
+    model::{Day, Figures, LinkName, Session, Stamp, Trouble},
 };
 
 /// The gateway's clock, as whoever may read it hands it over.
@@ -249,7 +249,7 @@ fn health(
     reports: &[MachineReport],
 ) -> Result<Health, BufferError> {
     let links = buffer.map_or_else(|| Ok(Vec::new()), Buffer::links)?;
-    let link = |name: &str| links.iter().find(|link| link.name == name).cloned();
+    let link = |name: &LinkName| links.iter().find(|link| link.name == *name).cloned();
     let read_at = |nom: &str| {
         reports.iter().find(|report| report.nom == nom).and_then(|r| r.last_read_at.clone())
     };
@@ -257,7 +257,7 @@ fn health(
     troubles.retain(|Trouble { key, .. }| config.maps(&key.source, &key.folder));
     let mut unknown = BTreeSet::new();
     for source in &config.sources {
-        let is_down = link(&format!("source:{}", source.name)).is_some_and(|link| !link.up);
+        let is_down = link(&LinkName::source(&source.name)).is_some_and(|link| !link.up);
         for (folder, machine) in &source.folders {
             let is_hidden = troubles.iter().any(|Trouble { key, .. }| {
                 key.source == source.name && key.folder == *folder && key.kind.hides_machine()
@@ -272,13 +272,13 @@ fn health(
         unknown,
         totals: buffer.map(Buffer::totals).transpose()?,
         has_central: config.central.is_some(),
-        central: config.central.as_ref().and_then(|_| link(CENTRAL)),
+        central: config.central.as_ref().and_then(|_| link(&LinkName::Central)),
         sources: config
             .sources
             .iter()
             .map(|source| {
                 let newest = source.folders.values().filter_map(|m| read_at(&m.nom)).max();
-                (source.name.clone(), link(&format!("source:{}", source.name)), newest)
+                (source.name.clone(), link(&LinkName::source(&source.name)), newest)
             })
             .collect(),
         buffer_bytes: buffer.map_or(0, Buffer::size_bytes),

@@ -3,7 +3,7 @@
 //! What must never happen here: an agent called ill because a server of somebody else is away, which
 //! is what alarms are for; one called well that reads nothing of what is there.
 
-use std::{fmt, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use super::figures::{Counts, Hidden, SourceCounts, UnreadKind};
 
@@ -12,7 +12,8 @@ const POLLS: u32 = 3;
 /// Where only some file cannot be read it may be that file's fault.
 const SOME_FILE_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
-/// One line says why.
+/// One line says why. As text it is a word, a colon and the reason, from the first release on: so it
+/// travels to whoever asks, and is read back.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
     Well(String),
@@ -28,8 +29,28 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Well(text) => write!(f, "healthy: {text}"),
-            Self::Ill(text) => write!(f, "ill: {text}"),
+            Self::Well(text) => write!(f, "{WELL}: {text}"),
+            Self::Ill(text) => write!(f, "{ILL}: {text}"),
+        }
+    }
+}
+
+const WELL: &str = "healthy";
+const ILL: &str = "ill";
+
+/// A line that is no verdict.
+#[derive(Debug, thiserror::Error)]
+#[error("it does not say how it is")]
+pub struct NoVerdict;
+
+impl FromStr for Verdict {
+    type Err = NoVerdict;
+
+    fn from_str(line: &str) -> Result<Self, NoVerdict> {
+        match line.split_once(": ") {
+            Some((WELL, text)) => Ok(Self::Well(text.to_owned())),
+            Some((ILL, text)) => Ok(Self::Ill(text.to_owned())),
+            _ => Err(NoVerdict),
         }
     }
 }
@@ -137,6 +158,23 @@ mod tests {
     fn unread(what: UnreadKind, ago: Duration) -> SourceCounts {
         let unread = Some(Unread { since: LATE - ago, what });
         SourceCounts { is_up: Some(true), unread, ..SourceCounts::default() }
+    }
+
+    #[test]
+    fn a_verdict_is_read_as_this_release_and_the_one_before_write_it() {
+        let well = Verdict::Well("9 cycles, 2 sources answer, 0 do not".into());
+        assert_eq!(
+            "healthy: 9 cycles, 2 sources answer, 0 do not".parse::<Verdict>().unwrap(),
+            well
+        );
+        let ill = Verdict::Ill("the loop \"collect\" hangs".into());
+        assert_eq!("ill: the loop \"collect\" hangs".parse::<Verdict>().unwrap(), ill);
+        for verdict in [well, ill, Verdict::Ill("healthy: it is not".into())] {
+            assert_eq!(verdict.to_string().parse::<Verdict>().unwrap(), verdict);
+        }
+        for line in ["", "healthy", "healthyish: yes", " healthy: yes", "Healthy: yes", "xxxx"] {
+            assert!(line.parse::<Verdict>().is_err(), "{line:?}");
+        }
     }
 
     #[test]

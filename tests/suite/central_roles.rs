@@ -95,6 +95,32 @@ fn a_role_that_may_create_but_does_not_own_the_old_tables_is_helped_half_way() {
     feeder.sync(&[session("DEM12", "2025-05-28", 30)]);
 }
 
+#[test]
+fn a_row_that_a_policy_refuses_is_told_from_a_missing_right_in_whatever_language_the_server_speaks()
+{
+    for language in ["C", "fr_FR.UTF-8"] {
+        let db = Database::fresh();
+        Feeder::new(&db);
+        let role = db.role();
+        // A server without this language refuses, and speaks its own.
+        db.try_psql(&format!("ALTER ROLE {role} SET lc_messages = '{language}'")).ok();
+        let mut feeder = Feeder::connect(&db.config_as(&role, &role));
+        let error = feeder.try_sync(&[session("DEM12", "2025-05-28", 1)]).unwrap_err();
+        assert!(matches!(error, CentralError::Forbidden { .. }), "{language}: {error:?}");
+        db.psql(&format!(
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role};
+             GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role};
+             ALTER TABLE session_production ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY nothing_new ON session_production USING (true) WITH CHECK (false)"
+        ));
+        let mut feeder = Feeder::connect(&db.config_as(&role, &role));
+        let error = feeder.try_sync(&[session("DEM12", "2025-05-28", 1)]).unwrap_err();
+        assert_eq!(error.again(), Retry::Never, "{language}: {error:?}");
+        let CentralError::Refused { reason, .. } = error else { panic!("{language}: {error:?}") };
+        assert!(reason.contains("42501") && reason.contains("session_production"), "{reason}");
+    }
+}
+
 /// The statements of the recipe in `docs/security.md`, as they are printed there.
 fn recipe() -> &'static str {
     let text = include_str!("../../docs/security.md");

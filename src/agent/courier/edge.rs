@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     durable::{self, durably},
     journal,
+    model::LinkName,
     sync::postgres::{CentralError, Edge, SourceLink},
 };
 
@@ -49,7 +50,7 @@ impl Gateway {
     fn edge(&self, buffer: &Buffer) -> Result<Edge, BufferError> {
         let waiting = buffer.waiting()?;
         let links = buffer.links()?.into_iter().filter_map(|link| {
-            let name = link.name.strip_prefix("source:")?.to_owned();
+            let LinkName::Source(name) = link.name else { return None };
             self.sources.contains(&name).then_some(SourceLink {
                 name,
                 up: link.up,

@@ -11,11 +11,11 @@ use std::{
 
 use super::{clock::Clock, heart::Pulse, stop::Stop};
 use crate::{
-    buffer::{Buffer, BufferError, CENTRAL, Pending},
+    buffer::{Buffer, BufferError, Pending},
     config::CentralConfig,
     durable::{self, durably},
     journal,
-    model::{Day, Language, Machine, printable},
+    model::{Day, Language, LinkName, Machine, printable},
     sync::{
         plan::{Identity, Step, plan},
         postgres::{
@@ -215,7 +215,7 @@ impl Courier {
             self.note_link_up(buffer)?;
         }
         if std::mem::take(&mut self.came_back) {
-            journal::link_up("central", report.delivered, report.rows);
+            journal::link_up(&LinkName::Central, report.delivered, report.rows);
         } else if report != DrainReport::default() {
             let DrainReport { delivered, rows, confirmed, set_aside } = report;
             journal::sent(delivered, rows, confirmed, set_aside);
@@ -231,10 +231,10 @@ impl Courier {
             self.audits.forget();
             // What a server says of itself is as long as it likes.
             let text = printable(&journal::chain(error), MOST_ERROR_CHARS);
-            let news = buffer.note_link(CENTRAL, Some(&text), &self.clock.now().wall)?;
+            let news = buffer.note_link(&LinkName::Central, Some(&text), &self.clock.now().wall)?;
             // Also where an earlier process knew it: this one's log is to tell it.
             if news || !self.told_down {
-                journal::link_down("central", &text);
+                journal::link_down(&LinkName::Central, &text);
             }
             self.told_down = true;
         }
@@ -244,7 +244,7 @@ impl Courier {
     /// The link counts as up as soon as something has passed, however much still waits. It is not
     /// said before the end of the drain, when it is known what was sent.
     fn note_link_up(&mut self, buffer: &mut Buffer) -> Result<(), BufferError> {
-        self.came_back |= buffer.note_link(CENTRAL, None, &self.clock.now().wall)?;
+        self.came_back |= buffer.note_link(&LinkName::Central, None, &self.clock.now().wall)?;
         self.told_down = false;
         Ok(())
     }

@@ -231,7 +231,8 @@ impl Place {
         if let Some(db) = error.as_db_error() {
             let state = db.code().clone();
             let reason = reason(db);
-            return self.explain_answer(error, &state, reason);
+            let checks_rows = db.routine() == Some(CHECK_OF_ROWS);
+            return self.explain_answer(error, &state, checks_rows, reason);
         }
         if let Some(known) = self.explain_tls(&error) {
             return known;
@@ -268,14 +269,13 @@ impl Place {
         &self,
         source: postgres::Error,
         state: &SqlState,
+        checks_rows: bool,
         reason: String,
     ) -> CentralError {
         let code = state.code();
         match (code, &code[..2]) {
             ("25006", _) => CentralError::ReadOnly { source },
-            ("42501", _) if reason.contains("row-level security") => {
-                CentralError::Refused { reason, source }
-            }
+            ("42501", _) if checks_rows => CentralError::Refused { reason, source },
             ("42501", _) => CentralError::Forbidden {
                 user: self.user.clone(),
                 mend: self.migrate_command(),
@@ -350,6 +350,10 @@ impl Place {
         })
     }
 }
+
+/// The routine by which PostgreSQL reports a row that a policy does not let in. It shares its code with
+/// a right that the role lacks, and the message is in the language of the server.
+const CHECK_OF_ROWS: &str = "ExecWithCheckOptions";
 
 /// `text` as one word of a shell's command line.
 fn shell_word(text: &str) -> String {
