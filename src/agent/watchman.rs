@@ -5,12 +5,11 @@
 //! noted after the receiver took it. A crash between the two tells it twice, with the same `id`. What
 //! must never happen here: the buffer held while the network is waited for.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc, thread, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, thread, time::Duration};
 
 use chrono::{NaiveDateTime, TimeDelta, Timelike};
-use serde_json::Value;
 
-use super::{Stop, Vitals, wall, wall_clock_fault};
+use super::{Stop, Vitals, update_result, wall, wall_clock_fault};
 use crate::{
     buffer::{Buffer, BufferError, LinkState},
     config::Config,
@@ -24,8 +23,6 @@ use crate::{
 
 /// Without a cycle that ends, a look is taken all the same.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// Where field updates leave how the last one ended, in their directory.
-const UPDATE_RESULT: &str = "result.json";
 /// Anomalies of older days than yesterday are no news, whenever they are read.
 const NEWS_DAYS: TimeDelta = TimeDelta::days(1);
 /// Reasons for setting aside that are looked at.
@@ -270,7 +267,7 @@ impl Watchman {
             failed_update: config
                 .update
                 .as_ref()
-                .and_then(|update| failed_update(&update.directory.join(UPDATE_RESULT))),
+                .and_then(|_| failed_update(&update_result::file_of(config))),
             grave_anomalies: if clock_is_believed { self.grave(buffer)? } else { Vec::new() },
         })
     }
@@ -335,15 +332,15 @@ fn set_aside(buffer: &Buffer) -> Result<Vec<(String, u64, String)>, BufferError>
 /// What a field update that did not end well left; one that is missing or cannot be understood says
 /// nothing.
 fn failed_update(file: &Path) -> Option<String> {
-    let result: Value = serde_json::from_str(&fs::read_to_string(file).ok()?).ok()?;
-    let text = |key: &str| result.get(key).and_then(Value::as_str);
-    let word = text("result").filter(|word| *word != "installed")?;
-    let version = text("version").unwrap_or("?");
-    Some(format!("{version}, {word} : {}", text("detail").unwrap_or_default()))
+    let update = update_result::last_update(file).filter(|update| update.result != "installed")?;
+    let version = update.version.as_deref().unwrap_or("?");
+    Some(format!("{version}, {} : {}", update.result, update.detail.unwrap_or_default()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -356,6 +353,7 @@ mod tests {
         };
         assert_eq!(failed_update(&dir.path().join("none")), None);
         assert_eq!(of("{\"resu"), None);
+        assert_eq!(of(r#"{"version":"0.2.0","result":"exploded","detail":""}"#), None);
         assert_eq!(of(r#"{"version":"0.2.0","result":"installed","detail":""}"#), None);
         assert_eq!(
             of(r#"{"version":"0.2.0","result":"rolled-back","detail":"it crashes"}"#).as_deref(),
