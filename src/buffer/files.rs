@@ -1,6 +1,9 @@
 //! How far each LOG file was read, what its lines were, and in which state it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use chrono::NaiveDateTime;
 use rusqlite::{OptionalExtension, Row, params, types::Type};
@@ -44,7 +47,8 @@ impl FileState {
 /// jumps does not touch it; after a reboot the count starts anew.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct QuietMark {
-    pub boot: String,
+    /// Shared: the files of a folder are mostly of one boot.
+    pub boot: Arc<str>,
     pub since_s: u64,
 }
 
@@ -94,7 +98,7 @@ fn progress(row: &Row<'_>) -> rusqlite::Result<FileProgress> {
     let state = FileState::parse(&state).ok_or_else(|| {
         rusqlite::Error::FromSqlConversionFailure(4, Type::Text, format!("state {state:?}").into())
     })?;
-    let (boot, since_s): (Option<String>, Option<u64>) = (row.get(12)?, row.get(13)?);
+    let (boot, since_s): (Option<Arc<str>>, Option<u64>) = (row.get(12)?, row.get(13)?);
     Ok(FileProgress {
         id: row.get(0)?,
         machine_id: row.get(1)?,
@@ -112,6 +116,15 @@ fn progress(row: &Row<'_>) -> rusqlite::Result<FileProgress> {
     })
 }
 
+/// One text for the boot of all files that stand behind one another and are of the same.
+fn share(last: &mut Option<Arc<str>>, file: &mut FileProgress) {
+    let Some(mark) = &mut file.quiet else { return };
+    match last {
+        Some(boot) if *boot == mark.boot => mark.boot = Arc::clone(boot),
+        _ => *last = Some(Arc::clone(&mark.boot)),
+    }
+}
+
 impl Buffer {
     /// The newest generation of every name known in a folder, by name.
     pub fn folder_progress(
@@ -126,7 +139,12 @@ impl Buffer {
                      WHERE g.source = f.source AND g.folder = f.folder AND g.name = f.name)"
             ))
             .and_then(|mut select| {
-                let by_name = |row: &Row<'_>| progress(row).map(|file| (file.name.clone(), file));
+                let mut boot = None;
+                let by_name = |row: &Row<'_>| {
+                    let mut file = progress(row)?;
+                    share(&mut boot, &mut file);
+                    Ok((file.name.clone(), file))
+                };
                 select.query_map(params![source, folder], by_name)?.collect()
             })
             .during("read file progress", &self.path)
@@ -240,7 +258,7 @@ impl Batch<'_> {
                     file.tail_hash,
                     file.open_line_at.map(bounded),
                     file.in_long_line,
-                    quiet.map(|mark| &mark.boot),
+                    quiet.map(|mark| &*mark.boot),
                     quiet.map(|mark| bounded(mark.since_s)),
                     read_at,
                 ])

@@ -1,6 +1,6 @@
 //! Questions that people ask the buffer: what is there, what waits, what was refused.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rusqlite::{OptionalExtension, params};
 
@@ -190,7 +190,7 @@ impl Buffer {
             .and_then(|mut select| {
                 select
                     .query_map([], |row| {
-                        let (boot, since_s): (Option<String>, _) = (row.get(1)?, row.get(2)?);
+                        let (boot, since_s): (Option<Arc<str>>, _) = (row.get(1)?, row.get(2)?);
                         let mark = boot.zip(since_s);
                         let mark = mark.map(|(boot, since_s)| QuietMark { boot, since_s });
                         Ok((row.get(0)?, mark))

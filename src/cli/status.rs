@@ -173,7 +173,7 @@ fn producing(config: &Config, buffer: &Buffer) -> Result<BTreeSet<String>, Buffe
     let now = Clock::start().now();
     let silent_after = SILENT_AFTER + config.schedule.poll;
     let growing = buffer.growing()?.into_iter().filter_map(|(nom, mark)| {
-        let mark = mark.filter(|mark| mark.boot == now.boot)?;
+        let mark = mark.filter(|mark| *mark.boot == *now.boot)?;
         (now.quiet_for(Some(&mark)) < silent_after).then_some(nom)
     });
     Ok(growing.collect())

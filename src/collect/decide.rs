@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Bound, time::Duration};
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
-use super::witness::{ANY_ZONE, Log};
+use super::witness::ANY_ZONE;
 use crate::{
     buffer::{FileProgress, FileState, QuietMark},
     model::Day,
@@ -122,13 +122,13 @@ pub struct Moment {
 
 impl Moment {
     pub fn mark(&self) -> QuietMark {
-        QuietMark { boot: self.boot.clone(), since_s: self.uptime.as_secs() }
+        QuietMark { boot: self.boot.as_str().into(), since_s: self.uptime.as_secs() }
     }
 
     /// How long nothing has changed, as far as this boot has seen it.
     pub fn quiet_for(&self, mark: Option<&QuietMark>) -> Duration {
         match mark {
-            Some(mark) if mark.boot == self.boot => {
+            Some(mark) if *mark.boot == *self.boot => {
                 self.uptime.saturating_sub(Duration::from_secs(mark.since_s))
             }
             _ => Duration::ZERO,
@@ -143,12 +143,6 @@ pub struct Dates {
     pub day: Option<Day>,
     /// The server's modification time.
     pub modified: Option<NaiveDateTime>,
-}
-
-impl Dates {
-    pub fn of(log: &Log) -> Self {
-        Self { day: log.named_day.max(log.last_event), modified: log.modified }
-    }
 }
 
 /// The day that a name such as `20250603.LOG` or `20250603_B.LOG` begins with.

@@ -93,6 +93,23 @@ pub(super) fn shows_growth(reading: &Reading, known: &FileProgress) -> bool {
         && reading.brings_lines()
 }
 
+/// The day of the last event that was read of a file.
+fn last_event(entry: &Entry, days: &BTreeMap<i64, Day>, listed: &Listed) -> Option<Day> {
+    days.get(&listed.known.get(&entry.name)?.id).copied()
+}
+
+fn dates(entry: &Entry, days: &BTreeMap<i64, Day>, listed: &Listed) -> Dates {
+    let day = day_in_name(&entry.name).max(last_event(entry, days, listed));
+    Dates { day, modified: listed.time_of(entry) }
+}
+
+/// Whether a file is complete, or was said to be deleted, and its listing shows it unchanged.
+fn waits_to_go(entry: &Entry, listed: &Listed) -> bool {
+    listed.known.get(&entry.name).is_some_and(|file| {
+        matches!(file.state, FileState::Closed | FileState::Deleted) && is_unchanged(entry, file)
+    })
+}
+
 impl FolderCycle<'_, '_> {
     /// Asks for the times that a listing without them (vsftpd's) leaves open, where a file waits for
     /// them. Never for more than a few files: for old ones it is enough to know the server's day.
@@ -165,9 +182,12 @@ impl FolderCycle<'_, '_> {
             return Ok(());
         }
         let days: BTreeMap<i64, Day> = buffer.last_days(&self.config.name, self.folder)?;
-        let logs = self.logs(&days, listed);
-        self.tell_implausible(&logs, times);
-        let dates: Vec<Dates> = logs.iter().map(Dates::of).collect();
+        self.tell_implausible(&days, listed, times);
+        let dates: Vec<Dates> = listed.entries.iter().map(|e| dates(e, &days, listed)).collect();
+        // Witnesses are asked only where something may go: they hold the names of the whole folder.
+        let may_one_go =
+            may_delete && listed.entries.iter().any(|entry| waits_to_go(entry, listed));
+        let logs = if may_one_go { self.logs(&days, listed) } else { Vec::new() };
         let days = LatestOfDays::of(&dates);
         let folder = Folder::of(&logs);
         let server_time = server_time(&logs, &times.of_folders, times.limit);
@@ -175,7 +195,7 @@ impl FolderCycle<'_, '_> {
         let newest_may_go = self.config.delete_newest == DeletePolicy::AfterSync;
         let terms = Terms { day_start, newest_may_go };
         let mut ends = Ends::default();
-        for ((entry, own), log) in listed.entries.iter().zip(&dates).zip(&logs) {
+        for (at, (entry, own)) in listed.entries.iter().zip(&dates).enumerate() {
             let Some(file) = listed.known.get(&entry.name) else { continue };
             if self.watch.must_stop() || self.report.error.is_some() {
                 break;
@@ -187,15 +207,15 @@ impl FolderCycle<'_, '_> {
                 {
                     self.close_when_quiet(buffer, source, entry, file, &mut ends)?;
                 }
-                FileState::Closed if is_unchanged(entry, file) && may_delete => {
-                    if let Ok(witnesses) = may_go(log, &folder, server_time, terms) {
+                FileState::Closed if may_one_go && is_unchanged(entry, file) => {
+                    if let Ok(witnesses) = may_go(&logs[at], &folder, server_time, terms) {
                         let newer = newer_of(&witnesses, listed);
                         self.delete(buffer, source, entry, file, newer, &witnesses)?;
                     }
                 }
-                FileState::Deleted if is_unchanged(entry, file) && may_delete => {
+                FileState::Deleted if may_one_go && is_unchanged(entry, file) => {
                     let last_event = buffer.confirmed_days(file.id)?.last().copied();
-                    let log = Log { last_event, ..log.clone() };
+                    let log = Log { last_event, ..logs[at].clone() };
                     if self.is_to_be_deleted_again(file)
                         && let Ok(witnesses) = may_go(&log, &folder, server_time, terms)
                     {
@@ -215,12 +235,12 @@ impl FolderCycle<'_, '_> {
         let boot = self.watch.now().boot;
         let log = |entry: &Entry| {
             let file = listed.known.get(&entry.name);
-            let mark = file.and_then(|file| file.quiet.as_ref()).filter(|mark| mark.boot == boot);
+            let mark = file.and_then(|file| file.quiet.as_ref()).filter(|mark| *mark.boot == *boot);
             Log {
                 name: entry.name.clone(),
                 read_as: file.filter(|file| file.consumed_bytes > 0).map(|file| file.id),
                 named_day: day_in_name(&entry.name),
-                last_event: file.and_then(|file| days.get(&file.id).copied()),
+                last_event: last_event(entry, days, listed),
                 modified: listed.time_of(entry),
                 tail: file.and_then(|file| file.tail_hash),
                 unchanged_since: mark.map(|mark| Duration::from_secs(mark.since_s)),
@@ -231,18 +251,18 @@ impl FolderCycle<'_, '_> {
     }
 
     /// Tells, once in each process, of files whose dates nothing else bears out.
-    fn tell_implausible(&mut self, logs: &[Log], times: &Times) {
-        for log in logs {
+    fn tell_implausible(&mut self, days: &BTreeMap<i64, Day>, listed: &Listed, times: &Times) {
+        for entry in &listed.entries {
             let dated = Dated {
-                named_day: log.named_day,
-                last_event: log.last_event,
-                modified: log.modified,
+                named_day: day_in_name(&entry.name),
+                last_event: last_event(entry, days, listed),
+                modified: listed.time_of(entry),
             };
-            let key = || (self.folder.to_owned(), log.name.clone());
+            let key = || (self.folder.to_owned(), entry.name.clone());
             if let Some(claim) = implausible(dated, times.latest_two, times.limit)
                 && self.memory.told_implausible.insert(key())
             {
-                journal::implausible_date(&self.config.name, self.folder, &log.name, &claim);
+                journal::implausible_date(&self.config.name, self.folder, &entry.name, &claim);
             }
         }
     }
@@ -256,7 +276,7 @@ impl FolderCycle<'_, '_> {
         ends: &mut Ends,
     ) -> Result<(), BufferError> {
         let now = self.watch.now();
-        if file.quiet.as_ref().is_none_or(|mark| mark.boot != now.boot) {
+        if file.quiet.as_ref().is_none_or(|mark| *mark.boot != *now.boot) {
             // The first look of this boot: from here on it is known how long nothing changes.
             ends.marked.push(FileProgress { quiet: Some(now.mark()), ..file.clone() });
         }

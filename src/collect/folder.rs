@@ -31,7 +31,7 @@ use crate::{
 ///
 /// Each time the days they are of are computed from all of their files, so a day of a hundred thousand
 /// files should not take many times.
-const MOST_WAITING: usize = 5000;
+const MOST_WAITING: usize = 2000;
 
 /// A folder as its source shows it, and what the buffer knows of its files after reading.
 pub(super) struct Listed {
@@ -206,7 +206,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
         self.report.folder(self.folder).unread = listing.unread;
         let logs = listing.entries.into_iter().filter(|entry| is_log(&entry.name));
         let mut entries: Vec<Entry> = logs.map(Entry::bounded).collect();
-        entries.sort_by(|one, other| one.name.cmp(&other.name));
+        entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         self.report.files_listed += entries.len() as u64;
         self.note_listed(&entries);
         Some(entries)

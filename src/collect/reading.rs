@@ -245,7 +245,7 @@ fn quiet_since(reading: &Reading, intake: &Intake, entry: &Entry, moment: &Momen
         && !reading.brings_lines()
         && intake.held_bytes() == 0
         && (known.size_bytes, known.modified) == (entry.size, entry.modified)
-        && let Some(mark) = known.quiet.as_ref().filter(|mark| mark.boot == moment.boot)
+        && let Some(mark) = known.quiet.as_ref().filter(|mark| *mark.boot == *moment.boot)
     {
         return mark.clone();
     }

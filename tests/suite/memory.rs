@@ -32,8 +32,7 @@ const PIECE: &[u8] = b"20250603 05:00:00|@StukUitgevoerd: 1 A\n";
 /// machine has, counts what the process may write (heap and stacks) and not, as `RLIMIT_AS` does, the
 /// program and SQLite's maps of its files, which the kernel can take back.
 fn limited(mut agent: Agent) -> Agent {
-    let binary = env!("CARGO_BIN_EXE_cu-agent");
-    let command = format!("prlimit --data={MOST} {binary}");
+    let command = process::wrapped(&format!("prlimit --data={MOST}"));
     agent.set_environment(process::OTHER_BINARY, &command);
     agent
 }

@@ -44,6 +44,12 @@ pub fn binary(environment: &BTreeMap<String, String>) -> Vec<String> {
     }
 }
 
+/// The command of the binary that is tried, behind `wrapper`, which becomes it: for one agent's own
+/// [`OTHER_BINARY`].
+pub fn wrapped(wrapper: &str) -> String {
+    format!("{wrapper} {}", binary(&BTreeMap::new()).join(" "))
+}
+
 /// Runs the binary with exactly these arguments, without a configuration of its own.
 pub fn cu_agent(arguments: &[&str]) -> Output {
     start(arguments, &BTreeMap::new()).output(wait::PATIENCE)
