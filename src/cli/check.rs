@@ -15,7 +15,9 @@ use crate::{
     journal,
     model::{Language, printable},
     notify::Poster,
-    source::{FolderListing, Source, UnreadLines, dir::DirectorySource, ftp::FtpSource},
+    source::{
+        FolderListing, Source, SourceError, UnreadLines, dir::DirectorySource, ftp::FtpSource,
+    },
     sync::postgres::{Central, SchemaState},
 };
 
@@ -79,6 +81,9 @@ fn check_source(lines: &mut Lines, config: &SourceConfig) {
                     }
                     check_folders(lines, &what, config, &mut source);
                 }
+                Err(error @ SourceError::List { .. }) => {
+                    check_by_name(lines, &what, config, &mut source, &error);
+                }
                 Err(error) => lines.bad(&what, &journal::chain(&error)),
             }
         }
@@ -91,38 +96,69 @@ fn check_source(lines: &mut Lines, config: &SourceConfig) {
 
 fn check_folders(lines: &mut Lines, what: &str, config: &SourceConfig, source: &mut dyn Source) {
     match source.folders() {
+        Ok(found) => check_found(lines, what, config, source, &found),
+        Err(error @ SourceError::List { .. }) => check_by_name(lines, what, config, source, &error),
         Err(error) => lines.bad(what, &journal::chain(&error)),
-        Ok(found) => {
-            let missing: Vec<String> = config
-                .folders
-                .keys()
-                .filter(|folder| !found.contains(folder))
-                .map(|folder| format!("{folder:?}"))
-                .collect();
-            for folder in config.folders.keys().filter(|folder| found.contains(folder)) {
-                check_listing(lines, what, folder, source);
-            }
-            if missing.is_empty() {
-                lines.good(what, &format!("all {} mapped folders are there", config.folders.len()));
-            } else {
-                lines.bad(
-                    what,
-                    &format!(
-                        "folders missing: {}; found: {found:?}; mend [source.folders]",
-                        missing.join(", ")
-                    ),
-                );
-            }
-        }
     }
 }
 
-/// A folder that cannot be listed is found here as it is at a collection.
-fn check_listing(lines: &mut Lines, what: &str, folder: &str, source: &mut dyn Source) {
+fn check_found(
+    lines: &mut Lines,
+    what: &str,
+    config: &SourceConfig,
+    source: &mut dyn Source,
+    found: &[String],
+) {
+    let missing: Vec<String> = config
+        .folders
+        .keys()
+        .filter(|folder| !found.contains(folder))
+        .map(|folder| format!("{folder:?}"))
+        .collect();
+    for folder in config.folders.keys().filter(|folder| found.contains(folder)) {
+        check_listing(lines, what, folder, source);
+    }
+    if missing.is_empty() {
+        lines.good(what, &format!("all {} mapped folders are there", config.folders.len()));
+    } else {
+        let missing = missing.join(", ");
+        lines.bad(
+            what,
+            &format!("folders missing: {missing}; found: {found:?}; mend [source.folders]"),
+        );
+    }
+}
+
+/// The root refuses to be listed. A collection asks for each mapped folder by its name all the same, and
+/// so they alone decide.
+fn check_by_name(
+    lines: &mut Lines,
+    what: &str,
+    config: &SourceConfig,
+    source: &mut dyn Source,
+    error: &SourceError,
+) {
+    let text = printable(&journal::chain(error), LINE_CHARS);
+    lines.note(
+        what,
+        &format!("its root cannot be listed: {text}; the mapped folders are listed by name"),
+    );
+    let mut all_listed = true;
+    for folder in config.folders.keys() {
+        all_listed &= check_listing(lines, what, folder, source);
+    }
+    if all_listed {
+        lines.good(what, &format!("all {} mapped folders are there", config.folders.len()));
+    }
+}
+
+/// A folder that cannot be listed is found here as it is at a collection. Whether it was listed.
+fn check_listing(lines: &mut Lines, what: &str, folder: &str, source: &mut dyn Source) -> bool {
     match source.list(folder) {
         Err(error) => {
             let text = printable(&journal::chain(&error), LINE_CHARS);
             lines.bad(what, &format!("{folder:?} cannot be listed: {text}"));
+            return false;
         }
         Ok(FolderListing { unread: UnreadLines { count, sample }, .. }) if count > 0 => {
             let sample = sample.unwrap_or_default();
@@ -135,6 +171,7 @@ fn check_listing(lines: &mut Lines, what: &str, folder: &str, source: &mut dyn S
         }
         Ok(_) => {}
     }
+    true
 }
 
 /// Longest text of a server that is shown.

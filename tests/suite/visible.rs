@@ -244,6 +244,24 @@ fn check_lists_every_folder_and_fails_where_a_collection_would() {
 }
 
 #[test]
+fn check_notes_a_root_that_cannot_be_listed_and_fails_only_for_a_mapped_folder() {
+    let server = ScriptedFtp::start(three_machines().unlisted("", "550 Permission denied"));
+    let agent = agent_on(&server);
+    let output = agent.command(&["check"]).succeeded().does_not_say("FAIL");
+    let note = output.stdout.lines().find(|line| line.contains("its root")).unwrap();
+    assert!(note.starts_with("note") && note.contains("550 Permission denied"), "{output}");
+    output.says("all 3 mapped folders are there");
+    agent.once().succeeded();
+
+    server.script().folder_answers.insert(DEM12.into(), NOT_RESUMED.into());
+    let output = agent.command(&["check"]).exited(1).does_not_say("mapped folders are there");
+    let failed: Vec<&str> = output.stdout.lines().filter(|line| line.starts_with("FAIL")).collect();
+    assert!(failed.len() == 1 && failed[0].contains(DEM12), "{output}");
+    server.script().tree.remove(DEM12.as_bytes());
+    agent.command(&["check"]).exited(1).says("FAIL").says(DEM12);
+}
+
+#[test]
 fn a_name_in_a_listing_that_cannot_be_used_is_told_once_and_shows() {
     let folder = Folder::of_three_machines();
     folder.put(&format!("{DEM12}/{LOG}"), PIECE);
