@@ -1,7 +1,7 @@
 //! A folder's files at their end: which are complete, and which may leave their source.
 //!
-//! What must never happen here: a file closed, or let go, by the gateway's own clock. The deletion
-//! itself is [`super::deletion`].
+//! What must never happen here: a file closed, or let go, by the gateway's own clock, which may only
+//! hold back. The deletion itself is [`super::deletion`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,9 +15,10 @@ use super::{
     decide::{Dates, LatestOfDays, day_in_name, is_over, is_unchanged},
     deletion::newer_of,
     folder::{FolderCycle, Listed, Outcome},
+    implausible::{Dated, LatestTwo, implausible},
     keep::close,
     reading::Reading,
-    witness::{Dated, Folder, LatestTwo, Log, SeenTime, Terms, implausible, may_go, server_time},
+    witness::{Folder, Log, SeenTime, Terms, may_go, server_time},
 };
 use crate::{
     buffer::{Buffer, BufferError, FileProgress, FileState},
@@ -83,6 +84,11 @@ impl Times {
         let of_folders = of_folders.into_iter().map(|(time, ..)| time).collect();
         Self { newest, of_folders, latest_two, limit }
     }
+}
+
+/// The gateway's clock as it is noted.
+fn wall_clock(noted: &str) -> Option<NaiveDateTime> {
+    NaiveDateTime::parse_from_str(noted, "%Y-%m-%d %H:%M:%S").ok()
 }
 
 /// Whether a reading shows that a machine writes into a file which the agent knows.
@@ -193,7 +199,8 @@ impl FolderCycle<'_, '_> {
         let server_time = server_time(&logs, &times.of_folders, times.limit);
         let day_start = self.settings.options.day_start;
         let newest_may_go = self.config.delete_newest == DeletePolicy::AfterSync;
-        let terms = Terms { day_start, newest_may_go };
+        let wall = wall_clock(&self.watch.now().wall);
+        let terms = Terms { day_start, newest_may_go, wall };
         let mut ends = Ends::default();
         for (at, (entry, own)) in listed.entries.iter().zip(&dates).enumerate() {
             let Some(file) = listed.known.get(&entry.name) else { continue };

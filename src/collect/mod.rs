@@ -31,6 +31,7 @@ mod decide;
 mod deletion;
 mod departure;
 mod folder;
+mod implausible;
 mod import;
 mod intake;
 mod judge;
@@ -44,12 +45,12 @@ mod trouble;
 mod witness;
 
 pub use decide::Moment;
+pub use implausible::{Implausible, implausible_files};
 pub use import::{ImportError, ImportReport, import_file};
 pub use judge::judge_stale;
 pub use replay::{ReplayReport, replay, replay_outdated};
 pub use report::SourceReport;
 pub use trouble::{FolderReport, TroubleNews, Troubles, news};
-pub use witness::{Implausible, implausible_files};
 
 use folder::{FolderCycle, Listed};
 use keep::{Kept, Origin, Waiting, keep};

@@ -9,8 +9,7 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 
 use chrono::{NaiveDateTime, TimeDelta};
 
-use super::decide::day_in_name;
-use crate::{buffer::DatedFile, model::Day};
+use crate::model::Day;
 
 /// Servers print times in UTC, in local time, or in a zone that nobody set: by them a day is over
 /// only when it is over in every zone.
@@ -55,6 +54,18 @@ pub struct Terms {
     pub day_start: TimeDelta,
     /// The configuration allows a machine's newest LOG to go (`delete_newest`).
     pub newest_may_go: bool,
+    /// The gateway's own clock, where it can be read.
+    pub wall: Option<NaiveDateTime>,
+}
+
+impl Terms {
+    /// Whether by the gateway's clock a LOG of `day` may still be written: one clock may have made
+    /// every time of a source, and been put back since. This holds back and never lets go. A clock that
+    /// is a day or more behind the LOG is wrong and says nothing; a day less is another zone.
+    fn shows(self, day: Day) -> bool {
+        let today = self.wall.and_then(|wall| wall.checked_sub_signed(self.day_start));
+        today.is_some_and(|today| today.date() == day || today.date().succ_opt() == Some(day))
+    }
 }
 
 /// Why a LOG may go.
@@ -143,7 +154,8 @@ pub fn may_go(
         let time = time.checked_sub_signed(terms.day_start)?.checked_sub_signed(ANY_ZONE)?;
         (time.date() > day).then_some(())
     };
-    let by_server = server_time.filter(|time| passed(*time).is_some()).map(Second::ServerTime);
+    let is_passed = |time: &NaiveDateTime| passed(*time).is_some() && !terms.shows(day);
+    let by_server = server_time.filter(is_passed).map(Second::ServerTime);
     let is_newer = |other: &&Log| is_newer(other, own, day, server_time, terms.day_start);
     let growing = later(&folder.growing, day).find(is_newer);
     let Some(newer) = growing.or_else(|| later(&folder.by_day, day).find(is_newer)) else {
@@ -237,87 +249,6 @@ fn second_latest(
     times.into_iter().rev().nth(1)
 }
 
-/// A file's dates: what is asked whether it is plausible.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Dated {
-    pub named_day: Option<Day>,
-    pub last_event: Option<Day>,
-    pub modified: Option<NaiveDateTime>,
-}
-
-/// The two latest times of a source's files: each file is compared with the latest of the others.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct LatestTwo(Option<NaiveDateTime>, Option<NaiveDateTime>);
-
-impl LatestTwo {
-    pub fn add(&mut self, time: NaiveDateTime) {
-        let time = Some(time);
-        if time >= self.0 {
-            self.1 = self.0;
-            self.0 = time;
-        } else {
-            self.1 = self.1.max(time);
-        }
-    }
-
-    fn without(self, time: NaiveDateTime) -> Option<NaiveDateTime> {
-        if self.0 == Some(time) { self.1 } else { self.0 }
-    }
-}
-
-/// A date that nothing else bears out: it ends no day and lets nothing go.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Implausible {
-    /// The server shows a time that neither another file nor the file's own events come near.
-    Time(NaiveDateTime),
-    /// The day in the name, or of the last event, lies behind the time of the file's last writing.
-    Day { day: Day, written: NaiveDateTime },
-}
-
-impl fmt::Display for Implausible {
-    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Time(time) => {
-                write!(text, "the server dates it {time}, and nothing else shows that time")
-            }
-            Self::Day { day, written } => {
-                write!(text, "it tells of {day}, and the server dates it {written}")
-            }
-        }
-    }
-}
-
-/// Whether a file's dates are plausible beside the two latest times of its source and what the
-/// source's clock cannot have passed.
-pub fn implausible(
-    file: Dated,
-    latest: LatestTwo,
-    limit: Option<NaiveDateTime>,
-) -> Option<Implausible> {
-    let written = file.modified?;
-    let before = written.checked_sub_signed(ANY_ZONE)?;
-    let after = written.checked_add_signed(ANY_ZONE)?;
-    if let Some(day) = file.last_event.max(file.named_day).filter(|day| *day > after.date()) {
-        return Some(Implausible::Day { day, written });
-    }
-    let is_alone = latest.without(written).is_some_and(|other| before > other)
-        && file.last_event.is_some_and(|day| before.date() > day);
-    let is_ahead = limit.is_some_and(|limit| before > limit);
-    (is_alone || is_ahead).then_some(Implausible::Time(written))
-}
-
-/// Those of a source's files whose dates are implausible, from what the buffer knows of them.
-pub fn implausible_files(files: Vec<DatedFile>) -> Vec<(DatedFile, Implausible)> {
-    let mut latest = LatestTwo::default();
-    files.iter().filter_map(|file| file.modified).for_each(|time| latest.add(time));
-    let claim = |file: &DatedFile| {
-        let named_day = day_in_name(&file.name);
-        let dated = Dated { named_day, last_event: file.last_event, modified: file.modified };
-        implausible(dated, latest, None)
-    };
-    files.into_iter().filter_map(|file| claim(&file).map(|claim| (file, claim))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,7 +276,7 @@ mod tests {
         }
     }
 
-    const TERMS: Terms = Terms { day_start: TimeDelta::zero(), newest_may_go: false };
+    const TERMS: Terms = Terms { day_start: TimeDelta::zero(), newest_may_go: false, wall: None };
 
     /// The verdict on the first of `folder`.
     fn verdict(folder: &[Log], time: Option<&str>) -> Result<Witnesses, Missing> {
@@ -458,26 +389,23 @@ mod tests {
     }
 
     #[test]
-    fn a_date_that_nothing_else_bears_out_is_named() {
-        let mut latest = LatestTwo::default();
-        for time in ["2026-06-10 22:00", "2026-06-13 12:01", "2026-06-12 11:40"] {
-            latest.add(at(time));
-        }
-        let dated = |named: &str, event: Option<&str>, modified: &str| Dated {
-            named_day: Some(day(named)),
-            last_event: event.map(day),
-            modified: Some(at(modified)),
+    fn the_gateways_clock_holds_a_deletion_back_and_never_brings_one_about() {
+        let folder = [log(10), log(12), log(13)];
+        let time = server_time(&folder, &[], None);
+        let verdict = |folder: &[Log], wall: &str| {
+            let terms = Terms { wall: Some(at(wall)), ..TERMS };
+            may_go(&folder[0], &Folder::of(folder), time, terms)
         };
-        let verdict = |dated, limit| implausible(dated, latest, limit);
-        let ahead = dated("2026-06-11", Some("2026-06-11"), "2026-06-13 12:01");
-        assert_eq!(verdict(ahead, None), Some(Implausible::Time(at("2026-06-13 12:01"))));
-        let today = dated("2026-06-12", Some("2026-06-12"), "2026-06-12 11:40");
-        assert_eq!(verdict(today, None), None);
-        // The first to work after a weekend.
-        let monday = dated("2026-06-13", Some("2026-06-13"), "2026-06-13 12:01");
-        assert_eq!(verdict(monday, None), None);
-        assert!(verdict(monday, Some(at("2026-06-12 13:40"))).is_some(), "the clock was seen");
-        let future = dated("2099-01-01", None, "2026-06-12 11:40");
-        assert!(matches!(verdict(future, None), Some(Implausible::Day { .. })));
+        // One clock wrote the later LOGs and was put back: it is still the tenth, in some zone.
+        for still in ["2026-06-10 23:59", "2026-06-10 05:00", "2026-06-09 22:00"] {
+            assert_eq!(verdict(&folder, still), Err(Missing::SecondWitness), "{still}");
+        }
+        for says_nothing in ["2026-06-11 00:00", "1970-01-01 00:00", "2099-01-01 00:00"] {
+            assert!(verdict(&folder, says_nothing).is_ok(), "{says_nothing}");
+        }
+        let alone = verdict(&folder[..1], "2099-01-01 00:00");
+        assert_eq!(alone, Err(Missing::NewerLog), "a late clock is no witness");
+        let grows = [log(10), Log { grew: true, ..log(11) }];
+        assert!(verdict(&grows, "2026-06-10 23:59").is_ok(), "what was seen says more");
     }
 }

@@ -23,6 +23,7 @@ use super::{
     central::{Delivery, ModelCentral},
     lies::Lies,
     plant::{Habits, Line, MACHINES, Plant, lines_of, machine_of},
+    themes::{Theme, Wall},
     watched::{Hook, PowerCut, Watched, day_of},
 };
 
@@ -41,6 +42,12 @@ pub enum Action {
     ServerClock(i64),
     RestartMachine(usize),
     Copy(usize, usize),
+    /// A machine's last file, with its time kept or not.
+    CopyLast(usize, bool),
+    /// A machine opens its file and writes nothing yet.
+    Open(usize),
+    /// A LOG without an event.
+    Header(usize),
     /// Lunch, or a weekend.
     Pause(i64),
     SecondFile(usize, usize),
@@ -130,18 +137,18 @@ impl Done {
 struct SimulatedWatch {
     boot: u32,
     uptime: Duration,
-    /// The wall clock is anything: nothing depends on it.
-    wall: Cell<u32>,
+    /// What the wall clock says, in turn.
+    walls: Vec<String>,
+    looks: Cell<usize>,
 }
 
 impl Watch for SimulatedWatch {
     fn now(&self) -> Moment {
-        self.wall.set(self.wall.get() + 1);
-        let wall = ["1970-01-01 00:00:00", "2099-01-01 00:00:00", ""];
+        self.looks.set(self.looks.get() + 1);
         Moment {
             boot: format!("boot-{}", self.boot),
             uptime: self.uptime,
-            wall: wall[self.wall.get() as usize % wall.len()].into(),
+            wall: self.walls[self.looks.get() % self.walls.len()].clone(),
         }
     }
 
@@ -166,25 +173,37 @@ struct History {
     lies: Lies,
     /// What the process remembers from poll to poll.
     memory: SourceMemory,
+    wall: Wall,
 }
+
+/// Of a history that begins with a theme, so many random actions follow: its own take their time.
+const AFTER_A_THEME: usize = 12;
 
 pub fn run(seed: u64, actions: &[Action]) -> Done {
     let mut rng = fastrand::Rng::with_seed(seed);
+    if rng.u8(..4) == 0 {
+        let theme = Theme::drawn(&mut rng);
+        let (habits, steps) = theme.steps(&mut rng);
+        let rest = &actions[..actions.len().min(AFTER_A_THEME)];
+        return run_on(habits, Lies::none(), theme.wall(), &[&steps[..], rest].concat());
+    }
     let habits = Habits {
         keeps_open: std::array::from_fn(|_| rng.bool()),
         own_times: std::array::from_fn(|_| rng.u8(..4) == 0),
+        ..Habits::default()
     };
-    run_on(habits, Lies::drawn(rng), actions)
+    let wall = if rng.bool() { Wall::Right } else { Wall::Any };
+    run_on(habits, Lies::drawn(rng), wall, actions)
 }
 
 /// A history that is told beforehand: machines that keep their file open, beside a server that tells
 /// the truth but for what the actions say.
 pub fn run_scripted(actions: &[Action]) -> Done {
     let keeps_open = [true; MACHINES.len()];
-    run_on(Habits { keeps_open, ..Habits::default() }, Lies::none(), actions)
+    run_on(Habits { keeps_open, ..Habits::default() }, Lies::none(), Wall::Any, actions)
 }
 
-fn run_on(habits: Habits, lies: Lies, actions: &[Action]) -> Done {
+fn run_on(habits: Habits, lies: Lies, wall: Wall, actions: &[Action]) -> Done {
     let plant = Plant::new(habits);
     let mut history = History {
         central: ModelCentral::default(),
@@ -195,6 +214,7 @@ fn run_on(habits: Habits, lies: Lies, actions: &[Action]) -> Done {
         done: Done::default(),
         lies,
         memory: SourceMemory::default(),
+        wall,
         plant,
     };
     for action in actions {
@@ -226,6 +246,9 @@ impl History {
                     plant.copy(&file, number);
                 }
             }
+            Action::CopyLast(machine, keeps_time) => plant.copy_last(machine, keeps_time),
+            Action::Open(machine) => plant.open(machine % MACHINES.len()),
+            Action::Header(machine) => plant.begin(machine),
             Action::Pause(hours) => {
                 // The agent goes on looking, and central takes what there is.
                 plant.pass(TimeDelta::hours(hours));
@@ -295,7 +318,8 @@ impl History {
         let watch = SimulatedWatch {
             boot: self.boot,
             uptime: self.plant.uptime - self.booted_at + Duration::from_secs(60),
-            wall: Cell::new(0),
+            walls: self.walls(),
+            looks: Cell::new(0),
         };
         let buffer = self.buffer.as_mut().unwrap();
         let mut source =
@@ -327,6 +351,14 @@ impl History {
                 self.reopen();
             }
             Err(panic) => resume_unwind(panic),
+        }
+    }
+
+    fn walls(&self) -> Vec<String> {
+        match self.wall {
+            Wall::Right => vec![self.plant.now.format("%Y-%m-%d %H:%M:%S").to_string()],
+            Wall::Ahead => vec!["2099-01-01 00:00:00".into()],
+            Wall::Any => ["1970-01-01 00:00:00", "2099-01-01 00:00:00", ""].map(Into::into).into(),
         }
     }
 

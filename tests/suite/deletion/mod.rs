@@ -6,6 +6,7 @@ mod central;
 mod history;
 mod lies;
 mod plant;
+mod themes;
 mod watched;
 
 use std::{thread, time::Instant};

@@ -11,7 +11,8 @@ use std::{
 use chrono::{Days, NaiveDate, NaiveDateTime, TimeDelta};
 use tempfile::TempDir;
 
-pub const MACHINES: [(&str, &str); 2] = [("DEM12 (PVC)", "DEM12"), ("SU12 (HYBRIDE)", "SU12")];
+pub const MACHINES: [(&str, &str); 3] =
+    [("DEM12 (PVC)", "DEM12"), ("SU12 (HYBRIDE)", "SU12"), ("TR 9", "TR9")];
 
 /// Which complete line: the number in its details.
 pub type Line = u32;
@@ -48,6 +49,8 @@ pub struct Habits {
     pub keeps_open: [bool; MACHINES.len()],
     /// Files carry their machine's own time: the controller is the server, or a copy keeps times.
     pub own_times: [bool; MACHINES.len()],
+    /// Until it is switched off, the machine writes into the file that it once opened, whatever the day.
+    pub stays: [bool; MACHINES.len()],
 }
 
 /// A file as its writer holds it.
@@ -92,11 +95,12 @@ impl Plant {
         self.open[machine % MACHINES.len()] = None;
     }
 
-    /// All clocks are right, and every machine opens its file by name again.
+    /// All clocks are right, and every machine opens each day's file by its name again.
     pub fn heal(&mut self) {
         self.server_ahead = TimeDelta::zero();
         self.ahead = [TimeDelta::zero(); MACHINES.len()];
         self.open = [const { None }; MACHINES.len()];
+        self.habits.stays = [false; MACHINES.len()];
     }
 
     fn clock_of(&self, file: &Path) -> NaiveDateTime {
@@ -109,7 +113,8 @@ impl Plant {
         if !self.habits.keeps_open[machine] {
             return name.to_owned();
         }
-        let open = self.open[machine].take().filter(|open| open.name == name);
+        let stays = self.habits.stays[machine];
+        let open = self.open[machine].take().filter(|open| stays || open.name == name);
         let open = open
             .unwrap_or_else(|| OpenFile { name: name.to_owned(), is_at: Some(name.to_owned()) });
         let is_at = open.is_at.clone();
@@ -117,6 +122,20 @@ impl Plant {
         is_at.unwrap_or_else(|| {
             panic!("{lines} lines are written into {}, which was deleted", name.display())
         })
+    }
+
+    /// The machine opens today's file, where it has none open, and writes nothing yet.
+    pub fn open(&mut self, machine: usize) {
+        let name = self.today_file(machine);
+        self.written_by_machine(&name, 0);
+    }
+
+    /// A LOG of today by its name, in which nothing has happened yet.
+    pub fn begin(&mut self, machine: usize) {
+        let file = self.today_file(machine);
+        if !file.exists() {
+            self.write(&file, b"version 4.1\n");
+        }
     }
 
     pub fn ftp_root(&self) -> PathBuf {
@@ -316,6 +335,19 @@ impl Plant {
         if !copy.exists() {
             let bytes = fs::read(file).unwrap();
             self.write(&copy, &bytes);
+        }
+    }
+
+    /// The machine's last file by name is copied, with its time or as a new file.
+    pub fn copy_last(&mut self, machine: usize, keeps_time: bool) {
+        let folder = self.folder(machine);
+        let files = self.files();
+        let Some(file) = files.iter().rfind(|file| file.parent() == Some(&folder)) else { return };
+        let modified = fs::metadata(file).unwrap().modified().unwrap();
+        self.copy(file, 99);
+        let copy = file.with_file_name("copie 99.LOG");
+        if keeps_time {
+            File::options().write(true).open(copy).unwrap().set_modified(modified).unwrap();
         }
     }
 

@@ -101,11 +101,10 @@ impl<'w> Watched<'w> {
         let quiet = self.plant.uptime.saturating_sub(self.plant.changed_at[&file]);
         assert!(quiet >= self.file_quiet, "{folder}/{name} is deleted after {quiet:?}");
         let day = day_of(name, bytes).expect("a file without any date is not deleted");
+        assert!(last_event(bytes).is_some(), "{folder}/{name} is deleted without an event");
         let folder_path = self.plant.ftp_root().join(folder);
         let has_later = fs::read_dir(folder_path).unwrap().any(|entry| {
-            let entry = entry.unwrap();
-            let other =
-                day_of(entry.file_name().to_str().unwrap(), &fs::read(entry.path()).unwrap());
+            let other = last_event(&fs::read(entry.unwrap().path()).unwrap());
             other.is_some_and(|other| other > day)
         });
         let now = self.plant.now;
@@ -117,13 +116,19 @@ fn machine_of(folder: &str) -> usize {
     MACHINES.iter().position(|(name, _)| *name == folder).unwrap()
 }
 
+fn day_in(text: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(text.get(..8)?, "%Y%m%d").ok()
+}
+
+/// The day of the latest event.
+fn last_event(bytes: &[u8]) -> Option<NaiveDate> {
+    let text = std::str::from_utf8(bytes).unwrap();
+    text.lines().filter(|line| line.contains("|@")).filter_map(day_in).max()
+}
+
 /// The later of the day in the name and that of the last event.
 pub fn day_of(name: &str, bytes: &[u8]) -> Option<NaiveDate> {
-    let parse = |text: &str| NaiveDate::parse_from_str(text, "%Y%m%d").ok();
-    let text = std::str::from_utf8(bytes).unwrap();
-    let of_events =
-        text.lines().filter(|line| line.contains("|@")).filter_map(|line| parse(line.get(..8)?));
-    name.get(..8).and_then(parse).into_iter().chain(of_events).max()
+    day_in(name).max(last_event(bytes))
 }
 
 impl Source for Watched<'_> {
