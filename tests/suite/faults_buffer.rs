@@ -209,6 +209,54 @@ fn at_its_cap_the_buffer_takes_no_more_and_goes_on_by_itself_when_central_has_al
     assert_same("after the cap", &central_sessions(&database), &truth_of(&files));
 }
 
+#[test]
+fn a_day_closed_early_whose_raw_bytes_made_room_is_read_whole_when_it_grows() {
+    let folder = Folder::of_three_machines();
+    let database = Database::fresh();
+    let agent = Agent::on_directory(folder.path())
+        .central(&database)
+        .with("schedule.poll", "1s")
+        .with("schedule.file_quiet", "0s")
+        .with("agent.max_buffer_size", "1MiB");
+    let newest = NaiveDate::from_ymd_opt(2025, 6, 3).unwrap();
+    let log = log_of_day(&CENTRES[0], newest, 7, Dirt::None);
+    let path = format!("{}/{}", CENTRES[0].folder, file_name(newest));
+    let half = log.len() / 2;
+    // Read first, and closed at once: the folder shows this year's times, in which that day is over.
+    folder.put(&path, &log[..half]);
+    let running = agent.run();
+    wait::until("the newest day is in central", wait::PATIENCE, || {
+        agent.buffer().exists()
+            && agent.status_number("sessions") == 1
+            && agent.status_number("pending_sessions") == 0
+    });
+    let mut files = Files::new();
+    for count in [8, 16, 24, 32] {
+        files = days(&folder, count);
+        wait::until("the days are in central", wait::PATIENCE, || {
+            database.count("session_production") == count as u64 * 3 + 1
+        });
+    }
+    running.wait_for_line("made room");
+    let buffer = rusqlite::Connection::open(agent.buffer()).unwrap();
+    let (state, chunks): (String, u32) = buffer
+        .query_row(
+            "SELECT state, (SELECT count(*) FROM raw_chunk WHERE file_id = log_file.id)
+             FROM log_file WHERE name = ?1",
+            [file_name(newest)],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    assert_eq!((&*state, chunks), ("closed", 0));
+    folder.append(&path, &log[half..]);
+    files.insert((CENTRES[0].folder.into(), file_name(newest)), log);
+    let truth = truth_of(&files);
+    wait::until("the rest of the newest day is in central", wait::PATIENCE, || {
+        central_sessions(&database) == truth
+    });
+    running.terminate().0.succeeded();
+}
+
 /// A small file system in memory, unmounted when dropped.
 struct SmallDisk(std::path::PathBuf);
 
