@@ -5,6 +5,7 @@ use crate::support::{
     certificate::Certificate,
     postgres::{Cluster, Options},
     scene::Scene,
+    wait,
 };
 
 #[test]
@@ -64,4 +65,35 @@ fn a_server_without_tls_is_told_apart_and_gets_nothing_in_the_clear() {
     );
     scene.agent.set("central.tls", "disable");
     scene.assert_equal_after_once();
+}
+
+#[test]
+fn a_central_that_shows_another_certificate_meanwhile_gets_nothing_until_it_shows_its_own_again() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let own = Certificate::issue(folders[0].path(), "IP:127.0.0.1", false);
+    let strange = Certificate::issue(folders[1].path(), "IP:127.0.0.1", false);
+    let cluster =
+        Cluster::start_new(&Options { certificate: Some(own.clone()), ..Options::default() });
+    let mut scene = Scene::on(cluster.database(), 63);
+    scene.agent.set("central.tls", "verify-full");
+    scene.agent.set("central.ca_file", own.ca_file.to_str().unwrap());
+    scene.agent.set("schedule.poll", "1s");
+    scene.day();
+    let running = scene.agent.run();
+    scene.wait_until_equal();
+    let before = scene.database.count("session_production");
+    cluster.show(&strange);
+    // What is open stays open: a server that was replaced has no old connections.
+    scene.database.psql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+    scene.day();
+    wait::until("the link is down", wait::PATIENCE, || scene.central_state() == "down");
+    let error = scene.agent.status_json()["central"]["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("central.ca_file"), "{error}");
+    assert_eq!(scene.database.count("session_production"), before);
+    cluster.show(&own);
+    scene.wait_until_equal();
+    running.terminate().0.succeeded();
 }

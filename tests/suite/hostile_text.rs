@@ -11,8 +11,11 @@ use cu_agent::model::is_harmless;
 
 use crate::support::{
     agent::Agent,
+    folder::Folder,
     ftp::{Script, ScriptedFtp},
+    golden,
     http::get,
+    postgres::Database,
     process::Output,
 };
 
@@ -143,4 +146,16 @@ fn nothing_that_a_terminal_or_a_browser_obeys_comes_out_of_any_command_or_page()
     }
     assert_quiet("health", &agent.command(&["health"]));
     assert_quiet("run", &running.terminate().0);
+}
+
+#[test]
+fn a_role_of_a_hostile_name_in_central_is_listed_by_check_as_harmless_text() {
+    let (folder, database) = (Folder::of_case(&golden::case("clean")), Database::fresh());
+    let role = format!("{HOSTILE}\nforged");
+    database.psql(&format!("CREATE ROLE \"{role}\"; GRANT CREATE ON SCHEMA public TO \"{role}\""));
+    let agent = Agent::on_directory(folder.path()).central(&database);
+    agent.once().succeeded();
+    let output = agent.command(&["check"]).succeeded().says("may create functions and tables");
+    assert_quiet("check", &output);
+    database.psql(&format!("DROP OWNED BY \"{role}\"; DROP ROLE \"{role}\""));
 }
