@@ -14,6 +14,8 @@ use std::{
 
 use cu_agent::config::FtpConfig;
 
+mod listing;
+
 use super::{
     daemon::plain_config,
     quirks::{Begin, drip},
@@ -449,55 +451,5 @@ impl<'a> Session<'a> {
             self.say("226 really")?;
         }
         Ok(())
-    }
-
-    fn listing(&self, script: &Script, verb: &str) -> Vec<u8> {
-        let mut text = Vec::new();
-        let quirks = &script.quirks;
-        if quirks.mark {
-            text.extend_from_slice(b"\xEF\xBB\xBF");
-        }
-        let (before, behind) = if verb == "NLST" { (0, 0) } else { quirks.blanks };
-        let month = if quirks.french { "juin" } else { "Jun" };
-        let year = if quirks.year_last { "05:11 2025" } else { " 2025" };
-        let path = [b"/", self.here.as_slice(), b"/"].concat();
-        let path = if quirks.paths && !self.here.is_empty() { path.as_slice() } else { b"" };
-        if quirks.empty_mlsd && verb == "MLSD" {
-            return text;
-        }
-        let mut line = |start: String, name: &[u8]| {
-            text.extend_from_slice(start.as_bytes());
-            text.extend(std::iter::repeat_n(b' ', before));
-            text.extend_from_slice(path);
-            text.extend_from_slice(name);
-            text.extend(std::iter::repeat_n(b' ', behind));
-            text.extend_from_slice(b"\r\n");
-        };
-        if self.here.is_empty() {
-            for folder in script.tree.keys() {
-                let start = match verb {
-                    "MLSD" => "type=dir;modify=20250603051112; ".into(),
-                    "LIST" if script.dos_style => "06-03-25  05:11AM       <DIR>          ".into(),
-                    "LIST" => format!("drwxr-xr-x   2 cu cu 4096 {month}  3 {year} "),
-                    _ => String::new(),
-                };
-                line(start, folder);
-            }
-            return text;
-        }
-        for (name, bytes) in &script.tree[&self.here] {
-            let size = bytes.len() as u64 + script.listed_sizes_lie_by;
-            let start = match verb {
-                "MLSD" => format!("type=file;size={size};modify=20250603051112; "),
-                "LIST" if script.dos_style => format!("06-03-25  05:11AM {size:>20} "),
-                "LIST" => format!("-rw-r--r--   1 cu cu {size:>8} {month}  3 {year} "),
-                _ if script.whole_paths => {
-                    format!("/{}/", self.here.iter().map(|b| char::from(*b)).collect::<String>())
-                }
-                _ => String::new(),
-            };
-            line(start, name);
-        }
-        text
     }
 }
