@@ -12,6 +12,7 @@ use crate::support::{
     agent::Agent,
     folder::Folder,
     http::{connect, get},
+    measure::memory,
 };
 
 /// `PAGE_SEEDS=500` tries more of them.
@@ -79,11 +80,8 @@ fn send(page: SocketAddr, bytes: &[u8]) -> TcpStream {
     stream
 }
 
-/// A figure of the process as the kernel tells it.
-fn figure(process: u32, name: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.trim_start_matches(':').split_whitespace().next().unwrap().parse().unwrap()
+fn threads(process: u32) -> usize {
+    fs::read_dir(format!("/proc/{process}/task")).unwrap().count()
 }
 
 #[track_caller]
@@ -104,7 +102,7 @@ fn no_bytes_at_the_pages_port_stop_the_service_make_it_grow_or_soil_its_log() {
     running.wait_for_line("cycle:");
     let (page, process) = (running.page(), running.id());
     is_answered(page, "at first");
-    let threads = figure(process, "Threads");
+    let at_first = threads(process);
     let mut held = Vec::new();
     let seeds = std::env::var("PAGE_SEEDS").map_or(SEEDS, |text| text.parse().unwrap());
     for seed in 0..seeds {
@@ -122,12 +120,12 @@ fn no_bytes_at_the_pages_port_stop_the_service_make_it_grow_or_soil_its_log() {
     drop(held);
     let left: Vec<TcpStream> = (0..LEFT_OPEN).map(|_| connect(page)).collect();
     is_answered(page, "beside connections that say nothing");
-    assert!(figure(process, "Threads") <= threads, "no thread a client");
+    assert!(threads(process) <= at_first, "no thread a client");
     let open = fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
     assert!(open < 150, "{open} open files beside {} connections", left.len());
     drop(left);
     is_answered(page, "when they are gone");
-    let peak_kib = figure(process, "VmHWM");
+    let peak_kib = memory(process).unwrap().peak;
     assert!(peak_kib < MOST_RESIDENT_KIB, "{peak_kib} KiB");
     assert!(running.is_running());
     let (output, _) = running.terminate();
