@@ -21,7 +21,7 @@ pub use advice::{Advice, AdviceCode, advice};
 pub use anomalies::{Evidence, findings};
 pub use day::{Part, days_touched, part_of_day, parts_by_day};
 pub use digest::digest;
-pub use patterns::{Changes, Hour, OfProfile, Patterns, Profile, StopClass, Stops, patterns};
+pub use patterns::{Changes, Days, Hour, OfProfile, Patterns, Profile, StopClass, Stops, patterns};
 pub use remnants::{Remnants, debris_by_day, remnants};
 pub use session::{session, session_of_day, sessions};
 

@@ -2,13 +2,13 @@
 //! moves. Whole numbers only.
 
 /// The middle value; between two, the lower half of their sum. `None` of nothing.
-pub(super) fn median(values: &mut [i64]) -> Option<i64> {
+pub(super) fn median<N: Copy + Ord + Into<i64>>(values: &mut [N]) -> Option<i64> {
     values.sort_unstable();
-    let upper = *values.get(values.len() / 2)?;
+    let upper = (*values.get(values.len() / 2)?).into();
     if values.len() % 2 == 1 {
         return Some(upper);
     }
-    let lower = values[values.len() / 2 - 1];
+    let lower = values[values.len() / 2 - 1].into();
     Some(lower + (upper - lower) / 2)
 }
 

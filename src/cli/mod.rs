@@ -228,8 +228,7 @@ fn print_json(text: &str) -> io::Result<()> {
     print_as_is(&printable_json(text))
 }
 
-/// Prints what was made harmless where it was made, such as CSV. A reader that went away (`| head`) is
-/// no error.
+/// Prints what was made harmless where it was made. A reader that went away (`| head`) is no error.
 fn print_as_is(text: &str) -> io::Result<()> {
     unless_gone(io::stdout().write_all(text.as_bytes()))
 }
@@ -242,25 +241,43 @@ fn unless_gone(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Standard output for JSON that is written piece by piece, each piece whole characters: as
-/// [`print_json`], and what is printed is never in memory as a whole.
-struct JsonOutput(io::BufWriter<io::Stdout>);
+/// Standard output or a file, written piece by piece, so that what is written is never in memory as a
+/// whole.
+struct Output(io::BufWriter<Box<dyn Write>>);
 
-impl JsonOutput {
-    fn new() -> Self {
-        Self(io::BufWriter::new(io::stdout()))
+impl Output {
+    fn stdout() -> Self {
+        Self(io::BufWriter::new(Box::new(io::stdout())))
+    }
+
+    fn file(path: &Path) -> io::Result<Self> {
+        Ok(Self(io::BufWriter::new(Box::new(std::fs::File::create(path)?))))
     }
 }
 
-impl Write for JsonOutput {
+impl Write for Output {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(piece);
-        unless_gone(self.0.write_all(printable_json(&text).as_bytes()))?;
+        unless_gone(self.0.write_all(piece))?;
         Ok(piece.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         unless_gone(self.0.flush())
+    }
+}
+
+/// [`Output`] for JSON, each piece whole characters: as [`print_json`].
+struct JsonOutput(Output);
+
+impl Write for JsonOutput {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(piece);
+        self.0.write_all(printable_json(&text).as_bytes())?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

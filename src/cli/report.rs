@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -11,13 +11,13 @@ use anyhow::Context;
 use chrono::Days;
 use serde_json::{Value, json};
 
-use super::{Exit, LogTo, UsageError, configured, print, print_as_is, sessions};
+use super::{Exit, JsonOutput, LogTo, Output, UsageError, configured, print, sessions};
 use crate::{
-    analyse::{self, Patterns},
+    analyse::{self, Advice, OfProfile, Patterns},
     buffer::{Buffer, HeaderFilter, SessionFilter, SessionHeader, StoredSession},
     config::Config,
-    model::{Day, Language, printable_json, printable_lines},
-    report::{DayReport, MachineReport, Report, page},
+    model::{Day, printable_lines},
+    report::{self, DayReport, MachineReport, Report},
     status::{Dialect, csv_table},
 };
 
@@ -64,39 +64,16 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let (from, to) = period(&buffer, arguments)?;
     let machine = arguments.machine.as_deref();
     let headers = buffer.session_headers(&HeaderFilter { from, to, machine, most: usize::MAX })?;
-    let text = match arguments.format {
-        // Its cells are made harmless one by one.
-        Format::Csv => csv_table(&headers, Dialect::Rfc4180),
-        Format::Html => {
-            let machines = machines(&buffer, &config, &headers)?;
-            let machines = machines.into_iter().map(|(machine, _)| machine).collect();
-            let page = page(&Report {
-                agent: config.agent.id.clone(),
-                from,
-                to,
-                language: config.agent.language,
-                day_start: config.analysis.day_start,
-                machines,
-            });
-            printable_lines(&page).into_owned()
-        }
-        Format::Json => {
-            let machines = machines(&buffer, &config, &headers)?;
-            let language = config.agent.language;
-            let list: Vec<Value> =
-                machines.iter().map(|(machine, days)| object(machine, days, language)).collect();
-            let report =
-                json!({ "from": from.to_string(), "to": to.to_string(), "machines": list });
-            printable_json(&format!("{report:#}\n")).into_owned()
-        }
+    let contents = Contents { buffer: &buffer, config: &config, from, to, headers: &headers };
+    let Some(path) = &arguments.output else {
+        contents.write(arguments.format, Output::stdout())?;
+        return Ok(Exit::Done);
     };
-    match &arguments.output {
-        None => print_as_is(&text)?,
-        Some(path) => {
-            fs::write(path, &text).with_context(|| format!("cannot write {}", path.display()))?;
-            print(&format!("{} sessions reported in {}\n", headers.len(), path.display()))?;
-        }
-    }
+    Output::file(path)
+        .map_err(anyhow::Error::from)
+        .and_then(|out| contents.write(arguments.format, out))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    print(&format!("{} sessions reported in {}\n", headers.len(), path.display()))?;
     Ok(Exit::Done)
 }
 
@@ -123,72 +100,118 @@ fn period(buffer: &Buffer, arguments: &Arguments) -> anyhow::Result<(Day, Day)> 
     Ok((from, to))
 }
 
-/// Each machine with its days, and as they are stored.
-type Machines = Vec<(MachineReport, Vec<StoredSession>)>;
-
-fn machines(
-    buffer: &Buffer,
-    config: &Config,
-    headers: &[SessionHeader],
-) -> anyhow::Result<Machines> {
-    let mut days_of: BTreeMap<&str, Vec<Day>> = BTreeMap::new();
-    for header in headers {
-        days_of.entry(&header.nom).or_default().push(header.day);
-    }
-    let mut machines = Vec::new();
-    for (nom, days) in days_of {
-        let (Some(first), Some(last)) = (days.first(), days.last()) else { continue };
-        let earliest = first.checked_sub_days(HISTORY).unwrap_or(*first);
-        let history = buffer.digests(nom, earliest, *last)?;
-        let mut stored = Vec::new();
-        for day in days {
-            let filter = SessionFilter { machine: Some(nom.to_owned()), day: Some(day) };
-            buffer.each_session(&filter, |one| {
-                stored.push(one);
-                Ok::<_, std::convert::Infallible>(())
-            })??;
-        }
-        let reported = stored
-            .iter()
-            .map(|one| {
-                let today = analyse::patterns(&[(one.day, &one.session)]);
-                DayReport {
-                    day: one.day,
-                    session: one.session.clone(),
-                    findings: one.findings.clone(),
-                    trs: one.trs(),
-                    advice: analyse::advice(one.day, &today, &history, &config.anomalies),
-                }
-            })
-            .collect();
-        let all: Vec<_> = stored.iter().map(|one| (one.day, &one.session)).collect();
-        let patterns = analyse::patterns(&all);
-        machines.push((MachineReport { nom: nom.to_owned(), days: reported, patterns }, stored));
-    }
-    Ok(machines)
+/// What a report is made of, read session by session: the sessions of a period are never in memory
+/// together.
+struct Contents<'b> {
+    buffer: &'b Buffer,
+    config: &'b Config,
+    from: Day,
+    to: Day,
+    headers: &'b [SessionHeader],
 }
 
-fn object(machine: &MachineReport, stored: &[StoredSession], language: Language) -> Value {
-    let sessions: Vec<Value> = stored
-        .iter()
-        .zip(&machine.days)
-        .map(|(one, day)| {
-            let mut session = sessions::object(one, language);
-            session["conseils"] = day
-                .advice
-                .iter()
-                .map(|advice| {
-                    json!({ "minutes": advice.won_ms / 60_000, "texte": advice.text(language) })
-                })
-                .collect();
-            session
-        })
-        .collect();
-    json!({
-        "machine": machine.nom,
-        "sessions": sessions,
-        "patterns": patterns(&machine.patterns),
-    })
+impl Contents<'_> {
+    fn write(&self, format: Format, out: Output) -> anyhow::Result<()> {
+        match format {
+            Format::Csv => self.write_csv(out),
+            Format::Html => self.write_html(out),
+            Format::Json => self.write_json(out),
+        }
+    }
+
+    fn write_csv(&self, mut out: Output) -> anyhow::Result<()> {
+        // Its cells are made harmless one by one.
+        out.write_all(csv_table(self.headers, Dialect::Rfc4180).as_bytes())?;
+        Ok(out.flush()?)
+    }
+
+    fn days_of_machines(&self) -> BTreeMap<&str, Vec<Day>> {
+        let mut days_of: BTreeMap<&str, Vec<Day>> = BTreeMap::new();
+        for header in self.headers {
+            days_of.entry(&header.nom).or_default().push(header.day);
+        }
+        days_of
+    }
+
+    /// Hands the days of a machine to `take`, each with its advice; their patterns together.
+    fn each_day(
+        &self,
+        nom: &str,
+        days: &[Day],
+        mut take: impl FnMut(StoredSession, Vec<Advice>) -> io::Result<()>,
+    ) -> anyhow::Result<Patterns> {
+        let mut period = analyse::Days::default();
+        let (Some(first), Some(last)) = (days.first(), days.last()) else {
+            return Ok(period.patterns());
+        };
+        let earliest = first.checked_sub_days(HISTORY).unwrap_or(*first);
+        let history = self.buffer.digests(nom, earliest, *last)?;
+        for day in days {
+            let filter = SessionFilter { machine: Some(nom.to_owned()), day: Some(*day) };
+            self.buffer.each_session(&filter, |stored| {
+                period.add(&stored.session);
+                let today = analyse::patterns(&stored.session);
+                let limits = &self.config.anomalies;
+                take(stored, analyse::advice(*day, &today, &history, limits))
+            })??;
+        }
+        Ok(period.patterns())
+    }
+
+    fn write_html(&self, mut out: Output) -> anyhow::Result<()> {
+        let report = Report {
+            agent: self.config.agent.id.clone(),
+            from: self.from,
+            to: self.to,
+            language: self.config.agent.language,
+            day_start: self.config.analysis.day_start,
+        };
+        let mut write = |text: &str| out.write_all(printable_lines(text).as_bytes());
+        let (before, after) = report::frame(&report, self.headers.is_empty());
+        write(&before)?;
+        for (number, (nom, days)) in self.days_of_machines().into_iter().enumerate() {
+            let mut reported = Vec::new();
+            let patterns = self.each_day(nom, &days, |stored, advice| {
+                let StoredSession { day, session, .. } = &stored;
+                let id = format!("m{number}-{day}");
+                reported.push(DayReport {
+                    day: *day,
+                    figures: session.figures.clone(),
+                    stops: session.stops.len(),
+                    time_line: report::time_line(&report, nom, &id, *day, session, days.len()),
+                    trs: stored.trs(),
+                    findings: stored.findings,
+                    advice,
+                });
+                Ok(())
+            })?;
+            let machine = MachineReport { nom: nom.to_owned(), days: reported, patterns };
+            write(&report::machine(&report, &machine).into_string())?;
+        }
+        write(&after)?;
+        Ok(out.flush()?)
+    }
+
+    /// One session per line.
+    fn write_json(&self, out: Output) -> anyhow::Result<()> {
+        let mut out = JsonOutput(out);
+        let language = self.config.agent.language;
+        write!(out, "{{\"from\":\"{}\",\"to\":\"{}\",\"machines\":[", self.from, self.to)?;
+        let mut before_machine = "\n";
+        for (nom, days) in self.days_of_machines() {
+            write!(out, "{before_machine}{{\"machine\":{},\"sessions\":[", json!(nom))?;
+            before_machine = ",\n";
+            let mut before_session = "\n";
+            let found = self.each_day(nom, &days, |stored, advice| {
+                out.write_all(before_session.as_bytes())?;
+                before_session = ",\n";
+                sessions::write_object(&mut out, &stored, language, Some(&advice))
+            })?;
+            write!(out, "\n],\"patterns\":{}}}", patterns(&found))?;
+        }
+        out.write_all(b"\n]}\n")?;
+        Ok(out.flush()?)
+    }
 }
 
 fn patterns(patterns: &Patterns) -> Value {
@@ -214,19 +237,23 @@ fn patterns(patterns: &Patterns) -> Value {
         .zip(patterns.stops)
         .map(|(class, stops)| json!({ "class": class, "stops": stops.count, "stop_s": seconds(stops.ms) }))
         .collect();
+    let of_profile = |of: &OfProfile| {
+        json!({
+            "pieces": of.pieces,
+            "runs": of.runs,
+            "waits": of.waits,
+            "wait_s": seconds(of.wait_ms),
+            "median_cycle_ms": of.median_cycle_ms,
+        })
+    };
     let profiles: Vec<Value> = patterns
         .profiles
         .iter()
         .map(|(profile, of)| {
-            json!({
-                "reference": profile.as_ref().map(|profile| profile.reference.as_str()),
-                "couleur": profile.as_ref().map(|profile| profile.colour.as_str()),
-                "pieces": of.pieces,
-                "runs": of.runs,
-                "waits": of.waits,
-                "wait_s": seconds(of.wait_ms),
-                "median_cycle_ms": of.median_cycle_ms,
-            })
+            let mut object = of_profile(of);
+            object["reference"] = json!(profile.as_ref().map(|profile| profile.reference.as_str()));
+            object["couleur"] = json!(profile.as_ref().map(|profile| profile.colour.as_str()));
+            object
         })
         .collect();
     json!({
@@ -235,6 +262,7 @@ fn patterns(patterns: &Patterns) -> Value {
         "hours": hours,
         "stops": stops,
         "profiles": profiles,
+        "other_profiles": of_profile(&patterns.other_profiles),
         "changes": {
             "count": patterns.changes.count,
             "span_s": seconds(patterns.changes.span_ms),

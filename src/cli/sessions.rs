@@ -5,8 +5,9 @@ use std::{io::Write, path::Path};
 
 use serde_json::{Value, json};
 
-use super::{Exit, JsonOutput, LogTo, UsageError, configured, print, table::table};
+use super::{Exit, JsonOutput, LogTo, Output, UsageError, configured, print, table::table};
 use crate::{
+    analyse::Advice,
     buffer::{Buffer, SessionFilter, StoredSession},
     model::{Day, Finding, Job, Language, Piece, Stamp, Stop, Wait, hours_e4, rate_e2},
 };
@@ -156,45 +157,51 @@ pub fn decimal(digits: i64, decimals: u32) -> String {
 fn as_json(buffer: &Buffer, filter: &SessionFilter, language: Language) -> anyhow::Result<()> {
     // One session at a time and row by row: a year of them needs no more memory than a day, and the
     // largest day not much more than its rows.
-    let mut out = JsonOutput::new();
+    let mut out = JsonOutput(Output::stdout());
     out.write_all(b"[")?;
     let mut separator = "\n";
     buffer.each_session(filter, |stored| {
         out.write_all(separator.as_bytes())?;
         separator = ",\n";
-        write_object(&mut out, &stored, language)
+        write_object(&mut out, &stored, language, None)
     })??;
     out.write_all(b"\n]\n")?;
     out.flush()?;
     Ok(())
 }
 
-/// As [`object`], without all of it in memory.
-fn write_object(
+/// One session as an object, row by row and never in memory as a whole; with advice where it is given.
+pub(super) fn write_object(
     out: &mut JsonOutput,
     stored: &StoredSession,
     language: Language,
+    advice: Option<&[Advice]>,
 ) -> std::io::Result<()> {
     let header = header(stored).to_string();
     out.write_all(header.strip_suffix('}').unwrap_or(&header).as_bytes())?;
     for (name, rows) in lists(stored, language) {
-        write!(out, ",\"{name}\":[")?;
-        let mut separator = "";
-        for row in rows {
-            write!(out, "{separator}{row}")?;
-            separator = ",";
-        }
-        out.write_all(b"]")?;
+        write_list(out, name, rows)?;
+    }
+    if let Some(advice) = advice {
+        let row =
+            |one: &Advice| json!({ "minutes": one.won_ms / 60_000, "texte": one.text(language) });
+        write_list(out, "conseils", advice.iter().map(row))?;
     }
     out.write_all(b"}")
 }
 
-pub(super) fn object(stored: &StoredSession, language: Language) -> Value {
-    let mut object = header(stored);
-    for (name, rows) in lists(stored, language) {
-        object[name] = rows.collect();
+fn write_list(
+    out: &mut JsonOutput,
+    name: &str,
+    rows: impl Iterator<Item = Value>,
+) -> std::io::Result<()> {
+    write!(out, ",\"{name}\":[")?;
+    let mut separator = "";
+    for row in rows {
+        write!(out, "{separator}{row}")?;
+        separator = ",";
     }
-    object
+    out.write_all(b"]")
 }
 
 fn shown(at: Stamp) -> String {

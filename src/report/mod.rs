@@ -7,13 +7,14 @@
 mod page;
 mod tables;
 
-pub use page::page;
+pub use page::{frame, machine, time_line};
 
 use chrono::TimeDelta;
+use maud::Markup;
 
 use crate::{
     analyse::{Advice, Patterns},
-    model::{Day, Finding, Language, Session, Trs},
+    model::{Day, Figures, Finding, Language, Trs},
 };
 
 /// What is reported.
@@ -25,10 +26,10 @@ pub struct Report {
     pub language: Language,
     /// How long after midnight a production day begins.
     pub day_start: TimeDelta,
-    pub machines: Vec<MachineReport>,
 }
 
-/// One machine's days, in order, and their patterns together.
+/// One machine's days, in order, and their patterns together. Sessions are not part of it: their
+/// pieces would fill the memory of a gateway.
 #[derive(Clone, Debug)]
 pub struct MachineReport {
     pub nom: String,
@@ -39,7 +40,10 @@ pub struct MachineReport {
 #[derive(Clone, Debug)]
 pub struct DayReport {
     pub day: Day,
-    pub session: Session,
+    pub figures: Figures,
+    pub stops: usize,
+    /// Drawn by [`time_line`].
+    pub time_line: Markup,
     pub findings: Vec<Finding>,
     pub trs: Option<Trs>,
     /// The most minutes first.

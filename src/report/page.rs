@@ -3,18 +3,22 @@
 use chrono::NaiveTime;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{DayReport, MachineReport, Report, tables};
+use super::{MachineReport, Report, tables};
 use crate::{
     draw,
     draw::{Axis, Detail, TimeLine},
-    model::{Day, Gravity, Language, Stamp},
+    model::{Day, Gravity, Language, Session, Stamp},
 };
 
 /// Time lines show less where there are more of them.
 const MOST_FULL_DAYS: usize = 1;
 const MOST_CARD_DAYS: usize = 7;
 
-pub fn page(report: &Report) -> String {
+/// Stands in the frame where the machines go; text from outside has no such characters left.
+const MACHINES: &str = "<!--machines-->";
+
+/// What stands before the machines of the page and after them.
+pub fn frame(report: &Report, is_empty: bool) -> (String, String) {
     let title = title(report);
     let language = match report.language {
         Language::French => "fr",
@@ -35,20 +39,20 @@ pub fn page(report: &Report) -> String {
                     p { (report.agent) }
                 }
                 main {
-                    @if report.machines.is_empty() {
+                    @if is_empty {
                         p { (report.say("Aucune session sur cette période.", "No session in this period.")) }
                     } @else {
                         (draw::shapes())
                         (draw::legend(report.language))
                     }
-                    @for (number, machine) in report.machines.iter().enumerate() {
-                        (self::machine(report, machine, number))
-                    }
+                    (PreEscaped(MACHINES))
                 }
             }
         }
     };
-    page.into_string()
+    let page = page.into_string();
+    let (before, after) = page.split_once(MACHINES).unwrap_or((&page, ""));
+    (before.to_owned(), after.to_owned())
 }
 
 fn title(report: &Report) -> String {
@@ -72,13 +76,19 @@ pub(super) fn date(day: Day, language: Language) -> String {
     }
 }
 
-fn machine(report: &Report, machine: &MachineReport, number: usize) -> Markup {
+/// A machine's section of the page.
+pub fn machine(report: &Report, machine: &MachineReport) -> Markup {
     let has_advice = machine.days.iter().any(|day| !day.advice.is_empty());
     html! {
         section.machine {
             h2 { (machine.nom) }
             (tables::days(report, machine))
-            @for day in &machine.days { (time_line(report, machine, day, number)) }
+            @for day in &machine.days {
+                figure.day {
+                    figcaption { (date(day.day, report.language)) }
+                    (day.time_line)
+                }
+            }
             h3 { (report.say("Anomalies", "Anomalies")) }
             (anomalies(report, machine))
             @if has_advice {
@@ -93,28 +103,31 @@ fn machine(report: &Report, machine: &MachineReport, number: usize) -> Markup {
     }
 }
 
-fn time_line(report: &Report, machine: &MachineReport, day: &DayReport, number: usize) -> Markup {
-    let begin = Stamp::from_naive(day.day.and_time(NaiveTime::MIN) + report.day_start);
-    let detail = match machine.days.len() {
+/// The time line of one of a machine's `days`; `id` is unique on the page.
+pub fn time_line(
+    report: &Report,
+    machine: &str,
+    id: &str,
+    day: Day,
+    session: &Session,
+    days: usize,
+) -> Markup {
+    let begin = Stamp::from_naive(day.and_time(NaiveTime::MIN) + report.day_start);
+    let detail = match days {
         days if days <= MOST_FULL_DAYS => Detail::Full,
         days if days <= MOST_CARD_DAYS => Detail::Card,
         _ => Detail::Small,
     };
-    let line = TimeLine {
-        id: &format!("m{number}-{}", day.day),
-        machine: &machine.nom,
-        session: &day.session,
-        axis: Axis::around([&day.session], None, begin),
+    TimeLine {
+        id,
+        machine,
+        session,
+        axis: Axis::around([session], None, begin),
         now: None,
         detail,
         language: report.language,
-    };
-    html! {
-        figure.day {
-            figcaption { (date(day.day, report.language)) }
-            (line.draw())
-        }
     }
+    .draw()
 }
 
 fn anomalies(report: &Report, machine: &MachineReport) -> Markup {

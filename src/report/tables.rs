@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{MachineReport, Report, page::date};
 use crate::{
-    analyse::{Profile, StopClass},
+    analyse::{OfProfile, Profile, StopClass},
     model::{Figures, clock, figure, rate_e2},
 };
 
@@ -41,7 +41,7 @@ pub(super) fn days(report: &Report, machine: &MachineReport) -> Markup {
             }
             tbody {
                 @for day in &machine.days {
-                    @let figures = &day.session.figures;
+                    @let figures = &day.figures;
                     tr {
                         th.word scope="row" { (date(day.day, report.language)) }
                         td { (figures.total_pieces) }
@@ -50,7 +50,7 @@ pub(super) fn days(report: &Report, machine: &MachineReport) -> Markup {
                         td { (rate(figures, figures.effective_ms)) }
                         td { (rate(figures, figures.wait_ms)) }
                         td { (rate(figures, figures.stop_ms)) }
-                        td { (day.session.stops.len()) }
+                        td { (day.stops) }
                         td { (rhythm_e2(i64::from(figures.total_pieces), figures.effective_ms).map(e2).unwrap_or_default()) }
                         @if has_trs {
                             td { (day.trs.map(|trs| e2(trs.trs_e4)).unwrap_or_default()) }
@@ -165,12 +165,18 @@ pub(super) fn stops(report: &Report, machine: &MachineReport) -> Markup {
 
 pub(super) fn profiles(report: &Report, machine: &MachineReport) -> Markup {
     let say = |french, english| report.say(french, english);
-    let mut profiles: Vec<_> = machine.patterns.profiles.iter().collect();
-    profiles.sort_by_key(|(_, of)| std::cmp::Reverse(of.pieces));
     let name = |profile: &Option<Profile>| match profile {
         Some(profile) => profile.to_string(),
         None => say("(avant le premier profil)", "(before the first profile)").to_owned(),
     };
+    let patterns = &machine.patterns;
+    let mut profiles: Vec<(String, &OfProfile)> =
+        patterns.profiles.iter().map(|(profile, of)| (name(profile), of)).collect();
+    profiles.sort_by_key(|(_, of)| std::cmp::Reverse(of.pieces));
+    if patterns.other_profiles != OfProfile::default() {
+        profiles
+            .push((say("(autres profils)", "(other profiles)").into(), &patterns.other_profiles));
+    }
     html! {
         @if !profiles.is_empty() {
             h3 { (say("Par profil", "By profile")) }
@@ -188,7 +194,7 @@ pub(super) fn profiles(report: &Report, machine: &MachineReport) -> Markup {
                 tbody {
                     @for (profile, of) in profiles {
                         tr {
-                            th.word scope="row" { (name(profile)) }
+                            th.word scope="row" { (profile) }
                             td { (of.pieces) }
                             td { (of.runs) }
                             td { (of.median_cycle_ms.map(|ms| figure(ms / 10, report.language)).unwrap_or_default()) }

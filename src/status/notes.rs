@@ -37,7 +37,7 @@ pub fn of_day(
     let mut notes = as_notes(buffer.findings(nom, day)?, language);
     let from = day.checked_sub_signed(COMPARED_DAYS).unwrap_or(day);
     let history = buffer.digests(nom, from, day)?;
-    let patterns = analyse::patterns(&[(day, session)]);
+    let patterns = analyse::patterns(session);
     notes.extend(
         analyse::advice(day, &patterns, &history, limits)
             .iter()

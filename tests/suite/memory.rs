@@ -213,3 +213,52 @@ fn commands_that_import_show_and_compute_anew_the_largest_day_stay_below_128_mib
         assert!(agent.sessions_json() == sessions, "{kind}: a replay changes nothing");
     }
 }
+
+/// Copies the day that the buffer holds to the `days` after it.
+fn repeat_the_day(buffer: &Path, days: u32) {
+    let tables = [("session", "id"), ("piece", "session_id"), ("job", "session_id")];
+    let buffer = Connection::open(buffer).unwrap();
+    for (table, key) in tables {
+        buffer.execute_batch(&format!("CREATE TEMP TABLE one AS SELECT * FROM {table}")).unwrap();
+        for day in 1..=days {
+            let rest = if table == "session" {
+                "day = date(day, '+1 day'), first_piece_ms = first_piece_ms + 86400000,
+                     last_piece_ms = last_piece_ms + 86400000"
+            } else {
+                "at_ms = at_ms + 86400000"
+            };
+            buffer
+                .execute_batch(&format!(
+                    "UPDATE one SET {key} = {key} + 1, {rest}; INSERT INTO {table} SELECT * FROM one"
+                ))
+                .unwrap_or_else(|error| panic!("{table}, day {day}: {error}"));
+        }
+        buffer.execute_batch("DROP TABLE one").unwrap();
+    }
+}
+
+#[test]
+fn a_report_of_eight_of_the_largest_days_stays_below_128_mib_in_every_format() {
+    let import = tempfile::tempdir().unwrap();
+    let file = import.path().join("20250603.LOG");
+    // Another profile for every other piece.
+    write_lines(&file, DEFAULT_MAX_FILE_BYTES, &|number| match number % 4 {
+        0 => format!("{}|@JobProfiel: R:{number:x} L:1\n", at(number)).into_bytes(),
+        _ => format!("{}|@StukUitgevoerd: {number:x}\n", at(number)).into_bytes(),
+    });
+    let folder = Folder::of_three_machines();
+    let agent = limited(Agent::on_directory(folder.path()));
+    agent.command(&["import", "--machine", "DEM12", file.to_str().unwrap()]).succeeded();
+    repeat_the_day(&agent.buffer(), 7);
+    let report = |format, last| {
+        let range = ["--format", format, "--from", "2025-06-03", "--to", last];
+        agent.command(&[&["report"], &range[..]].concat()).succeeded().stdout
+    };
+    let page = report("html", "2025-06-10");
+    assert_eq!(page.matches("<svg class=\"timeline\"").count(), 8);
+    assert!(page.contains("(autres profils)"), "profiles beyond the most are one row");
+    let json = report("json", "2025-06-06");
+    assert_eq!(json.matches("\"date_production\"").count(), 4);
+    assert!(json.trim_end().ends_with("]}"), "it is whole");
+    assert_eq!(report("csv", "2025-06-10").lines().count(), 9);
+}

@@ -13,7 +13,7 @@ use crate::{
         intervals::{Span, covered, merged},
         robust,
     },
-    model::{Day, Session, ShortText},
+    model::{Session, ShortText},
 };
 
 /// What is machined.
@@ -42,9 +42,11 @@ pub struct Patterns {
     pub stops: [Stops; 3],
     /// `None`: before the day's first job.
     pub profiles: BTreeMap<Option<Profile>, OfProfile>,
+    /// All profiles after the first [`MOST_PROFILES`], which no plant has.
+    pub other_profiles: OfProfile,
     pub changes: Changes,
-    /// Each day's profiles as they followed one another.
-    pub sequences: Vec<Vec<Profile>>,
+    /// The last day's profiles as they followed one another.
+    pub sequence: Vec<Profile>,
     /// From first start to first piece, and from last piece to last stop.
     pub start_loss_ms: i64,
     pub end_loss_ms: i64,
@@ -117,26 +119,76 @@ pub struct Changes {
     pub cost_ms: i64,
 }
 
-/// The patterns of any days of one machine, in any order.
-pub fn patterns(days: &[(Day, &Session)]) -> Patterns {
-    let mut days: Vec<&(Day, &Session)> = days.iter().collect();
-    days.sort_by_key(|(day, _)| *day);
-    let mut patterns = Patterns::default();
-    let mut cycles: BTreeMap<Option<Profile>, Vec<i64>> = BTreeMap::new();
-    for (_, session) in days {
-        add_figures(&mut patterns, session);
+/// The patterns of one day.
+pub fn patterns(session: &Session) -> Patterns {
+    let mut days = Days::default();
+    days.add(session);
+    days.patterns()
+}
+
+/// Profiles of a period that are told apart.
+const MOST_PROFILES: usize = 5_000;
+/// Cycles of a period that medians are taken of: a year of 5,000 pieces a day.
+const MOST_CYCLES: usize = 2_000_000;
+
+/// The days of a machine, added one by one in their order: a year of them takes no more memory than
+/// its profiles and a number for each of its cycles, and no period more than [`MOST_PROFILES`] and
+/// [`MOST_CYCLES`] of them.
+#[derive(Debug, Default)]
+pub struct Days {
+    patterns: Patterns,
+    cycles: Cycles,
+}
+
+impl Days {
+    pub fn add(&mut self, session: &Session) {
+        add_figures(&mut self.patterns, session);
         if let Some(window) = window(session) {
-            add_hours(&mut patterns, session, window);
-            add_stops(&mut patterns, session);
+            add_hours(&mut self.patterns, session, window);
+            add_stops(&mut self.patterns, session);
         }
-        profiles::add(&mut patterns, &mut cycles, session);
+        profiles::add(&mut self.patterns, &mut self.cycles, session);
     }
-    for (profile, mut cycles) in cycles {
-        let of_profile = patterns.profiles.entry(profile).or_default();
-        of_profile.cycles = u32::try_from(cycles.len()).unwrap_or(u32::MAX);
-        of_profile.median_cycle_ms = robust::median(&mut cycles);
+
+    pub fn patterns(self) -> Patterns {
+        let mut patterns = self.patterns;
+        for (profile, mut cycles) in self.cycles.of {
+            let Some(of_profile) = patterns.profiles.get_mut(&profile) else { continue };
+            // Some left out: what is kept says nothing of the whole period.
+            if u32::try_from(cycles.len()) == Ok(of_profile.cycles) {
+                of_profile.median_cycle_ms = robust::median(&mut cycles);
+            }
+        }
+        patterns
     }
-    patterns
+}
+
+/// Lengths of cycles in milliseconds, by profile.
+#[derive(Debug, Default)]
+struct Cycles {
+    of: BTreeMap<Option<Profile>, Vec<u32>>,
+    kept: usize,
+}
+
+impl Cycles {
+    fn add(&mut self, profile: &Option<Profile>, ms: i64) {
+        // A cycle lies within a day, whose milliseconds a u32 holds.
+        let Ok(ms) = u32::try_from(ms) else { return };
+        if self.kept < MOST_CYCLES {
+            self.of.entry(profile.clone()).or_default().push(ms);
+            self.kept += 1;
+        }
+    }
+}
+
+impl Patterns {
+    fn of_profile(&mut self, profile: &Option<Profile>) -> &mut OfProfile {
+        let is_full = self.profiles.len() >= MOST_PROFILES;
+        if is_full && !self.profiles.contains_key(profile) {
+            return &mut self.other_profiles;
+        }
+        self.profiles.entry(profile.clone()).or_default()
+    }
 }
 
 fn add_figures(patterns: &mut Patterns, session: &Session) {
@@ -199,6 +251,7 @@ pub(super) mod tests {
     use super::*;
     use crate::{
         analyse::{Options, sessions},
+        model::{Day, Job, Piece, Stamp},
         parse::{Text, Words, parse},
     };
 
@@ -227,7 +280,7 @@ pub(super) mod tests {
     }
 
     pub fn patterns_of(lines: &[&str]) -> Patterns {
-        patterns(&[(day(), &session_of(lines))])
+        patterns(&session_of(lines))
     }
 
     pub fn profile(reference: &str) -> Profile {
@@ -247,7 +300,7 @@ pub(super) mod tests {
             "07:05:00 stop",
         ];
         let session = session_of(&lines);
-        let found = patterns(&[(day(), &session)]);
+        let found = patterns(&session);
         assert_eq!(
             (found.hours[5].pieces, found.hours[6].pieces, found.hours[7].pieces),
             (1, 1, 1)
@@ -279,14 +332,43 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_period_is_the_sum_of_its_days_in_any_order() {
-        let one = session_of(&["05:00:00 job A", "05:00:01 piece", "05:01:00 piece"]);
-        let other = session_of(&["06:00:00 job B", "06:00:01 piece", "06:03:00 piece"]);
-        let next = day().succ_opt().unwrap();
-        let found = patterns(&[(day(), &one), (next, &other)]);
-        assert_eq!(found, patterns(&[(next, &other), (day(), &one)]));
+    fn a_period_is_the_sum_of_its_days() {
+        let mut days = Days::default();
+        days.add(&session_of(&["05:00:00 job A", "05:00:01 piece", "05:01:00 piece"]));
+        days.add(&session_of(&["06:00:00 job B", "06:00:01 piece", "06:03:00 piece"]));
+        let found = days.patterns();
         assert_eq!((found.days, found.pieces), (2, 4));
         assert_eq!(found.changes.count, 0, "a night is no profile change");
-        assert_eq!(found.sequences, [vec![profile("A")], vec![profile("B")]]);
+        assert_eq!(found.sequence, [profile("B")]);
+        let medians = found.profiles.values().map(|of| of.median_cycle_ms);
+        assert_eq!(medians.collect::<Vec<_>>(), [Some(59_000), Some(179_000)]);
+    }
+
+    #[test]
+    fn profiles_beyond_the_most_are_summed_and_cycles_beyond_the_most_give_no_median() {
+        let jobs = MOST_PROFILES + 3;
+        let pieces = (0..jobs as i64).map(|n| Piece { at: Stamp(n * 1000), details: "".into() });
+        let session = Session {
+            pieces: pieces.collect(),
+            jobs: (0..jobs as i64)
+                .map(|n| Job {
+                    at: Stamp(n * 1000),
+                    reference: n.to_string().into(),
+                    length_e2: 0,
+                    colour: "WS".into(),
+                })
+                .collect(),
+            ..Session::default()
+        };
+        let found = patterns(&session);
+        assert_eq!((found.profiles.len(), found.other_profiles.pieces), (MOST_PROFILES, 3));
+
+        let mut cycles = Cycles { kept: MOST_CYCLES - 1, ..Cycles::default() };
+        cycles.add(&None, 1000);
+        cycles.add(&None, 3000);
+        let of_profile = OfProfile { cycles: 2, ..OfProfile::default() };
+        let patterns = Patterns { profiles: [(None, of_profile)].into(), ..Patterns::default() };
+        let found = Days { patterns, cycles }.patterns();
+        assert_eq!(found.profiles[&None].median_cycle_ms, None);
     }
 }

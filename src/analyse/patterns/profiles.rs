@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Changes, Patterns, Profile};
+use super::{Changes, Cycles, Patterns, Profile};
 use crate::{
     analyse::{
         digest::{stops_inside, waits_inside, window},
@@ -11,8 +11,6 @@ use crate::{
     model::{Session, Stamp},
 };
 
-type Cycles = BTreeMap<Option<Profile>, Vec<i64>>;
-
 /// Adds a session's profiles; its cycles go to `cycles`, because medians do not add up.
 pub(super) fn add(patterns: &mut Patterns, cycles: &mut Cycles, session: &Session) {
     let mut spans = stops_inside(session);
@@ -20,14 +18,13 @@ pub(super) fn add(patterns: &mut Patterns, cycles: &mut Cycles, session: &Sessio
     spans.extend(waits_inside(session));
     let idle = merged(&mut spans);
 
-    let mut of_session = Cycles::new();
     let mut gaps: BTreeMap<Option<Profile>, Gaps> = BTreeMap::new();
     let mut changes: Vec<(Span, Option<Profile>)> = Vec::new();
     let mut sequence: Vec<Profile> = Vec::new();
     let mut before: Option<(Stamp, Option<Profile>)> = None;
     for piece in &session.pieces {
         let profile = profile_at(session, piece.at);
-        let of_profile = patterns.profiles.entry(profile.clone()).or_default();
+        let of_profile = patterns.of_profile(&profile);
         of_profile.pieces += 1;
         let is_same = before.as_ref().is_some_and(|(_, earlier)| *earlier == profile);
         if !is_same {
@@ -41,7 +38,10 @@ pub(super) fn add(patterns: &mut Patterns, cycles: &mut Cycles, session: &Sessio
                 gaps.entry(profile.clone()).or_default().add(gap, &stops);
                 of_profile.effective_ms += gap.end - gap.start - idle_ms;
                 if idle_ms == 0 {
-                    of_session.entry(profile.clone()).or_default().push(gap.end - gap.start);
+                    of_profile.cycles += 1;
+                    if patterns.profiles.contains_key(&profile) {
+                        cycles.add(&profile, gap.end - gap.start);
+                    }
                 }
             } else if earlier.is_some() {
                 changes.push((gap, profile.clone()));
@@ -51,10 +51,7 @@ pub(super) fn add(patterns: &mut Patterns, cycles: &mut Cycles, session: &Sessio
     }
     add_changes(&mut patterns.changes, &changes, &stops, &gaps);
     add_waits(patterns, session);
-    patterns.sequences.push(sequence);
-    for (profile, mut of_profile) in of_session {
-        cycles.entry(profile).or_default().append(&mut of_profile);
-    }
+    patterns.sequence = sequence;
 }
 
 /// The last job at or before.
@@ -107,7 +104,7 @@ fn add_waits(patterns: &mut Patterns, session: &Session) {
     for wait in &session.waits {
         let Some(inside) = Span::from(wait).inside(window) else { continue };
         let profile = profile_at(session, Stamp(inside.start));
-        let of_profile = patterns.profiles.entry(profile).or_default();
+        let of_profile = patterns.of_profile(&profile);
         of_profile.waits += 1;
         of_profile.wait_ms += inside.end - inside.start;
     }
