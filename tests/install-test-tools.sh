@@ -59,6 +59,8 @@ want_tests() {
     want iproute2 ip tc
     want nftables nft
     want systemd systemd-analyze
+    # A PostgreSQL that speaks French.
+    [ -e /usr/share/i18n/locales/fr_FR ] || missing+=(locales)
     # The Prometheus project's parser of what /metrics says.
     want python3 /usr/bin/python3
     /usr/bin/python3 -c 'import prometheus_client' 2>/dev/null || missing+=(python3-prometheus-client)

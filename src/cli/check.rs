@@ -81,9 +81,6 @@ fn check_source(lines: &mut Lines, config: &SourceConfig) {
                     }
                     check_folders(lines, &what, config, &mut source);
                 }
-                Err(error @ SourceError::List { .. }) => {
-                    check_by_name(lines, &what, config, &mut source, &error);
-                }
                 Err(error) => lines.bad(&what, &journal::chain(&error)),
             }
         }

@@ -14,7 +14,7 @@ use crate::support::{
 fn cluster(max_connections: u32) -> Cluster {
     Cluster::start_new(&Options {
         settings: vec![format!("max_connections={max_connections}")],
-        certificate: None,
+        ..Options::default()
     })
 }
 

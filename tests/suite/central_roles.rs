@@ -6,7 +6,7 @@ use crate::support::{
     central::{Feeder, session},
     folder::Folder,
     golden,
-    postgres::Database,
+    postgres::{Cluster, Database, Options},
 };
 use cu_agent::sync::postgres::{Central, CentralError, Retry, SchemaState, migration_script};
 
@@ -98,12 +98,12 @@ fn a_role_that_may_create_but_does_not_own_the_old_tables_is_helped_half_way() {
 #[test]
 fn a_row_that_a_policy_refuses_is_told_from_a_missing_right_in_whatever_language_the_server_speaks()
 {
-    for language in ["C", "fr_FR.UTF-8"] {
-        let db = Database::fresh();
+    let cluster = Cluster::start_new(&Options { locale: Some("fr_FR"), ..Options::default() });
+    let reasons = ["C", "fr_FR.UTF-8"].map(|language| {
+        let db = cluster.database();
         Feeder::new(&db);
         let role = db.role();
-        // A server without this language refuses, and speaks its own.
-        db.try_psql(&format!("ALTER ROLE {role} SET lc_messages = '{language}'")).ok();
+        db.psql(&format!("ALTER ROLE {role} SET lc_messages = '{language}'"));
         let mut feeder = Feeder::connect(&db.config_as(&role, &role));
         let error = feeder.try_sync(&[session("DEM12", "2025-05-28", 1)]).unwrap_err();
         assert!(matches!(error, CentralError::Forbidden { .. }), "{language}: {error:?}");
@@ -118,7 +118,9 @@ fn a_row_that_a_policy_refuses_is_told_from_a_missing_right_in_whatever_language
         assert_eq!(error.again(), Retry::Never, "{language}: {error:?}");
         let CentralError::Refused { reason, .. } = error else { panic!("{language}: {error:?}") };
         assert!(reason.contains("42501") && reason.contains("session_production"), "{reason}");
-    }
+        reason
+    });
+    assert_ne!(reasons[0], reasons[1], "the second server speaks French");
 }
 
 /// The statements of the recipe in `docs/security.md`, as they are printed there.

@@ -110,6 +110,7 @@ impl Supervised {
         ]);
         shell.arg(log).arg(remove).arg(end);
         shell.arg(command.get_program()).args(command.get_args());
+        shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         // Standard output would keep a pipe of the test runner open.
         shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         command.stdin(Stdio::null());
@@ -131,7 +132,12 @@ pub struct Options {
     pub settings: Vec<String>,
     /// Certificate and key that the server shows; `None`: no TLS.
     pub certificate: Option<Certificate>,
+    /// A locale besides `C`, such as `fr_FR`, that the server may speak as `fr_FR.UTF-8`.
+    pub locale: Option<&'static str>,
 }
+
+/// In a server's folder: the locales that it has besides those of the C library.
+const LOCALES: &str = "locales";
 
 /// A PostgreSQL server with its data.
 pub struct Cluster {
@@ -168,6 +174,11 @@ impl Cluster {
             settings.push(format!("ssl_cert_file={}", folder.join("server.crt").display()));
             settings.push(format!("ssl_key_file={}", folder.join("server.key").display()));
         }
+        if let Some(locale) = options.locale {
+            let compiled = folder.join(LOCALES).join(format!("{locale}.UTF-8"));
+            fs::create_dir(folder.join(LOCALES)).unwrap();
+            run(Command::new("localedef").args(["-i", locale, "-f", "UTF-8"]).arg(compiled));
+        }
         let mut cluster = Self { port: free_port(), folder, settings, servers: Vec::new() };
         cluster.start();
         cluster
@@ -176,6 +187,10 @@ impl Cluster {
     /// Starts the server on its port and waits until it takes log-ins.
     pub fn start(&mut self) {
         let mut command = as_postgres(&server_program("postgres"));
+        let locales = self.folder.join(LOCALES);
+        if locales.exists() {
+            command.env("LOCPATH", locales);
+        }
         command.arg("-D").arg(self.folder.join("data"));
         for setting in [
             format!("port={}", self.port),

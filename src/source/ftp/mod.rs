@@ -70,8 +70,11 @@ impl FtpSource {
     /// Asks the server what it is and what it can do.
     pub fn describe(&mut self) -> Result<ServerAbilities, SourceError> {
         let (tls, passive) = (self.config.tls, self.config.mode == FtpMode::Passive);
-        // Which listing works shows only by listing.
-        self.rows(None, true).map_err(|fault| self.unlisted("", fault))?;
+        // Which listing works shows only by listing. A root that refuses it tells nothing of the rest.
+        match self.rows(None, true).map_err(|fault| self.unlisted("", fault)) {
+            Ok(_) | Err(SourceError::List { .. }) => {}
+            Err(error) => return Err(error),
+        }
         self.attempt(|link, learned| {
             link.enter(None, false)?;
             ServerAbilities::ask(link, learned, tls, passive)
