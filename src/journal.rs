@@ -5,9 +5,11 @@ use std::{collections::BTreeMap, error::Error, path::Path, time::Duration};
 
 use simplelog::{ConfigBuilder, WriteLogger};
 
+mod log_once;
 mod one_line;
 mod systemd;
 
+pub use log_once::LogOnce;
 use one_line::{MOST_CHARS, OneLine};
 pub use systemd::marked_for_journal;
 

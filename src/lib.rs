@@ -8,6 +8,7 @@
 //! `tests/suite/rooms.rs` holds the rules.
 
 pub mod agent;
+pub mod alarms;
 pub mod analyse;
 pub mod buffer;
 pub mod cli;
@@ -18,7 +19,7 @@ pub mod durable;
 pub mod generate;
 pub mod journal;
 pub mod model;
-pub mod notify;
+mod monitor;
 pub mod parse;
 pub mod report;
 pub mod retry;

@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     agent::wall_clock_fault,
+    alarms::Poster,
     buffer::{Buffer, BufferError},
     config::{CentralConfig, CentralTls, Config, SourceConfig, SourceKind},
     journal,
     model::{Language, printable},
-    notify::Poster,
     source::{
         FolderListing, Source, SourceError, UnreadLines, dir::DirectorySource, ftp::FtpSource,
     },

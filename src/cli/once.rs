@@ -12,7 +12,7 @@ use crate::{
 
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
     let config = configured(config, log_of_one_shot())?;
-    let mut agent = Agent::open(config, Task::Once, super::run::stop_on_signals()?)?;
+    let mut agent = Agent::open(config, Task::Once, super::run::shutdown_on_signals()?)?;
     let bar = Arc::new(Bar::for_files());
     let shown = Arc::clone(&bar);
     let progress: Progress = Arc::new(move |folder, done, of| shown.show(folder, done, of));

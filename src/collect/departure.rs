@@ -267,7 +267,7 @@ impl FolderCycle<'_, '_> {
             };
             let key = || (self.folder.to_owned(), entry.name.clone());
             if let Some(claim) = implausible(dated, times.latest_two, times.limit)
-                && self.memory.told_implausible.insert(key())
+                && self.memory.implausible_files.entry(key()).or_default().is_first()
             {
                 journal::implausible_date(&self.config.name, self.folder, &entry.name, &claim);
             }

@@ -19,7 +19,7 @@ use crate::{
     analyse,
     buffer::{Buffer, BufferError, FileProgress},
     config::{Nominal, SourceConfig},
-    journal,
+    journal::{self, LogOnce},
     model::{Limits, Machine},
     parse::Words,
     source::{Source, SourceError},
@@ -99,7 +99,7 @@ const TOGETHER_BYTES: usize = 64 << 10;
 #[derive(Debug, Default)]
 pub struct SourceMemory {
     folders: Option<Vec<String>>,
-    told_root_refused: bool,
+    root_refused: LogOnce,
     /// File (the buffer's id) -> running time at which the source refused to delete it, or said that
     /// it had and shows it all the same.
     kept_by_source: BTreeMap<i64, Duration>,
@@ -118,10 +118,10 @@ pub struct SourceMemory {
     looked_at: Option<Duration>,
     /// Times asked one by one, with the size that they were asked at.
     asked: BTreeMap<(String, String), (Option<u64>, NaiveDateTime)>,
-    /// Folder and file -> why it could not be read, as it was told.
-    told_failed: BTreeMap<(String, String), String>,
-    /// Files whose dates were told to be implausible.
-    told_implausible: BTreeSet<(String, String)>,
+    /// Folder and file -> why it could not be read, as it was logged.
+    failed_files: BTreeMap<(String, String), LogOnce<String>>,
+    /// Folder and file -> that its date is implausible.
+    implausible_files: BTreeMap<(String, String), LogOnce>,
 }
 
 /// Collects everything new of one source.
@@ -161,12 +161,12 @@ fn collect_within(
                 journal::folders(&config.name, &found, &config.folders);
                 memory.folders = Some(found);
             }
-            memory.told_root_refused = false;
+            memory.root_refused.is_over();
         }
         // The server answers, and what is mapped is asked for by its name: each folder tells what it is.
         Err(error @ SourceError::List { .. }) => {
             memory.folders = None;
-            if !std::mem::replace(&mut memory.told_root_refused, true) {
+            if memory.root_refused.is_first() {
                 journal::root_refused(&config.name, &error);
             }
         }

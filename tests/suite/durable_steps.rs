@@ -32,7 +32,7 @@ const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
         "fs::remove_file(",
         &[
             ("source/dir.rs", "is what source.delete is"),
-            ("agent/vitals.rs", "a socket that nobody listens at holds nothing"),
+            ("agent/health_service.rs", "a socket that nobody listens at holds nothing"),
         ],
     ),
     ("File::create(", &[]),

@@ -167,21 +167,22 @@ fn only_the_central_client_names_postgres() {
 }
 
 #[test]
-fn only_notify_and_update_name_ureq() {
+fn only_alarms_and_update_name_ureq() {
     let offences =
-        named_outside("ureq", |path| path.starts_with("notify") || path.starts_with("update"));
-    assert_none("HTTP stays in notify and update", &offences);
+        named_outside("ureq", |path| path.starts_with("alarms") || path.starts_with("update"));
+    assert_none("HTTP stays in alarms and update", &offences);
 }
 
 #[test]
-fn only_the_manager_names_sd_notify() {
-    let offences = named_outside("sd_notify", |path| path == "agent/manager.rs");
-    assert_none("systemd is told things in agent::manager", &offences);
+fn only_one_file_names_sd_notify() {
+    let offences = named_outside("sd_notify", |path| path == "agent/systemd.rs");
+    assert_none("systemd is notified in agent::systemd", &offences);
 }
 
 /// Room, and the rooms of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 20] = [
+const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("model", &[]),
+    ("monitor", &[]),
     ("durable", &[]),
     ("trial", &[]),
     ("retry", &["model"]),
@@ -191,7 +192,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("config", &["model"]),
     ("journal", &["model", "config"]),
     ("source", &["model", "config"]),
-    ("buffer", &["model", "config", "durable", "trial", "parse", "analyse"]),
+    ("buffer", &["model", "config", "monitor", "durable", "trial", "parse", "analyse"]),
     ("sync", &["model", "config", "retry", "journal", "durable"]),
     (
         "collect",
@@ -202,21 +203,21 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ),
     ("draw", &["model"]),
     ("report", &["model", "analyse", "draw"]),
-    ("status", &["model", "config", "journal", "buffer", "analyse", "draw"]),
-    ("notify", &["model", "config", "retry", "journal", "status"]),
+    ("status", &["model", "config", "monitor", "journal", "buffer", "analyse", "draw"]),
+    ("alarms", &["model", "config", "retry", "journal", "durable", "buffer", "status"]),
     ("update", &["model", "config", "retry", "journal", "durable"]),
     (
         "agent",
         &[
-            "model", "config", "retry", "journal", "durable", "source", "parse", "analyse",
-            "buffer", "sync", "collect", "status", "notify", "update",
+            "model", "config", "retry", "monitor", "journal", "durable", "source", "parse",
+            "analyse", "buffer", "sync", "collect", "status", "alarms", "update",
         ],
     ),
     (
         "cli",
         &[
             "model", "config", "retry", "journal", "durable", "source", "parse", "analyse",
-            "buffer", "sync", "collect", "status", "notify", "update", "agent", "generate",
+            "buffer", "sync", "collect", "status", "alarms", "update", "agent", "generate",
             "trial", "draw", "report",
         ],
     ),
