@@ -17,7 +17,7 @@ pub mod config;
 pub mod draw;
 pub mod durable;
 pub mod generate;
-pub mod journal;
+pub mod logging;
 pub mod model;
 mod monitor;
 pub mod parse;

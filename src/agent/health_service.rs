@@ -24,7 +24,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::{Clock, Watchdog};
 use crate::{
     config::Config,
-    journal,
+    logging,
     model::printable,
     status::{
         Figures,
@@ -80,7 +80,7 @@ impl HealthService {
         fs::remove_file(&path).ok();
         let listener = match UnixListener::bind(&path) {
             Ok(listener) => listener,
-            Err(error) => return journal::health_cannot_answer(&path, &error),
+            Err(error) => return logging::health_cannot_answer(&path, &error),
         };
         // Whoever may not ask learns nothing; the answer itself is no secret.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).ok();

@@ -40,7 +40,7 @@ use crate::{
     buffer::{Buffer, BufferError, LockHolder, SetAside, StateLock, Task},
     collect::{self, Settings},
     config::Config,
-    journal,
+    logging,
     status::Figures,
 };
 
@@ -80,9 +80,9 @@ fn sound_buffer(state_dir: &Path, is_service: bool) -> Result<Buffer, BufferErro
     let (buffer, aside) = open(state_dir, &clock::random_id(), &noted_now())?;
     match aside {
         Some(SetAside { kept_as, goes_on_from_copy: true, .. }) => {
-            journal::buffer_went_back(&kept_as);
+            logging::buffer_went_back(&kept_as);
         }
-        Some(SetAside { kept_as, reason, .. }) => journal::buffer_set_aside(&reason, &kept_as),
+        Some(SetAside { kept_as, reason, .. }) => logging::buffer_set_aside(&reason, &kept_as),
         None => {}
     }
     Ok(buffer)
@@ -172,7 +172,7 @@ impl Agent {
             Ok(result) => result,
             Err(mpsc::RecvTimeoutError::Disconnected) => panic!("the delivering thread panicked"),
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                journal::ended_while_waiting();
+                logging::ended_while_waiting();
                 Ok(DrainReport::default())
             }
         });
@@ -225,7 +225,7 @@ impl Agent {
             if self.shutdown.is_requested() {
                 let end_by = *end_by.get_or_insert_with(|| Instant::now() + END_WITHIN);
                 if Instant::now() >= end_by {
-                    journal::ended_while_waiting();
+                    logging::ended_while_waiting();
                     break;
                 }
             }

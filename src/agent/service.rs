@@ -23,7 +23,7 @@ use super::{
 use crate::{
     buffer::{Buffer, BufferError, StateLock},
     collect,
-    journal::{self, LogOnce},
+    logging::{self, LogOnce},
     model::Collected,
     retry,
     status::{self, Figures, Hosts, Moment, Reading, Site},
@@ -52,7 +52,7 @@ impl Agent {
     /// Collects and delivers until the end is wished. A buffer that turns out to be damaged is set
     /// aside, and the work goes on with a new one.
     pub fn run(mut self) -> Result<(), BufferError> {
-        journal::started(&self.config, self.buffer.path());
+        logging::started(&self.config, self.buffer.path());
         systemd::serve_watchdog(&self.watchdog, &self.shutdown);
         let health = self.health();
         health.answer_in(&self.config.agent.state_dir);
@@ -70,9 +70,9 @@ impl Agent {
             let all_ended = threads.end(END_WITHIN);
             let Some(damage) = self.shutdown.take_failure() else {
                 if all_ended {
-                    journal::ended();
+                    logging::ended();
                 } else {
-                    journal::ended_while_waiting();
+                    logging::ended_while_waiting();
                 }
                 return Ok(());
             };
@@ -81,7 +81,7 @@ impl Agent {
                 return Err(damage);
             }
             let kept_as = self.buffer.put_away()?;
-            journal::buffer_set_aside(&damage, &kept_as);
+            logging::buffer_set_aside(&damage, &kept_as);
             self.buffer = sound_buffer(&self.config.agent.state_dir, true)?;
         }
     }
@@ -109,7 +109,7 @@ impl Agent {
             now: Box::new(|| Moment { wall: wall().naive_local(), fault: wall_clock_fault() }),
         };
         if let Err(error) = status::serve(site, listen) {
-            journal::page_cannot_listen(listen, &error);
+            logging::page_cannot_listen(listen, &error);
         }
     }
 
@@ -221,8 +221,8 @@ fn recovered(
     failing: &mut LogOnce<String>,
     shutdown: &Shutdown,
 ) -> Option<Buffer> {
-    if failing.is_new_reason(journal::chain(&error)) {
-        journal::buffer_failed(&error);
+    if failing.is_new_reason(logging::chain(&error)) {
+        logging::buffer_failed(&error);
     }
     let damage = if error.is_damage() {
         Some(error)
@@ -255,7 +255,7 @@ impl CollectWorker {
             let wait = match collector.cycle(&mut buffer) {
                 Ok(report) => {
                     if failing.is_over() {
-                        journal::buffer_works_again();
+                        logging::buffer_works_again();
                     }
                     figures.note(|counts| drop(counts.buffer_failures.remove(&name)));
                     handle.set_status(all.status());
@@ -280,7 +280,7 @@ impl CollectWorker {
                 Err(error) => {
                     failures += 1;
                     handle.set_status("the buffer fails");
-                    let text = journal::chain(&error);
+                    let text = logging::chain(&error);
                     figures.note(|counts| {
                         counts.buffer_failures.insert(name.clone(), text);
                     });
@@ -380,7 +380,7 @@ fn deliver_until_stopped(
         };
         health.figures.note(|counts| match &result {
             Err(DrainError::Buffer(error)) => {
-                counts.buffer_failures.insert(DELIVER.to_owned(), journal::chain(error));
+                counts.buffer_failures.insert(DELIVER.to_owned(), logging::chain(error));
             }
             _ => drop(counts.buffer_failures.remove(DELIVER)),
         });
@@ -388,7 +388,7 @@ fn deliver_until_stopped(
             Ok(_) => {
                 failures = 0;
                 if failing.is_over() {
-                    journal::buffer_works_again();
+                    logging::buffer_works_again();
                 }
                 courier.pulse().set_status("central answers");
                 courier.release_for_others(was_idle);

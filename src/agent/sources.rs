@@ -15,7 +15,7 @@ use crate::{
     buffer::{Buffer, BufferError},
     collect::{self, Moment, Settings, SourceMemory, SourceReport, Watch, collect},
     config::{Config, SourceConfig, SourceKind},
-    journal::{self, LogOnce},
+    logging::{self, LogOnce},
     model::{LinkName, TroubleKind},
     source::{Source, dir::DirectorySource, ftp::FtpSource},
     status::{Figures, figures::UnreadKind},
@@ -161,7 +161,7 @@ impl Collection {
         let has_failed = overall.ends.values().any(|end| end.has_failed);
         let is_news = if at_cap { overall.at_cap.is_first() } else { overall.at_cap.is_over() };
         if is_news {
-            journal::at_cap(at_cap, self.settings.max_buffer_bytes);
+            logging::at_cap(at_cap, self.settings.max_buffer_bytes);
         }
         let is_good = !has_failed && !at_cap && !self.shutdown.must_stop();
         self.figures.note_cycle(is_good, at_cap, self.clock.now().uptime);
@@ -240,7 +240,7 @@ impl Collector {
         if let Ok(_only_one) = all.copies.try_lock() {
             buffer.drop_proven_copies()?;
         }
-        journal::cycle(journal::Cycle {
+        logging::cycle(logging::Cycle {
             source: &self.config.name,
             files_listed: report.files_listed,
             files_read: report.files_read,
@@ -293,10 +293,10 @@ impl Collector {
                 _ => false,
             };
             if !is_told {
-                journal::trouble(trouble);
+                logging::trouble(trouble);
             }
         }
-        news.over.iter().for_each(journal::trouble_over);
+        news.over.iter().for_each(logging::trouble_over);
         self.all.figures.note(|counts| {
             let source = counts.sources.entry(self.config.name.clone()).or_default();
             source.troubles = TroubleKind::ALL.map(|kind| (kind, 0)).into();
@@ -319,19 +319,19 @@ impl Collector {
     }
 
     fn note_link(&mut self, buffer: &mut Buffer, report: &SourceReport) -> Result<(), BufferError> {
-        let text = report.error.as_ref().map(|error| journal::chain(error));
+        let text = report.error.as_ref().map(|error| logging::chain(error));
         let link = LinkName::source(&self.config.name);
         let news = buffer.note_link(&link, text.as_deref(), &self.all.clock.now().wall)?;
         match &text {
             Some(text) => {
                 // Also if an earlier process knew it: this one's log is to say it.
                 if self.link_down.is_first() || news {
-                    journal::link_down(&link, text);
+                    logging::link_down(&link, text);
                 }
             }
             None => {
                 if news {
-                    journal::source_up(&link);
+                    logging::source_up(&link);
                 }
                 self.link_down.is_over();
             }

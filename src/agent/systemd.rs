@@ -14,7 +14,7 @@ use sd_notify::NotifyState;
 use super::{Shutdown, Watchdog};
 use crate::{
     config::{Config, SourceKind},
-    journal::{self, LogOnce},
+    logging::{self, LogOnce},
     model::printable,
 };
 
@@ -58,7 +58,7 @@ pub fn serve_watchdog(watchdog: &Watchdog, shutdown: &Shutdown) {
             match watchdog.overdue(now) {
                 Some(name) => {
                     if !shutdown.is_requested() && hanging.is_first() {
-                        journal::loop_hangs(&name.to_string());
+                        logging::loop_hangs(&name.to_string());
                     }
                 }
                 None => {

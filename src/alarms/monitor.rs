@@ -14,7 +14,7 @@ use crate::{
     buffer::{Buffer, BufferError},
     config::Config,
     durable::Step,
-    journal::{self, LogOnce},
+    logging::{self, LogOnce},
     model::{AlarmState, Language},
     retry,
     status::Figures,
@@ -73,7 +73,7 @@ impl AlarmMonitor {
         let poster = match Poster::new(alarms, &config.agent.id, language) {
             Ok(poster) => poster,
             Err(error) => {
-                journal::alarms_are_off(&error);
+                logging::alarms_are_off(&error);
                 return None;
             }
         };
@@ -123,7 +123,7 @@ impl AlarmMonitor {
             Err(error) => {
                 // The loops log a lasting fault; what is in memory is sent all the same.
                 if self.buffer_failing.is_first() {
-                    log::debug!("alarms: {}", journal::chain(&error));
+                    log::debug!("alarms: {}", logging::chain(&error));
                 }
             }
         }
@@ -145,7 +145,7 @@ impl AlarmMonitor {
             }
             Err(error) => {
                 if self.heartbeat_refused.is_first() {
-                    journal::heartbeat_failed(&error);
+                    logging::heartbeat_failed(&error);
                 }
             }
         }
@@ -167,7 +167,7 @@ impl AlarmMonitor {
         let language = self.config.status.language.unwrap_or(Language::French);
         let (next, made) = alarms(&state, &facts?, &limits.unwrap_or_default(), language, now);
         for message in &made {
-            journal::alarm(message.event, &message.text);
+            logging::alarm(message.event, &message.text);
         }
         self.state = Some(next);
         self.save(&mut buffer, Step::NoteAlarms)
@@ -196,7 +196,7 @@ impl AlarmMonitor {
             state.waiting.remove(0);
             self.failures = 0;
             if self.alarms_refused.is_over() {
-                journal::alarms_are_taken_again();
+                logging::alarms_are_taken_again();
             }
             let noted =
                 Buffer::join(&self.config.agent.state_dir).and_then(|buffer| match buffer {
@@ -205,7 +205,7 @@ impl AlarmMonitor {
                 });
             if let Err(error) = noted {
                 // Noted with the next evaluation; a crash before that sends it twice.
-                log::debug!("alarms: {}", journal::chain(&error));
+                log::debug!("alarms: {}", logging::chain(&error));
             }
         }
     }
@@ -215,7 +215,7 @@ impl AlarmMonitor {
         let wait = retry::wait(self.failures, fastrand::f64()).max(Duration::from_secs(1));
         self.wait_until = self.agent.uptime() + wait;
         if self.alarms_refused.is_first() {
-            journal::alarms_are_not_taken(error);
+            logging::alarms_are_not_taken(error);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     buffer::Task,
     collect::{ImportReport, import_file, judge_stale},
     config::Config,
-    journal,
+    logging,
     model::Machine,
     source::dir::DirectorySource,
 };
@@ -128,6 +128,6 @@ fn import_one(
         &now,
     )
     .with_context(|| format!("{} not imported", file.display()))?;
-    journal::imported(&file, &machine.nom, report.events, report.rejected, report.bytes);
+    logging::imported(&file, &machine.nom, report.events, report.rejected, report.bytes);
     Ok(report)
 }

@@ -24,7 +24,7 @@ use crate::{
     buffer::{Buffer, BufferError, FileProgress, FileState},
     config::DeletePolicy,
     durable::Step,
-    journal,
+    logging,
     model::{Day, Machine},
     source::{Entry, Source, SourceError},
 };
@@ -269,7 +269,7 @@ impl FolderCycle<'_, '_> {
             if let Some(claim) = implausible(dated, times.latest_two, times.limit)
                 && self.memory.implausible_files.entry(key()).or_default().is_first()
             {
-                journal::implausible_date(&self.config.name, self.folder, &entry.name, &claim);
+                logging::implausible_date(&self.config.name, self.folder, &entry.name, &claim);
             }
         }
     }

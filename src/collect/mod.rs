@@ -19,7 +19,7 @@ use crate::{
     analyse,
     buffer::{Buffer, BufferError, FileProgress},
     config::{Nominal, SourceConfig},
-    journal::{self, LogOnce},
+    logging::{self, LogOnce},
     model::{Limits, Machine},
     parse::Words,
     source::{Source, SourceError},
@@ -158,7 +158,7 @@ fn collect_within(
         Ok(mut found) => {
             found.sort();
             if memory.folders.as_ref() != Some(&found) {
-                journal::folders(&config.name, &found, &config.folders);
+                logging::folders(&config.name, &found, &config.folders);
                 memory.folders = Some(found);
             }
             memory.root_refused.is_over();
@@ -167,7 +167,7 @@ fn collect_within(
         Err(error @ SourceError::List { .. }) => {
             memory.folders = None;
             if memory.root_refused.is_first() {
-                journal::root_refused(&config.name, &error);
+                logging::root_refused(&config.name, &error);
             }
         }
         Err(error) => {
@@ -264,7 +264,7 @@ fn keep_all(
         Err(error) if error.concerns_data() => {
             let Waiting { origin, reading, .. } = &waiting[0];
             report.files_failed += 1;
-            journal::file_failed(origin.source, origin.folder, reading.name(), &error);
+            logging::file_failed(origin.source, origin.folder, reading.name(), &error);
             return Ok(Vec::new());
         }
         Err(error) => return Err(error),
@@ -278,7 +278,7 @@ fn keep_all(
         let Origin { source, folder, .. } = waiting.origin;
         if let Some(refusal) = &file.refusal {
             report.files_refused += 1;
-            journal::file_refused(source, folder, &file.name, refusal);
+            logging::file_refused(source, folder, &file.name, refusal);
             report.folder(folder).files_without_bytes += 1;
             continue;
         }
@@ -288,7 +288,7 @@ fn keep_all(
         report.events += events;
         report.rejected += rejected;
         let took = now.uptime.saturating_sub(waiting.begun);
-        journal::file_read(folder, &file.name, *events, *rejected, *bytes, took);
+        logging::file_read(folder, &file.name, *events, *rejected, *bytes, took);
     }
     Ok(kept.into_iter().map(|kept| kept.file).collect())
 }

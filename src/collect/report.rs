@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, error::Error, time::Duration};
 use super::{FolderReport, SourceMemory, folder::FolderCycle, pace::Budget};
 use crate::{
     buffer::{Buffer, BufferError, FileProgress},
-    journal,
+    logging,
     model::{TroubleKey, TroubleKind},
     source::{Entry, SourceError},
 };
@@ -84,7 +84,7 @@ impl SourceMemory {
 
 impl FolderCycle<'_, '_> {
     pub(super) fn folder_failed(&mut self, kind: TroubleKind, error: &SourceError) {
-        self.report.folder(self.folder).failure = Some((kind, journal::chain(error)));
+        self.report.folder(self.folder).failure = Some((kind, logging::chain(error)));
     }
 
     /// Notes what the folder lists, and what is remembered of its files.
@@ -113,7 +113,7 @@ impl FolderCycle<'_, '_> {
         let failed = &mut self.memory.failed_files;
         if !failed.is_empty() && failed.remove(&(self.folder.to_owned(), name.to_owned())).is_some()
         {
-            journal::file_read_again(&self.config.name, self.folder, name);
+            logging::file_read_again(&self.config.name, self.folder, name);
         }
     }
 
@@ -122,19 +122,19 @@ impl FolderCycle<'_, '_> {
         self.report.files_failed += 1;
         self.tell_failed(name, error);
         let report = self.report.folder(self.folder);
-        report.file_failed(name, &journal::chain(error));
+        report.file_failed(name, &logging::chain(error));
         report.files_without_bytes += u64::from(!has_bytes);
     }
 
     /// Logs once, for each reason, that a file cannot be read.
     pub(super) fn tell_failed(&mut self, name: &str, error: &dyn Error) {
-        let why = journal::chain(error);
+        let why = logging::chain(error);
         let key = (self.folder.to_owned(), name.to_owned());
         let failed = &mut self.memory.failed_files;
         // Those beyond the limit are logged with each try.
         let is_remembered = failed.len() < MOST_FAILED_FILES || failed.contains_key(&key);
         if !is_remembered || failed.entry(key).or_default().is_new_reason(why) {
-            journal::file_failed(&self.config.name, self.folder, name, error);
+            logging::file_failed(&self.config.name, self.folder, name, error);
         }
     }
 }

@@ -32,7 +32,7 @@ use super::{
     answer::{Answer, Question, Site},
     shell::POLICY,
 };
-use crate::journal::{self, LogOnce};
+use crate::logging::{self, LogOnce};
 
 /// More open connections than browsers of a plant have at once.
 const MOST_CONNECTIONS: usize = 32;
@@ -68,12 +68,12 @@ async fn listener(listen: SocketAddr) -> TcpListener {
     loop {
         match TcpListener::bind(listen).await {
             Ok(listener) => {
-                journal::page_listens(listener.local_addr().unwrap_or(listen));
+                logging::page_listens(listener.local_addr().unwrap_or(listen));
                 return listener;
             }
             Err(error) => {
                 if not_listening.is_first() {
-                    journal::page_cannot_listen(listen, &error);
+                    logging::page_cannot_listen(listen, &error);
                 }
             }
         }
@@ -153,7 +153,7 @@ impl Desk {
         let answer = catch_unwind(AssertUnwindSafe(|| self.site.answer(&question)));
         self.pace.took(begun.elapsed());
         let answer = answer.unwrap_or_else(|_| {
-            journal::page_failed(question.target);
+            logging::page_failed(question.target);
             Answer::plain(500, "This page has a fault; collecting goes on.\n")
         });
         self.keep(key, &answer);

@@ -7,7 +7,7 @@ use super::{Courier, DrainError};
 use crate::{
     agent::Shutdown,
     buffer::{Buffer, Pending},
-    journal,
+    logging,
     sync::{
         plan::{Step, plan},
         postgres::States,
@@ -77,7 +77,7 @@ impl Courier {
             self.audits.is_in_doubt = false;
         }
         if lost > 0 {
-            journal::central_lost(lost);
+            logging::central_lost(lost);
         }
         self.audits.newest_at = Some(now);
         Ok(())

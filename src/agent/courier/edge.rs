@@ -11,7 +11,7 @@ use crate::{
     buffer::{Buffer, BufferError},
     config::Config,
     durable::{self, durably},
-    journal,
+    logging,
     model::LinkName,
     sync::postgres::{CentralError, Edge, SourceLink},
 };
@@ -130,7 +130,7 @@ impl Showing {
     fn passed(&mut self, now: Duration, edge: Edge) {
         self.shown = Some((now, edge));
         if std::mem::take(&mut self.is_told) {
-            journal::edge_shown_again();
+            logging::edge_shown_again();
         }
     }
 
@@ -139,7 +139,7 @@ impl Showing {
         let is_standing = error.again() != crate::sync::postgres::Retry::Soon;
         self.not_before = now + if is_standing { REFUSED_FOR } else { FAILED_FOR };
         if !std::mem::replace(&mut self.is_told, true) {
-            journal::edge_not_shown(error);
+            logging::edge_not_shown(error);
         }
     }
 }

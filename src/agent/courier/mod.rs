@@ -14,7 +14,7 @@ use crate::{
     buffer::{Buffer, BufferError, Pending},
     config::CentralConfig,
     durable::{self, durably},
-    journal,
+    logging,
     model::{Day, Language, LinkName, Machine, printable},
     sync::{
         plan::{Identity, Step, plan},
@@ -219,10 +219,10 @@ impl Courier {
             self.note_link_up(buffer)?;
         }
         if std::mem::take(&mut self.came_back) {
-            journal::link_up(&LinkName::Central, report.delivered, report.rows);
+            logging::link_up(&LinkName::Central, report.delivered, report.rows);
         } else if report != DrainReport::default() {
             let DrainReport { delivered, rows, confirmed, set_aside } = report;
-            journal::sent(delivered, rows, confirmed, set_aside);
+            logging::sent(delivered, rows, confirmed, set_aside);
         }
         if let Err(DrainError::Central(error)) = &result {
             // A session keeps what it was begun with: that central is read-only, say, or an address
@@ -234,11 +234,11 @@ impl Courier {
             // What central held before an outage is not taken on trust after it.
             self.audits.forget();
             // What a server says of itself is as long as it likes.
-            let text = printable(&journal::chain(error), MOST_ERROR_CHARS);
+            let text = printable(&logging::chain(error), MOST_ERROR_CHARS);
             let news = buffer.note_link(&LinkName::Central, Some(&text), &self.clock.now().wall)?;
             // Also where an earlier process knew it: this one's log is to tell it.
             if news || !self.told_down {
-                journal::link_down(&LinkName::Central, &text);
+                logging::link_down(&LinkName::Central, &text);
             }
             self.told_down = true;
         }
@@ -287,11 +287,11 @@ impl Courier {
         if !self.schema_ready {
             match central.schema_state()? {
                 SchemaState::Ready => {}
-                SchemaState::Newer { version } => journal::schema_newer(version),
+                SchemaState::Newer { version } => logging::schema_newer(version),
                 SchemaState::Behind { pending } => {
                     self.pulse.expect_idle(MIGRATING);
                     match central.migrate() {
-                        Ok(applied) => journal::schema_migrated(&pending, &applied),
+                        Ok(applied) => logging::schema_migrated(&pending, &applied),
                         Err(error) if sessions_pass_without(&pending) && !central.is_closed() => {
                             self.showing.failed(self.clock.now().uptime, &error);
                         }
@@ -424,11 +424,11 @@ impl Courier {
                 (None, None) => {}
                 (None, Some(_)) => {
                     self.claimed.remove(nom);
-                    journal::claim_over(nom);
+                    logging::claim_over(nom);
                 }
                 (Some(now), Some(told)) if told.instance_id == now.instance_id => {}
                 (Some(now), _) => {
-                    journal::claimed(nom, now);
+                    logging::claimed(nom, now);
                     self.claimed.insert(nom.clone(), now.clone());
                 }
             }
@@ -454,7 +454,7 @@ impl Courier {
                 && !self.claimed.contains_key(nom)
                 && self.report.set_aside <= NAMED_IN_LOG
             {
-                journal::set_aside(nom, pending.session.day, reason, time);
+                logging::set_aside(nom, pending.session.day, reason, time);
             }
         }
         buffer.set_aside(&refused, &now.wall)

@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, error::Error, path::Path, time::Duration};
 
 use simplelog::{ConfigBuilder, WriteLogger};
 
+mod journald;
 mod log_once;
 mod one_line;
-mod systemd;
 
+pub use journald::marked_for_journal;
 pub use log_once::LogOnce;
 use one_line::{MOST_CHARS, OneLine};
-pub use systemd::marked_for_journal;
 
 use crate::{
     config::Config,
@@ -22,8 +22,8 @@ use crate::{
 /// the journal's affair.
 pub fn start(level: log::LevelFilter) {
     // A second start (in tests) keeps the first logger.
-    if systemd::is_journal() {
-        systemd::JournalLogger::init(level).ok();
+    if journald::is_journal() {
+        journald::JournalLogger::init(level).ok();
         return;
     }
     let mut config = ConfigBuilder::new();
