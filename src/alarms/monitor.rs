@@ -13,7 +13,7 @@ use super::{Poster, alarms, facts::facts, post::PostError};
 use crate::{
     buffer::{Buffer, BufferError},
     config::Config,
-    durable::Step,
+    failpoints::Step,
     logging::{self, LogOnce},
     model::{AlarmState, Language},
     retry,

@@ -15,10 +15,10 @@ use crate::{
 };
 
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
-    crate::trial::crash_if_asked();
+    crate::failpoints::trial::crash_if_asked();
     let config = configured(config, LogTo::Stderr)?;
     let agent = Agent::open(config, Task::Run, shutdown_on_signals()?)?;
-    crate::trial::crash_later_if_asked();
+    crate::failpoints::trial::crash_later_if_asked();
     agent.run()?;
     Ok(Exit::Done)
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     analyse::days_touched,
     buffer::{Buffer, BufferError, FileProgress, FileState},
-    durable::{Step, durably},
+    failpoints::{Step, durably},
     logging,
     parse::{Text, parse},
     source::{Entry, Source, SourceError},

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     buffer::{Buffer, BufferError, FileProgress, FileState},
     config::DeletePolicy,
-    durable::Step,
+    failpoints::Step,
     logging,
     model::{Day, Machine},
     source::{Entry, Source, SourceError},

@@ -10,7 +10,7 @@ use crate::{
     agent::{clock, update_result},
     buffer::{Buffer, BufferError},
     config::Config,
-    durable::{self, durably},
+    failpoints::{self, durably},
     logging,
     model::LinkName,
     sync::postgres::{CentralError, Edge, SourceLink},
@@ -167,7 +167,7 @@ impl Courier {
         }
         let (central, claims) = self.central();
         let wall = clock::wall();
-        match durably(durable::Step::ShowEdge, || central.show_edge(claims, &edge, wall)) {
+        match durably(failpoints::Step::ShowEdge, || central.show_edge(claims, &edge, wall)) {
             Ok(is_crowded) => {
                 if let Some(server) = &mut self.server {
                     server.is_crowded = is_crowded;

@@ -13,7 +13,7 @@ use super::{LoopHandle, Shutdown, clock::Clock};
 use crate::{
     buffer::{Buffer, BufferError, Pending},
     config::CentralConfig,
-    durable::{self, durably},
+    failpoints::{self, durably},
     logging,
     model::{Day, Language, LinkName, Machine, printable},
     sync::{
@@ -366,7 +366,7 @@ impl Courier {
         if !missing.is_empty() {
             let missing: Vec<Machine> = missing.into_iter().cloned().collect();
             let (central, _) = self.central();
-            durably(durable::Step::EnsureCentres, || central.ensure_centres(&missing))?;
+            durably(failpoints::Step::EnsureCentres, || central.ensure_centres(&missing))?;
         }
         self.report_claims(batch, &states.claimed);
         let mut confirmed = Vec::new();

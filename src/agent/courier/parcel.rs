@@ -6,7 +6,7 @@ use super::{Courier, DrainError, LATE_ASIDE_FOR, SET_ASIDE_FOR};
 use crate::{
     agent::Shutdown,
     buffer::{Buffer, Pending},
-    durable::{self, durably},
+    failpoints::{self, durably},
     model::{CentralSession, Delivery},
     sync::postgres::{CentralError, Order, Outcome, Retry},
 };
@@ -130,7 +130,7 @@ impl Courier {
             .map(|parcel| Order { delivery: &parcel.delivery, replaces: parcel.held.as_ref() })
             .collect();
         let (central, claims) = self.central();
-        match durably(durable::Step::Deliver, || central.deliver(claims, &orders)) {
+        match durably(failpoints::Step::Deliver, || central.deliver(claims, &orders)) {
             Ok(outcomes) => {
                 self.size.grow();
                 self.delivered(buffer, parcels, outcomes)
