@@ -11,7 +11,7 @@ mod one_line;
 
 pub use journald::marked_for_journal;
 pub use log_once::LogOnce;
-use one_line::{MOST_CHARS, OneLine};
+use one_line::{MOST_CHARS, OWN_TARGET, OneLine};
 
 use crate::{
     config::Config,
@@ -38,9 +38,6 @@ pub fn start(level: log::LevelFilter) {
         log::set_max_level(level);
     }
 }
-
-/// Lines of the crates below are left out: what matters of them stands in an error.
-const OWN_TARGET: &str = "cu_agent";
 
 /// An error with all its causes on one line, printable whoever wrote them.
 pub fn chain(error: &dyn Error) -> String {
