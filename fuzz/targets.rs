@@ -13,7 +13,7 @@ use std::{
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 use cu_agent::{
-    agent::{Agent, Progress, Stop, settings},
+    agent::{Agent, Progress, Shutdown, settings},
     analyse::{Options, WaitStamp, sessions},
     buffer::{Buffer, FILE_NAME, HeaderFilter, SessionFilter},
     collect::{self, SourceMemory, Watch, collect as collect_all},
@@ -151,8 +151,9 @@ fn collected() -> &'static (config::Config, Vec<u8>) {
         let config = config::parse(&place.join("config.toml"), text, &|_| None)
             .expect("the configuration is usable")
             .config;
-        let mut agent = Agent::open(config.clone(), cu_agent::buffer::Task::Once, Stop::default())
-            .expect("it opens");
+        let mut agent =
+            Agent::open(config.clone(), cu_agent::buffer::Task::Once, Shutdown::default())
+                .expect("it opens");
         agent.once(&(Arc::new(|_: &str, _, _| {}) as Progress)).expect("it collects");
         drop(agent);
         let buffer = fs::read(config.agent.state_dir.join(FILE_NAME)).expect("it is there");
@@ -181,14 +182,14 @@ pub fn request(bytes: &[u8]) {
         }),
         health: Box::new(|| {
             let counts = Figures::default().snapshot();
-            let signs = health::Signs {
+            let inputs = health::HealthInputs {
                 counts: &counts,
                 loops: &["collect"],
                 overdue: None,
                 poll: Duration::from_secs(300),
                 has_central: false,
             };
-            health::verdict(&signs, Duration::ZERO)
+            health::verdict(&inputs, Duration::ZERO)
         }),
         now: Box::new(move || Moment { wall: at, fault: None }),
     };

@@ -8,22 +8,22 @@
 //! `tests/suite/rooms.rs` holds the rules.
 
 pub mod agent;
+pub mod alarms;
 pub mod analyse;
 pub mod buffer;
 pub mod cli;
 pub mod collect;
 pub mod config;
 pub mod draw;
-pub mod durable;
+pub mod failpoints;
 pub mod generate;
-pub mod journal;
+pub mod logging;
 pub mod model;
-pub mod notify;
+mod monitor;
 pub mod parse;
 pub mod report;
 pub mod retry;
 pub mod source;
 pub mod status;
 pub mod sync;
-pub mod trial;
 pub mod update;

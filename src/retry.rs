@@ -1,5 +1,5 @@
-//! How long to wait before the next try, and how gateways keep out of step. Pure: the caller throws the
-//! dice.
+//! How long to wait before the next try, and how gateways keep out of step. Pure: the caller draws the
+//! jitter.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ pub fn ceiling(failures: u32) -> Duration {
 }
 
 /// Full jitter: anything from nothing to the ceiling, so that forty gateways do not knock together
-/// when central comes back. `dice` is in 0..1.
+/// when central comes back. `jitter` is in 0..1.
 ///
 /// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
-pub fn wait(failures: u32, dice: f64) -> Duration {
-    ceiling(failures).mul_f64(dice.clamp(0.0, 1.0))
+pub fn wait(failures: u32, jitter: f64) -> Duration {
+    ceiling(failures).mul_f64(jitter.clamp(0.0, 1.0))
 }
 
 /// As [`wait`], at most about a minute: a connection to a server that has none left becomes free as
 /// soon as another gateway is done, and whoever waited longest must not go on waiting longest.
-pub fn wait_for_a_turn(failures: u32, dice: f64) -> Duration {
-    wait(failures.min(7), dice)
+pub fn wait_for_a_turn(failures: u32, jitter: f64) -> Duration {
+    wait(failures.min(7), jitter)
 }
 
 /// A place of its own within an interval, from 0 to 1, for whoever is called `name`: always the same, and

@@ -12,7 +12,7 @@ use std::{
 
 use chrono::{NaiveDate, NaiveTime};
 use cu_agent::{
-    agent::{Agent, Collection, Collector, Progress, Stop},
+    agent::{Agent, Collection, Collector, Progress, Shutdown},
     analyse::{self, Options},
     buffer::SessionFilter,
     config,
@@ -110,13 +110,13 @@ impl Gateway {
         }
         let loaded = config::parse(Path::new("config.toml"), &text, &|_| None).unwrap();
         let agent =
-            Agent::open(loaded.config, cu_agent::buffer::Task::Once, Stop::default()).unwrap();
+            Agent::open(loaded.config, cu_agent::buffer::Task::Once, Shutdown::default()).unwrap();
         let config = Arc::new(agent.config.clone());
-        let Agent { settings, clock, stop, figures, .. } = &agent;
-        let all = Collection::new(&config, settings, clock, stop, figures);
-        let pulse = Arc::new(agent.heart.pulse_of("collect", "cu"));
+        let Agent { settings, clock, shutdown, wakeup, figures, .. } = &agent;
+        let all = Collection::new(&config, settings, clock, shutdown, wakeup, figures);
+        let handle = Arc::new(agent.watchdog.register_for("collect", "cu"));
         let quiet: Progress = Arc::new(|_, _, _| {});
-        let collector = Collector::new(&all, 0, pulse, quiet);
+        let collector = Collector::new(&all, 0, handle, quiet);
         let mut gateway = Self { agent, collector, days: days(30), logs, _folder: folder };
         for _ in 0..taken {
             gateway.take_a_day();

@@ -14,31 +14,33 @@ use std::{
 
 mod clock;
 mod courier;
-mod heart;
-mod manager;
+mod health_service;
+mod process;
 mod service;
+mod shutdown;
 mod sources;
-mod stop;
+mod systemd;
 mod update_result;
-mod vitals;
-mod watchman;
+mod watchdog;
 
-use service::{COLLECT, END_WITHIN, EndAll};
-use watchman::Watchman;
+use process::Process;
+use shutdown::{END_WITHIN, EndRoundOnDrop};
+use watchdog::COLLECT;
 
 pub use clock::{Clock, wall, wall_clock_fault};
 pub use courier::{Courier, DrainError, DrainReport, Gateway};
-pub use heart::{Heart, Pulse};
-pub use manager::waits_for;
+pub use health_service::{HealthService, QueryError, query_health};
+pub use shutdown::{Shutdown, Wakeup};
 pub use sources::{CollectReport, Collection, Collector, Progress};
-pub use stop::Stop;
-pub use vitals::{AskError, Vitals, ask};
+pub use systemd::waits_for;
+pub use watchdog::{LoopHandle, Watchdog};
 
 use crate::{
+    alarms::AlarmMonitor,
     buffer::{Buffer, BufferError, LockHolder, SetAside, StateLock, Task},
     collect::{self, Settings},
     config::Config,
-    journal,
+    logging,
     status::Figures,
 };
 
@@ -46,11 +48,13 @@ use crate::{
 pub struct Agent {
     pub config: Config,
     pub clock: Clock,
-    pub stop: Stop,
+    pub shutdown: Shutdown,
+    /// Sessions changed: the thread that delivers may have them.
+    pub wakeup: Wakeup,
     pub buffer: Buffer,
     pub settings: Settings,
-    /// Signs of life of the loops.
-    pub heart: Heart,
+    /// Whether the loops go on.
+    pub watchdog: Watchdog,
     /// What the loops hand over.
     pub figures: Figures,
     lock: Arc<StateLock>,
@@ -76,9 +80,9 @@ fn sound_buffer(state_dir: &Path, is_service: bool) -> Result<Buffer, BufferErro
     let (buffer, aside) = open(state_dir, &clock::random_id(), &noted_now())?;
     match aside {
         Some(SetAside { kept_as, goes_on_from_copy: true, .. }) => {
-            journal::buffer_went_back(&kept_as);
+            logging::buffer_went_back(&kept_as);
         }
-        Some(SetAside { kept_as, reason, .. }) => journal::buffer_set_aside(&reason, &kept_as),
+        Some(SetAside { kept_as, reason, .. }) => logging::buffer_set_aside(&reason, &kept_as),
         None => {}
     }
     Ok(buffer)
@@ -94,25 +98,31 @@ pub struct OnceReport {
 
 impl Agent {
     /// Opens everything that `task` needs. Nothing is read or sent yet.
-    pub fn open(config: Config, task: Task, stop: Stop) -> Result<Self, BufferError> {
+    pub fn open(config: Config, task: Task, shutdown: Shutdown) -> Result<Self, BufferError> {
         let (lock, buffer) = open_buffer(&config.agent.state_dir, task)?;
         let settings = settings(&config);
         if let Some(fault) = wall_clock_fault() {
             log::warn!("{fault}");
         }
-        let heart = Heart::new(manager::patience(&config));
+        let watchdog = Watchdog::new(systemd::patience(&config));
+        let wakeup = shutdown.wakeup();
         let (clock, figures, lock) = (Clock::start(), Figures::default(), Arc::new(lock));
-        Ok(Self { config, clock, stop, buffer, settings, heart, figures, lock })
+        Ok(Self { config, clock, shutdown, wakeup, buffer, settings, watchdog, figures, lock })
+    }
+
+    fn collection(&self, config: &Arc<Config>) -> Arc<Collection> {
+        let Self { settings, clock, shutdown, wakeup, figures, .. } = self;
+        Collection::new(config, settings, clock, shutdown, wakeup, figures)
     }
 
     fn courier(&self) -> Option<Courier> {
         let central = self.config.central.clone()?;
         let id = &self.config.agent.id;
-        let pulse = self.heart.pulse("deliver");
+        let handle = self.watchdog.register("deliver");
         let gateway = Gateway::of(&self.config);
         let buffer_id = self.buffer.buffer_id();
         let language = self.config.agent.language;
-        Some(Courier::new(central, language, id, buffer_id, gateway, self.clock.clone(), pulse))
+        Some(Courier::new(central, language, id, buffer_id, gateway, self.clock.clone(), handle))
     }
 
     /// Collects everything and delivers everything, the second beginning while the first goes on.
@@ -121,20 +131,21 @@ impl Agent {
         collect::replay_outdated(&mut self.buffer, &self.settings, &mut |_, _| {})?;
         let Some(mut courier) = self.courier() else {
             report.collect = self.collect_once(progress)?;
-            self.tell_once();
+            self.send_alarms_once();
             return Ok(report);
         };
         let mut outbox = self.buffer.reopen()?;
         let (done, is_done) = mpsc::channel::<()>();
         let (result, sync) = mpsc::channel();
-        let (stop, figures, clock) = (self.stop.clone(), self.figures.clone(), self.clock.clone());
+        let (shutdown, wakeup) = (self.shutdown.clone(), self.wakeup.clone());
+        let (figures, clock) = (self.figures.clone(), self.clock.clone());
         thread::spawn(move || {
-            let _end = EndAll(stop.clone());
+            let _end = EndRoundOnDrop(shutdown.clone());
             let mut early = DrainReport::default();
             let drained = loop {
-                let heard = stop.knocks();
+                let seen = wakeup.generation();
                 let last = is_done.try_recv() != Err(mpsc::TryRecvError::Empty);
-                let drained = courier.drain(&mut outbox, &stop);
+                let drained = courier.drain(&mut outbox, &shutdown);
                 let is_up = !matches!(drained, Err(DrainError::Central(_)));
                 figures.note(|counts| counts.note_central(is_up, clock.now().uptime));
                 match drained {
@@ -143,29 +154,29 @@ impl Agent {
                     // The last try will tell.
                     Err(_) => {}
                 }
-                if last || stop.is_set() {
+                if last || shutdown.must_stop() {
                     break Ok(early);
                 }
-                stop.wait_for_knock(Duration::from_secs(3600), heard);
+                wakeup.wait(Duration::from_secs(3600), seen);
             };
             // Nobody listens any more where the end was wished and central kept silent.
             result.send(drained).ok();
         });
         let collected = self.collect_once(progress);
         drop(done);
-        self.stop.knock();
+        self.wakeup.notify();
         report.collect = collected?;
-        self.stop.wait_for_end();
+        self.shutdown.wait_for_end();
         report.sync = Some(match sync.recv_timeout(END_WITHIN) {
             Ok(Err(DrainError::Buffer(error))) => return Err(error),
             Ok(result) => result,
             Err(mpsc::RecvTimeoutError::Disconnected) => panic!("the delivering thread panicked"),
             Err(mpsc::RecvTimeoutError::Timeout) => {
-                journal::ended_while_waiting();
+                logging::ended_while_waiting();
                 Ok(DrainReport::default())
             }
         });
-        self.tell_once();
+        self.send_alarms_once();
         Ok(report)
     }
 
@@ -173,19 +184,19 @@ impl Agent {
     /// not waited for.
     fn collect_once(&self, progress: &Progress) -> Result<CollectReport, BufferError> {
         let config = Arc::new(self.config.clone());
-        let all = Collection::new(&config, &self.settings, &self.clock, &self.stop, &self.figures);
+        let all = self.collection(&config);
         let (result, results) = mpsc::channel();
         for (place, source) in config.sources.iter().enumerate() {
-            let pulse = Arc::new(self.heart.pulse_of(COLLECT, &source.name));
+            let handle = Arc::new(self.watchdog.register_for(COLLECT, &source.name));
             let (all, progress) = (Arc::clone(&all), Arc::clone(progress));
-            let (mut buffer, stop, result) =
-                (self.buffer.reopen()?, self.stop.clone(), result.clone());
+            let (mut buffer, shutdown, result) =
+                (self.buffer.reopen()?, self.shutdown.clone(), result.clone());
             thread::spawn(move || {
-                let mut collector = Collector::new(&all, place, pulse, progress);
+                let mut collector = Collector::new(&all, place, handle, progress);
                 let mut done = CollectReport::default();
                 let ended = loop {
                     match collector.cycle(&mut buffer) {
-                        Ok(report) if report.goes_on && !stop.is_set() => done.go_on(report),
+                        Ok(report) if report.goes_on && !shutdown.must_stop() => done.go_on(report),
                         Ok(report) => {
                             done.go_on(report);
                             break Ok(done);
@@ -211,10 +222,10 @@ impl Agent {
                 Err(mpsc::RecvTimeoutError::Disconnected) => panic!("a collecting thread panicked"),
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
             }
-            if self.stop.is_wished() {
+            if self.shutdown.is_requested() {
                 let end_by = *end_by.get_or_insert_with(|| Instant::now() + END_WITHIN);
                 if Instant::now() >= end_by {
-                    journal::ended_while_waiting();
+                    logging::ended_while_waiting();
                     break;
                 }
             }
@@ -227,21 +238,23 @@ impl Agent {
     }
 
     /// Alarms, for whoever runs `once` by the clock. What is not taken now waits for the next time.
-    fn tell_once(&self) {
-        if self.stop.is_wished() {
+    fn send_alarms_once(&self) {
+        if self.shutdown.is_requested() {
             return;
         }
-        let vitals = self.vitals();
-        if let Some(mut watchman) =
-            Watchman::new(&Arc::new(self.config.clone()), &vitals, &self.stop)
-        {
+        if let Some(mut monitor) = self.alarm_monitor(&self.health()) {
             // Its loops have ended because they are done.
-            watchman.turn(true);
+            monitor.run_once(true);
         }
     }
 
-    fn vitals(&self) -> Vitals {
-        Vitals::new(&self.config, &self.figures, &self.heart, &self.clock)
+    fn alarm_monitor(&self, health: &HealthService) -> Option<AlarmMonitor> {
+        let process = Process::new(&self.config, health, &self.shutdown);
+        AlarmMonitor::new(&Arc::new(self.config.clone()), process, &self.figures)
+    }
+
+    fn health(&self) -> HealthService {
+        HealthService::new(&self.config, &self.figures, &self.watchdog, &self.clock)
     }
 }
 

@@ -13,40 +13,37 @@ use std::{
 };
 
 use super::{
-    Agent, Collection, Collector, Courier, DrainError, DrainReport, Pulse, Stop, clock,
+    Agent, Collection, Collector, Courier, DrainError, DrainReport, HealthService, LoopHandle,
+    Shutdown, Wakeup, clock,
     courier::IDLE_AFTER,
-    manager, sound_buffer,
-    vitals::Vitals,
-    wall, wall_clock_fault,
-    watchman::{Watchman, central_is_up},
+    shutdown::{END_WITHIN, EndRoundOnDrop},
+    sound_buffer, systemd, wall, wall_clock_fault,
+    watchdog::COLLECT,
 };
 use crate::{
     buffer::{Buffer, BufferError, StateLock},
-    collect, journal,
+    collect,
+    logging::{self, LogOnce},
     model::Collected,
     retry,
     status::{self, Figures, Hosts, Moment, Reading, Site},
 };
 
-/// A service manager's patience: SIGTERM is followed by the end within this time.
-pub(super) const END_WITHIN: Duration = Duration::from_secs(4);
-
 /// A card is read for one at a time: the first collection comes before the look through all of it.
 const CHECK_AFTER: Duration = Duration::from_secs(2);
 
-pub(super) const COLLECT: &str = "collect";
 const DELIVER: &str = "deliver";
 
 /// What the collecting thread of one source works with.
-struct CollectRoom {
+struct CollectWorker {
     all: Arc<Collection>,
     /// The source's place in the configuration.
     place: usize,
     poll: Duration,
     agent_id: String,
-    stop: Stop,
+    shutdown: Shutdown,
     buffer: Buffer,
-    pulse: Arc<Pulse>,
+    handle: Arc<LoopHandle>,
     lock: Arc<LockNote>,
     figures: Figures,
 }
@@ -55,27 +52,27 @@ impl Agent {
     /// Collects and delivers until the end is wished. A buffer that turns out to be damaged is set
     /// aside, and the work goes on with a new one.
     pub fn run(mut self) -> Result<(), BufferError> {
-        journal::started(&self.config, self.buffer.path());
-        manager::attend(&self.heart, &self.stop);
-        let vitals = self.vitals();
-        vitals.answer_in(&self.config.agent.state_dir);
-        self.show_page(&vitals);
-        if let Some(watchman) = Watchman::new(&Arc::new(self.config.clone()), &vitals, &self.stop) {
-            watchman.watch();
+        logging::started(&self.config, self.buffer.path());
+        systemd::serve_watchdog(&self.watchdog, &self.shutdown);
+        let health = self.health();
+        health.answer_in(&self.config.agent.state_dir);
+        self.show_page(&health);
+        if let Some(monitor) = self.alarm_monitor(&health) {
+            monitor.start();
         }
         loop {
             self.replay_outdated()?;
             let threads = self.start()?;
-            self.stop.wait_for_end();
-            if self.stop.is_wished() {
-                manager::ending();
+            self.shutdown.wait_for_end();
+            if self.shutdown.is_requested() {
+                systemd::ending();
             }
             let all_ended = threads.end(END_WITHIN);
-            let Some(damage) = self.stop.take_failure() else {
+            let Some(damage) = self.shutdown.take_failure() else {
                 if all_ended {
-                    journal::ended();
+                    logging::ended();
                 } else {
-                    journal::ended_while_waiting();
+                    logging::ended_while_waiting();
                 }
                 return Ok(());
             };
@@ -84,44 +81,44 @@ impl Agent {
                 return Err(damage);
             }
             let kept_as = self.buffer.put_away()?;
-            journal::buffer_set_aside(&damage, &kept_as);
+            logging::buffer_set_aside(&damage, &kept_as);
             self.buffer = sound_buffer(&self.config.agent.state_dir, true)?;
         }
     }
 
     /// The page lives as long as the process and reads the buffer for itself: it is neither waited for
     /// nor started anew with a new buffer.
-    fn show_page(&self, vitals: &Vitals) {
+    fn show_page(&self, health: &HealthService) {
         let Some(listen) = self.config.status.listen else { return };
         let site = Site {
             hosts: Hosts::new(&clock::host_name(), &self.config.status.names),
             config: Arc::new(self.config.clone()),
             counts: {
-                let vitals = vitals.clone();
+                let health = health.clone();
                 Box::new(move || {
-                    let counts = vitals.figures.snapshot();
-                    let central_is_up = central_is_up(&counts);
-                    let uptime = vitals.clock.now().uptime;
+                    let counts = health.figures.snapshot();
+                    let central_is_up = counts.central_is_up();
+                    let uptime = health.clock.now().uptime;
                     Reading { counts, central_is_up, uptime, utc: wall().naive_utc() }
                 })
             },
             health: {
-                let vitals = vitals.clone();
-                Box::new(move || vitals.verdict())
+                let health = health.clone();
+                Box::new(move || health.verdict())
             },
             now: Box::new(|| Moment { wall: wall().naive_local(), fault: wall_clock_fault() }),
         };
         if let Err(error) = status::serve(site, listen) {
-            journal::page_cannot_listen(listen, &error);
+            logging::page_cannot_listen(listen, &error);
         }
     }
 
-    /// With a pulse of its own: years of raw bytes may take minutes.
+    /// As a loop of its own: years of raw bytes may take minutes.
     fn replay_outdated(&mut self) -> Result<(), BufferError> {
-        let pulse = self.heart.pulse("replay");
+        let handle = self.watchdog.register("replay");
         let mut progress = |done: usize, of: usize| {
-            pulse.say(format!("computing anew, {done} of {of} files"));
-            pulse.beat();
+            handle.set_status(format!("computing anew, {done} of {of} files"));
+            handle.checkin();
         };
         collect::replay_outdated(&mut self.buffer, &self.settings, &mut progress)?;
         Ok(())
@@ -131,44 +128,45 @@ impl Agent {
         let (running, ended) = mpsc::channel();
         let mut threads = Threads { ended, handles: Vec::new() };
         let config = Arc::new(self.config.clone());
-        let all = Collection::new(&config, &self.settings, &self.clock, &self.stop, &self.figures);
+        let all = self.collection(&config);
         let lock = Arc::new(LockNote { lock: Arc::clone(&self.lock), noted: Mutex::default() });
         // All of them before the first begins, so that the status line speaks of all.
-        let mut rooms = Vec::new();
+        let mut workers = Vec::new();
         for (place, source) in config.sources.iter().enumerate() {
-            rooms.push(CollectRoom {
+            workers.push(CollectWorker {
                 all: Arc::clone(&all),
                 place,
                 poll: config.schedule.poll,
                 agent_id: config.agent.id.clone(),
-                stop: self.stop.clone(),
+                shutdown: self.shutdown.clone(),
                 buffer: self.buffer.reopen()?,
-                pulse: Arc::new(self.heart.pulse_of(COLLECT, &source.name)),
+                handle: Arc::new(self.watchdog.register_for(COLLECT, &source.name)),
                 lock: Arc::clone(&lock),
                 figures: self.figures.clone(),
             });
         }
-        for room in rooms {
-            threads.start(running.clone(), &self.stop, move || room.collect_until_stopped());
+        for worker in workers {
+            threads.start(running.clone(), &self.shutdown, move || worker.collect_until_stopped());
         }
         if let Some(courier) = self.courier() {
-            let (outbox, stop) = (self.buffer.reopen()?, self.stop.clone());
-            let vitals = self.vitals();
-            threads.start(running, &self.stop, move || {
-                deliver_until_stopped(courier, outbox, &stop, &vitals);
+            let outbox = self.buffer.reopen()?;
+            let (shutdown, wakeup) = (self.shutdown.clone(), self.wakeup.clone());
+            let health = self.health();
+            threads.start(running, &self.shutdown, move || {
+                deliver_until_stopped(courier, outbox, &shutdown, &wakeup, &health);
             });
         }
         if !self.buffer.is_checked() {
             // It may take minutes and holds nobody up: it is not waited for at the end.
-            let (path, stop) = (self.buffer.path().to_owned(), self.stop.clone());
+            let (path, shutdown) = (self.buffer.path().to_owned(), self.shutdown.clone());
             thread::spawn(move || {
-                if stop.wait(CHECK_AFTER) {
+                if shutdown.wait(CHECK_AFTER) {
                     return;
                 }
                 if let Err(error) = Buffer::check_beside(&path)
                     && error.is_damage()
                 {
-                    stop.fail(error);
+                    shutdown.abort(error);
                 }
             });
         }
@@ -186,13 +184,13 @@ impl Threads {
     fn start(
         &mut self,
         running: mpsc::Sender<()>,
-        stop: &Stop,
+        shutdown: &Shutdown,
         work: impl FnOnce() + Send + 'static,
     ) {
-        let stop = stop.clone();
+        let shutdown = shutdown.clone();
         self.handles.push(thread::spawn(move || {
             // Also where the work panics, the others are to end and the process with them.
-            let _end = EndAll(stop);
+            let _end = EndRoundOnDrop(shutdown);
             let _running = running;
             work();
         }));
@@ -213,41 +211,19 @@ impl Threads {
     }
 }
 
-/// Ends the round when its thread does, however it does.
-pub(super) struct EndAll(pub(super) Stop);
-
-impl Drop for EndAll {
-    fn drop(&mut self) {
-        self.0.end();
-    }
-}
-
-/// Says a lasting failure once, and once that it is over.
-#[derive(Default)]
-struct Told(Option<String>);
-
-impl Told {
-    fn failed(&mut self, error: &BufferError) {
-        let text = journal::chain(error);
-        if self.0.as_ref() != Some(&text) {
-            journal::buffer_failed(error);
-            self.0 = Some(text);
-        }
-    }
-
-    fn worked(&mut self) {
-        if self.0.take().is_some() {
-            journal::buffer_works_again();
-        }
-    }
-}
-
 /// Brings a thread's buffer back after a failure; `None` where it is damaged, which ends the round.
 ///
 /// What was under way counts as lost: a new connection sees what is durable, and where the disk
 /// itself failed every page is looked at before anything is built on it.
-fn recovered(buffer: Buffer, error: BufferError, told: &mut Told, stop: &Stop) -> Option<Buffer> {
-    told.failed(&error);
+fn recovered(
+    buffer: Buffer,
+    error: BufferError,
+    failing: &mut LogOnce<String>,
+    shutdown: &Shutdown,
+) -> Option<Buffer> {
+    if failing.is_new_reason(logging::chain(&error)) {
+        logging::buffer_failed(&error);
+    }
     let damage = if error.is_damage() {
         Some(error)
     } else if error.is_disk_fault() {
@@ -257,33 +233,36 @@ fn recovered(buffer: Buffer, error: BufferError, told: &mut Told, stop: &Stop) -
     };
     match damage {
         Some(damage) => {
-            stop.fail(damage);
+            shutdown.abort(damage);
             None
         }
         None => Some(buffer.reopen().unwrap_or(buffer)),
     }
 }
 
-impl CollectRoom {
+impl CollectWorker {
     fn collect_until_stopped(self) {
-        let Self { all, place, poll, agent_id, stop, mut buffer, pulse, figures, lock } = self;
-        let mut collector = Collector::new(&all, place, Arc::clone(&pulse), Arc::new(|_, _, _| {}));
-        let failing = format!("{COLLECT} {place}");
-        pulse.say(all.said());
+        let Self { all, place, poll, agent_id, shutdown, mut buffer, handle, figures, lock } = self;
+        let mut collector =
+            Collector::new(&all, place, Arc::clone(&handle), Arc::new(|_, _, _| {}));
+        let name = format!("{COLLECT} {place}");
+        handle.set_status(all.status());
         let mut failures = 0;
         // After a power cut a whole plant starts at once; it does not go on polling in step.
         let mut first_wait = Some(poll.mul_f64(retry::place_of(&agent_id)));
-        let mut told = Told::default();
-        while !stop.is_set() {
+        let mut failing = LogOnce::default();
+        while !shutdown.must_stop() {
             let wait = match collector.cycle(&mut buffer) {
                 Ok(report) => {
-                    told.worked();
-                    figures.note(|counts| drop(counts.buffer_failures.remove(&failing)));
-                    pulse.say(all.said());
+                    if failing.is_over() {
+                        logging::buffer_works_again();
+                    }
+                    figures.note(|counts| drop(counts.buffer_failures.remove(&name)));
+                    handle.set_status(all.status());
                     if report.files_read > 0 {
                         buffer.rest();
                     }
-                    if !stop.is_set() {
+                    if !shutdown.must_stop() {
                         lock.note_once(&all);
                     }
                     if !report.failed_sources.is_empty() {
@@ -300,20 +279,20 @@ impl CollectRoom {
                 }
                 Err(error) => {
                     failures += 1;
-                    pulse.say("the buffer fails");
-                    let text = journal::chain(&error);
+                    handle.set_status("the buffer fails");
+                    let text = logging::chain(&error);
                     figures.note(|counts| {
-                        counts.buffer_failures.insert(failing.clone(), text);
+                        counts.buffer_failures.insert(name.clone(), text);
                     });
-                    buffer = match recovered(buffer, error, &mut told, &stop) {
+                    buffer = match recovered(buffer, error, &mut failing, &shutdown) {
                         Some(buffer) => buffer,
                         None => return,
                     };
                     retry::wait(failures, fastrand::f64()).max(Duration::from_secs(1))
                 }
             };
-            pulse.rest(wait);
-            if stop.wait(wait) {
+            handle.expect_idle(wait);
+            if shutdown.wait(wait) {
                 return;
             }
         }
@@ -354,14 +333,14 @@ fn said_of_failure(error: &DrainError) -> &'static str {
 
 /// Hands over what a drain came to; one that failed in the end may have brought something before.
 fn note_drain(
-    vitals: &Vitals,
+    health: &HealthService,
     begun: Duration,
     courier: &Courier,
     result: &Result<DrainReport, DrainError>,
 ) {
-    let now = vitals.clock.now().uptime;
+    let now = health.clock.now().uptime;
     let done = courier.report();
-    vitals.figures.note(|counts| {
+    health.figures.note(|counts| {
         counts.sync_time += now.saturating_sub(begun);
         counts.synced_sessions += done.delivered;
         counts.synced_rows += done.rows;
@@ -373,19 +352,25 @@ fn note_drain(
     });
 }
 
-fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, vitals: &Vitals) {
+fn deliver_until_stopped(
+    mut courier: Courier,
+    mut outbox: Buffer,
+    shutdown: &Shutdown,
+    wakeup: &Wakeup,
+    health: &HealthService,
+) {
     let mut failures = 0;
-    let mut told = Told::default();
+    let mut failing = LogOnce::default();
     let mut was_idle = false;
-    while !stop.is_set() {
-        let heard = stop.knocks();
+    while !shutdown.must_stop() {
+        let seen = wakeup.generation();
         let result = match courier.has_work(&outbox) {
             Ok(false) => Ok(DrainReport::default()),
             Ok(true) => {
                 was_idle = false;
-                let begun = vitals.clock.now().uptime;
-                let result = courier.drain(&mut outbox, stop);
-                note_drain(vitals, begun, &courier, &result);
+                let begun = health.clock.now().uptime;
+                let result = courier.drain(&mut outbox, shutdown);
+                note_drain(health, begun, &courier, &result);
                 if courier.report() != DrainReport::default() {
                     outbox.rest();
                 }
@@ -393,43 +378,45 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
             }
             Err(error) => Err(error.into()),
         };
-        vitals.figures.note(|counts| match &result {
+        health.figures.note(|counts| match &result {
             Err(DrainError::Buffer(error)) => {
-                counts.buffer_failures.insert(DELIVER.to_owned(), journal::chain(error));
+                counts.buffer_failures.insert(DELIVER.to_owned(), logging::chain(error));
             }
             _ => drop(counts.buffer_failures.remove(DELIVER)),
         });
-        let (wait, heard) = match result {
+        let (wait, seen) = match result {
             Ok(_) => {
                 failures = 0;
-                told.worked();
-                courier.pulse().say("central answers");
+                if failing.is_over() {
+                    logging::buffer_works_again();
+                }
+                courier.pulse().set_status("central answers");
                 courier.release_for_others(was_idle);
-                (IDLE_AFTER, heard)
+                (IDLE_AFTER, seen)
             }
             Err(error) => {
                 // A line that breaks now and then is not an unreachable central.
-                courier.pulse().say(said_of_failure(&error));
+                courier.pulse().set_status(said_of_failure(&error));
                 failures = if courier.made_progress() { 1 } else { failures + 1 };
-                let dice = fastrand::f64();
+                let jitter = fastrand::f64();
                 let wait = match &error {
                     DrainError::Central(error) if error.is_want_of_a_connection() => {
-                        retry::wait_for_a_turn(failures, dice)
+                        retry::wait_for_a_turn(failures, jitter)
                     }
-                    _ => retry::wait(failures, dice),
+                    _ => retry::wait(failures, jitter),
                 };
                 if let DrainError::Buffer(error) = error {
-                    outbox = match recovered(outbox, error, &mut told, stop) {
+                    outbox = match recovered(outbox, error, &mut failing, shutdown) {
                         Some(outbox) => outbox,
                         None => return,
                     };
                 }
-                // New sessions do not make an unreachable central reachable: knocks are not heard.
+                // New sessions do not make an unreachable central reachable: no notification wakes.
                 (wait, u64::MAX)
             }
         };
-        courier.pulse().rest(wait);
-        stop.wait_for_knock(wait, heard);
-        was_idle = stop.knocks() == heard;
+        courier.pulse().expect_idle(wait);
+        wakeup.wait(wait, seen);
+        was_idle = wakeup.generation() == seen;
     }
 }

@@ -10,12 +10,12 @@ use std::{
     time::Duration,
 };
 
-use super::{Pulse, Stop, clock::Clock};
+use super::{LoopHandle, Shutdown, Wakeup, clock::Clock};
 use crate::{
     buffer::{Buffer, BufferError},
     collect::{self, Moment, Settings, SourceMemory, SourceReport, Watch, collect},
     config::{Config, SourceConfig, SourceKind},
-    journal,
+    logging::{self, LogOnce},
     model::{LinkName, TroubleKind},
     source::{Source, dir::DirectorySource, ftp::FtpSource},
     status::{Figures, figures::UnreadKind},
@@ -84,7 +84,8 @@ pub struct Collection {
     config: Arc<Config>,
     settings: Settings,
     clock: Clock,
-    stop: Stop,
+    shutdown: Shutdown,
+    wakeup: Wakeup,
     figures: Figures,
     overall: Mutex<Overall>,
     /// Held by the one thread that looks whether copies of the buffer may go.
@@ -95,8 +96,8 @@ pub struct Collection {
 struct Overall {
     /// By name, of those that were gone through at least once.
     ends: BTreeMap<String, End>,
-    /// Whether it was said that the buffer is at its cap.
-    told_at_cap: bool,
+    /// Of the buffer at its cap.
+    at_cap: LogOnce,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,14 +111,16 @@ impl Collection {
         config: &Arc<Config>,
         settings: &Settings,
         clock: &Clock,
-        stop: &Stop,
+        shutdown: &Shutdown,
+        wakeup: &Wakeup,
         figures: &Figures,
     ) -> Arc<Self> {
         Arc::new(Self {
             config: Arc::clone(config),
             settings: settings.clone(),
             clock: clock.clone(),
-            stop: stop.clone(),
+            shutdown: shutdown.clone(),
+            wakeup: wakeup.clone(),
             figures: figures.clone(),
             overall: Mutex::default(),
             copies: Mutex::default(),
@@ -137,7 +140,7 @@ impl Collection {
     }
 
     /// For the service manager's status line: what an operator wants to know first.
-    pub fn said(&self) -> String {
+    pub fn status(&self) -> String {
         if self.lock().ends.values().any(|end| end.at_cap) {
             return "the buffer is at its cap, nothing more is read".to_owned();
         }
@@ -156,11 +159,11 @@ impl Collection {
         overall.ends.insert(name.to_owned(), end);
         let at_cap = overall.ends.values().any(|end| end.at_cap);
         let has_failed = overall.ends.values().any(|end| end.has_failed);
-        if at_cap != overall.told_at_cap {
-            journal::at_cap(at_cap, self.settings.max_buffer_bytes);
-            overall.told_at_cap = at_cap;
+        let is_news = if at_cap { overall.at_cap.is_first() } else { overall.at_cap.is_over() };
+        if is_news {
+            logging::at_cap(at_cap, self.settings.max_buffer_bytes);
         }
-        let is_good = !has_failed && !at_cap && !self.stop.is_set();
+        let is_good = !has_failed && !at_cap && !self.shutdown.must_stop();
         self.figures.note_cycle(is_good, at_cap, self.clock.now().uptime);
     }
 
@@ -175,24 +178,29 @@ pub struct Collector {
     config: SourceConfig,
     source: Box<dyn Source>,
     memory: SourceMemory,
-    pulse: Arc<Pulse>,
+    handle: Arc<LoopHandle>,
     progress: Progress,
-    /// This process's log tells that the link is down.
-    told_down: bool,
+    /// Of the link that is down, in the log of this process.
+    link_down: LogOnce,
 }
 
 impl Collector {
     /// For the source at `place` of the configuration; nothing is connected yet.
-    pub fn new(all: &Arc<Collection>, place: usize, pulse: Arc<Pulse>, progress: Progress) -> Self {
+    pub fn new(
+        all: &Arc<Collection>,
+        place: usize,
+        handle: Arc<LoopHandle>,
+        progress: Progress,
+    ) -> Self {
         let config = all.config.sources[place].clone();
         Self {
             all: Arc::clone(all),
-            source: open(&config, &pulse),
+            source: open(&config, &handle),
             config,
             memory: SourceMemory::default(),
-            pulse,
+            handle,
             progress,
-            told_down: false,
+            link_down: LogOnce::default(),
         }
     }
 
@@ -202,8 +210,9 @@ impl Collector {
         let begun = all.clock.now().uptime;
         let watch = AgentWatch {
             clock: &all.clock,
-            stop: &all.stop,
-            pulse: &self.pulse,
+            shutdown: &all.shutdown,
+            wakeup: &all.wakeup,
+            handle: &self.handle,
             progress: &self.progress,
         };
         if self.memory.troubles.is_none() {
@@ -231,7 +240,7 @@ impl Collector {
         if let Ok(_only_one) = all.copies.try_lock() {
             buffer.drop_proven_copies()?;
         }
-        journal::cycle(journal::Cycle {
+        logging::cycle(logging::Cycle {
             source: &self.config.name,
             files_listed: report.files_listed,
             files_read: report.files_read,
@@ -284,10 +293,10 @@ impl Collector {
                 _ => false,
             };
             if !is_told {
-                journal::trouble(trouble);
+                logging::trouble(trouble);
             }
         }
-        news.over.iter().for_each(journal::trouble_over);
+        news.over.iter().for_each(logging::trouble_over);
         self.all.figures.note(|counts| {
             let source = counts.sources.entry(self.config.name.clone()).or_default();
             source.troubles = TroubleKind::ALL.map(|kind| (kind, 0)).into();
@@ -310,22 +319,21 @@ impl Collector {
     }
 
     fn note_link(&mut self, buffer: &mut Buffer, report: &SourceReport) -> Result<(), BufferError> {
-        let text = report.error.as_ref().map(|error| journal::chain(error));
+        let text = report.error.as_ref().map(|error| logging::chain(error));
         let link = LinkName::source(&self.config.name);
         let news = buffer.note_link(&link, text.as_deref(), &self.all.clock.now().wall)?;
         match &text {
             Some(text) => {
-                // Also where an earlier process knew it: this one's log is to tell it.
-                if news || !self.told_down {
-                    journal::link_down(&link, text);
+                // Also if an earlier process knew it: this one's log is to say it.
+                if self.link_down.is_first() || news {
+                    logging::link_down(&link, text);
                 }
-                self.told_down = true;
             }
             None => {
                 if news {
-                    journal::source_up(&link);
+                    logging::source_up(&link);
                 }
-                self.told_down = false;
+                self.link_down.is_over();
             }
         }
         Ok(())
@@ -365,33 +373,34 @@ fn note(figures: &Figures, name: &str, report: &SourceReport, took: Duration, no
 }
 
 /// The source that the configuration describes; nothing is connected yet.
-fn open(config: &SourceConfig, pulse: &Arc<Pulse>) -> Box<dyn Source> {
+fn open(config: &SourceConfig, handle: &Arc<LoopHandle>) -> Box<dyn Source> {
     match &config.kind {
         SourceKind::Ftp(ftp) => {
-            let pulse = Arc::clone(pulse);
-            Box::new(FtpSource::new(ftp.clone()).on_answer(move || pulse.beat()))
+            let handle = Arc::clone(handle);
+            Box::new(FtpSource::new(ftp.clone()).on_answer(move || handle.checkin()))
         }
         SourceKind::Directory(path) => Box::new(DirectorySource::new(path.clone())),
     }
 }
 
-/// Every question and every message of the collecting is a sign of life.
+/// Every question and every message of the collecting is a check-in.
 struct AgentWatch<'w> {
     clock: &'w Clock,
-    stop: &'w Stop,
-    pulse: &'w Pulse,
+    shutdown: &'w Shutdown,
+    wakeup: &'w Wakeup,
+    handle: &'w LoopHandle,
     progress: &'w Progress,
 }
 
 impl Watch for AgentWatch<'_> {
     fn now(&self) -> Moment {
-        self.pulse.beat();
+        self.handle.checkin();
         self.clock.now()
     }
 
     fn must_stop(&self) -> bool {
-        self.pulse.beat();
-        self.stop.is_set()
+        self.handle.checkin();
+        self.shutdown.must_stop()
     }
 
     fn progress(&self, folder: &str, done: usize, of: usize) {
@@ -399,6 +408,6 @@ impl Watch for AgentWatch<'_> {
     }
 
     fn kept(&self) {
-        self.stop.knock();
+        self.wakeup.notify();
     }
 }

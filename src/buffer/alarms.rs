@@ -5,7 +5,7 @@ use rusqlite::{Row, params};
 
 use super::{Buffer, BufferError, details::Detail, error::During};
 use crate::{
-    durable::Step,
+    failpoints::Step,
     model::{
         AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, Day, Finding, StandingAlarm,
     },

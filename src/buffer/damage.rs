@@ -10,7 +10,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Buffer, BufferError, FILE_NAME, error::During, place};
-use crate::durable::{Step, durably};
+use crate::failpoints::{Step, durably};
 
 /// A command looks through a buffer up to this size before it works with it.
 const COMMANDS_CHECK_BYTES: u64 = 32 << 20;

@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Buffer, BufferError, error::During};
 use crate::{
-    durable::Step,
+    failpoints::Step,
     model::{LinkName, Trouble, TroubleKey, TroubleKind},
 };
 

@@ -56,7 +56,7 @@ pub use room::Spared;
 pub use sessions::Changed;
 pub use versions::known_version;
 
-use crate::durable::{Step, durably};
+use crate::failpoints::{Step, durably};
 use error::During;
 use turns::{Turn, Turns};
 

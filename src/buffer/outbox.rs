@@ -9,7 +9,7 @@ use super::{
     error::During,
     sessions::{FIGURES, read_figures},
 };
-use crate::durable::Step;
+use crate::failpoints::Step;
 use crate::model::{Day, Delivery, DetailCounts, Language, LocalSession, Machine};
 
 /// A session that waits for central, or that is compared with it.

@@ -19,7 +19,7 @@ use super::{
     place,
     versions::{known_version, sync_directory, version_of},
 };
-use crate::durable::{Step, durably};
+use crate::failpoints::{Step, durably};
 
 /// Of a buffer that is made by this version. `make bench-wear` and `make bench-year` compare others.
 pub(super) const PAGE_BYTES: u32 = 1024;

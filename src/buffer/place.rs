@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::process::geteuid;
 
 use super::{BufferError, error::During};
-use crate::durable::{Step, durably};
+use crate::failpoints::{Step, durably};
 
 /// The group reads along; nobody else does.
 pub(super) const MODE: u32 = 0o640;

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
     use crate::{
         buffer::{FileState, FileTally},
-        durable::Step,
+        failpoints::Step,
         model::Machine,
     };
 

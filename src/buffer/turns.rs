@@ -5,17 +5,15 @@
 //! What must never happen here: a writer that waits for ever for one that stands still. After
 //! [`BUSY_TIMEOUT`] it tries without its turn, and SQLite's lock decides.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-};
+use std::collections::VecDeque;
 
 use super::BUSY_TIMEOUT;
+use crate::monitor::Monitor;
 
 /// Shared by all connections of a process that were opened from one another.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Turns {
-    shared: Arc<(Mutex<Queue>, Condvar)>,
+    queue: Monitor<Queue>,
 }
 
 #[derive(Debug, Default)]
@@ -25,21 +23,22 @@ struct Queue {
     waiting: VecDeque<u64>,
 }
 
+impl Queue {
+    /// At its end; the number of the place.
+    fn enqueue(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.waiting.push_back(number);
+        number
+    }
+}
+
 impl Turns {
     /// Waits behind those that came before.
     pub fn take(&self) -> Turn {
-        let mut queue = self.lock();
-        let number = queue.next;
-        queue.next += 1;
-        queue.waiting.push_back(number);
-        let is_behind = |queue: &mut Queue| queue.waiting.front() != Some(&number);
-        let waited = self.shared.1.wait_timeout_while(queue, BUSY_TIMEOUT, is_behind);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        let number = self.queue.lock().enqueue();
+        drop(self.queue.wait(BUSY_TIMEOUT, |queue| queue.waiting.front() == Some(&number)));
         Turn { turns: self.clone(), number }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,8 +51,7 @@ pub(super) struct Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.turns.lock().waiting.retain(|number| *number != self.number);
-        self.turns.shared.1.notify_all();
+        self.turns.queue.change(|queue| queue.waiting.retain(|number| *number != self.number));
     }
 }
 
@@ -71,12 +69,12 @@ mod tests {
         let writers: Vec<_> = (0..3)
             .map(|writer| {
                 let (others, say) = (turns.clone(), say.clone());
-                let before = turns.lock().next;
+                let before = turns.queue.lock().next;
                 let waiting = thread::spawn(move || {
                     let _turn = others.take();
                     say.send(writer).unwrap();
                 });
-                while turns.lock().next == before {
+                while turns.queue.lock().next == before {
                     thread::yield_now();
                 }
                 waiting

@@ -19,7 +19,7 @@ use rusqlite_migration::{M, Migrations};
 
 use super::{Buffer, BufferError, SetAside, damage::check, error::During, place};
 use crate::{
-    durable::{Step, durably},
+    failpoints::{Step, durably},
     model::Day,
 };
 
@@ -37,7 +37,7 @@ const SPARE_BYTES: u64 = 8 << 20;
 /// The migrations of this build.
 fn migrations() -> Vec<M<'static>> {
     let mut all = MIGRATIONS.to_vec();
-    all.extend(crate::trial::migration().map(M::up));
+    all.extend(crate::failpoints::trial::migration().map(M::up));
     all
 }
 

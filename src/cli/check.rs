@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     agent::wall_clock_fault,
+    alarms::Poster,
     buffer::{Buffer, BufferError},
     config::{CentralConfig, CentralTls, Config, SourceConfig, SourceKind},
-    journal,
+    logging,
     model::{Language, printable},
-    notify::Poster,
     source::{
         FolderListing, Source, SourceError, UnreadLines, dir::DirectorySource, ftp::FtpSource,
     },
@@ -81,7 +81,7 @@ fn check_source(lines: &mut Lines, config: &SourceConfig) {
                     }
                     check_folders(lines, &what, config, &mut source);
                 }
-                Err(error) => lines.bad(&what, &journal::chain(&error)),
+                Err(error) => lines.bad(&what, &logging::chain(&error)),
             }
         }
         SourceKind::Directory(path) => {
@@ -95,7 +95,7 @@ fn check_folders(lines: &mut Lines, what: &str, config: &SourceConfig, source: &
     match source.folders() {
         Ok(found) => check_found(lines, what, config, source, &found),
         Err(error @ SourceError::List { .. }) => check_by_name(lines, what, config, source, &error),
-        Err(error) => lines.bad(what, &journal::chain(&error)),
+        Err(error) => lines.bad(what, &logging::chain(&error)),
     }
 }
 
@@ -135,7 +135,7 @@ fn check_by_name(
     source: &mut dyn Source,
     error: &SourceError,
 ) {
-    let text = printable(&journal::chain(error), LINE_CHARS);
+    let text = printable(&logging::chain(error), LINE_CHARS);
     lines.note(
         what,
         &format!("its root cannot be listed: {text}; the mapped folders are listed by name"),
@@ -153,7 +153,7 @@ fn check_by_name(
 fn check_listing(lines: &mut Lines, what: &str, folder: &str, source: &mut dyn Source) -> bool {
     match source.list(folder) {
         Err(error) => {
-            let text = printable(&journal::chain(&error), LINE_CHARS);
+            let text = printable(&logging::chain(&error), LINE_CHARS);
             lines.bad(what, &format!("{folder:?} cannot be listed: {text}"));
             return false;
         }
@@ -196,7 +196,7 @@ fn check_central(lines: &mut Lines, config: &CentralConfig) {
                 config.host
             ),
         ),
-        Err(error) => lines.bad(what, &journal::chain(&error)),
+        Err(error) => lines.bad(what, &logging::chain(&error)),
     }
     if let Some(note) = unprotected(config) {
         lines.note(what, note);
@@ -286,7 +286,7 @@ const MOST_DATES: usize = 20;
 
 /// Damage may show as early as the buffer is opened, and as something that cannot be read.
 fn buffer_trouble(error: &BufferError) -> String {
-    let text = journal::chain(error);
+    let text = logging::chain(error);
     if error.is_damage() {
         format!("damaged; the next start sets it aside and reads the files again: {text}")
     } else {
@@ -332,7 +332,7 @@ fn check_alarms(lines: &mut Lines, config: &Config) {
     };
     match Poster::new(alarms, &config.agent.id, Language::English) {
         Ok(poster) => lines.good(what, &format!("go to {}", poster.hosts().join(" and "))),
-        Err(error) => lines.bad(what, &journal::chain(&error)),
+        Err(error) => lines.bad(what, &logging::chain(&error)),
     }
 }
 

@@ -35,7 +35,7 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
         print(&format!("healthy: {at_work}\n"))?;
         return Ok(Exit::Done);
     }
-    match agent::ask(state_dir) {
+    match agent::query_health(state_dir) {
         Ok(verdict) if verdict.is_well() => {
             print(&format!("{verdict}; {at_work}\n"))?;
             Ok(Exit::Done)

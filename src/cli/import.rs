@@ -10,7 +10,7 @@ use crate::{
     buffer::Task,
     collect::{ImportReport, import_file, judge_stale},
     config::Config,
-    journal,
+    logging,
     model::Machine,
     source::dir::DirectorySource,
 };
@@ -35,11 +35,11 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     if files.is_empty() {
         return Err(UsageError("there is no file ending in .LOG in what was given".into()).into());
     }
-    let mut agent = Agent::open(config, Task::Import, super::run::stop_on_signals()?)?;
+    let mut agent = Agent::open(config, Task::Import, super::run::shutdown_on_signals()?)?;
     let bar = Bar::for_files();
     let mut all = ImportReport::default();
     for (done, file) in files.iter().enumerate() {
-        if agent.stop.is_set() {
+        if agent.shutdown.must_stop() {
             break;
         }
         bar.show("files", done, files.len());
@@ -61,7 +61,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     ))?;
     Ok(match (files_read, files_failed + files_refused) {
         (0, _) => Exit::Failed,
-        (_, 0) if !agent.stop.is_set() => Exit::Done,
+        (_, 0) if !agent.shutdown.must_stop() => Exit::Done,
         _ => Exit::InPart,
     })
 }
@@ -128,6 +128,6 @@ fn import_one(
         &now,
     )
     .with_context(|| format!("{} not imported", file.display()))?;
-    journal::imported(&file, &machine.nom, report.events, report.rejected, report.bytes);
+    logging::imported(&file, &machine.nom, report.events, report.rejected, report.bytes);
     Ok(report)
 }

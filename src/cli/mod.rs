@@ -12,7 +12,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{
     agent,
     config::{self, Config, ConfigError},
-    journal,
+    logging,
     model::{printable, printable_json, printable_lines},
 };
 
@@ -193,7 +193,7 @@ fn configured_with(
 ) -> Result<Config, ConfigError> {
     let loaded = config::load(path, env)?;
     let level = loaded.config.agent.log_level;
-    journal::start(match log {
+    logging::start(match log {
         LogTo::Stderr => level,
         LogTo::StderrWarnings => level.min(log::LevelFilter::Warn),
     });
@@ -284,6 +284,6 @@ impl Write for JsonOutput {
 /// Prints one error to standard error; there is nobody left to tell if that fails.
 fn complain(text: &str) {
     let text = printable_lines(text);
-    let text = journal::marked_for_journal(log::Level::Error, &format!("cu-agent: {text}"));
+    let text = logging::marked_for_journal(log::Level::Error, &format!("cu-agent: {text}"));
     writeln!(io::stderr(), "{text}").ok();
 }

@@ -6,13 +6,13 @@ use super::{Exit, complain, configured, log_of_one_shot, print, progress::Bar};
 use crate::{
     agent::{Agent, OnceReport, Progress},
     buffer::{Task, Totals},
-    journal,
+    logging,
     model::LinkName,
 };
 
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
     let config = configured(config, log_of_one_shot())?;
-    let mut agent = Agent::open(config, Task::Once, super::run::stop_on_signals()?)?;
+    let mut agent = Agent::open(config, Task::Once, super::run::shutdown_on_signals()?)?;
     let bar = Arc::new(Bar::for_files());
     let shown = Arc::clone(&bar);
     let progress: Progress = Arc::new(move |folder, done, of| shown.show(folder, done, of));
@@ -20,7 +20,7 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
     bar.finish();
     let totals = agent.buffer.totals()?;
     if let Some(Err(error)) = &report.sync {
-        complain(&format!("not delivered now: {}", journal::chain(error)));
+        complain(&format!("not delivered now: {}", logging::chain(error)));
     }
     for link in agent.buffer.links()?.iter().filter(|link| !link.up) {
         if let (LinkName::Source(source), Some(error)) = (&link.name, &link.error) {

@@ -7,7 +7,7 @@ use crate::{agent::Agent, buffer::Task, collect};
 
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
     let config = configured(config, log_of_one_shot())?;
-    let mut agent = Agent::open(config, Task::Replay, super::run::stop_on_signals()?)?;
+    let mut agent = Agent::open(config, Task::Replay, super::run::shutdown_on_signals()?)?;
     let bar = Bar::for_files();
     let report = collect::replay(&mut agent.buffer, &agent.settings, &mut |done, of| {
         bar.show("files", done, of);

@@ -10,28 +10,28 @@ use signal_hook::{
 
 use super::{Exit, LogTo, configured};
 use crate::{
-    agent::{Agent, Stop},
+    agent::{Agent, Shutdown},
     buffer::Task,
 };
 
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
-    crate::trial::crash_if_asked();
+    crate::failpoints::trial::crash_if_asked();
     let config = configured(config, LogTo::Stderr)?;
-    let agent = Agent::open(config, Task::Run, stop_on_signals()?)?;
-    crate::trial::crash_later_if_asked();
+    let agent = Agent::open(config, Task::Run, shutdown_on_signals()?)?;
+    crate::failpoints::trial::crash_later_if_asked();
     agent.run()?;
     Ok(Exit::Done)
 }
 
-/// SIGTERM and SIGINT set the stop: the transaction under way is finished and nothing new begun.
-pub fn stop_on_signals() -> anyhow::Result<Stop> {
+/// SIGTERM and SIGINT request the shutdown: the transaction under way is finished and nothing new begun.
+pub fn shutdown_on_signals() -> anyhow::Result<Shutdown> {
     let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot listen to signals")?;
-    let stop = Stop::default();
-    let on_signal = stop.clone();
+    let shutdown = Shutdown::default();
+    let on_signal = shutdown.clone();
     thread::spawn(move || {
         for _ in signals.forever() {
-            on_signal.set();
+            on_signal.request();
         }
     });
-    Ok(stop)
+    Ok(shutdown)
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     agent::{wall, wall_clock_fault},
     config::{Config, UpdateConfig},
-    journal,
+    logging,
     model::printable,
     update::{Ledger, Now, Outcome, Updater},
 };
@@ -88,9 +88,9 @@ fn ended(outcome: &Outcome) -> anyhow::Result<Exit> {
             (Exit::Done, format!("version {version} is installed and works; before: {from}"))
         }
         Outcome::Refused(obstacle) => {
-            (Exit::InPart, format!("refused: {}", journal::chain(obstacle)))
+            (Exit::InPart, format!("refused: {}", logging::chain(obstacle)))
         }
-        Outcome::NotYet(delay) => (Exit::InPart, format!("not yet: {}", journal::chain(delay))),
+        Outcome::NotYet(delay) => (Exit::InPart, format!("not yet: {}", logging::chain(delay))),
         Outcome::RolledBack { version, from, reason } => (
             Exit::Failed,
             format!("version {version} did not prove itself, {from} was put back: {reason}"),
@@ -98,7 +98,7 @@ fn ended(outcome: &Outcome) -> anyhow::Result<Exit> {
     };
     let level = if exit == Exit::Failed { log::Level::Error } else { log::Level::Info };
     let line = printable(&line, MOST_CHARS);
-    print(&format!("{}\n", journal::marked_for_journal(level, &line)))?;
+    print(&format!("{}\n", logging::marked_for_journal(level, &line)))?;
     Ok(exit)
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     buffer::{Buffer, BufferError, FileProgress},
-    journal,
+    logging,
     source::{Entry, Source},
 };
 
@@ -43,7 +43,7 @@ impl FolderCycle<'_, '_> {
             *changes = changes.saturating_add(1);
             if *changes == IDLE_CHANGES {
                 let name = &entry.name;
-                journal::listed_size_says_nothing(&self.config.name, self.folder, name);
+                logging::listed_size_says_nothing(&self.config.name, self.folder, name);
             }
         }
     }

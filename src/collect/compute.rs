@@ -10,7 +10,7 @@ use crate::{
         session_of_day,
     },
     buffer::{Batch, BufferError, Changed},
-    journal,
+    logging,
     model::{Day, Session},
     parse::{Debris, Parsed, Text, parse},
 };
@@ -61,7 +61,7 @@ pub(super) fn recompute(
             if held.is_some_and(|events| session.figures.events < events) {
                 // Its older bytes made room long ago; what is left of them would only shrink it. The
                 // new file feeds no session, so it stays on its source.
-                journal::day_kept(day, files.values());
+                logging::day_kept(day, files.values());
                 changed += u64::from(history.judge_stored(batch, day)?);
                 continue;
             }

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     analyse::days_touched,
     buffer::{Buffer, BufferError, FileProgress, FileState},
-    durable::{Step, durably},
-    journal,
+    failpoints::{Step, durably},
+    logging,
     parse::{Text, parse},
     source::{Entry, Source, SourceError},
 };
@@ -61,7 +61,7 @@ impl FolderCycle<'_, '_> {
         if self.memory.kept_by_source.contains_key(&file.id) {
             return true;
         }
-        journal::deletion_without_effect(&self.config.name, self.folder, &file.name);
+        logging::deletion_without_effect(&self.config.name, self.folder, &file.name);
         self.memory.kept_by_source.insert(file.id, uptime);
         false
     }
@@ -102,7 +102,7 @@ impl FolderCycle<'_, '_> {
         match is_still_what_is_kept(source, buffer, self.folder, file) {
             Ok(true) => {}
             Ok(false) => {
-                journal::file_not_deleted(&self.config.name, self.folder, &file.name);
+                logging::file_not_deleted(&self.config.name, self.folder, &file.name);
                 return self.read_anew(buffer, source, entry, file);
             }
             Err(ReadError::Source(error)) => {
@@ -125,7 +125,7 @@ impl FolderCycle<'_, '_> {
         }
         if let Err(error) = durably(Step::Delete, || source.delete(self.folder, &file.name)) {
             if matches!(error, SourceError::FileRefused { .. } | SourceError::Disk { .. }) {
-                journal::deletion_refused(&self.config.name, self.folder, &file.name, &error);
+                logging::deletion_refused(&self.config.name, self.folder, &file.name, &error);
                 self.memory.kept_by_source.insert(file.id, uptime);
             } else {
                 self.source_failed(&file.name, error);
@@ -139,7 +139,7 @@ impl FolderCycle<'_, '_> {
         if self.memory.said_deleted.entry(self.folder.to_owned()).or_default().insert(file.id) {
             self.report.files_deleted += 1;
             let (name, bytes) = (&file.name, file.consumed_bytes);
-            journal::file_deleted(&self.config.name, self.folder, name, bytes, witnesses);
+            logging::file_deleted(&self.config.name, self.folder, name, bytes, witnesses);
         }
         let deleted = FileProgress { state: FileState::Deleted, ..file.clone() };
         let batch = buffer.batch()?;

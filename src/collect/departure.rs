@@ -23,8 +23,8 @@ use super::{
 use crate::{
     buffer::{Buffer, BufferError, FileProgress, FileState},
     config::DeletePolicy,
-    durable::Step,
-    journal,
+    failpoints::Step,
+    logging,
     model::{Day, Machine},
     source::{Entry, Source, SourceError},
 };
@@ -267,9 +267,9 @@ impl FolderCycle<'_, '_> {
             };
             let key = || (self.folder.to_owned(), entry.name.clone());
             if let Some(claim) = implausible(dated, times.latest_two, times.limit)
-                && self.memory.told_implausible.insert(key())
+                && self.memory.implausible_files.entry(key()).or_default().is_first()
             {
-                journal::implausible_date(&self.config.name, self.folder, &entry.name, &claim);
+                logging::implausible_date(&self.config.name, self.folder, &entry.name, &claim);
             }
         }
     }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     buffer::{Buffer, BufferError, FileProgress, FileState},
     config::SourceConfig,
-    journal,
+    logging,
     model::{Machine, TroubleKind},
     source::{Entry, Source, SourceError},
 };
@@ -234,7 +234,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
     fn has_room(&mut self, buffer: &mut Buffer) -> Result<bool, BufferError> {
         match make_room(buffer, self.settings.max_buffer_bytes)? {
             Room::Enough => {}
-            Room::Made(spared) => journal::made_room(spared.files, spared.sessions),
+            Room::Made(spared) => logging::made_room(spared.files, spared.sessions),
             Room::None => {
                 self.report.at_cap = true;
                 return Ok(false);

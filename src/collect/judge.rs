@@ -9,7 +9,7 @@ use super::Settings;
 use crate::{
     analyse::{ANALYSIS_VERSION, Evidence, Remnants, digest, findings},
     buffer::{Batch, Buffer, BufferError, Judged},
-    durable::Step,
+    failpoints::Step,
     model::{Day, DayDigest, Session},
 };
 

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     analyse::days_touched,
     buffer::{Batch, Buffer, BufferError, FileProgress, FileState, FileTally, OTHER_NAMES},
-    durable::Step,
+    failpoints::Step,
     model::{Day, Machine},
     parse::{Reject, Tally, Text, parse},
 };

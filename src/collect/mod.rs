@@ -19,7 +19,7 @@ use crate::{
     analyse,
     buffer::{Buffer, BufferError, FileProgress},
     config::{Nominal, SourceConfig},
-    journal,
+    logging::{self, LogOnce},
     model::{Limits, Machine},
     parse::Words,
     source::{Source, SourceError},
@@ -99,7 +99,7 @@ const TOGETHER_BYTES: usize = 64 << 10;
 #[derive(Debug, Default)]
 pub struct SourceMemory {
     folders: Option<Vec<String>>,
-    told_root_refused: bool,
+    root_refused: LogOnce,
     /// File (the buffer's id) -> running time at which the source refused to delete it, or said that
     /// it had and shows it all the same.
     kept_by_source: BTreeMap<i64, Duration>,
@@ -118,10 +118,10 @@ pub struct SourceMemory {
     looked_at: Option<Duration>,
     /// Times asked one by one, with the size that they were asked at.
     asked: BTreeMap<(String, String), (Option<u64>, NaiveDateTime)>,
-    /// Folder and file -> why it could not be read, as it was told.
-    told_failed: BTreeMap<(String, String), String>,
-    /// Files whose dates were told to be implausible.
-    told_implausible: BTreeSet<(String, String)>,
+    /// Folder and file -> why it could not be read, as it was logged.
+    failed_files: BTreeMap<(String, String), LogOnce<String>>,
+    /// Folder and file -> that its date is implausible.
+    implausible_files: BTreeMap<(String, String), LogOnce>,
 }
 
 /// Collects everything new of one source.
@@ -158,16 +158,16 @@ fn collect_within(
         Ok(mut found) => {
             found.sort();
             if memory.folders.as_ref() != Some(&found) {
-                journal::folders(&config.name, &found, &config.folders);
+                logging::folders(&config.name, &found, &config.folders);
                 memory.folders = Some(found);
             }
-            memory.told_root_refused = false;
+            memory.root_refused.is_over();
         }
         // The server answers, and what is mapped is asked for by its name: each folder tells what it is.
         Err(error @ SourceError::List { .. }) => {
             memory.folders = None;
-            if !std::mem::replace(&mut memory.told_root_refused, true) {
-                journal::root_refused(&config.name, &error);
+            if memory.root_refused.is_first() {
+                logging::root_refused(&config.name, &error);
             }
         }
         Err(error) => {
@@ -264,7 +264,7 @@ fn keep_all(
         Err(error) if error.concerns_data() => {
             let Waiting { origin, reading, .. } = &waiting[0];
             report.files_failed += 1;
-            journal::file_failed(origin.source, origin.folder, reading.name(), &error);
+            logging::file_failed(origin.source, origin.folder, reading.name(), &error);
             return Ok(Vec::new());
         }
         Err(error) => return Err(error),
@@ -278,7 +278,7 @@ fn keep_all(
         let Origin { source, folder, .. } = waiting.origin;
         if let Some(refusal) = &file.refusal {
             report.files_refused += 1;
-            journal::file_refused(source, folder, &file.name, refusal);
+            logging::file_refused(source, folder, &file.name, refusal);
             report.folder(folder).files_without_bytes += 1;
             continue;
         }
@@ -288,7 +288,7 @@ fn keep_all(
         report.events += events;
         report.rejected += rejected;
         let took = now.uptime.saturating_sub(waiting.begun);
-        journal::file_read(folder, &file.name, *events, *rejected, *bytes, took);
+        logging::file_read(folder, &file.name, *events, *rejected, *bytes, took);
     }
     Ok(kept.into_iter().map(|kept| kept.file).collect())
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     analyse::{ANALYSIS_VERSION, days_touched},
     buffer::{Buffer, BufferError, HeldFile},
-    durable::Step,
+    failpoints::Step,
     parse::{Text, parse},
 };
 

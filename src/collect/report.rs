@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, error::Error, time::Duration};
 use super::{FolderReport, SourceMemory, folder::FolderCycle, pace::Budget};
 use crate::{
     buffer::{Buffer, BufferError, FileProgress},
-    journal,
+    logging,
     model::{TroubleKey, TroubleKind},
     source::{Entry, SourceError},
 };
 
-/// So many files that cannot be read are remembered as told; a folder may hold no more.
-const MOST_TOLD: usize = 100_000;
+/// So many files that cannot be read are remembered as logged; a folder may hold no more.
+const MOST_FAILED_FILES: usize = 100_000;
 
 /// What one cycle over one source did.
 #[derive(Debug, Default)]
@@ -84,7 +84,7 @@ impl SourceMemory {
 
 impl FolderCycle<'_, '_> {
     pub(super) fn folder_failed(&mut self, kind: TroubleKind, error: &SourceError) {
-        self.report.folder(self.folder).failure = Some((kind, journal::chain(error)));
+        self.report.folder(self.folder).failure = Some((kind, logging::chain(error)));
     }
 
     /// Notes what the folder lists, and what is remembered of its files.
@@ -105,14 +105,15 @@ impl FolderCycle<'_, '_> {
         });
         let is_listed =
             |name: &String| entries.binary_search_by(|entry| entry.name.cmp(name)).is_ok();
-        self.memory.told_failed.retain(|(of, name), _| of != self.folder || is_listed(name));
+        self.memory.failed_files.retain(|(of, name), _| of != self.folder || is_listed(name));
     }
 
-    /// A file was read to its end: told where it was told that it could not be.
+    /// A file was read to its end: logged if it was logged that it could not be.
     pub(super) fn file_well(&mut self, name: &str) {
-        let told = &mut self.memory.told_failed;
-        if !told.is_empty() && told.remove(&(self.folder.to_owned(), name.to_owned())).is_some() {
-            journal::file_read_again(&self.config.name, self.folder, name);
+        let failed = &mut self.memory.failed_files;
+        if !failed.is_empty() && failed.remove(&(self.folder.to_owned(), name.to_owned())).is_some()
+        {
+            logging::file_read_again(&self.config.name, self.folder, name);
         }
     }
 
@@ -121,20 +122,19 @@ impl FolderCycle<'_, '_> {
         self.report.files_failed += 1;
         self.tell_failed(name, error);
         let report = self.report.folder(self.folder);
-        report.file_failed(name, &journal::chain(error));
+        report.file_failed(name, &logging::chain(error));
         report.files_without_bytes += u64::from(!has_bytes);
     }
 
-    /// Tells once, for each reason, that a file cannot be read.
+    /// Logs once, for each reason, that a file cannot be read.
     pub(super) fn tell_failed(&mut self, name: &str, error: &dyn Error) {
-        let why = journal::chain(error);
+        let why = logging::chain(error);
         let key = (self.folder.to_owned(), name.to_owned());
-        let told = &mut self.memory.told_failed;
-        if told.get(&key) != Some(&why) {
-            journal::file_failed(&self.config.name, self.folder, name, error);
-            if told.len() < MOST_TOLD || told.contains_key(&key) {
-                told.insert(key, why);
-            }
+        let failed = &mut self.memory.failed_files;
+        // Those beyond the limit are logged with each try.
+        let is_remembered = failed.len() < MOST_FAILED_FILES || failed.contains_key(&key);
+        if !is_remembered || failed.entry(key).or_default().is_new_reason(why) {
+            logging::file_failed(&self.config.name, self.folder, name, error);
         }
     }
 }

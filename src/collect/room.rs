@@ -3,7 +3,7 @@
 
 use crate::{
     buffer::{Buffer, BufferError, Spared},
-    durable::Step,
+    failpoints::Step,
 };
 
 /// What there is room for.

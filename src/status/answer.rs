@@ -24,7 +24,7 @@ use super::{
 use crate::{
     buffer::{Buffer, BufferError, HeaderFilter},
     config::Config,
-    journal,
+    logging,
     model::{Day, Language, printable_lines},
 };
 
@@ -156,7 +156,7 @@ impl Site {
         };
         let reader = self.reader(&address, question.accept_language);
         self.page(&address, reader).unwrap_or_else(|error| {
-            log::debug!("page {}: {}", question.target, journal::chain(&error));
+            log::debug!("page {}: {}", question.target, logging::chain(&error));
             self.failed(&error, reader)
         })
     }
@@ -321,7 +321,7 @@ impl Site {
         let shell = Shell { agent: &self.config.agent.id, title, path: "/", reader };
         let live = html! {
             h1 { (title) }
-            p { (journal::chain(error)) }
+            p { (logging::chain(error)) }
         };
         self.html(503, &shell, None, &live)
     }

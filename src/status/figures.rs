@@ -3,18 +3,17 @@
 //!
 //! What must never happen here: a stage that waits for somebody who looks.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
-use crate::model::{Trouble, TroubleKind};
+use crate::{
+    model::{Trouble, TroubleKind},
+    monitor::Monitor,
+};
 
 /// Cloned to every thread.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
-    shared: Arc<(Mutex<Counts>, Condvar)>,
+    counts: Monitor<Counts>,
 }
 
 /// Moments are the computer's running time.
@@ -93,46 +92,41 @@ pub enum UnreadKind {
 
 impl Figures {
     pub fn snapshot(&self) -> Counts {
-        self.lock().clone()
+        self.counts.lock().clone()
     }
 
     pub fn note(&self, change: impl FnOnce(&mut Counts)) {
-        change(&mut self.lock());
+        change(&mut self.counts.lock());
     }
 
     /// A cycle over a source has ended; wakes whoever waits for that.
     pub fn note_cycle(&self, is_good: bool, at_cap: bool, now: Duration) {
-        let mut counts = self.lock();
-        counts.cycles += 1;
-        if is_good {
-            counts.good_cycles += 1;
-            counts.last_good_cycle = Some(now);
-        }
-        counts.at_cap_since = at_cap.then(|| counts.at_cap_since.unwrap_or(now));
-        drop(counts);
-        self.shared.1.notify_all();
+        self.counts.change(|counts| {
+            counts.cycles += 1;
+            if is_good {
+                counts.good_cycles += 1;
+                counts.last_good_cycle = Some(now);
+            }
+            counts.at_cap_since = at_cap.then(|| counts.at_cap_since.unwrap_or(now));
+        });
     }
 
     /// Waits until more than `seen` cycles have ended, or for `time`.
     pub fn wait_for_cycle(&self, seen: u64, time: Duration) {
-        let end = Instant::now() + time;
-        let mut counts = self.lock();
-        while counts.cycles <= seen {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            let woken = self.shared.1.wait_timeout(counts, left);
-            counts = woken.unwrap_or_else(PoisonError::into_inner).0;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+        drop(self.counts.wait(time, |counts| counts.cycles > seen));
     }
 }
 
 impl Counts {
+    /// What this process has seen of central; `None` before anything was asked of it.
+    pub fn central_is_up(&self) -> Option<bool> {
+        match (self.central_down_since, self.last_sync) {
+            (Some(_), _) => Some(false),
+            (None, Some(_)) => Some(true),
+            (None, None) => None,
+        }
+    }
+
     /// Central was asked something, and what came of it.
     pub fn note_central(&mut self, is_up: bool, now: Duration) {
         if is_up {

@@ -1,4 +1,4 @@
-//! Whether the agent is well, or only looks alive. Pure: the signs and the moment are handed in.
+//! Whether the agent is well, or only looks alive. Pure: the inputs and the moment are handed in.
 //!
 //! What must never happen here: an agent called ill because a server of somebody else is away, which
 //! is what alarms are for; one called well that reads nothing of what is there.
@@ -57,7 +57,7 @@ impl FromStr for Verdict {
 
 /// What is known of the process.
 #[derive(Clone, Debug)]
-pub struct Signs<'s> {
+pub struct HealthInputs<'s> {
     pub counts: &'s Counts,
     /// The loops that have begun and not ended.
     pub loops: &'s [&'static str],
@@ -68,15 +68,15 @@ pub struct Signs<'s> {
 }
 
 /// The one that matters most, where several things are wrong.
-pub fn verdict(signs: &Signs<'_>, now: Duration) -> Verdict {
-    match fault(signs, now) {
+pub fn verdict(inputs: &HealthInputs<'_>, now: Duration) -> Verdict {
+    match fault(inputs, now) {
         Some(fault) => Verdict::Ill(fault),
-        None => Verdict::Well(wellness(signs)),
+        None => Verdict::Well(wellness(inputs)),
     }
 }
 
-fn fault(signs: &Signs<'_>, now: Duration) -> Option<String> {
-    let Signs { counts, loops, overdue, poll, has_central } = signs;
+fn fault(inputs: &HealthInputs<'_>, now: Duration) -> Option<String> {
+    let HealthInputs { counts, loops, overdue, poll, has_central } = inputs;
     let is_at = |name| loops.contains(&name);
     if let Some(name) = overdue {
         return Some(format!("the loop {name:?} hangs"));
@@ -126,11 +126,11 @@ fn fault(signs: &Signs<'_>, now: Duration) -> Option<String> {
     })
 }
 
-fn wellness(signs: &Signs<'_>) -> String {
-    let sources = signs.counts.sources.values();
+fn wellness(inputs: &HealthInputs<'_>) -> String {
+    let sources = inputs.counts.sources.values();
     let is = |up| move |source: &&SourceCounts| source.is_up == Some(up);
     let (up, down) = (sources.clone().filter(is(true)).count(), sources.filter(is(false)).count());
-    let cycles = signs.counts.cycles;
+    let cycles = inputs.counts.cycles;
     format!("{cycles} cycles, {up} sources answer, {down} do not")
 }
 
@@ -150,7 +150,7 @@ mod tests {
     }
 
     fn judged(counts: &Counts, loops: &[&'static str], overdue: Option<&'static str>) -> Verdict {
-        verdict(&Signs { counts, loops, overdue, poll: POLL, has_central: true }, LATE)
+        verdict(&HealthInputs { counts, loops, overdue, poll: POLL, has_central: true }, LATE)
     }
 
     const BOTH: [&str; 2] = ["collect", "deliver"];

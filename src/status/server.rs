@@ -32,7 +32,7 @@ use super::{
     answer::{Answer, Question, Site},
     shell::POLICY,
 };
-use crate::journal;
+use crate::logging::{self, LogOnce};
 
 /// More open connections than browsers of a plant have at once.
 const MOST_CONNECTIONS: usize = 32;
@@ -64,18 +64,18 @@ pub fn serve(site: Site, listen: SocketAddr) -> io::Result<()> {
 }
 
 async fn listener(listen: SocketAddr) -> TcpListener {
-    let mut is_told = false;
+    let mut not_listening = LogOnce::default();
     loop {
         match TcpListener::bind(listen).await {
             Ok(listener) => {
-                journal::page_listens(listener.local_addr().unwrap_or(listen));
+                logging::page_listens(listener.local_addr().unwrap_or(listen));
                 return listener;
             }
-            Err(error) if !is_told => {
-                is_told = true;
-                journal::page_cannot_listen(listen, &error);
+            Err(error) => {
+                if not_listening.is_first() {
+                    logging::page_cannot_listen(listen, &error);
+                }
             }
-            Err(_) => {}
         }
         tokio::time::sleep(LISTEN_AGAIN_AFTER).await;
     }
@@ -153,7 +153,7 @@ impl Desk {
         let answer = catch_unwind(AssertUnwindSafe(|| self.site.answer(&question)));
         self.pace.took(begun.elapsed());
         let answer = answer.unwrap_or_else(|_| {
-            journal::page_failed(question.target);
+            logging::page_failed(question.target);
             Answer::plain(500, "This page has a fault; collecting goes on.\n")
         });
         self.keep(key, &answer);

@@ -23,7 +23,7 @@ use super::{
     prove, service,
     version::Version,
 };
-use crate::{config::Config, config::UpdateConfig, journal};
+use crate::{config::Config, config::UpdateConfig, logging};
 
 /// Room that an update leaves to everybody else.
 const SPARE_BYTES: u64 = 16 << 20;
@@ -86,10 +86,10 @@ impl<'u> Updater<'u> {
         let _lock = self.ledger.lock()?;
         let mut journal = self.ledger.journal()?;
         if let Some(pending) = journal.pending.clone() {
-            journal::update_taken_up(pending.to.as_str(), pending.phase.as_str());
+            logging::update_taken_up(pending.to.as_str(), pending.phase.as_str());
             // What it cannot finish is this package's own affair, and seen to below.
             if let Err(error) = package::configure_all() {
-                journal::update_step(&journal::chain(&error));
+                logging::update_step(&logging::chain(&error));
             }
             return self.go_on(&mut journal, pending);
         }
@@ -99,7 +99,7 @@ impl<'u> Updater<'u> {
             self.ledger.drop_updater()?;
         }
         match &outcome {
-            Err(error) => self.note(None, None, "failed", journal::chain(error))?,
+            Err(error) => self.note(None, None, "failed", logging::chain(error))?,
             // How it came to be given up is the news, not that it still is.
             Ok(Outcome::Refused(Obstacle::Decided(Refusal::GivenUp(_)))) => {}
             Ok(Outcome::Refused(obstacle)) => {
@@ -196,7 +196,7 @@ impl<'u> Updater<'u> {
             if let Err(obstacle) = room(directory, package.size_bytes + SPARE_BYTES) {
                 return Ok(Err(obstacle));
             }
-            journal::update_step(&format!("fetching {url}"));
+            logging::update_step(&format!("fetching {url}"));
             match fetcher.package(&url, package, &place, self.progress) {
                 Err(error) if error.is_refusal() => return Ok(Err(Obstacle::Fetched(error))),
                 fetched => fetched?,
@@ -247,7 +247,7 @@ impl<'u> Updater<'u> {
         let most = self.update.max_deferral;
         if waited >= most {
             let hours = waited.as_secs() / 3600;
-            journal::update_step(&format!(
+            logging::update_step(&format!(
                 "held off for {hours} h by machines said to produce: they are not waited for any more"
             ));
             return None;
@@ -285,7 +285,7 @@ impl<'u> Updater<'u> {
             }
             journal.pending = Some(pending.clone());
             self.ledger.note(journal)?;
-            journal::update_step(&format!("{} {}", pending.phase.as_str(), pending.to));
+            logging::update_step(&format!("{} {}", pending.phase.as_str(), pending.to));
             match pending.phase {
                 Phase::Installing => match self.install(&pending, &pending.to) {
                     Ok(()) => next(&mut pending, Phase::Proving),
@@ -294,7 +294,7 @@ impl<'u> Updater<'u> {
                     }
                     Err(error) => {
                         let reason =
-                            format!("it could not be installed: {}", journal::chain(&error));
+                            format!("it could not be installed: {}", logging::chain(&error));
                         put_back(journal, &mut pending, reason);
                     }
                 },
@@ -354,7 +354,7 @@ impl<'u> Updater<'u> {
     fn put_back(&self, journal: &mut Journal, pending: Pending) -> Result<Outcome, UpdateError> {
         let Pending { from, to, reason, .. } = pending.clone();
         if let Err(error) = self.install(&pending, &from) {
-            let problem = journal::chain(&error);
+            let problem = logging::chain(&error);
             let error =
                 UpdateError::NotPutBack { from: from.clone(), to: to.clone(), reason, problem };
             // It stays in the journal: the next run tries again, and again.

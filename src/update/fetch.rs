@@ -24,7 +24,7 @@ use ureq::{
 };
 
 use super::manifest::Package;
-use crate::durable::{Step, durably};
+use crate::failpoints::{Step, durably};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 /// Longest silence of the server.

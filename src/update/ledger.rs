@@ -20,7 +20,7 @@ use super::{
     deferral::Deferral,
     version::{Version, order},
 };
-use crate::durable::{Step, durably};
+use crate::failpoints::{Step, durably};
 
 /// More than this is nothing that was noted here.
 const MOST_BYTES: u64 = 1 << 20;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::version::Version;
-use crate::durable::{Step, durably};
+use crate::failpoints::{Step, durably};
 
 /// The package that carries this program.
 pub const NAME: &str = "cu-agent";

@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    durable::{Step, durably},
+    failpoints::{Step, durably},
     model::printable,
 };
 

@@ -16,7 +16,7 @@ use std::{
     thread,
 };
 
-use cu_agent::durable::Step;
+use cu_agent::failpoints::Step;
 use support::{
     agent::{Agent, FOLDERS},
     damage,

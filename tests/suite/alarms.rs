@@ -1,5 +1,5 @@
 //! Alarms and the heartbeat: the real binary against a real HTTP server that is well, away, deaf,
-//! broken or rude. What is repeated, and when, is tested purely in `src/notify/decide`.
+//! broken or rude. What is repeated, and when, is tested purely in `src/alarms/decide`.
 
 use std::{fs, thread, time::Duration, time::Instant};
 

@@ -1,13 +1,13 @@
-//! Everything that lasts once it is done has a step in `src/durable.rs`, and with it a named point at
+//! Everything that lasts once it is done has a step in `src/failpoints/mod.rs`, and with it a named point at
 //! which `tests/crash_points` ends the process. A durable action without one fails here.
 
 use std::{fs, path::Path};
 
-use cu_agent::durable::Step;
+use cu_agent::failpoints::Step;
 
 /// What makes something last, and the places that may call it outside [`durably`] with the reason.
 ///
-/// [`durably`]: cu_agent::durable::durably
+/// [`durably`]: cu_agent::failpoints::durably
 const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
     (".commit()", &[]),
     (".to_latest(", &[]),
@@ -32,7 +32,7 @@ const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
         "fs::remove_file(",
         &[
             ("source/dir.rs", "is what source.delete is"),
-            ("agent/vitals.rs", "a socket that nobody listens at holds nothing"),
+            ("agent/health_service.rs", "a socket that nobody listens at holds nothing"),
         ],
     ),
     ("File::create(", &[]),
@@ -109,7 +109,7 @@ fn every_durable_action_stands_between_two_named_points() {
     }
     assert!(
         offences.is_empty(),
-        "give each a step of its own in src/durable.rs, and tests/crash_points a history that gets \
+        "give each a step of its own in src/failpoints/mod.rs, and tests/crash_points a history that gets \
          there:\n{}",
         offences.join("\n")
     );
@@ -119,7 +119,7 @@ fn every_durable_action_stands_between_two_named_points() {
 fn every_step_is_used_and_has_a_name_of_its_own() {
     let code: String = sources()
         .into_iter()
-        .filter(|source| source.path != "durable.rs")
+        .filter(|source| source.path != "failpoints/mod.rs")
         .map(|source| source.code)
         .collect();
     let all = [&Step::ALL[..], &Step::OF_UPDATES].concat();

@@ -167,57 +167,93 @@ fn only_the_central_client_names_postgres() {
 }
 
 #[test]
-fn only_notify_and_update_name_ureq() {
+fn only_alarms_and_update_name_ureq() {
     let offences =
-        named_outside("ureq", |path| path.starts_with("notify") || path.starts_with("update"));
-    assert_none("HTTP stays in notify and update", &offences);
+        named_outside("ureq", |path| path.starts_with("alarms") || path.starts_with("update"));
+    assert_none("HTTP stays in alarms and update", &offences);
 }
 
 #[test]
-fn only_the_manager_names_sd_notify() {
-    let offences = named_outside("sd_notify", |path| path == "agent/manager.rs");
-    assert_none("systemd is told things in agent::manager", &offences);
+fn only_one_file_names_sd_notify() {
+    let offences = named_outside("sd_notify", |path| path == "agent/systemd.rs");
+    assert_none("systemd is notified in agent::systemd", &offences);
 }
 
 /// Room, and the rooms of this crate that it may import.
 const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("model", &[]),
-    ("durable", &[]),
-    ("trial", &[]),
+    ("monitor", &[]),
+    ("failpoints", &[]),
     ("retry", &["model"]),
     ("parse", &["model"]),
     ("analyse", &["model", "parse"]),
     ("generate", &["model"]),
     ("config", &["model"]),
-    ("journal", &["model", "config"]),
+    ("logging", &["model", "config"]),
     ("source", &["model", "config"]),
-    ("buffer", &["model", "config", "durable", "trial", "parse", "analyse"]),
-    ("sync", &["model", "config", "retry", "journal", "durable"]),
+    ("buffer", &["model", "config", "monitor", "failpoints", "parse", "analyse"]),
+    ("sync", &["model", "config", "retry", "logging", "failpoints"]),
     (
         "collect",
         &[
-            "model", "config", "retry", "journal", "durable", "source", "parse", "analyse",
-            "buffer", "status",
+            "model",
+            "config",
+            "retry",
+            "logging",
+            "failpoints",
+            "source",
+            "parse",
+            "analyse",
+            "buffer",
+            "status",
         ],
     ),
     ("draw", &["model"]),
     ("report", &["model", "analyse", "draw"]),
-    ("status", &["model", "config", "journal", "buffer", "analyse", "draw"]),
-    ("notify", &["model", "config", "retry", "journal", "status"]),
-    ("update", &["model", "config", "retry", "journal", "durable"]),
+    ("status", &["model", "config", "monitor", "logging", "buffer", "analyse", "draw"]),
+    ("alarms", &["model", "config", "retry", "logging", "failpoints", "buffer", "status"]),
+    ("update", &["model", "config", "retry", "logging", "failpoints"]),
     (
         "agent",
         &[
-            "model", "config", "retry", "journal", "durable", "source", "parse", "analyse",
-            "buffer", "sync", "collect", "status", "notify", "update",
+            "model",
+            "config",
+            "retry",
+            "monitor",
+            "logging",
+            "failpoints",
+            "source",
+            "parse",
+            "analyse",
+            "buffer",
+            "sync",
+            "collect",
+            "status",
+            "alarms",
+            "update",
         ],
     ),
     (
         "cli",
         &[
-            "model", "config", "retry", "journal", "durable", "source", "parse", "analyse",
-            "buffer", "sync", "collect", "status", "notify", "update", "agent", "generate",
-            "trial", "draw", "report",
+            "model",
+            "config",
+            "retry",
+            "logging",
+            "failpoints",
+            "source",
+            "parse",
+            "analyse",
+            "buffer",
+            "sync",
+            "collect",
+            "status",
+            "alarms",
+            "update",
+            "agent",
+            "generate",
+            "draw",
+            "report",
         ],
     ),
 ];

@@ -19,7 +19,7 @@ use crate::{
 pub const UNIT: &str = "cu-agent-update.service";
 const CONFIG: &str = "/etc/cu-agent/config.toml";
 const DROP_IN: &str = "/etc/systemd/system/cu-agent-update.service.d/test.conf";
-/// The mark that src/trial.rs leaves in a build for tests.
+/// The mark that src/failpoints/trial.rs leaves in a build for tests.
 const MARK: &[u8; 32] = b"cu-agent trial: nothing         ";
 /// An update: fetched, installed, proven or put back.
 const UPDATE: Duration = Duration::from_secs(180);

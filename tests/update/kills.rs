@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cu_agent::durable::Step;
+use cu_agent::failpoints::Step;
 
 use crate::{
     gateway::{Build, Gateway, UNIT},

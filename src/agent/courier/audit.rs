@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::{Courier, DrainError};
 use crate::{
-    agent::stop::Stop,
+    agent::Shutdown,
     buffer::{Buffer, Pending},
-    journal,
+    logging,
     sync::{
         plan::{Step, plan},
         postgres::States,
@@ -54,7 +54,7 @@ impl Courier {
     /// The newest sessions and some of the others, taken anywhere, so that processes which live for
     /// a moment (`once`, every few minutes) see all of them in time. All of them once a day, and
     /// where something turned out to be lost.
-    pub(super) fn audit(&mut self, buffer: &mut Buffer, stop: &Stop) -> Result<(), DrainError> {
+    pub(super) fn audit(&mut self, buffer: &mut Buffer, stop: &Shutdown) -> Result<(), DrainError> {
         let now = self.clock.now().uptime;
         // A process compares all when it has run for a day: not at each of its starts.
         let all_at = *self.audits.all_at.get_or_insert(now);
@@ -67,7 +67,7 @@ impl Courier {
         }
         if all_due || lost > 0 {
             while let Some(last) = page.last().filter(|_| page.len() == AT_ONCE) {
-                if stop.is_set() {
+                if stop.must_stop() {
                     return Ok(());
                 }
                 page = buffer.confirmed(AT_ONCE, Some(last))?;
@@ -77,7 +77,7 @@ impl Courier {
             self.audits.is_in_doubt = false;
         }
         if lost > 0 {
-            journal::central_lost(lost);
+            logging::central_lost(lost);
         }
         self.audits.newest_at = Some(now);
         Ok(())

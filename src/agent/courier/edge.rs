@@ -10,8 +10,8 @@ use crate::{
     agent::{clock, update_result},
     buffer::{Buffer, BufferError},
     config::Config,
-    durable::{self, durably},
-    journal,
+    failpoints::{self, durably},
+    logging,
     model::LinkName,
     sync::postgres::{CentralError, Edge, SourceLink},
 };
@@ -130,7 +130,7 @@ impl Showing {
     fn passed(&mut self, now: Duration, edge: Edge) {
         self.shown = Some((now, edge));
         if std::mem::take(&mut self.is_told) {
-            journal::edge_shown_again();
+            logging::edge_shown_again();
         }
     }
 
@@ -139,7 +139,7 @@ impl Showing {
         let is_standing = error.again() != crate::sync::postgres::Retry::Soon;
         self.not_before = now + if is_standing { REFUSED_FOR } else { FAILED_FOR };
         if !std::mem::replace(&mut self.is_told, true) {
-            journal::edge_not_shown(error);
+            logging::edge_not_shown(error);
         }
     }
 }
@@ -167,7 +167,7 @@ impl Courier {
         }
         let (central, claims) = self.central();
         let wall = clock::wall();
-        match durably(durable::Step::ShowEdge, || central.show_edge(claims, &edge, wall)) {
+        match durably(failpoints::Step::ShowEdge, || central.show_edge(claims, &edge, wall)) {
             Ok(is_crowded) => {
                 if let Some(server) = &mut self.server {
                     server.is_crowded = is_crowded;

@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use super::{clock::Clock, heart::Pulse, stop::Stop};
+use super::{LoopHandle, Shutdown, clock::Clock};
 use crate::{
     buffer::{Buffer, BufferError, Pending},
     config::CentralConfig,
-    durable::{self, durably},
-    journal,
+    failpoints::{self, durably},
+    logging,
     model::{Day, Language, LinkName, Machine, printable},
     sync::{
         plan::{Identity, Step, plan},
@@ -105,7 +105,7 @@ pub struct Courier {
     gateway: Gateway,
     showing: Showing,
     clock: Clock,
-    pulse: Pulse,
+    pulse: LoopHandle,
     central: Option<Central>,
     /// As it was when the last connection was opened.
     server: Option<Server>,
@@ -137,7 +137,7 @@ impl Courier {
         buffer_id: &str,
         gateway: Gateway,
         clock: Clock,
-        pulse: Pulse,
+        pulse: LoopHandle,
     ) -> Self {
         let identity = Identity { agent_id: agent_id.to_owned(), buffer_id: buffer_id.to_owned() };
         Self {
@@ -181,7 +181,7 @@ impl Courier {
     }
 
     /// The delivering loop's signs of life.
-    pub fn pulse(&self) -> &Pulse {
+    pub fn pulse(&self) -> &LoopHandle {
         &self.pulse
     }
 
@@ -201,11 +201,15 @@ impl Courier {
     }
 
     /// Makes central equal to the buffer, as far as it can be now.
-    pub fn drain(&mut self, buffer: &mut Buffer, stop: &Stop) -> Result<DrainReport, DrainError> {
+    pub fn drain(
+        &mut self,
+        buffer: &mut Buffer,
+        stop: &Shutdown,
+    ) -> Result<DrainReport, DrainError> {
         self.report = DrainReport::default();
         self.showing.begin(self.clock.now().uptime);
         let result = self.drain_connected(buffer, stop);
-        if !matches!(result, Err(DrainError::Buffer(_))) && !stop.is_set() {
+        if !matches!(result, Err(DrainError::Buffer(_))) && !stop.must_stop() {
             // Also where the sessions do not pass: then somebody should see it.
             self.show_edge(buffer, Occasion::AtEnd)?;
         }
@@ -215,10 +219,10 @@ impl Courier {
             self.note_link_up(buffer)?;
         }
         if std::mem::take(&mut self.came_back) {
-            journal::link_up(&LinkName::Central, report.delivered, report.rows);
+            logging::link_up(&LinkName::Central, report.delivered, report.rows);
         } else if report != DrainReport::default() {
             let DrainReport { delivered, rows, confirmed, set_aside } = report;
-            journal::sent(delivered, rows, confirmed, set_aside);
+            logging::sent(delivered, rows, confirmed, set_aside);
         }
         if let Err(DrainError::Central(error)) = &result {
             // A session keeps what it was begun with: that central is read-only, say, or an address
@@ -230,11 +234,11 @@ impl Courier {
             // What central held before an outage is not taken on trust after it.
             self.audits.forget();
             // What a server says of itself is as long as it likes.
-            let text = printable(&journal::chain(error), MOST_ERROR_CHARS);
+            let text = printable(&logging::chain(error), MOST_ERROR_CHARS);
             let news = buffer.note_link(&LinkName::Central, Some(&text), &self.clock.now().wall)?;
             // Also where an earlier process knew it: this one's log is to tell it.
             if news || !self.told_down {
-                journal::link_down(&LinkName::Central, &text);
+                logging::link_down(&LinkName::Central, &text);
             }
             self.told_down = true;
         }
@@ -249,9 +253,9 @@ impl Courier {
         Ok(())
     }
 
-    fn drain_connected(&mut self, buffer: &mut Buffer, stop: &Stop) -> Result<(), DrainError> {
+    fn drain_connected(&mut self, buffer: &mut Buffer, stop: &Shutdown) -> Result<(), DrainError> {
         self.connect()?;
-        while !stop.is_set() {
+        while !stop.must_stop() {
             self.show_edge(buffer, Occasion::UnderWay)?;
             if self.central.is_none() {
                 // The row took the connection along.
@@ -270,7 +274,7 @@ impl Courier {
     }
 
     fn connect(&mut self) -> Result<(), CentralError> {
-        self.pulse.beat();
+        self.pulse.checkin();
         if self.central.as_mut().is_some_and(Central::is_closed) {
             // It may have been restarted with other data.
             self.audits.forget();
@@ -283,11 +287,11 @@ impl Courier {
         if !self.schema_ready {
             match central.schema_state()? {
                 SchemaState::Ready => {}
-                SchemaState::Newer { version } => journal::schema_newer(version),
+                SchemaState::Newer { version } => logging::schema_newer(version),
                 SchemaState::Behind { pending } => {
-                    self.pulse.rest(MIGRATING);
+                    self.pulse.expect_idle(MIGRATING);
                     match central.migrate() {
-                        Ok(applied) => journal::schema_migrated(&pending, &applied),
+                        Ok(applied) => logging::schema_migrated(&pending, &applied),
                         Err(error) if sessions_pass_without(&pending) && !central.is_closed() => {
                             self.showing.failed(self.clock.now().uptime, &error);
                         }
@@ -314,7 +318,7 @@ impl Courier {
 
     /// For the next exchange; each is a sign of life.
     fn central(&mut self) -> (&mut Central, &mut Claims) {
-        self.pulse.beat();
+        self.pulse.checkin();
         let central = self.central.as_mut().expect("connect ran before");
         (central, &mut self.claims)
     }
@@ -322,7 +326,7 @@ impl Courier {
     /// At most `most` waiting sessions that are not set aside for now; one of the suspects where
     /// nothing else waits.
     fn due(&self, buffer: &Buffer, most: usize) -> Result<Vec<Pending>, BufferError> {
-        self.pulse.beat();
+        self.pulse.checkin();
         let now = self.clock.now().uptime;
         let is_due = |id, revision| {
             self.aside.get(&id).is_none_or(|aside| aside.is_over(now, revision))
@@ -351,7 +355,7 @@ impl Courier {
         &mut self,
         buffer: &mut Buffer,
         batch: &[Pending],
-        stop: &Stop,
+        stop: &Shutdown,
     ) -> Result<(), DrainError> {
         let states = self.states(batch)?;
         let missing: BTreeSet<&Machine> = batch
@@ -362,7 +366,7 @@ impl Courier {
         if !missing.is_empty() {
             let missing: Vec<Machine> = missing.into_iter().cloned().collect();
             let (central, _) = self.central();
-            durably(durable::Step::EnsureCentres, || central.ensure_centres(&missing))?;
+            durably(failpoints::Step::EnsureCentres, || central.ensure_centres(&missing))?;
         }
         self.report_claims(batch, &states.claimed);
         let mut confirmed = Vec::new();
@@ -420,11 +424,11 @@ impl Courier {
                 (None, None) => {}
                 (None, Some(_)) => {
                     self.claimed.remove(nom);
-                    journal::claim_over(nom);
+                    logging::claim_over(nom);
                 }
                 (Some(now), Some(told)) if told.instance_id == now.instance_id => {}
                 (Some(now), _) => {
-                    journal::claimed(nom, now);
+                    logging::claimed(nom, now);
                     self.claimed.insert(nom.clone(), now.clone());
                 }
             }
@@ -450,7 +454,7 @@ impl Courier {
                 && !self.claimed.contains_key(nom)
                 && self.report.set_aside <= NAMED_IN_LOG
             {
-                journal::set_aside(nom, pending.session.day, reason, time);
+                logging::set_aside(nom, pending.session.day, reason, time);
             }
         }
         buffer.set_aside(&refused, &now.wall)

@@ -4,9 +4,9 @@
 
 use super::{Courier, DrainError, LATE_ASIDE_FOR, SET_ASIDE_FOR};
 use crate::{
-    agent::stop::Stop,
+    agent::Shutdown,
     buffer::{Buffer, Pending},
-    durable::{self, durably},
+    failpoints::{self, durably},
     model::{CentralSession, Delivery},
     sync::postgres::{CentralError, Order, Outcome, Retry},
 };
@@ -91,12 +91,12 @@ impl Courier {
         &mut self,
         buffer: &mut Buffer,
         mut deliveries: Vec<Parcel<'_>>,
-        stop: &Stop,
+        stop: &Shutdown,
     ) -> Result<(), DrainError> {
         deliveries.sort_by_key(|parcel| !parcel.is_new());
         let mut rest = deliveries.as_slice();
         let mut odd = Odd::new();
-        while !rest.is_empty() && !stop.is_set() {
+        while !rest.is_empty() && !stop.must_stop() {
             let (next, behind) = rest.split_at(self.size.fitting(rest));
             self.deliver(buffer, next, &mut odd)?;
             rest = behind;
@@ -130,7 +130,7 @@ impl Courier {
             .map(|parcel| Order { delivery: &parcel.delivery, replaces: parcel.held.as_ref() })
             .collect();
         let (central, claims) = self.central();
-        match durably(durable::Step::Deliver, || central.deliver(claims, &orders)) {
+        match durably(failpoints::Step::Deliver, || central.deliver(claims, &orders)) {
             Ok(outcomes) => {
                 self.size.grow();
                 self.delivered(buffer, parcels, outcomes)

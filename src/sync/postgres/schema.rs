@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Central, CentralError, GRACE, params::Params, unreadable};
 use crate::{
-    durable::{Step, durably},
+    failpoints::{Step, durably},
     model::printable,
 };
 

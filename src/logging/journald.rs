@@ -8,7 +8,7 @@ use std::{
 use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
 use rustix::fs::fstat;
 
-use super::{OWN_TARGET, one_line::OneLine};
+use super::one_line::{OWN_TARGET, OneLine};
 
 /// Whether standard error leads to the journal. The variable alone says little: a child whose output
 /// goes elsewhere inherits it.

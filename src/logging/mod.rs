@@ -5,11 +5,13 @@ use std::{collections::BTreeMap, error::Error, path::Path, time::Duration};
 
 use simplelog::{ConfigBuilder, WriteLogger};
 
+mod journald;
+mod log_once;
 mod one_line;
-mod systemd;
 
-use one_line::{MOST_CHARS, OneLine};
-pub use systemd::marked_for_journal;
+pub use journald::marked_for_journal;
+pub use log_once::LogOnce;
+use one_line::{MOST_CHARS, OWN_TARGET, OneLine};
 
 use crate::{
     config::Config,
@@ -20,8 +22,8 @@ use crate::{
 /// the journal's affair.
 pub fn start(level: log::LevelFilter) {
     // A second start (in tests) keeps the first logger.
-    if systemd::is_journal() {
-        systemd::JournalLogger::init(level).ok();
+    if journald::is_journal() {
+        journald::JournalLogger::init(level).ok();
         return;
     }
     let mut config = ConfigBuilder::new();
@@ -36,9 +38,6 @@ pub fn start(level: log::LevelFilter) {
         log::set_max_level(level);
     }
 }
-
-/// Lines of the crates below are left out: what matters of them stands in an error.
-const OWN_TARGET: &str = "cu_agent";
 
 /// An error with all its causes on one line, printable whoever wrote them.
 pub fn chain(error: &dyn Error) -> String {

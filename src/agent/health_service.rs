@@ -21,14 +21,14 @@ use std::{
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::{Clock, Heart};
+use super::{Clock, Watchdog};
 use crate::{
     config::Config,
-    journal,
+    logging,
     model::printable,
     status::{
         Figures,
-        health::{Signs, Verdict, verdict},
+        health::{HealthInputs, Verdict, verdict},
     },
 };
 
@@ -41,19 +41,19 @@ const MOST_LINE_CHARS: usize = 2000;
 
 /// Cloned to whoever judges.
 #[derive(Clone, Debug)]
-pub struct Vitals {
+pub struct HealthService {
     pub figures: Figures,
-    pub heart: Heart,
+    watchdog: Watchdog,
     pub clock: Clock,
     poll: Duration,
     has_central: bool,
 }
 
-impl Vitals {
-    pub fn new(config: &Config, figures: &Figures, heart: &Heart, clock: &Clock) -> Self {
+impl HealthService {
+    pub fn new(config: &Config, figures: &Figures, watchdog: &Watchdog, clock: &Clock) -> Self {
         Self {
             figures: figures.clone(),
-            heart: heart.clone(),
+            watchdog: watchdog.clone(),
             clock: clock.clone(),
             poll: config.schedule.poll,
             has_central: config.central.is_some(),
@@ -61,15 +61,15 @@ impl Vitals {
     }
 
     pub fn verdict(&self) -> Verdict {
-        let overdue = self.heart.overdue(Instant::now()).map(|name| name.to_string());
-        let signs = Signs {
+        let overdue = self.watchdog.overdue(Instant::now()).map(|name| name.to_string());
+        let inputs = HealthInputs {
             counts: &self.figures.snapshot(),
-            loops: &self.heart.loops(),
+            loops: &self.watchdog.loops(),
             overdue: overdue.as_deref(),
             poll: self.poll,
             has_central: self.has_central,
         };
-        verdict(&signs, self.clock.now().uptime)
+        verdict(&inputs, self.clock.now().uptime)
     }
 
     /// Answers each question with one line for as long as the process lives. The caller holds the
@@ -80,16 +80,16 @@ impl Vitals {
         fs::remove_file(&path).ok();
         let listener = match UnixListener::bind(&path) {
             Ok(listener) => listener,
-            Err(error) => return journal::health_cannot_answer(&path, &error),
+            Err(error) => return logging::health_cannot_answer(&path, &error),
         };
         // Whoever may not ask learns nothing; the answer itself is no secret.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).ok();
-        let vitals = self.clone();
+        let service = self.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
                 match stream {
                     Ok(mut stream) => {
-                        let verdict = vitals.verdict().to_string();
+                        let verdict = service.verdict().to_string();
                         let line = format!("{}\n", printable(&verdict, MOST_LINE_CHARS));
                         // Whoever went away does not want to know any more.
                         stream.set_write_timeout(Some(ANSWER_WITHIN)).ok();
@@ -105,7 +105,7 @@ impl Vitals {
 
 /// Why the process that holds the state directory did not tell how it is.
 #[derive(Debug, thiserror::Error)]
-pub enum AskError {
+pub enum QueryError {
     #[error("it does not answer at {path}: it has just been started, or it hangs")]
     Connect { path: PathBuf, source: io::Error },
     #[error("it gives no answer at {path}: it hangs")]
@@ -116,19 +116,19 @@ pub enum AskError {
 
 /// Asks the process at work in `state_dir` how it is. Whatever stands there, and however slowly it
 /// answers, this is over after [`ANSWER_WITHIN`].
-pub fn ask(state_dir: &Path) -> Result<Verdict, AskError> {
+pub fn query_health(state_dir: &Path) -> Result<Verdict, QueryError> {
     let path = state_dir.join(FILE_NAME);
     let deadline = Instant::now() + ANSWER_WITHIN;
     let mut stream = match connect(&path, deadline) {
         Ok(stream) => stream,
-        Err(source) => return Err(AskError::Connect { path, source }),
+        Err(source) => return Err(QueryError::Connect { path, source }),
     };
     match first_line(&mut stream, deadline) {
         Ok(line) => {
             let line = printable(line.trim_end(), MOST_LINE_CHARS);
-            line.parse().map_err(|_| AskError::Strange { path, line })
+            line.parse().map_err(|_| QueryError::Strange { path, line })
         }
-        Err(source) => Err(AskError::Answer { path, source }),
+        Err(source) => Err(QueryError::Answer { path, source }),
     }
 }
 
@@ -180,12 +180,12 @@ fn first_line(stream: &mut UnixStream, deadline: Instant) -> io::Result<String> 
 mod tests {
     use super::*;
 
-    fn asked_of(behave: impl FnOnce(UnixListener) + Send + 'static) -> Result<Verdict, AskError> {
+    fn asked_of(behave: impl FnOnce(UnixListener) + Send + 'static) -> Result<Verdict, QueryError> {
         let dir = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(dir.path().join(FILE_NAME)).unwrap();
         thread::spawn(move || behave(listener));
         let begun = Instant::now();
-        let answer = ask(dir.path());
+        let answer = query_health(dir.path());
         assert!(begun.elapsed() < ANSWER_WITHIN * 2, "{:?}", begun.elapsed());
         answer
     }
@@ -201,14 +201,14 @@ mod tests {
             let mut stream = listener.accept().unwrap().0;
             while stream.write_all(&[b'x'; 4096]).is_ok() {}
         });
-        assert!(matches!(endless, Err(AskError::Strange { line, .. }) if line.len() < 3000));
+        assert!(matches!(endless, Err(QueryError::Strange { line, .. }) if line.len() < 3000));
         let drips = asked_of(|listener| {
             let mut stream = listener.accept().unwrap().0;
             while stream.write_all(b"h").is_ok() {
                 thread::sleep(Duration::from_millis(200));
             }
         });
-        assert!(matches!(drips, Err(AskError::Answer { .. })));
+        assert!(matches!(drips, Err(QueryError::Answer { .. })));
     }
 
     #[test]
@@ -223,10 +223,10 @@ mod tests {
             0,
         )
         .unwrap();
-        assert!(matches!(ask(dir.path()), Err(AskError::Connect { .. })), "a pipe");
+        assert!(matches!(query_health(dir.path()), Err(QueryError::Connect { .. })), "a pipe");
         fs::remove_file(&path).unwrap();
         drop(UnixListener::bind(dir.path().join("other")).unwrap());
         std::os::unix::fs::symlink(dir.path().join("other"), &path).unwrap();
-        assert!(matches!(ask(dir.path()), Err(AskError::Connect { .. })), "a link");
+        assert!(matches!(query_health(dir.path()), Err(QueryError::Connect { .. })), "a link");
     }
 }

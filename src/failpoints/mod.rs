@@ -1,9 +1,11 @@
-//! The durable steps of the agent, each with the moments right before and right after it. A build
-//! with the feature `crash-points` ends the process at a moment named by `CU_AGENT_CRASH_AT`, so
+//! Failpoints: the durable steps of the agent, each with the moments right before and right after it. A
+//! build with the feature `crash-points` ends the process at a moment named by `CU_AGENT_CRASH_AT`, so
 //! that a test can try every one of them; an ordinary build has nothing here but names.
 //!
 //! Whoever adds a durable action gives it a step: the buffer's commits ask for one, and a test goes
 //! through [`Step::ALL`] and another through [`Step::OF_UPDATES`].
+
+pub mod trial;
 
 /// Something that lasts once it is done: a commit in the buffer or in central, a deleted file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

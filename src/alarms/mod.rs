@@ -1,11 +1,17 @@
-//! Alarms: which are due ([`alarms`], pure), their sentences, and the requests that carry them.
+//! Alarms: what is known ([`facts`]), which are due ([`alarms`], pure), their sentences, the requests that
+//! carry them, and the monitor that does one after the other.
 //!
 //! What must never happen here: the token or an address shown anywhere, since whoever knows the
 //! address of a topic or a check can write there; a request that waits without end.
 
+mod agent_view;
 mod decide;
+mod facts;
+mod monitor;
 mod post;
 mod wording;
 
+pub use agent_view::AgentView;
 pub use decide::{Facts, LinkFact, MachineFact, UnreadableFact, alarms};
+pub use monitor::AlarmMonitor;
 pub use post::{PostError, Poster};

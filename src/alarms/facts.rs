@@ -1,0 +1,252 @@
+//! What is known at one moment: put together from the buffer, the counts of the loops and the disk.
+//!
+//! What must never happen here: a length of time taken from a clock that cannot have been right.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::{NaiveDateTime, TimeDelta};
+
+use super::{AgentView, Facts, LinkFact, MachineFact, UnreadableFact};
+use crate::{
+    buffer::{Buffer, BufferError, LinkState, MachineReport},
+    config::{Config, SourceConfig},
+    model::{Language, LinkName},
+    status::figures::{Counts, Hidden},
+};
+
+/// Anomalies of older days than yesterday are no news, whenever they are read.
+const NEWS_DAYS: TimeDelta = TimeDelta::days(1);
+/// Reasons for setting aside that are looked at.
+const MOST_REASONS: usize = 1000;
+
+/// What the buffer keeps and the loops have counted, at one moment.
+pub(super) fn facts(
+    config: &Config,
+    agent: &dyn AgentView,
+    counts: &Counts,
+    buffer: &Buffer,
+) -> Result<Facts, BufferError> {
+    let known = Known {
+        counts,
+        links: buffer.links()?,
+        uptime: agent.uptime(),
+        ages: Ages { agent, clock_is_believed: agent.clock_is_believed() },
+    };
+    let reports = buffer.machines()?;
+    let mut machines = Vec::new();
+    let mut sources = Vec::new();
+    for source in &config.sources {
+        sources.push((source.name.clone(), known.source(&source.name)));
+        machines.extend(known.machines(source, &reports));
+    }
+    let disk = rustix::fs::statvfs(&config.agent.state_dir).ok();
+    let clock_is_believed = known.ages.clock_is_believed;
+    Ok(Facts {
+        clock_is_believed,
+        machines,
+        sources,
+        central: config.central.as_ref().map(|_| known.central()),
+        free_bytes: disk.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+        is_at_cap: counts.at_cap_since.is_some(),
+        set_aside: set_aside(buffer)?,
+        failed_update: config.update.as_ref().and_then(|_| agent.failed_update()),
+        grave_anomalies: if clock_is_believed {
+            grave_anomalies(config, agent.wall_time(), buffer)?
+        } else {
+            Vec::new()
+        },
+    })
+}
+
+/// What links and machines are judged by.
+struct Known<'k> {
+    counts: &'k Counts,
+    links: Vec<LinkState>,
+    uptime: Duration,
+    ages: Ages<'k>,
+}
+
+impl Known<'_> {
+    fn source(&self, name: &str) -> LinkFact {
+        let since = self.counts.sources.get(name).and_then(|source| source.down_since);
+        self.link(&LinkName::source(name), self.is_up(name), since)
+    }
+
+    fn central(&self) -> LinkFact {
+        let Counts { central_down_since, .. } = *self.counts;
+        self.link(&LinkName::Central, self.counts.central_is_up(), central_down_since)
+    }
+
+    fn is_up(&self, source: &str) -> Option<bool> {
+        self.counts.sources.get(source).and_then(|source| source.is_up)
+    }
+
+    fn link(&self, name: &LinkName, is_up: Option<bool>, since: Option<Duration>) -> LinkFact {
+        let link = self.links.iter().find(|link| link.name == *name);
+        match (link, is_up) {
+            // An earlier process may have seen it down: this one has to see for itself.
+            (_, None) | (None, _) => LinkFact::Unknown,
+            (_, Some(true)) => LinkFact::Up,
+            (Some(link), Some(false)) => LinkFact::Down {
+                length: self.length(since, &link.since),
+                error: link.error.clone().unwrap_or_default(),
+            },
+        }
+    }
+
+    /// How long something has lasted: as this process saw it, or longer as it was noted.
+    fn length(&self, since: Option<Duration>, noted: &str) -> Duration {
+        let seen = since.map_or(Duration::ZERO, |since| self.uptime.saturating_sub(since));
+        seen.max(self.ages.of(noted))
+    }
+
+    fn machines(&self, source: &SourceConfig, reports: &[MachineReport]) -> Vec<MachineFact> {
+        let all = source.folders.values().map(|machine| {
+            let report = reports.iter().find(|report| report.nom == machine.nom);
+            MachineFact {
+                nom: machine.nom.clone(),
+                last_read: report.and_then(|r| time(r.last_read_at.as_deref()?)),
+                source_is_up: self.is_up(&source.name) == Some(true),
+                unreadable: self.unreadable(&source.name, &machine.nom),
+            }
+        });
+        all.collect()
+    }
+
+    fn unreadable(&self, source: &str, nom: &str) -> Option<UnreadableFact> {
+        let Hidden { since, trouble } =
+            self.counts.sources.get(source)?.machines.get(nom)?.as_ref()?;
+        Some(UnreadableFact {
+            length: self.length(Some(*since), &trouble.since),
+            french: trouble.french(),
+            english: trouble.text(),
+        })
+    }
+}
+
+/// How long ago times were noted by the wall clock.
+struct Ages<'a> {
+    agent: &'a dyn AgentView,
+    clock_is_believed: bool,
+}
+
+impl Ages<'_> {
+    /// Nothing if the clock cannot have been right, now or then.
+    fn of(&self, noted: &str) -> Duration {
+        if !self.clock_is_believed {
+            return Duration::ZERO;
+        }
+        let noted = time(noted).filter(|noted| self.agent.is_believable(noted));
+        let age = noted.map(|noted| self.agent.wall_time() - noted);
+        age.and_then(|age| age.to_std().ok()).unwrap_or_default()
+    }
+}
+
+fn time(text: &str) -> Option<NaiveDateTime> {
+    NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").ok()
+}
+
+/// By machine: sessions, and the first reason.
+fn set_aside(buffer: &Buffer) -> Result<Vec<(String, u64, String)>, BufferError> {
+    let mut machines: BTreeMap<String, (u64, String)> = BTreeMap::new();
+    for aside in buffer.set_aside_sessions(MOST_REASONS)? {
+        let machine = machines.entry(aside.nom).or_insert((0, aside.reason));
+        machine.0 += aside.sessions;
+    }
+    Ok(machines.into_iter().map(|(nom, (sessions, reason))| (nom, sessions, reason)).collect())
+}
+
+/// By machine and day: the first anomaly of high gravity, and how many there are.
+fn grave_anomalies(
+    config: &Config,
+    now: NaiveDateTime,
+    buffer: &Buffer,
+) -> Result<Vec<(String, String)>, BufferError> {
+    let language = config.status.language.unwrap_or(Language::French);
+    let today = (now - config.analysis.day_start).date();
+    let from = today.checked_sub_signed(NEWS_DAYS).unwrap_or(today);
+    let mut days: Vec<(String, String, usize)> = Vec::new();
+    for (nom, day, finding) in buffer.grave_findings(from)? {
+        let subject = format!("{nom} {day}");
+        match days.last_mut() {
+            Some((known, _, more)) if *known == subject => *more += 1,
+            _ => days.push((subject, finding.text(language), 0)),
+        }
+    }
+    let all = days.into_iter().map(|(subject, text, more)| match more {
+        0 => (subject, text),
+        more => (subject, format!("{text} (+ {more})")),
+    });
+    Ok(all.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An agent whose clock says half past nine on 24 November 2026, and was set that month.
+    struct Agent;
+
+    impl AgentView for Agent {
+        fn uptime(&self) -> Duration {
+            Duration::from_secs(600)
+        }
+
+        fn wall_time(&self) -> NaiveDateTime {
+            time("2026-11-24 09:30:00").unwrap()
+        }
+
+        fn clock_is_believed(&self) -> bool {
+            true
+        }
+
+        fn is_believable(&self, noted: &NaiveDateTime) -> bool {
+            *noted >= time("2026-11-01 00:00:00").unwrap()
+        }
+
+        fn is_healthy(&self) -> bool {
+            true
+        }
+
+        fn is_ending(&self) -> bool {
+            false
+        }
+
+        fn failed_update(&self) -> Option<String> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_time_noted_by_a_clock_that_was_not_set_is_no_age() {
+        let ages = Ages { agent: &Agent, clock_is_believed: true };
+        assert_eq!(ages.of("2026-11-24 09:00:00"), Duration::from_secs(1800));
+        assert_eq!(ages.of("1970-01-01 00:05:00"), Duration::ZERO);
+        assert_eq!(ages.of("2999-01-01 00:00:00"), Duration::ZERO);
+        assert_eq!(ages.of("not a time"), Duration::ZERO);
+        let unset = Ages { agent: &Agent, clock_is_believed: false };
+        assert_eq!(unset.of("2026-11-24 09:00:00"), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_link_is_down_for_as_long_as_was_noted_and_unknown_until_this_process_has_seen_it() {
+        let down = LinkState {
+            name: LinkName::source("cu"),
+            up: false,
+            since: "2026-11-24 09:00:00".into(),
+            error: Some("no route".into()),
+        };
+        let mut counts = Counts::default();
+        let fact = |counts: &Counts| {
+            let ages = Ages { agent: &Agent, clock_is_believed: true };
+            let links = vec![down.clone()];
+            Known { counts, links, uptime: Agent.uptime(), ages }.source("cu")
+        };
+        assert_eq!(fact(&counts), LinkFact::Unknown);
+        counts.sources.entry("cu".into()).or_default().note_link(false, Duration::from_secs(590));
+        let length = Duration::from_secs(1800);
+        assert_eq!(fact(&counts), LinkFact::Down { length, error: "no route".into() });
+        counts.sources.entry("cu".into()).or_default().note_link(true, Duration::from_secs(595));
+        assert_eq!(fact(&counts), LinkFact::Up);
+    }
+}
