@@ -167,10 +167,20 @@ fn only_the_central_client_names_postgres() {
 }
 
 #[test]
-fn only_notify_and_update_name_ureq() {
-    let offences =
-        named_outside("ureq", |path| path.starts_with("notify") || path.starts_with("update"));
-    assert_none("HTTP stays in notify and update", &offences);
+fn only_the_http_client_names_ureq() {
+    let offences = named_outside("ureq", |path| path.starts_with("http_client"));
+    assert_none("requests over HTTP are made by http_client", &offences);
+}
+
+#[test]
+fn only_the_loader_of_authorities_reads_certificates() {
+    for krate in ["webpki_roots", "rustls"] {
+        let offences: Vec<String> = named_outside(krate, |path| path == "tls.rs")
+            .into_iter()
+            .filter(|offence| krate != "rustls" || offence.contains("PemObject"))
+            .collect();
+        assert_none("authorities are loaded in tls", &offences);
+    }
 }
 
 #[test]
@@ -180,19 +190,21 @@ fn only_the_manager_names_sd_notify() {
 }
 
 /// Room, and the rooms of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 20] = [
+const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("model", &[]),
     ("durable", &[]),
     ("trial", &[]),
     ("retry", &["model"]),
+    ("tls", &[]),
+    ("http_client", &["tls"]),
     ("parse", &["model"]),
     ("analyse", &["model", "parse"]),
     ("generate", &["model"]),
     ("config", &["model"]),
     ("journal", &["model", "config"]),
-    ("source", &["model", "config"]),
+    ("source", &["model", "config", "tls"]),
     ("buffer", &["model", "config", "durable", "trial", "parse", "analyse"]),
-    ("sync", &["model", "config", "retry", "journal", "durable"]),
+    ("sync", &["model", "config", "retry", "journal", "durable", "tls"]),
     (
         "collect",
         &[
@@ -203,8 +215,8 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("draw", &["model"]),
     ("report", &["model", "analyse", "draw"]),
     ("status", &["model", "config", "journal", "buffer", "analyse", "draw"]),
-    ("notify", &["model", "config", "retry", "journal", "status"]),
-    ("update", &["model", "config", "retry", "journal", "durable"]),
+    ("notify", &["model", "config", "retry", "journal", "status", "tls", "http_client"]),
+    ("update", &["model", "config", "retry", "journal", "durable", "tls", "http_client"]),
     (
         "agent",
         &[
