@@ -19,7 +19,6 @@ mod manager;
 mod service;
 mod sources;
 mod stop;
-mod update_result;
 mod vitals;
 mod watchman;
 

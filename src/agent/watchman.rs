@@ -9,16 +9,17 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, thread, time::Duration};
 
 use chrono::{NaiveDateTime, TimeDelta, Timelike};
 
-use super::{Stop, Vitals, update_result, wall, wall_clock_fault};
+use super::{Stop, Vitals, wall, wall_clock_fault};
 use crate::{
     buffer::{Buffer, BufferError, LinkState},
     config::Config,
     durable::Step,
     journal,
-    model::{AlarmState, Language, LinkName},
+    model::{AlarmState, Language, LinkName, UpdateEnd},
     notify::{Facts, LinkFact, MachineFact, PostError, Poster, UnreadableFact, alarms},
     retry,
     status::figures::{Counts, Hidden},
+    update,
 };
 
 /// Without a cycle that ends, a look is taken all the same.
@@ -267,7 +268,7 @@ impl Watchman {
             failed_update: config
                 .update
                 .as_ref()
-                .and_then(|_| failed_update(&update_result::file_of(config))),
+                .and_then(|_| failed_update(&update::result_file(config))),
             grave_anomalies: if clock_is_believed { self.grave(buffer)? } else { Vec::new() },
         })
     }
@@ -332,7 +333,8 @@ fn set_aside(buffer: &Buffer) -> Result<Vec<(String, u64, String)>, BufferError>
 /// What a field update that did not end well left; one that is missing or cannot be understood says
 /// nothing.
 fn failed_update(file: &Path) -> Option<String> {
-    let update = update_result::last_update(file).filter(|update| update.result != "installed")?;
+    let update =
+        update::last_update(file).filter(|update| update.result != UpdateEnd::Installed)?;
     let version = update.version.as_deref().unwrap_or("?");
     Some(format!("{version}, {} : {}", update.result, update.detail.unwrap_or_default()))
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::wording;
 use crate::{
@@ -25,6 +25,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 pub enum PostError {
     #[error(transparent)]
     CaFile(#[from] CaFileError),
+    #[error("the alarm cannot be written as JSON")]
+    Write(#[source] serde_json::Error),
     #[error("{host} does not take it: {error}")]
     Request { host: String, error: HttpError },
     #[error("{host} answers {status}; check the address and `alarms.token_file`")]
@@ -70,7 +72,7 @@ impl Poster {
     /// The receiver has it when this returns `Ok`.
     pub fn tell(&self, message: &AlarmMessage) -> Result<(), PostError> {
         let Some(url) = &self.config.url else { return Ok(()) };
-        let body = self.body(message).to_string();
+        let body = serde_json::to_string(&self.body(message)).map_err(PostError::Write)?;
         judged(url, self.client.post_json(url.expose(), self.token(), &body))
     }
 
@@ -84,26 +86,42 @@ impl Poster {
         self.config.token.as_ref().map(Secret::expose)
     }
 
-    fn body(&self, message: &AlarmMessage) -> Value {
+    fn body<'b>(&'b self, message: &'b AlarmMessage) -> Body<'b> {
         let AlarmMessage { key, event, text, since, at } = message;
+        let (kind, subject, event_word) = (key.kind.as_str(), &key.subject, event.as_str());
         let title = wording::title(self.language, &self.id, key, *event);
         let time = |at: &chrono::NaiveDateTime| at.format("%Y-%m-%d %H:%M:%S").to_string();
-        json!({
-            // The same where an answer was lost and it is sent once more.
-            "id": format!("{}/{}/{}/{}/{}", self.id, key.kind.as_str(), key.subject,
-                event.as_str(), at.format("%Y%m%dT%H%M%S")),
-            "agent": self.id,
-            "version": env!("CARGO_PKG_VERSION"),
-            "event": event.as_str(),
-            "kind": key.kind.as_str(),
-            "subject": key.subject,
-            // Receivers show them as they are: in a notification, on a terminal.
-            "title": printable(&title, MOST_CHARS),
-            "message": printable(text, MOST_CHARS),
-            "since": time(since),
-            "at": time(at),
-        })
+        let moment = at.format("%Y%m%dT%H%M%S");
+        Body {
+            id: format!("{}/{kind}/{subject}/{event_word}/{moment}", self.id),
+            agent: &self.id,
+            version: env!("CARGO_PKG_VERSION"),
+            event: event_word,
+            kind,
+            subject,
+            title: printable(&title, MOST_CHARS),
+            message: printable(text, MOST_CHARS),
+            since: time(since),
+            at: time(at),
+        }
     }
+}
+
+/// What a receiver gets.
+#[derive(Serialize)]
+struct Body<'b> {
+    /// The same if an answer was lost and it is sent once more.
+    id: String,
+    agent: &'b str,
+    version: &'static str,
+    event: &'static str,
+    kind: &'static str,
+    subject: &'b str,
+    /// Receivers show title and message as they are: in a notification, on a terminal.
+    title: String,
+    message: String,
+    since: String,
+    at: String,
 }
 
 fn judged(url: &Secret, status: Result<StatusCode, HttpError>) -> Result<(), PostError> {

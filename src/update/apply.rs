@@ -9,21 +9,23 @@ use std::{
     time::Duration,
 };
 
-use chrono::SecondsFormat;
-
 use super::{
     Asked, Decision, Delay, Journal, Ledger, Now, Obstacle, Outcome, Phase, Refusal, UpdateError,
     ask, beside,
     decide::decide,
     deferral::Deferral,
     fetch::{Fetcher, hash_of},
-    ledger::{Pending, UNKNOWN, UpdateResult},
+    ledger::Pending,
     manifest::Package,
     package::{self, PackageError},
     prove, service,
     version::Version,
 };
-use crate::{config::Config, config::UpdateConfig, journal};
+use crate::{
+    config::{Config, UpdateConfig},
+    journal,
+    model::{LastUpdate, StatusTold, UNKNOWN_VERSION, UpdateEnd},
+};
 
 /// Room that an update leaves to everybody else.
 const SPARE_BYTES: u64 = 16 << 20;
@@ -99,11 +101,11 @@ impl<'u> Updater<'u> {
             self.ledger.drop_updater()?;
         }
         match &outcome {
-            Err(error) => self.note(None, None, "failed", journal::chain(error))?,
+            Err(error) => self.note(None, None, UpdateEnd::Failed, journal::chain(error))?,
             // How it came to be given up is the news, not that it still is.
             Ok(Outcome::Refused(Obstacle::Decided(Refusal::GivenUp(_)))) => {}
             Ok(Outcome::Refused(obstacle)) => {
-                self.note(None, None, "refused", obstacle.to_string())?;
+                self.note(None, None, UpdateEnd::Refused, obstacle.to_string())?;
             }
             Ok(Outcome::UpToDate { version }) => self.note_that_all_is_well(version)?,
             Ok(_) => {}
@@ -154,7 +156,7 @@ impl<'u> Updater<'u> {
             return Ok(Outcome::Refused(obstacle));
         }
         let before = service::unit().unwrap_or_default();
-        let silent = self.ask_agent().map(|status| service::silent_sources(&status));
+        let silent = self.ask_agent().map(service::silent_sources);
         journal.keep_hashes(&hashes);
         journal.deferral = None;
         let pending = Pending {
@@ -253,12 +255,12 @@ impl<'u> Updater<'u> {
             return None;
         }
         // An agent that does not answer cannot say that a machine produces, and needs an update most.
-        let machines = service::names(&self.ask_agent()?["producing"]);
+        let machines = service::names(self.ask_agent()?.producing);
         let waited_h = waited.as_secs() / 3600;
         (!machines.is_empty()).then_some(Delay::Producing { version, machines, waited_h, most })
     }
 
-    fn ask_agent(&self) -> Option<serde_json::Value> {
+    fn ask_agent(&self) -> Option<StatusTold> {
         let own = std::env::current_exe().ok()?;
         service::ask(&own, self.config_path, &self.config.agent.state_dir)
     }
@@ -318,7 +320,7 @@ impl<'u> Updater<'u> {
         mut pending: Pending,
     ) -> Result<UpdateError, UpdateError> {
         let busy = UpdateError::Package(PackageError::Busy);
-        self.note(Some(&pending.to), Some(&pending.from), "failed", busy.to_string())?;
+        self.note(Some(&pending.to), Some(&pending.from), UpdateEnd::Failed, busy.to_string())?;
         // After a kill the package may be half there: only a first try has begun nothing.
         pending.attempts -= 1;
         let is_untouched = pending.attempts == 0;
@@ -346,7 +348,12 @@ impl<'u> Updater<'u> {
 
     fn installed(&self, journal: &mut Journal, pending: &Pending) -> Result<Outcome, UpdateError> {
         let Pending { from, to, .. } = pending;
-        self.note(Some(to), Some(from), "installed", format!("{to} took the place of {from}"))?;
+        self.note(
+            Some(to),
+            Some(from),
+            UpdateEnd::Installed,
+            format!("{to} took the place of {from}"),
+        )?;
         self.ended(journal, to, pending)?;
         Ok(Outcome::Installed { version: to.to_string(), from: from.to_string() })
     }
@@ -358,10 +365,10 @@ impl<'u> Updater<'u> {
             let error =
                 UpdateError::NotPutBack { from: from.clone(), to: to.clone(), reason, problem };
             // It stays in the journal: the next run tries again, and again.
-            self.note(Some(&to), Some(&from), "failed", error.to_string())?;
+            self.note(Some(&to), Some(&from), UpdateEnd::Failed, error.to_string())?;
             return Err(error);
         }
-        self.note(Some(&to), Some(&from), "rolled-back", reason.clone())?;
+        self.note(Some(&to), Some(&from), UpdateEnd::RolledBack, reason.clone())?;
         self.ended(journal, &from, &pending)?;
         Ok(Outcome::RolledBack { version: to.to_string(), from: from.to_string(), reason })
     }
@@ -384,26 +391,33 @@ impl<'u> Updater<'u> {
         &self,
         version: Option<&Version>,
         from: Option<&Version>,
-        result: &'static str,
+        result: UpdateEnd,
         detail: String,
     ) -> Result<(), UpdateError> {
-        let at = self.now.time.to_rfc3339_opts(SecondsFormat::Secs, false);
         let offered = self.offered.borrow();
         let version = version.or(offered.as_ref());
-        let version = version.map_or_else(|| UNKNOWN.to_owned(), ToString::to_string);
-        let from = from.cloned();
-        self.ledger.note_result(&UpdateResult { version, from, at, result, detail })?;
+        let version = version.map_or_else(|| UNKNOWN_VERSION.to_owned(), ToString::to_string);
+        self.ledger.note_result(LastUpdate {
+            at: Some(self.now.time),
+            detail: Some(detail),
+            from: from.map(ToString::to_string),
+            result,
+            version: Some(version),
+        })?;
         Ok(())
     }
 
     /// What was refused or failed before is over.
     fn note_that_all_is_well(&self, version: &str) -> Result<(), UpdateError> {
-        let last = self.ledger.result()?;
-        let is_over =
-            last.is_some_and(|last| last["result"] == "refused" || last["result"] == "failed");
+        let is_over = match self.ledger.result() {
+            Ok(last) => last
+                .is_some_and(|last| matches!(last.result, UpdateEnd::Refused | UpdateEnd::Failed)),
+            // Nobody can read it: this one takes its place.
+            Err(_) => true,
+        };
         if is_over {
             let version = Version::parse(version);
-            self.note(version.as_ref(), None, "installed", "up to date".into())?;
+            self.note(version.as_ref(), None, UpdateEnd::Installed, "up to date".into())?;
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 //! Field updates: a signed manifest over HTTPS, a package whose hash stands in it, and a new version
-//! that has to prove itself or is put back. One of the two rooms that name ureq.
+//! that has to prove itself or is put back.
 //!
 //! The order of what lasts: the package and the one to go back to are in the cache, whole and checked;
 //! then the journal says that an update is under way; then dpkg works; then the journal says how it
@@ -18,9 +18,12 @@ mod decide;
 mod deferral;
 mod fetch;
 mod ledger;
+mod lenient;
 mod manifest;
+mod on_disk;
 mod package;
 mod prove;
+mod result;
 mod service;
 mod version;
 
@@ -28,12 +31,14 @@ pub use apply::Updater;
 pub use decide::{Refusal, Wait};
 pub use ledger::{Journal, Ledger, LedgerError, Phase, parse_state};
 pub use manifest::parse as parse_manifest;
+pub use result::{last_update, result_file};
+pub use version::Version;
 
 use decide::{Decision, Facts, Held};
 use fetch::{FetchError, Fetcher, beside, hash_of};
 use manifest::{Manifest, ManifestError};
 use package::{Installed, PackageError};
-use version::{Version, order};
+use version::order;
 
 use crate::config::{UpdateConfig, Window};
 
