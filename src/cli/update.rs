@@ -13,7 +13,7 @@ use crate::{
     config::{Config, UpdateConfig},
     journal,
     model::{LastUpdate, printable},
-    update::{Ledger, Now, Outcome, Phase, Updater, Version},
+    update::{Now, Outcome, Phase, UpdateStore, Updater, Version},
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -119,19 +119,19 @@ struct PendingTold<'t> {
 }
 
 fn status(update: &UpdateConfig, as_json: bool) -> anyhow::Result<Exit> {
-    let ledger = Ledger::at(&update.directory);
-    let (journal, result) = (ledger.journal()?, ledger.result()?);
+    let store = UpdateStore::at(&update.directory);
+    let (state, result) = (store.state()?, store.result()?);
     if as_json {
-        let pending = journal.pending.as_ref().map(|pending| PendingTold {
+        let pending = state.pending.as_ref().map(|pending| PendingTold {
             from: &pending.from,
             phase: pending.phase,
             version: &pending.to,
         });
-        let told = Told { given_up: &journal.given_up, last: &result, pending };
+        let told = Told { given_up: &state.given_up, last: &result, pending };
         print_json(&format!("{}\n", serde_json::to_string_pretty(&told)?))?;
         return Ok(Exit::Done);
     }
-    let mut text = match &journal.pending {
+    let mut text = match &state.pending {
         None => "under way  nothing\n".to_owned(),
         Some(pending) => {
             format!("under way  {} {} over {}\n", pending.phase.as_str(), pending.to, pending.from)
@@ -142,8 +142,8 @@ fn status(update: &UpdateConfig, as_json: bool) -> anyhow::Result<Exit> {
         Some(result) => format!("last       {}\n", in_words(result)),
     };
     text += &format!("window     {} local time\n", update.window);
-    if !journal.given_up.is_empty() {
-        let given_up: Vec<&str> = journal.given_up.iter().map(Version::as_str).collect();
+    if !state.given_up.is_empty() {
+        let given_up: Vec<&str> = state.given_up.iter().map(Version::as_str).collect();
         text += &format!("given up   {}\n", given_up.join(", "));
     }
     print(&text)?;

@@ -120,7 +120,7 @@ impl Fetcher {
         }
         File::open(&part).and_then(|file| file.sync_all()).map_err(write)?;
         durably(Step::KeepDownload, || fs::rename(&part, place)).map_err(write)?;
-        super::ledger::sync_parent(place).map_err(write)
+        super::store::sync_parent(place).map_err(write)
     }
 
     /// Brings `part` to the package's size.

@@ -32,7 +32,7 @@ const STATE_FILE: &str = "journal.json";
 const MOST_BYTES: u64 = 1 << 20;
 
 #[derive(Debug, thiserror::Error)]
-pub enum LedgerError {
+pub enum StoreError {
     #[error("cannot make {path}; field updates are run by root")]
     Directory { path: PathBuf, source: io::Error },
     #[error("{path} may be written by others than the user who updates: chown and chmod 0755 it")]
@@ -54,7 +54,8 @@ pub enum Phase {
     /// The new package may be in any state.
     Installing,
     /// It is installed and has to show that it works.
-    Proving,
+    #[serde(rename = "proving")]
+    Verifying,
     /// The former package may be in any state.
     PuttingBack,
 }
@@ -63,7 +64,7 @@ impl Phase {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Installing => "installing",
-            Self::Proving => "proving",
+            Self::Verifying => "proving",
             Self::PuttingBack => "putting-back",
         }
     }
@@ -105,7 +106,7 @@ fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
 /// Everything that is remembered from one run to the next. Nothing but an update under way is worth a
 /// refusal: the rest is left out if it cannot be understood.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Journal {
+pub struct UpdateState {
     pub pending: Option<Pending>,
     /// Versions that did not prove themselves.
     #[serde(default, deserialize_with = "known_elements")]
@@ -118,30 +119,30 @@ pub struct Journal {
     pub deferral: Option<Deferral>,
 }
 
-pub struct Ledger {
+pub struct UpdateStore {
     directory: PathBuf,
 }
 
 /// Held by the one updater at work.
-pub struct LedgerLock {
+pub struct StoreLock {
     _file: File,
 }
 
-impl Ledger {
+impl UpdateStore {
     pub fn at(directory: &Path) -> Self {
         Self { directory: directory.to_owned() }
     }
 
     /// Makes the directory where it is missing, and keeps other updaters out.
-    pub fn lock(&self) -> Result<LedgerLock, LedgerError> {
+    pub fn lock(&self) -> Result<StoreLock, StoreError> {
         let path = self.directory.clone();
-        let failed = |source| LedgerError::Directory { path: path.clone(), source };
+        let failed = |source| StoreError::Directory { path: path.clone(), source };
         let cache = self.directory.join("cache");
         fs::DirBuilder::new().recursive(true).mode(0o755).create(&cache).map_err(failed)?;
         let metadata = fs::symlink_metadata(&self.directory).map_err(failed)?;
         let is_own = metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw();
         if !is_own || metadata.permissions().mode() & 0o022 != 0 {
-            return Err(LedgerError::Open { path });
+            return Err(StoreError::Open { path });
         }
         let file = durably(Step::LockUpdates, || {
             File::options()
@@ -152,13 +153,13 @@ impl Ledger {
                 .open(self.directory.join("lock"))
         })
         .map_err(failed)?;
-        file.try_lock().map_err(|_| LedgerError::Held)?;
-        Ok(LedgerLock { _file: file })
+        file.try_lock().map_err(|_| StoreError::Held)?;
+        Ok(StoreLock { _file: file })
     }
 
-    fn write(&self, name: &str, content: &impl Serialize, step: Step) -> Result<(), LedgerError> {
+    fn write(&self, name: &str, content: &impl Serialize, step: Step) -> Result<(), StoreError> {
         let path = self.directory.join(name);
-        let failed = |source| LedgerError::Write { path: path.clone(), source };
+        let failed = |source| StoreError::Write { path: path.clone(), source };
         let text = on_disk::text(content).map_err(|error| failed(error.into()))?;
         let new = path.with_extension("new");
         let mut file = durably(step, || {
@@ -171,26 +172,26 @@ impl Ledger {
         sync_parent(&path).map_err(failed)
     }
 
-    fn damaged(&self, name: &str, error: &ReadError) -> LedgerError {
-        LedgerError::Damaged { path: self.directory.join(name), problem: error.to_string() }
+    fn damaged(&self, name: &str, error: &ReadError) -> StoreError {
+        StoreError::Damaged { path: self.directory.join(name), problem: error.to_string() }
     }
 
-    pub fn journal(&self) -> Result<Journal, LedgerError> {
+    pub fn state(&self) -> Result<UpdateState, StoreError> {
         let read = on_disk::read(&self.directory.join(STATE_FILE), MOST_BYTES);
         read.map(Option::unwrap_or_default).map_err(|error| self.damaged(STATE_FILE, &error))
     }
 
-    pub fn note(&self, journal: &Journal) -> Result<(), LedgerError> {
-        self.write(STATE_FILE, journal, Step::NoteUpdate)
+    pub fn note(&self, state: &UpdateState) -> Result<(), StoreError> {
+        self.write(STATE_FILE, state, Step::NoteUpdate)
     }
 
-    pub fn result(&self) -> Result<Option<LastUpdate>, LedgerError> {
+    pub fn result(&self) -> Result<Option<LastUpdate>, StoreError> {
         let read = result::read(&self.directory.join(result::FILE));
         read.map_err(|error| self.damaged(result::FILE, &error))
     }
 
     /// Notes how an update ended. The same refusal at every hour is written once.
-    pub fn note_result(&self, update: LastUpdate) -> Result<(), LedgerError> {
+    pub fn note_result(&self, update: LastUpdate) -> Result<(), StoreError> {
         let update = result::bounded(update);
         if let Ok(Some(known)) = self.result()
             && update.result != UpdateEnd::Installed
@@ -210,9 +211,9 @@ impl Ledger {
 
     /// Removes everything in the cache but the packages of `kept`, and what is still being fetched of
     /// them.
-    pub fn prune(&self, kept: &[&Version], architecture: &str) -> Result<(), LedgerError> {
+    pub fn prune(&self, kept: &[&Version], architecture: &str) -> Result<(), StoreError> {
         let cache = self.directory.join("cache");
-        let failed = |source| LedgerError::Write { path: cache.clone(), source };
+        let failed = |source| StoreError::Write { path: cache.clone(), source };
         let names: Vec<PathBuf> =
             kept.iter().map(|version| self.package(version, architecture)).collect();
         for entry in fs::read_dir(&cache).map_err(failed)? {
@@ -233,9 +234,9 @@ impl Ledger {
 
     /// The program that began an update ends it, also where the new one cannot even start: the unit
     /// runs this copy while it is there.
-    pub fn keep_updater(&self, program: &Path) -> Result<(), LedgerError> {
+    pub fn keep_updater(&self, program: &Path) -> Result<(), StoreError> {
         let kept = self.kept_updater();
-        let failed = |source| LedgerError::Write { path: kept.clone(), source };
+        let failed = |source| StoreError::Write { path: kept.clone(), source };
         let new = kept.with_extension("new");
         durably(Step::KeepUpdater, || fs::copy(program, &new)).map_err(failed)?;
         fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).map_err(failed)?;
@@ -244,13 +245,13 @@ impl Ledger {
         sync_parent(&kept).map_err(failed)
     }
 
-    pub fn drop_updater(&self) -> Result<(), LedgerError> {
+    pub fn drop_updater(&self) -> Result<(), StoreError> {
         let kept = self.kept_updater();
         if !kept.exists() {
             return Ok(());
         }
         durably(Step::DropUpdater, || fs::remove_file(&kept))
-            .map_err(|source| LedgerError::Write { path: kept, source })
+            .map_err(|source| StoreError::Write { path: kept, source })
     }
 
     fn kept_updater(&self) -> PathBuf {
@@ -267,11 +268,11 @@ pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
 }
 
 /// The bytes of `journal.json`, understood or refused with what is wrong.
-pub fn parse_state(bytes: &[u8]) -> Result<Journal, String> {
+pub fn parse_state(bytes: &[u8]) -> Result<UpdateState, String> {
     on_disk::parse(bytes).map_err(|error| error.to_string())
 }
 
-impl Journal {
+impl UpdateState {
     /// The noted hash of a package in the cache.
     pub fn hash_of(&self, package: &Path) -> Option<&str> {
         self.packages.get(package.file_name()?.to_str()?).map(String::as_str)
@@ -303,12 +304,12 @@ mod tests {
     #[test]
     fn what_is_noted_is_read_again_and_the_cache_keeps_what_is_needed() {
         let dir = tempfile::tempdir().unwrap();
-        let ledger = Ledger::at(&dir.path().join("updates"));
-        let lock = ledger.lock().unwrap();
-        assert!(matches!(ledger.lock(), Err(LedgerError::Held)));
+        let store = UpdateStore::at(&dir.path().join("updates"));
+        let lock = store.lock().unwrap();
+        assert!(matches!(store.lock(), Err(StoreError::Held)));
         drop(lock);
         let version = |text: &str| Version::parse(text).unwrap();
-        let journal = Journal {
+        let state = UpdateState {
             given_up: vec![version("0.2.9")],
             pending: Some(Pending {
                 phase: Phase::PuttingBack,
@@ -328,18 +329,18 @@ mod tests {
                 waited: Duration::from_secs(7200),
             }),
         };
-        ledger.note(&journal).unwrap();
-        assert_eq!(ledger.journal().unwrap(), journal);
-        let kept = ledger.package(&version("0.2.0"), "arm64");
+        store.note(&state).unwrap();
+        assert_eq!(store.state().unwrap(), state);
+        let kept = store.package(&version("0.2.0"), "arm64");
         let part = kept.with_extension("0123456789abcdef.part");
-        let old = ledger.package(&version("0.1.0"), "arm64");
+        let old = store.package(&version("0.1.0"), "arm64");
         for file in [&kept, &part, &old] {
             fs::write(file, "x").unwrap();
         }
-        ledger.prune(&[&version("0.2.0")], "arm64").unwrap();
+        store.prune(&[&version("0.2.0")], "arm64").unwrap();
         assert!(kept.exists() && part.exists() && !old.exists());
-        fs::set_permissions(ledger.directory(), fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(matches!(ledger.lock(), Err(LedgerError::Open { .. })));
+        fs::set_permissions(store.directory(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(matches!(store.lock(), Err(StoreError::Open { .. })));
     }
 
     #[test]
@@ -351,10 +352,10 @@ mod tests {
                 "attempts": 1, "reason": "", "invocation": "x", "was_active": true, "silent": [],
             },
         });
-        let journal = parse_state(value.to_string().as_bytes()).unwrap();
-        assert!(journal.packages.is_empty() && journal.deferral.is_none());
-        assert_eq!(journal.given_up, [Version::parse("0.2.9").unwrap()]);
-        assert!(journal.pending.unwrap().answered);
+        let state = parse_state(value.to_string().as_bytes()).unwrap();
+        assert!(state.packages.is_empty() && state.deferral.is_none());
+        assert_eq!(state.given_up, [Version::parse("0.2.9").unwrap()]);
+        assert!(state.pending.unwrap().answered);
     }
 
     /// As the release before this one wrote it.
@@ -388,15 +389,15 @@ mod tests {
 
     #[test]
     fn the_release_before_and_this_one_read_what_the_other_noted() {
-        let journal = parse_state(BEFORE.as_bytes()).unwrap();
-        let pending = journal.pending.as_ref().unwrap();
+        let state = parse_state(BEFORE.as_bytes()).unwrap();
+        let pending = state.pending.as_ref().unwrap();
         assert_eq!((pending.phase, pending.attempts), (Phase::PuttingBack, 2));
-        assert_eq!(journal.deferral.unwrap().waited, Duration::from_secs(7200));
-        let text = on_disk::text(&journal).unwrap();
+        assert_eq!(state.deferral.unwrap().waited, Duration::from_secs(7200));
+        let text = on_disk::text(&state).unwrap();
         let mut written: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(written.as_object_mut().unwrap().remove("format"), Some(1.into()));
         assert_eq!(written, serde_json::from_str::<Value>(BEFORE).unwrap(), "the same fields");
-        for phase in [Phase::Installing, Phase::Proving, Phase::PuttingBack] {
+        for phase in [Phase::Installing, Phase::Verifying, Phase::PuttingBack] {
             assert_eq!(serde_json::to_value(phase).unwrap(), phase.as_str());
         }
     }
@@ -407,11 +408,11 @@ mod tests {
             "given_up": ["0.2.9", 3, "no version"], "packages": {"a": 1, "b": "cd"},
             "deferral": {"last": "tomorrow", "waited_s": 1}, "pending": null,
         });
-        let journal = parse_state(odd.to_string().as_bytes()).unwrap();
-        assert_eq!((journal.given_up.len(), journal.packages.len()), (1, 1));
-        assert_eq!(journal.deferral, None);
+        let state = parse_state(odd.to_string().as_bytes()).unwrap();
+        assert_eq!((state.given_up.len(), state.packages.len()), (1, 1));
+        assert_eq!(state.deferral, None);
         let odd = json!({ "given_up": "0.2.9", "packages": [], "deferral": 7 });
-        assert_eq!(parse_state(odd.to_string().as_bytes()).unwrap(), Journal::default());
+        assert_eq!(parse_state(odd.to_string().as_bytes()).unwrap(), UpdateState::default());
         let lacking = json!({ "pending": {"phase": "proving", "from": "0.1.0"} });
         assert!(parse_state(lacking.to_string().as_bytes()).unwrap_err().contains("missing"));
         let newer = BEFORE.replacen('{', r#"{"format": 2,"#, 1);

@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    ledger::Pending,
     service::{self, UnitState},
+    store::Pending,
 };
 use crate::model::StatusTold;
 
@@ -104,13 +104,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::update::{ledger::Phase, version::Version};
+    use crate::update::{store::Phase, version::Version};
 
     #[test]
     fn each_thing_that_is_missing_to_the_proof_is_told() {
         let version = |text: &str| Version::parse(text).unwrap();
         let pending = Pending {
-            phase: Phase::Proving,
+            phase: Phase::Verifying,
             from: version("0.2.0"),
             to: version("0.3.0"),
             architecture: "arm64".into(),
