@@ -290,7 +290,7 @@ fn a_receiver_whose_certificate_is_its_own_authority_is_told_if_the_file_holds_t
     take_away(&folder);
     for (port, given, refusal) in [
         (webhook.port, None, "is self-signed; give it as `alarms.ca_file`"),
-        (webhook.port, Some(&other_name), "certificate comes from an unknown issuer"),
+        (webhook.port, Some(&other_name), "is self-signed; give it as `alarms.ca_file`"),
         (strange.port, Some(&other_name), "certificate is for another name"),
     ] {
         agent.set("alarms.url", format!("https://127.0.0.1:{port}/x"));
