@@ -29,7 +29,7 @@ use cu_agent::{
     },
     status::{Figures, Hosts, Moment, Question, Reading, Site, health},
     sync::postgres::{Improper, Inspector},
-    update::{Ledger, parse_manifest, parse_state},
+    update::{UpdateStore, parse_manifest, parse_state},
 };
 
 /// Each line is blank, an event or a reject, and cutting the bytes at a line end changes nothing.
@@ -232,17 +232,17 @@ pub fn manifest(bytes: &[u8]) {
 /// The updater's state is understood or refused with a reason, written as it was understood, and time
 /// never runs backwards in it.
 pub fn state(bytes: &[u8]) {
-    let journal = match parse_state(bytes) {
-        Ok(journal) => journal,
+    let state = match parse_state(bytes) {
+        Ok(state) => state,
         Err(reason) => return assert!(!reason.is_empty()),
     };
     let directory = workplace().join("updates");
     fs::create_dir_all(&directory).expect("the folder for temporary files can be written");
-    let ledger = Ledger::at(&directory);
-    ledger.note(&journal).expect("it can be written");
-    let again = ledger.journal().expect("what was written is read");
-    assert_eq!(again, journal);
-    if let Some(deferral) = journal.deferral {
+    let store = UpdateStore::at(&directory);
+    store.note(&state).expect("it can be written");
+    let again = store.state().expect("what was written is read");
+    assert_eq!(again, state);
+    if let Some(deferral) = state.deferral {
         let later = deferral.at(DateTime::UNIX_EPOCH.fixed_offset());
         assert!(later.waited >= deferral.waited);
     }

@@ -14,6 +14,7 @@ mod printable;
 mod told;
 mod trouble;
 mod trs;
+mod update_result;
 mod wording;
 
 pub use alarm::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, StandingAlarm};
@@ -22,9 +23,10 @@ pub use finding::{Finding, FindingCode, Gravity, Language, Unit};
 pub use limits::Limits;
 pub use link::LinkName;
 pub use printable::{is_harmless, printable, printable_json, printable_lines};
-pub use told::{Collected, ServiceTold};
+pub use told::{Collected, FolderTold, LinkTold, ServiceTold, SourceTold, StatusTold};
 pub use trouble::{Trouble, TroubleKey, TroubleKind};
 pub use trs::Trs;
+pub use update_result::{LastUpdate, UNKNOWN_VERSION, UpdateEnd};
 pub use wording::{clock, figure};
 
 /// Production day of a machine.

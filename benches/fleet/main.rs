@@ -43,8 +43,10 @@ fn main() {
     let max_connections: u32 = variable("MAX_CONNECTIONS", 100);
     let pool: u32 = variable("POOL", 0);
 
-    let mut options =
-        Options { settings: vec![format!("max_connections={max_connections}")], certificate: None };
+    let mut options = Options {
+        settings: vec![format!("max_connections={max_connections}")],
+        ..Options::default()
+    };
     let certificates = tempfile::tempdir().unwrap();
     if variable("TLS", 0) == 1 {
         options.certificate = Some(Certificate::issue(certificates.path(), "IP:127.0.0.1", false));

@@ -20,7 +20,6 @@ mod service;
 mod shutdown;
 mod sources;
 mod systemd;
-mod update_result;
 mod watchdog;
 
 use process::Process;

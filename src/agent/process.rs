@@ -4,8 +4,8 @@ use std::{path::Path, path::PathBuf, time::Duration};
 
 use chrono::{NaiveDateTime, Timelike};
 
-use super::{HealthService, Shutdown, clock, update_result, wall, wall_clock_fault};
-use crate::{alarms::AgentView, config::Config};
+use super::{HealthService, Shutdown, clock, wall, wall_clock_fault};
+use crate::{alarms::AgentView, config::Config, model::UpdateEnd, update};
 
 /// The process at work.
 pub(super) struct Process {
@@ -19,7 +19,7 @@ impl Process {
         Self {
             health: health.clone(),
             shutdown: shutdown.clone(),
-            update_result: update_result::file_of(config),
+            update_result: update::result_file(config),
         }
     }
 }
@@ -58,7 +58,8 @@ impl AgentView for Process {
 /// What a self-update that did not end well left; a file that is missing or cannot be understood says
 /// nothing.
 fn failed_update(file: &Path) -> Option<String> {
-    let update = update_result::last_update(file).filter(|update| update.result != "installed")?;
+    let update =
+        update::last_update(file).filter(|update| update.result != UpdateEnd::Installed)?;
     let version = update.version.as_deref().unwrap_or("?");
     Some(format!("{version}, {} : {}", update.result, update.detail.unwrap_or_default()))
 }

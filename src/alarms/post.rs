@@ -2,24 +2,16 @@
 //!
 //! What must never happen here: an address in a message; a redirect followed with the token.
 
-use std::{fs, io, path::Path, path::PathBuf, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use rustls::{
-    CertificateError,
-    crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject},
-};
-use serde_json::{Value, json};
-use ureq::{
-    Agent,
-    http::StatusCode,
-    tls::{Certificate, RootCerts, TlsConfig},
-};
+use serde::Serialize;
 
 use super::wording;
 use crate::{
     config::{Alarms, Secret},
+    http_client::{HttpClient, HttpError, Settings, StatusCode},
     model::{AlarmMessage, Language, printable},
+    tls::CaFileError,
 };
 
 /// Of a title and of a message.
@@ -31,17 +23,19 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 /// Errors name the host at most.
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
-    #[error("cannot read `alarms.ca_file` {path}; give the authority's certificate in PEM form")]
-    ReadCaFile { path: PathBuf, source: io::Error },
-    #[error("{host} does not take it: {reason}")]
-    Request { host: String, reason: String },
+    #[error(transparent)]
+    CaFile(#[from] CaFileError),
+    #[error("the alarm cannot be written as JSON")]
+    Write(#[source] serde_json::Error),
+    #[error("{host} does not take it: {error}")]
+    Request { host: String, error: HttpError },
     #[error("{host} answers {status}; check the address and `alarms.token_file`")]
     Status { host: String, status: StatusCode },
 }
 
 /// Reaches those who are told.
 pub struct Poster {
-    agent: Agent,
+    client: HttpClient,
     config: Alarms,
     /// The gateway's name.
     id: String,
@@ -50,27 +44,18 @@ pub struct Poster {
 
 impl Poster {
     pub fn new(config: &Alarms, id: &str, language: Language) -> Result<Self, PostError> {
-        let roots = match &config.ca_file {
-            None => RootCerts::WebPki,
-            Some(path) => RootCerts::Specific(Arc::new(authorities(path)?)),
-        };
-        let tls = TlsConfig::builder()
-            .root_certs(roots)
-            .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
-            .build();
-        let agent = Agent::config_builder()
-            .tls_config(tls)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_connect(Some(CONNECT_WITHIN))
-            .timeout_global(Some(ANSWER_WITHIN))
+        let client = HttpClient::new(&Settings {
+            ca_key: "alarms.ca_file",
+            ca_file: config.ca_file.as_deref(),
+            only_https: false,
+            max_redirects: 0,
+            connect_within: CONNECT_WITHIN,
+            answer_within: Some(ANSWER_WITHIN),
+            silence: None,
             // Minutes pass between two of them: a kept connection is a dead one.
-            .max_idle_connections(0)
-            .user_agent(concat!("cu-agent/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
-        Ok(Self { agent, config: config.clone(), id: id.to_owned(), language })
+            keeps_connections: false,
+        })?;
+        Ok(Self { client, config: config.clone(), id: id.to_owned(), language })
     }
 
     /// Who is told, as far as it may be shown.
@@ -87,53 +72,64 @@ impl Poster {
     /// The receiver has it when this returns `Ok`.
     pub fn tell(&self, message: &AlarmMessage) -> Result<(), PostError> {
         let Some(url) = &self.config.url else { return Ok(()) };
-        let request = self.agent.post(url.expose()).content_type("application/json");
-        let sent = self.authorized(request).send(self.body(message).to_string());
-        judged(url, sent.map(|response| response.status()))
+        let body = serde_json::to_string(&self.body(message)).map_err(PostError::Write)?;
+        judged(url, self.client.post_json(url.expose(), self.token(), &body))
     }
 
     /// The sign of life after a good cycle.
     pub fn heartbeat(&self) -> Result<(), PostError> {
         let Some(url) = &self.config.heartbeat_url else { return Ok(()) };
-        let sent = self.authorized(self.agent.get(url.expose())).call();
-        judged(url, sent.map(|response| response.status()))
+        judged(url, self.client.ping(url.expose(), self.token()))
     }
 
-    fn authorized<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
-        match &self.config.token {
-            Some(token) => request.header("Authorization", format!("Bearer {}", token.expose())),
-            None => request,
-        }
+    fn token(&self) -> Option<&str> {
+        self.config.token.as_ref().map(Secret::expose)
     }
 
-    fn body(&self, message: &AlarmMessage) -> Value {
+    fn body<'b>(&'b self, message: &'b AlarmMessage) -> Body<'b> {
         let AlarmMessage { key, event, text, since, at } = message;
+        let (kind, subject, event_word) = (key.kind.as_str(), &key.subject, event.as_str());
         let title = wording::title(self.language, &self.id, key, *event);
         let time = |at: &chrono::NaiveDateTime| at.format("%Y-%m-%d %H:%M:%S").to_string();
-        json!({
-            // The same where an answer was lost and it is sent once more.
-            "id": format!("{}/{}/{}/{}/{}", self.id, key.kind.as_str(), key.subject,
-                event.as_str(), at.format("%Y%m%dT%H%M%S")),
-            "agent": self.id,
-            "version": env!("CARGO_PKG_VERSION"),
-            "event": event.as_str(),
-            "kind": key.kind.as_str(),
-            "subject": key.subject,
-            // Receivers show them as they are: in a notification, on a terminal.
-            "title": printable(&title, MOST_CHARS),
-            "message": printable(text, MOST_CHARS),
-            "since": time(since),
-            "at": time(at),
-        })
+        let moment = at.format("%Y%m%dT%H%M%S");
+        Body {
+            id: format!("{}/{kind}/{subject}/{event_word}/{moment}", self.id),
+            agent: &self.id,
+            version: env!("CARGO_PKG_VERSION"),
+            event: event_word,
+            kind,
+            subject,
+            title: printable(&title, MOST_CHARS),
+            message: printable(text, MOST_CHARS),
+            since: time(since),
+            at: time(at),
+        }
     }
 }
 
-fn judged(url: &Secret, status: Result<StatusCode, ureq::Error>) -> Result<(), PostError> {
+/// What a receiver gets.
+#[derive(Serialize)]
+struct Body<'b> {
+    /// The same if an answer was lost and it is sent once more.
+    id: String,
+    agent: &'b str,
+    version: &'static str,
+    event: &'static str,
+    kind: &'static str,
+    subject: &'b str,
+    /// Receivers show title and message as they are: in a notification, on a terminal.
+    title: String,
+    message: String,
+    since: String,
+    at: String,
+}
+
+fn judged(url: &Secret, status: Result<StatusCode, HttpError>) -> Result<(), PostError> {
     let host = host_of(url.expose()).to_owned();
     match status {
         Ok(status) if status.is_success() => Ok(()),
         Ok(status) => Err(PostError::Status { host, status }),
-        Err(error) => Err(PostError::Request { host, reason: reason(&error) }),
+        Err(error) => Err(PostError::Request { host, error }),
     }
 }
 
@@ -142,39 +138,6 @@ fn host_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     authority.rsplit('@').next().unwrap_or_default()
-}
-
-/// The words of ureq, but for those that could hold the address, and what an operator can mend.
-fn reason(error: &ureq::Error) -> String {
-    let tls = match error {
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
-            return "the address or the token is not usable in a request".into();
-        }
-        ureq::Error::Rustls(error) => Some(error),
-        ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
-        _ => None,
-    };
-    match tls {
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            "its certificate comes from an unknown issuer; give its authority as `alarms.ca_file`"
-                .into()
-        }
-        _ => error.to_string(),
-    }
-}
-
-fn authorities(path: &Path) -> Result<Vec<Certificate<'static>>, PostError> {
-    let failed = |source| PostError::ReadCaFile { path: path.to_owned(), source };
-    let bytes = fs::read(path).map_err(failed)?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes)
-        .map(|certificate| certificate.map(|der| Certificate::from_der(&der).to_owned()))
-        .collect();
-    let certificates = certificates
-        .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error.to_string())))?;
-    if certificates.is_empty() {
-        return Err(failed(io::Error::new(io::ErrorKind::InvalidData, "it holds no certificate")));
-    }
-    Ok(certificates)
 }
 
 #[cfg(test)]

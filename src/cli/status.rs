@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Exit, LogTo, configured, print, print_json, table::table};
@@ -13,7 +14,10 @@ use crate::{
     },
     collect::implausible_files,
     config::{Config, SourceConfig},
-    model::{Collected, LinkName, ServiceTold, Trouble, TroubleKey, printable},
+    model::{
+        Collected, FolderTold, LinkName, LinkTold, ServiceTold, SourceTold, StatusTold, Trouble,
+        TroubleKey, printable,
+    },
 };
 
 #[derive(Debug, clap::Args)]
@@ -60,7 +64,9 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::StderrWarnings)?;
     let shown = look(&config, arguments.files)?;
     if arguments.json {
-        print_json(&format!("{:#}\n", as_json(&config, &shown)))?;
+        let written = Written { told: told(&config, &shown), rest: as_json(&config, &shown) };
+        // Keys in the order of the alphabet, whoever wrote them.
+        print_json(&format!("{:#}\n", serde_json::to_value(written)?))?;
     } else {
         print(&as_text(&config, &shown))?;
     }
@@ -199,6 +205,51 @@ fn central<'l>(config: &Config, links: &'l [LinkState]) -> (&'static str, Option
     }
 }
 
+/// What `status --json` prints.
+#[derive(Serialize)]
+struct Written {
+    #[serde(flatten)]
+    told: StatusTold,
+    #[serde(flatten)]
+    rest: Value,
+}
+
+/// The part that updaters read.
+fn told(config: &Config, shown: &Shown) -> StatusTold {
+    let Shown { links, troubles, .. } = shown;
+    let source = |source: &SourceConfig| {
+        let link = links.iter().find(|link| link.name.is_source(&source.name));
+        let folders = source.folders.iter().map(|(folder, machine)| {
+            let (state, since, error) = folder_state(folder, link, source, troubles);
+            FolderTold {
+                folder: folder.clone(),
+                machine: machine.nom.clone(),
+                state: state.to_owned(),
+                since: since.map(str::to_owned),
+                error,
+            }
+        });
+        SourceTold {
+            name: source.name.clone(),
+            state: match link {
+                None => LinkTold::Unknown,
+                Some(link) if link.up => LinkTold::Up,
+                Some(_) => LinkTold::Down,
+            },
+            since: link.map(|link| link.since.clone()),
+            error: link.and_then(|link| link.error.clone()),
+            folders: folders.collect(),
+        }
+    };
+    StatusTold {
+        producing: shown.producing.clone(),
+        schema: shown.schema,
+        schema_known: Some(known_version()),
+        service: shown.holder.as_ref().map(service),
+        sources: config.sources.iter().map(source).collect(),
+    }
+}
+
 fn as_json(config: &Config, shown: &Shown) -> Value {
     let Shown { totals, machines, set_aside, files, links, troubles, buffer_bytes, .. } = shown;
     let (state, link) = central(config, links);
@@ -214,34 +265,11 @@ fn as_json(config: &Config, shown: &Shown) -> Value {
         "raw_bytes": totals.raw_bytes,
         "buffer_bytes": buffer_bytes,
         "max_buffer_bytes": config.agent.max_buffer_bytes,
-        "schema": shown.schema,
-        "schema_known": known_version(),
-        "producing": shown.producing,
-        "service": shown.holder.as_ref().map(service),
         "central": {
             "state": state,
             "since": link.map(|link| &link.since),
             "error": link.and_then(|link| link.error.as_ref()),
         },
-        "sources": config.sources.iter().map(|source| {
-            let link = links.iter().find(|link| link.name.is_source(&source.name));
-            json!({
-                "name": source.name,
-                "state": link.map_or("unknown", |link| if link.up { "up" } else { "down" }),
-                "since": link.map(|link| &link.since),
-                "error": link.and_then(|link| link.error.as_ref()),
-                "folders": source.folders.iter().map(|(folder, machine)| {
-                    let (state, since, error) = folder_state(folder, link, source, troubles);
-                    json!({
-                        "folder": folder,
-                        "machine": machine.nom,
-                        "state": state,
-                        "since": since,
-                        "error": error,
-                    })
-                }).collect::<Vec<_>>(),
-            })
-        }).collect::<Vec<_>>(),
         "troubles": troubles.iter().map(|one| json!({
             "source": one.key.source,
             "folder": one.key.folder,

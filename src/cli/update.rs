@@ -2,7 +2,8 @@
 
 use std::{io::IsTerminal, path::Path};
 
-use serde_json::{Value, json};
+use chrono::SecondsFormat;
+use serde::Serialize;
 
 use super::{
     Exit, LogTo, UsageError, configured_without_passwords, print, print_json, progress::Bar,
@@ -11,8 +12,8 @@ use crate::{
     agent::{wall, wall_clock_fault},
     config::{Config, UpdateConfig},
     logging,
-    model::printable,
-    update::{Ledger, Now, Outcome, Updater},
+    model::{LastUpdate, printable},
+    update::{Now, Outcome, Phase, UpdateStore, Updater, Version},
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -102,23 +103,35 @@ fn ended(outcome: &Outcome) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
+/// What `update status --json` prints.
+#[derive(Serialize)]
+struct Told<'t> {
+    given_up: &'t [Version],
+    last: &'t Option<LastUpdate>,
+    pending: Option<PendingTold<'t>>,
+}
+
+#[derive(Serialize)]
+struct PendingTold<'t> {
+    from: &'t Version,
+    phase: Phase,
+    version: &'t Version,
+}
+
 fn status(update: &UpdateConfig, as_json: bool) -> anyhow::Result<Exit> {
-    let ledger = Ledger::at(&update.directory);
-    let (journal, result) = (ledger.journal()?, ledger.result()?);
-    let given_up: Vec<String> = journal.given_up.iter().map(ToString::to_string).collect();
+    let store = UpdateStore::at(&update.directory);
+    let (state, result) = (store.state()?, store.result()?);
     if as_json {
-        let pending = journal.pending.as_ref().map(|pending| {
-            json!({
-                "phase": pending.phase.as_str(),
-                "from": pending.from.as_str(),
-                "version": pending.to.as_str(),
-            })
+        let pending = state.pending.as_ref().map(|pending| PendingTold {
+            from: &pending.from,
+            phase: pending.phase,
+            version: &pending.to,
         });
-        let value = json!({ "pending": pending, "given_up": given_up, "last": result });
-        print_json(&format!("{value:#}\n"))?;
+        let told = Told { given_up: &state.given_up, last: &result, pending };
+        print_json(&format!("{}\n", serde_json::to_string_pretty(&told)?))?;
         return Ok(Exit::Done);
     }
-    let mut text = match &journal.pending {
+    let mut text = match &state.pending {
         None => "under way  nothing\n".to_owned(),
         Some(pending) => {
             format!("under way  {} {} over {}\n", pending.phase.as_str(), pending.to, pending.from)
@@ -126,23 +139,21 @@ fn status(update: &UpdateConfig, as_json: bool) -> anyhow::Result<Exit> {
     };
     text += &match &result {
         None => "last       none yet\n".to_owned(),
-        Some(result) => {
-            let of = |key: &str| printable(result[key].as_str().unwrap_or("-"), MOST_CHARS);
-            format!("last       {} {}: {}\n", of("at"), in_words(result), of("detail"))
-        }
+        Some(result) => format!("last       {}\n", in_words(result)),
     };
     text += &format!("window     {} local time\n", update.window);
-    if !given_up.is_empty() {
+    if !state.given_up.is_empty() {
+        let given_up: Vec<&str> = state.given_up.iter().map(Version::as_str).collect();
         text += &format!("given up   {}\n", given_up.join(", "));
     }
     print(&text)?;
     Ok(Exit::Done)
 }
 
-fn in_words(result: &Value) -> String {
-    let of = |key: &str| result[key].as_str().unwrap_or_default();
-    match of("version") {
-        "" => of("result").to_owned(),
-        version => format!("{version} {}", of("result")),
-    }
+fn in_words(update: &LastUpdate) -> String {
+    let LastUpdate { at, detail, result, version, .. } = update;
+    let at = at.map_or_else(|| "-".into(), |at| at.to_rfc3339_opts(SecondsFormat::Secs, false));
+    let version = version.as_ref().map_or(String::new(), |version| format!("{version} "));
+    let of_file = |text: &str| printable(text, MOST_CHARS);
+    format!("{at} {}{result}: {}", of_file(&version), of_file(detail.as_deref().unwrap_or("-")))
 }

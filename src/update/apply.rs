@@ -9,21 +9,24 @@ use std::{
     time::Duration,
 };
 
-use chrono::SecondsFormat;
-
 use super::{
-    Asked, Decision, Delay, Journal, Ledger, Now, Obstacle, Outcome, Phase, Refusal, UpdateError,
-    ask, beside,
+    Asked, Decision, Delay, Now, Obstacle, Outcome, Phase, Refusal, UpdateError, UpdateState,
+    UpdateStore, ask, beside,
     decide::decide,
     deferral::Deferral,
     fetch::{Fetcher, hash_of},
-    ledger::{Pending, UNKNOWN, UpdateResult},
     manifest::Package,
     package::{self, PackageError},
-    prove, service,
+    service,
+    store::Pending,
+    verify,
     version::Version,
 };
-use crate::{config::Config, config::UpdateConfig, logging};
+use crate::{
+    config::{Config, UpdateConfig},
+    logging,
+    model::{LastUpdate, StatusTold, UNKNOWN_VERSION, UpdateEnd},
+};
 
 /// Room that an update leaves to everybody else.
 const SPARE_BYTES: u64 = 16 << 20;
@@ -38,7 +41,7 @@ pub struct Updater<'u> {
     update: &'u UpdateConfig,
     config: &'u Config,
     config_path: &'u Path,
-    ledger: Ledger,
+    store: UpdateStore,
     now: Now,
     /// Of a download: bytes so far, of all.
     progress: &'u dyn Fn(u64, u64),
@@ -54,14 +57,14 @@ impl<'u> Updater<'u> {
         now: Now,
         progress: &'u dyn Fn(u64, u64),
     ) -> Self {
-        let ledger = Ledger::at(&update.directory);
+        let store = UpdateStore::at(&update.directory);
         let offered = RefCell::default();
-        Self { update, config, config_path, ledger, now, progress, offered }
+        Self { update, config, config_path, store, now, progress, offered }
     }
 
     /// What [`Updater::apply`] would do at this moment. Changes nothing.
     pub fn check(&self) -> Result<Outcome, UpdateError> {
-        let asked = match ask(self.update, &self.config.agent.id, &self.ledger, &self.now)? {
+        let asked = match ask(self.update, &self.config.agent.id, &self.store, &self.now)? {
             Ok(asked) => asked,
             Err(obstacle) => return Ok(Outcome::Refused(obstacle)),
         };
@@ -70,7 +73,7 @@ impl<'u> Updater<'u> {
             other => return Ok(told(other, &asked)),
         };
         let version = asked.manifest.newest.version.to_string();
-        let deferral = self.ledger.journal()?.deferral.map(|deferral| deferral.at(self.now.time));
+        let deferral = self.store.state()?.deferral.map(|deferral| deferral.at(self.now.time));
         if let Some(delay) = self.delay(&version, deferral) {
             return Ok(Outcome::NotYet(delay));
         }
@@ -83,27 +86,27 @@ impl<'u> Updater<'u> {
     /// Finishes what an earlier run began; else asks, and installs where that is to be done.
     /// `at_once` waits for no window and no machine.
     pub fn apply(&self, at_once: bool) -> Result<Outcome, UpdateError> {
-        let _lock = self.ledger.lock()?;
-        let mut journal = self.ledger.journal()?;
-        if let Some(pending) = journal.pending.clone() {
+        let _lock = self.store.lock()?;
+        let mut state = self.store.state()?;
+        if let Some(pending) = state.pending.clone() {
             logging::update_taken_up(pending.to.as_str(), pending.phase.as_str());
             // What it cannot finish is this package's own affair, and seen to below.
             if let Err(error) = package::configure_all() {
                 logging::update_step(&logging::chain(&error));
             }
-            return self.go_on(&mut journal, pending);
+            return self.go_on(&mut state, pending);
         }
-        let outcome = self.begin(&mut journal, at_once);
-        if journal.pending.is_none() {
+        let outcome = self.begin(&mut state, at_once);
+        if state.pending.is_none() {
             // One that an earlier run was killed right after keeping. Not before: it may be what runs.
-            self.ledger.drop_updater()?;
+            self.store.drop_updater()?;
         }
         match &outcome {
-            Err(error) => self.note(None, None, "failed", logging::chain(error))?,
+            Err(error) => self.note(None, None, UpdateEnd::Failed, logging::chain(error))?,
             // How it came to be given up is the news, not that it still is.
             Ok(Outcome::Refused(Obstacle::Decided(Refusal::GivenUp(_)))) => {}
             Ok(Outcome::Refused(obstacle)) => {
-                self.note(None, None, "refused", obstacle.to_string())?;
+                self.note(None, None, UpdateEnd::Refused, obstacle.to_string())?;
             }
             Ok(Outcome::UpToDate { version }) => self.note_that_all_is_well(version)?,
             Ok(_) => {}
@@ -111,32 +114,32 @@ impl<'u> Updater<'u> {
         outcome
     }
 
-    fn begin(&self, journal: &mut Journal, at_once: bool) -> Result<Outcome, UpdateError> {
+    fn begin(&self, state: &mut UpdateState, at_once: bool) -> Result<Outcome, UpdateError> {
         if package::installed()?.is_some_and(|installed| !installed.is_whole) {
             package::configure_all()?;
         }
-        let asked = match ask(self.update, &self.config.agent.id, &self.ledger, &self.now)? {
+        let asked = match ask(self.update, &self.config.agent.id, &self.store, &self.now)? {
             Ok(asked) => asked,
             Err(obstacle) => return Ok(Outcome::Refused(obstacle)),
         };
         *self.offered.borrow_mut() = Some(asked.manifest.newest.version.clone());
         let decision = decide(&asked.manifest, &asked.facts);
         let Decision::Install { package, fetch_before } = decision else {
-            if decision == Decision::UpToDate && journal.deferral.take().is_some() {
-                self.ledger.note(journal)?;
+            if decision == Decision::UpToDate && state.deferral.take().is_some() {
+                self.store.note(state)?;
             }
             return Ok(told(decision, &asked));
         };
         let to = &asked.manifest.newest.version;
         let (from, architecture) = (&asked.facts.installed, asked.facts.architecture.as_str());
-        self.ledger.prune(&[from, to], architecture)?;
-        let way_back = self.ledger.package(from, architecture);
+        self.store.prune(&[from, to], architecture)?;
+        let way_back = self.store.package(from, architecture);
         let to_go_back = asked.manifest.way_back(from, architecture);
         let to_go_back = to_go_back.map(|package| package.sha256.as_str());
-        let to_go_back = to_go_back.or(journal.hash_of(&way_back)).unwrap_or_default().to_owned();
+        let to_go_back = to_go_back.or(state.hash_of(&way_back)).unwrap_or_default().to_owned();
         let hashes = [
             (way_back, to_go_back),
-            (self.ledger.package(to, architecture), package.sha256.clone()),
+            (self.store.package(to, architecture), package.sha256.clone()),
         ];
         let fetched =
             fetch_before.into_iter().map(|before| (from, before)).chain([(to, package)]).map(
@@ -147,16 +150,16 @@ impl<'u> Updater<'u> {
                 return Ok(Outcome::Refused(obstacle));
             }
         }
-        if !at_once && let Some(delay) = self.counted_delay(journal, to.as_str())? {
+        if !at_once && let Some(delay) = self.counted_delay(state, to.as_str())? {
             return Ok(Outcome::NotYet(delay));
         }
         if let Err(obstacle) = self.room_to_install(package) {
             return Ok(Outcome::Refused(obstacle));
         }
         let before = service::unit().unwrap_or_default();
-        let silent = self.ask_agent().map(|status| service::silent_sources(&status));
-        journal.keep_hashes(&hashes);
-        journal.deferral = None;
+        let silent = self.ask_agent().map(service::silent_sources);
+        state.keep_hashes(&hashes);
+        state.deferral = None;
         let pending = Pending {
             phase: Phase::Installing,
             from: from.clone(),
@@ -176,8 +179,8 @@ impl<'u> Updater<'u> {
             path: PathBuf::from("/proc/self/exe"),
             source,
         })?;
-        self.ledger.keep_updater(&own)?;
-        self.go_on(journal, pending)
+        self.store.keep_updater(&own)?;
+        self.go_on(state, pending)
     }
 
     /// Brings a package into the cache, whole and checked.
@@ -188,11 +191,11 @@ impl<'u> Updater<'u> {
         architecture: &str,
         package: &Package,
     ) -> Result<Result<(), Obstacle>, UpdateError> {
-        let place = self.ledger.package(version, architecture);
+        let place = self.store.package(version, architecture);
         let url = beside(&self.update.manifest_url, &package.url);
         let is_held = place.exists() && hash_of(&place).is_ok_and(|found| found == package.sha256);
         if !is_held {
-            let directory = self.ledger.directory();
+            let directory = self.store.directory();
             if let Err(obstacle) = room(directory, package.size_bytes + SPARE_BYTES) {
                 return Ok(Err(obstacle));
             }
@@ -215,22 +218,22 @@ impl<'u> Updater<'u> {
     }
 
     /// Why it is not the moment to replace a package, with the time that machines hold it off counted in
-    /// the journal.
+    /// the state.
     fn counted_delay(
         &self,
-        journal: &mut Journal,
+        state: &mut UpdateState,
         version: &str,
     ) -> Result<Option<Delay>, UpdateError> {
-        let counted = journal.deferral.map(|deferral| deferral.at(self.now.time));
+        let counted = state.deferral.map(|deferral| deferral.at(self.now.time));
         let delay = self.delay(version, counted);
         let deferral = match &delay {
             Some(Delay::Producing { .. }) => counted.or(Some(Deferral::begun(self.now.time))),
             _ => counted,
         };
         // A gateway that only waits for its window writes nothing.
-        if deferral != journal.deferral {
-            journal.deferral = deferral;
-            self.ledger.note(journal)?;
+        if deferral != state.deferral {
+            state.deferral = deferral;
+            self.store.note(state)?;
         }
         Ok(delay)
     }
@@ -253,12 +256,12 @@ impl<'u> Updater<'u> {
             return None;
         }
         // An agent that does not answer cannot say that a machine produces, and needs an update most.
-        let machines = service::names(&self.ask_agent()?["producing"]);
+        let machines = service::names(self.ask_agent()?.producing);
         let waited_h = waited.as_secs() / 3600;
         (!machines.is_empty()).then_some(Delay::Producing { version, machines, waited_h, most })
     }
 
-    fn ask_agent(&self) -> Option<serde_json::Value> {
+    fn ask_agent(&self) -> Option<StatusTold> {
         let own = std::env::current_exe().ok()?;
         service::ask(&own, self.config_path, &self.config.agent.state_dir)
     }
@@ -274,39 +277,39 @@ impl<'u> Updater<'u> {
     }
 
     /// Goes through the phases from where `pending` stands to the end.
-    fn go_on(&self, journal: &mut Journal, mut pending: Pending) -> Result<Outcome, UpdateError> {
+    fn go_on(&self, state: &mut UpdateState, mut pending: Pending) -> Result<Outcome, UpdateError> {
         loop {
             pending.attempts += 1;
             let is_stuck = pending.attempts > MOST_ATTEMPTS && pending.phase != Phase::PuttingBack;
             if is_stuck {
                 let phase = pending.phase.as_str();
                 let reason = format!("it was cut off {MOST_ATTEMPTS} times while {phase}");
-                put_back(journal, &mut pending, reason);
+                put_back(state, &mut pending, reason);
             }
-            journal.pending = Some(pending.clone());
-            self.ledger.note(journal)?;
+            state.pending = Some(pending.clone());
+            self.store.note(state)?;
             logging::update_step(&format!("{} {}", pending.phase.as_str(), pending.to));
             match pending.phase {
                 Phase::Installing => match self.install(&pending, &pending.to) {
-                    Ok(()) => next(&mut pending, Phase::Proving),
+                    Ok(()) => next(&mut pending, Phase::Verifying),
                     Err(UpdateError::Package(PackageError::Busy)) => {
-                        return Err(self.postpone(journal, pending)?);
+                        return Err(self.postpone(state, pending)?);
                     }
                     Err(error) => {
                         let reason =
                             format!("it could not be installed: {}", logging::chain(&error));
-                        put_back(journal, &mut pending, reason);
+                        put_back(state, &mut pending, reason);
                     }
                 },
-                Phase::Proving => {
+                Phase::Verifying => {
                     let limit = self.update.prove_timeout;
                     let state_dir = &self.config.agent.state_dir;
-                    match prove::wait(&pending, self.config_path, state_dir, limit) {
-                        Ok(()) => return self.installed(journal, &pending),
-                        Err(reason) => put_back(journal, &mut pending, reason),
+                    match verify::wait(&pending, self.config_path, state_dir, limit) {
+                        Ok(()) => return self.installed(state, &pending),
+                        Err(reason) => put_back(state, &mut pending, reason),
                     }
                 }
-                Phase::PuttingBack => return self.put_back(journal, pending),
+                Phase::PuttingBack => return self.put_back(state, pending),
             }
         }
     }
@@ -314,25 +317,25 @@ impl<'u> Updater<'u> {
     /// Another program works with the package manager: the next run tries again.
     fn postpone(
         &self,
-        journal: &mut Journal,
+        state: &mut UpdateState,
         mut pending: Pending,
     ) -> Result<UpdateError, UpdateError> {
         let busy = UpdateError::Package(PackageError::Busy);
-        self.note(Some(&pending.to), Some(&pending.from), "failed", busy.to_string())?;
+        self.note(Some(&pending.to), Some(&pending.from), UpdateEnd::Failed, busy.to_string())?;
         // After a kill the package may be half there: only a first try has begun nothing.
         pending.attempts -= 1;
         let is_untouched = pending.attempts == 0;
-        journal.pending = (!is_untouched).then_some(pending);
-        self.ledger.note(journal)?;
+        state.pending = (!is_untouched).then_some(pending);
+        self.store.note(state)?;
         if is_untouched {
-            self.ledger.drop_updater()?;
+            self.store.drop_updater()?;
         }
         Ok(busy)
     }
 
     /// Puts the cached package of `version` in place and starts the service anew.
     fn install(&self, pending: &Pending, version: &Version) -> Result<(), UpdateError> {
-        let file = self.ledger.package(version, &pending.architecture);
+        let file = self.store.package(version, &pending.architecture);
         fs::metadata(&file)
             .map_err(|source| UpdateError::ReadPackage { path: file.clone(), source })?;
         let before = service::unit();
@@ -344,39 +347,48 @@ impl<'u> Updater<'u> {
         Ok(())
     }
 
-    fn installed(&self, journal: &mut Journal, pending: &Pending) -> Result<Outcome, UpdateError> {
+    fn installed(
+        &self,
+        state: &mut UpdateState,
+        pending: &Pending,
+    ) -> Result<Outcome, UpdateError> {
         let Pending { from, to, .. } = pending;
-        self.note(Some(to), Some(from), "installed", format!("{to} took the place of {from}"))?;
-        self.ended(journal, to, pending)?;
+        self.note(
+            Some(to),
+            Some(from),
+            UpdateEnd::Installed,
+            format!("{to} took the place of {from}"),
+        )?;
+        self.ended(state, to, pending)?;
         Ok(Outcome::Installed { version: to.to_string(), from: from.to_string() })
     }
 
-    fn put_back(&self, journal: &mut Journal, pending: Pending) -> Result<Outcome, UpdateError> {
+    fn put_back(&self, state: &mut UpdateState, pending: Pending) -> Result<Outcome, UpdateError> {
         let Pending { from, to, reason, .. } = pending.clone();
         if let Err(error) = self.install(&pending, &from) {
             let problem = logging::chain(&error);
             let error =
                 UpdateError::NotPutBack { from: from.clone(), to: to.clone(), reason, problem };
-            // It stays in the journal: the next run tries again, and again.
-            self.note(Some(&to), Some(&from), "failed", error.to_string())?;
+            // It stays in the state: the next run tries again, and again.
+            self.note(Some(&to), Some(&from), UpdateEnd::Failed, error.to_string())?;
             return Err(error);
         }
-        self.note(Some(&to), Some(&from), "rolled-back", reason.clone())?;
-        self.ended(journal, &from, &pending)?;
+        self.note(Some(&to), Some(&from), UpdateEnd::RolledBack, reason.clone())?;
+        self.ended(state, &from, &pending)?;
         Ok(Outcome::RolledBack { version: to.to_string(), from: from.to_string(), reason })
     }
 
     /// Nothing is under way any more; of the packages the installed one's is kept, to go back to.
     fn ended(
         &self,
-        journal: &mut Journal,
+        state: &mut UpdateState,
         installed: &Version,
         pending: &Pending,
     ) -> Result<(), UpdateError> {
-        journal.pending = None;
-        self.ledger.note(journal)?;
-        self.ledger.drop_updater()?;
-        self.ledger.prune(&[installed], &pending.architecture)?;
+        state.pending = None;
+        self.store.note(state)?;
+        self.store.drop_updater()?;
+        self.store.prune(&[installed], &pending.architecture)?;
         Ok(())
     }
 
@@ -384,26 +396,33 @@ impl<'u> Updater<'u> {
         &self,
         version: Option<&Version>,
         from: Option<&Version>,
-        result: &'static str,
+        result: UpdateEnd,
         detail: String,
     ) -> Result<(), UpdateError> {
-        let at = self.now.time.to_rfc3339_opts(SecondsFormat::Secs, false);
         let offered = self.offered.borrow();
         let version = version.or(offered.as_ref());
-        let version = version.map_or_else(|| UNKNOWN.to_owned(), ToString::to_string);
-        let from = from.cloned();
-        self.ledger.note_result(&UpdateResult { version, from, at, result, detail })?;
+        let version = version.map_or_else(|| UNKNOWN_VERSION.to_owned(), ToString::to_string);
+        self.store.note_result(LastUpdate {
+            at: Some(self.now.time),
+            detail: Some(detail),
+            from: from.map(ToString::to_string),
+            result,
+            version: Some(version),
+        })?;
         Ok(())
     }
 
     /// What was refused or failed before is over.
     fn note_that_all_is_well(&self, version: &str) -> Result<(), UpdateError> {
-        let last = self.ledger.result()?;
-        let is_over =
-            last.is_some_and(|last| last["result"] == "refused" || last["result"] == "failed");
+        let is_over = match self.store.result() {
+            Ok(last) => last
+                .is_some_and(|last| matches!(last.result, UpdateEnd::Refused | UpdateEnd::Failed)),
+            // Nobody can read it: this one takes its place.
+            Err(_) => true,
+        };
         if is_over {
             let version = Version::parse(version);
-            self.note(version.as_ref(), None, "installed", "up to date".into())?;
+            self.note(version.as_ref(), None, UpdateEnd::Installed, "up to date".into())?;
         }
         Ok(())
     }
@@ -414,8 +433,8 @@ fn next(pending: &mut Pending, phase: Phase) {
     pending.attempts = 0;
 }
 
-fn put_back(journal: &mut Journal, pending: &mut Pending, reason: String) {
-    journal.give_up(&pending.to);
+fn put_back(state: &mut UpdateState, pending: &mut Pending, reason: String) {
+    state.give_up(&pending.to);
     pending.reason = reason;
     next(pending, Phase::PuttingBack);
 }

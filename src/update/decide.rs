@@ -40,7 +40,7 @@ pub enum Decision<'m> {
     /// Nothing will be done until somebody mends it.
     Refused(Refusal),
     /// Nothing is wrong; it is not this gateway's turn.
-    NotYet(Wait),
+    NotYet(NotYet),
     Install {
         package: &'m Package,
         /// The installed version's package, where it must be fetched before.
@@ -78,7 +78,7 @@ pub enum Refusal {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Wait {
+pub enum NotYet {
     #[error("version {version} may be installed from {not_before} on")]
     NotBefore { version: Version, not_before: DateTime<FixedOffset> },
     #[error(
@@ -130,11 +130,11 @@ pub fn decide<'m>(manifest: &'m Manifest, facts: &Facts) -> Decision<'m> {
         }
     };
     if let Some(not_before) = manifest.not_before.filter(|time| facts.now < *time) {
-        return Decision::NotYet(Wait::NotBefore { version: offered.clone(), not_before });
+        return Decision::NotYet(NotYet::NotBefore { version: offered.clone(), not_before });
     }
     let place = place(&facts.agent_id, offered);
     if place >= manifest.rollout_percent {
-        return Decision::NotYet(Wait::Rollout {
+        return Decision::NotYet(NotYet::Rollout {
             version: offered.clone(),
             percent: manifest.rollout_percent,
             place,

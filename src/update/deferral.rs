@@ -7,15 +7,39 @@
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset};
+use serde::{Deserialize, Serialize};
 
 /// The timer starts a run every hour; a slow download lengthens one.
 const MOST_BETWEEN_RUNS: Duration = Duration::from_secs(3 * 3600);
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Its fields on disk are the time as RFC 3339 writes it, and seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Deferral {
     /// The last run that was held off.
     pub last: DateTime<FixedOffset>,
     pub waited: Duration,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    last: String,
+    waited_s: u64,
+}
+
+impl From<Deferral> for Written {
+    fn from(deferral: Deferral) -> Self {
+        Self { last: deferral.last.to_rfc3339(), waited_s: deferral.waited.as_secs() }
+    }
+}
+
+impl TryFrom<Written> for Deferral {
+    type Error = chrono::ParseError;
+
+    fn try_from(written: Written) -> Result<Self, chrono::ParseError> {
+        let last = DateTime::parse_from_rfc3339(&written.last)?;
+        Ok(Self { last, waited: Duration::from_secs(written.waited_s) })
+    }
 }
 
 impl Deferral {

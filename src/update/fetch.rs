@@ -7,25 +7,19 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
-use rustls::{
-    CertificateError,
-    crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject},
-};
 use sha2::{Digest, Sha256};
-use ureq::{
-    Agent, Body,
-    http::{Response, StatusCode, header},
-    tls::{Certificate, RootCerts, TlsConfig},
-};
 
 use super::manifest::Package;
-use crate::failpoints::{Step, durably};
+use crate::{
+    failpoints::{Step, durably},
+    http_client::{HttpClient, HttpError, Settings, StatusCode},
+    tls::CaFileError,
+};
 
+const MOST_REDIRECTS: u32 = 5;
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 /// Longest silence of the server.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -33,15 +27,15 @@ const SILENCE: Duration = Duration::from_secs(30);
 const SMALL_WITHIN: Duration = Duration::from_secs(90);
 /// A transfer that breaks is taken up again so often within one run, as long as something came.
 const FRUITLESS_TRIES: u32 = 2;
+/// Hashed at once.
 const READ_BYTES: usize = 64 << 10;
 
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    #[error("cannot read `update.ca_file` {path}; give the authority's certificate in PEM form")]
-    ReadCaFile { path: PathBuf, source: io::Error },
-    /// Its words are those of [`reason`], which the cause would only repeat.
-    #[error("cannot fetch {url}: {}", reason(.error))]
-    Request { url: String, error: Box<ureq::Error> },
+    #[error(transparent)]
+    CaFile(#[from] CaFileError),
+    #[error("cannot fetch {url}: {error}")]
+    Request { url: String, error: HttpError },
     #[error(
         "cannot fetch {url}: the server answers {status}; check `update.manifest_url` and what is published"
     )]
@@ -67,73 +61,34 @@ impl FetchError {
     }
 }
 
-/// The words of ureq, but for what an operator can mend.
-fn reason(error: &ureq::Error) -> String {
-    let tls = match error {
-        ureq::Error::Rustls(error) => Some(error),
-        ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
-        _ => None,
-    };
-    let Some(rustls::Error::InvalidCertificate(error)) = tls else { return error.to_string() };
-    match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the server's certificate has expired, or this gateway's clock is ahead".into()
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "the server's certificate is not valid yet: is this gateway's clock set?".into()
-        }
-        CertificateError::UnknownIssuer => {
-            "the server's certificate comes from an unknown issuer; give its authority as `update.ca_file`".into()
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "the server's certificate is for another name than that of `update.manifest_url`".into()
-        }
-        other => format!("the server's certificate is refused: {other}"),
-    }
-}
-
 pub struct Fetcher {
-    agent: Agent,
+    client: HttpClient,
 }
 
 impl Fetcher {
     pub fn new(ca_file: Option<&Path>) -> Result<Self, FetchError> {
-        let roots = match ca_file {
-            None => RootCerts::WebPki,
-            Some(path) => RootCerts::Specific(Arc::new(authorities(path)?)),
-        };
-        let tls = TlsConfig::builder()
-            .root_certs(roots)
-            .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
-            .build();
-        let config = Agent::config_builder()
-            .tls_config(tls)
-            .https_only(true)
-            .http_status_as_error(false)
-            .max_redirects(5)
-            .timeout_connect(Some(CONNECT_WITHIN))
-            .timeout_recv_response(Some(SILENCE))
-            .timeout_per_read(Some(SILENCE))
-            .user_agent(concat!("cu-agent/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Ok(Self { agent: config.new_agent() })
+        let client = HttpClient::new(&Settings {
+            ca_key: "update.ca_file",
+            ca_file,
+            only_https: true,
+            max_redirects: MOST_REDIRECTS,
+            connect_within: CONNECT_WITHIN,
+            answer_within: None,
+            silence: Some(SILENCE),
+            keeps_connections: true,
+        })?;
+        Ok(Self { client })
     }
 
     /// A whole small file.
     pub fn small(&self, url: &str, limit_bytes: u64) -> Result<Vec<u8>, FetchError> {
-        let failed = |error| FetchError::Request { url: url.to_owned(), error: Box::new(error) };
-        let request = self.agent.get(url).config().timeout_global(Some(SMALL_WITHIN)).build();
-        let mut response = request.call().map_err(failed)?;
-        if response.status() != StatusCode::OK {
-            return Err(FetchError::Status { url: url.to_owned(), status: response.status() });
+        let failed = |error| FetchError::Request { url: url.to_owned(), error };
+        let download = self.client.get(url, 0, Some(SMALL_WITHIN)).map_err(failed)?;
+        if download.status() != StatusCode::OK {
+            return Err(FetchError::Status { url: url.to_owned(), status: download.status() });
         }
-        let mut bytes = Vec::new();
-        let mut body = response.body_mut().as_reader().take(limit_bytes + 1);
-        body.read_to_end(&mut bytes).map_err(|error| failed(ureq::Error::from(error)))?;
-        if bytes.len() as u64 > limit_bytes {
-            return Err(FetchError::TooLarge { url: url.to_owned(), limit_bytes });
-        }
-        Ok(bytes)
+        let bytes = download.bytes(limit_bytes).map_err(failed)?;
+        bytes.ok_or_else(|| FetchError::TooLarge { url: url.to_owned(), limit_bytes })
     }
 
     /// Fetches `package` from `url` to `place`, going on where an earlier try ended. What stands at
@@ -165,7 +120,7 @@ impl Fetcher {
         }
         File::open(&part).and_then(|file| file.sync_all()).map_err(write)?;
         durably(Step::KeepDownload, || fs::rename(&part, place)).map_err(write)?;
-        super::ledger::sync_parent(place).map_err(write)
+        super::store::sync_parent(place).map_err(write)
     }
 
     /// Brings `part` to the package's size.
@@ -186,7 +141,7 @@ impl Fetcher {
             }
             let reason = match self.stretch(url, package, part, progress) {
                 Ok(()) => "the server ended early".to_owned(),
-                Err(FetchError::Request { error, .. }) => reason(&error),
+                Err(FetchError::Request { error, .. }) => error.to_string(),
                 Err(other) => return Err(other),
             };
             let got_bytes = length(part);
@@ -206,16 +161,12 @@ impl Fetcher {
         part: &Path,
         progress: &dyn Fn(u64, u64),
     ) -> Result<(), FetchError> {
-        let failed = |error| FetchError::Request { url: url.to_owned(), error: Box::new(error) };
+        let failed = |error| FetchError::Request { url: url.to_owned(), error };
         let write = |source| FetchError::Write { path: part.to_owned(), source };
         let begun_bytes = length(part);
-        let mut request = self.agent.get(url);
-        if begun_bytes > 0 {
-            request = request.header(header::RANGE, format!("bytes={begun_bytes}-"));
-        }
-        let mut response = request.call().map_err(failed)?;
-        let mut got_bytes = match response.status() {
-            StatusCode::PARTIAL_CONTENT if begins_at(&response, begun_bytes) => begun_bytes,
+        let download = self.client.get(url, begun_bytes, None).map_err(failed)?;
+        let mut got_bytes = match download.status() {
+            _ if download.begins_at(begun_bytes) => begun_bytes,
             StatusCode::OK => 0,
             status => return Err(FetchError::Status { url: url.to_owned(), status }),
         };
@@ -225,45 +176,19 @@ impl Fetcher {
         .map_err(write)?;
         file.set_len(got_bytes).map_err(write)?;
         io::Seek::seek(&mut file, io::SeekFrom::Start(got_bytes)).map_err(write)?;
-        let mut body = response.body_mut().as_reader();
-        let mut buffer = vec![0; READ_BYTES];
-        loop {
-            let count = body.read(&mut buffer).map_err(|error| failed(ureq::Error::from(error)))?;
-            if count == 0 {
-                return Ok(());
-            }
-            got_bytes += count as u64;
+        let kept = download.read(|bytes| {
+            got_bytes += bytes.len() as u64;
             if got_bytes > package.size_bytes {
                 let limit_bytes = package.size_bytes;
                 durably(Step::DropDownload, || fs::remove_file(part)).map_err(write)?;
                 return Err(FetchError::TooLarge { url: url.to_owned(), limit_bytes });
             }
-            file.write_all(&buffer[..count]).map_err(write)?;
+            file.write_all(bytes).map_err(write)?;
             progress(got_bytes, package.size_bytes);
-        }
+            Ok(())
+        });
+        kept.map_err(failed)?
     }
-}
-
-fn begins_at(response: &Response<Body>, begin_bytes: u64) -> bool {
-    let range = response.headers().get(header::CONTENT_RANGE);
-    range
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|range| range.starts_with(&format!("bytes {begin_bytes}-")))
-}
-
-fn authorities(path: &Path) -> Result<Vec<Certificate<'static>>, FetchError> {
-    let failed = |source| FetchError::ReadCaFile { path: path.to_owned(), source };
-    let mut all = Vec::new();
-    let certificates =
-        CertificateDer::pem_file_iter(path).map_err(|error| failed(io::Error::other(error)))?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| failed(io::Error::other(error)))?;
-        all.push(Certificate::from_der(certificate.as_ref()).to_owned());
-    }
-    if all.is_empty() {
-        return Err(failed(io::Error::other("it holds no certificate")));
-    }
-    Ok(all)
 }
 
 fn length(path: &Path) -> u64 {

@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, FixedOffset};
-use serde_json::Value;
+use serde::Deserialize;
 
-use super::version::{Version, order};
+use super::{
+    lenient::Field,
+    version::{Version, order},
+};
 
 /// The one format that this version reads.
 const FORMAT: u64 = 1;
@@ -53,7 +56,7 @@ pub struct Package {
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ManifestError {
-    #[error("the manifest is not JSON: {0}")]
+    #[error("the manifest is not the JSON of a manifest: {0}")]
     NotJson(String),
     #[error(
         "the manifest is of format {0}, and this version reads format {FORMAT}: install a newer package by hand"
@@ -67,92 +70,106 @@ fn wrong(key: &str, accepted: &'static str) -> ManifestError {
     ManifestError::Key { key: key.to_owned(), accepted }
 }
 
+/// The manifest as it may be written: whatever a field holds, so that the first that is wrong can be named.
+#[derive(Deserialize)]
+struct Written {
+    #[serde(default)]
+    format: Field<Option<u64>>,
+    #[serde(flatten)]
+    newest: WrittenRelease,
+    #[serde(default)]
+    minimum_version: Field<Option<Version>>,
+    #[serde(default)]
+    not_before: Field<Option<String>>,
+    #[serde(default)]
+    rollout_percent: Field<Option<u8>>,
+    #[serde(default)]
+    previous: Field<Option<Vec<WrittenRelease>>>,
+}
+
+#[derive(Deserialize)]
+struct WrittenRelease {
+    #[serde(default)]
+    version: Field<Option<Version>>,
+    #[serde(default)]
+    packages: Field<Option<BTreeMap<String, WrittenPackage>>>,
+}
+
+#[derive(Deserialize)]
+struct WrittenPackage {
+    #[serde(default)]
+    url: Field<Option<String>>,
+    #[serde(default)]
+    size: Field<Option<u64>>,
+    #[serde(default)]
+    sha256: Field<Option<String>>,
+}
+
 pub fn parse(bytes: &[u8]) -> Result<Manifest, ManifestError> {
-    let value: Value =
+    let written: Written =
         serde_json::from_slice(bytes).map_err(|error| ManifestError::NotJson(error.to_string()))?;
-    match value["format"].as_u64() {
+    match written.format.known().flatten() {
         Some(FORMAT) => {}
         Some(other) => return Err(ManifestError::Format(other)),
         None => return Err(wrong("format", "a number")),
     }
-    let minimum_version = match &value["minimum_version"] {
-        Value::Null => None,
-        text => Some(version(text).ok_or_else(|| wrong("minimum_version", "a version"))?),
+    let minimum_version =
+        written.minimum_version.known().ok_or_else(|| wrong("minimum_version", "a version"))?;
+    let not_before = || wrong("not_before", "a time such as 2026-12-01T20:00:00+01:00");
+    let not_before = match written.not_before.known().ok_or_else(not_before)? {
+        None => None,
+        Some(text) => Some(DateTime::parse_from_rfc3339(&text).map_err(|_| not_before())?),
     };
-    let not_before = match &value["not_before"] {
-        Value::Null => None,
-        text => {
-            let time = text.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-            let accepted = "a time such as 2026-12-01T20:00:00+01:00";
-            Some(time.ok_or_else(|| wrong("not_before", accepted))?)
-        }
-    };
-    let rollout_percent = match &value["rollout_percent"] {
-        Value::Null => 100,
-        number => number
-            .as_u64()
-            .and_then(|percent| u8::try_from(percent).ok())
-            .filter(|percent| *percent <= 100)
-            .ok_or_else(|| wrong("rollout_percent", "a number from 0 to 100"))?,
-    };
-    let previous = match &value["previous"] {
-        Value::Null => Vec::new(),
-        list => list
-            .as_array()
-            .ok_or_else(|| wrong("previous", "a list"))?
-            .iter()
-            .map(|one| release(one, "previous."))
-            .collect::<Result<_, _>>()?,
-    };
-    let newest = release(&value, "")?;
+    let percent = written.rollout_percent.known().map(|percent| percent.unwrap_or(100));
+    let rollout_percent = percent
+        .filter(|percent| *percent <= 100)
+        .ok_or_else(|| wrong("rollout_percent", "a number from 0 to 100"))?;
+    let previous = written.previous.known().ok_or_else(|| wrong("previous", "a list"))?;
+    let previous = previous
+        .unwrap_or_default()
+        .into_iter()
+        .map(|one| release(one, "previous."))
+        .collect::<Result<_, _>>()?;
+    let newest = release(written.newest, "")?;
     Ok(Manifest { newest, minimum_version, not_before, rollout_percent, previous })
 }
 
-fn version(value: &Value) -> Option<Version> {
-    value.as_str().and_then(Version::parse)
-}
-
-fn release(value: &Value, before: &str) -> Result<Release, ManifestError> {
-    let version = version(&value["version"])
-        .ok_or_else(|| wrong(&format!("{before}version"), "a version"))?;
-    let list = value["packages"]
-        .as_object()
-        .ok_or_else(|| wrong(&format!("{before}packages"), "a table by architecture"))?;
+fn release(written: WrittenRelease, before: &str) -> Result<Release, ManifestError> {
+    let version = written.version.known().flatten();
+    let version = version.ok_or_else(|| wrong(&format!("{before}version"), "a version"))?;
+    let list = written.packages.known().flatten();
+    let list =
+        list.ok_or_else(|| wrong(&format!("{before}packages"), "a table by architecture"))?;
     let packages = list
-        .iter()
-        .map(|(architecture, value)| {
-            let key = format!("{before}packages.{architecture}");
-            Ok((architecture.clone(), package(value, &key)?))
+        .into_iter()
+        .map(|(architecture, written)| {
+            let package = package(written, &format!("{before}packages.{architecture}"))?;
+            Ok((architecture, package))
         })
         .collect::<Result<_, ManifestError>>()?;
     Ok(Release { version, packages })
 }
 
-fn package(value: &Value, key: &str) -> Result<Package, ManifestError> {
-    let text = |name: &str, accepted, is_accepted: fn(&str) -> bool| {
-        value[name]
-            .as_str()
-            .filter(|text| is_accepted(text))
-            .map(str::to_owned)
-            .ok_or_else(|| wrong(&format!("{key}.{name}"), accepted))
-    };
-    let url = text("url", "an address", |text| {
-        !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
-    })?;
-    let sha256 = text("sha256", "64 hexadecimal digits in lower case", |text| {
+fn package(written: WrittenPackage, key: &str) -> Result<Package, ManifestError> {
+    let url = written.url.known().flatten().filter(|url| {
+        !url.is_empty() && !url.contains(|c: char| c.is_whitespace() || c.is_control())
+    });
+    let url = url.ok_or_else(|| wrong(&format!("{key}.url"), "an address"))?;
+    let sha256 = written.sha256.known().flatten().filter(|text| {
         text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    })?;
-    let size_bytes =
-        value["size"]
-            .as_u64()
-            .filter(|size| (1..=MAX_PACKAGE_BYTES).contains(size))
-            .ok_or_else(|| wrong(&format!("{key}.size"), "a size in bytes up to 256 MiB"))?;
+    });
+    let sha256 = sha256
+        .ok_or_else(|| wrong(&format!("{key}.sha256"), "64 hexadecimal digits in lower case"))?;
+    let size_bytes = written.size.known().flatten();
+    let size_bytes = size_bytes
+        .filter(|size| (1..=MAX_PACKAGE_BYTES).contains(size))
+        .ok_or_else(|| wrong(&format!("{key}.size"), "a size in bytes up to 256 MiB"))?;
     Ok(Package { url, size_bytes, sha256 })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

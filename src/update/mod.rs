@@ -1,9 +1,9 @@
 //! Field updates: a signed manifest over HTTPS, a package whose hash stands in it, and a new version
-//! that has to prove itself or is put back. One of the two rooms that name ureq.
+//! that has to prove itself or is put back.
 //!
 //! The order of what lasts: the package and the one to go back to are in the cache, whole and checked;
-//! then the journal says that an update is under way; then dpkg works; then the journal says how it
-//! ended. Whatever moment the power is cut at, the next run finds in the journal what to finish.
+//! then the state says that an update is under way; then dpkg works; then the state says how it
+//! ended. Whatever moment the power is cut at, the next run finds in the state what to finish.
 //!
 //! What must never happen here: something installed whose hash is not in a manifest with the right
 //! signature; an update that could not be undone; a version tried again that did not prove itself.
@@ -17,23 +17,28 @@ mod apply;
 mod decide;
 mod deferral;
 mod fetch;
-mod ledger;
+mod lenient;
 mod manifest;
+mod on_disk;
 mod package;
-mod prove;
+mod result;
 mod service;
+mod store;
+mod verify;
 mod version;
 
 pub use apply::Updater;
-pub use decide::{Refusal, Wait};
-pub use ledger::{Journal, Ledger, LedgerError, Phase, parse_state};
+pub use decide::{NotYet, Refusal};
 pub use manifest::parse as parse_manifest;
+pub use result::{last_update, result_file};
+pub use store::{Phase, StoreError, UpdateState, UpdateStore, parse_state};
+pub use version::Version;
 
 use decide::{Decision, Facts, Held};
 use fetch::{FetchError, Fetcher, beside, hash_of};
 use manifest::{Manifest, ManifestError};
 use package::{Installed, PackageError};
-use version::{Version, order};
+use version::order;
 
 use crate::config::{UpdateConfig, Window};
 
@@ -48,7 +53,7 @@ pub enum UpdateError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    Store(#[from] StoreError),
     #[error(transparent)]
     Package(#[from] PackageError),
     #[error("cannot read the package {path}")]
@@ -92,7 +97,7 @@ pub enum Obstacle {
 #[derive(Debug, thiserror::Error)]
 pub enum Delay {
     #[error(transparent)]
-    Decided(#[from] Wait),
+    Decided(#[from] NotYet),
     #[error(
         "version {version} waits for the window {window} (`update.window`; --now does not wait)"
     )]
@@ -148,7 +153,7 @@ struct Asked {
 fn ask(
     config: &UpdateConfig,
     agent_id: &str,
-    ledger: &Ledger,
+    store: &UpdateStore,
     now: &Now,
 ) -> Result<Result<Asked, Obstacle>, UpdateError> {
     if let Some(fault) = &now.clock_fault {
@@ -179,27 +184,32 @@ fn ask(
         Ok(manifest) => manifest,
         Err(error) => return Ok(Err(error.into())),
     };
-    let journal = ledger.journal()?;
+    let state = store.state()?;
     let facts = Facts {
         agent_id: agent_id.to_owned(),
-        held: held(ledger, &journal, &manifest, &installed),
+        held: held(store, &state, &manifest, &installed),
         installed: installed.version,
         architecture: installed.architecture,
-        given_up: journal.given_up,
+        given_up: state.given_up,
         now: now.time,
     };
     Ok(Ok(Asked { manifest, facts, fetcher }))
 }
 
 /// The package to go back to, by its hash: that of this manifest, or the one noted when it was fetched.
-fn held(ledger: &Ledger, journal: &Journal, manifest: &Manifest, installed: &Installed) -> Held {
+fn held(
+    store: &UpdateStore,
+    state: &UpdateState,
+    manifest: &Manifest,
+    installed: &Installed,
+) -> Held {
     // A gateway that has the newest goes nowhere, and need not read its card for it every hour.
     if order(&manifest.newest.version, &installed.version).is_le() {
         return Held::Unverified;
     }
-    let place = ledger.package(&installed.version, &installed.architecture);
+    let place = store.package(&installed.version, &installed.architecture);
     let listed = manifest.way_back(&installed.version, &installed.architecture);
-    let wanted = listed.map(|package| package.sha256.as_str()).or(journal.hash_of(&place));
+    let wanted = listed.map(|package| package.sha256.as_str()).or(state.hash_of(&place));
     match (hash_of(&place), wanted) {
         (Ok(found), Some(wanted)) if found == wanted => Held::Verified,
         (Err(error), _) if error.kind() == std::io::ErrorKind::NotFound => Held::Missing,

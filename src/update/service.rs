@@ -9,11 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
-
 use crate::{
     failpoints::{Step, durably},
-    model::printable,
+    model::{LinkTold, StatusTold, printable},
 };
 
 /// The unit that the package brings.
@@ -80,7 +78,7 @@ const MOST_NAME_CHARS: usize = 100;
 /// `cu-agent status --json` of `program`, run as the user that owns the state directory, so that root
 /// opens no file that this user could have put there. `None` where it does not answer in time. What it
 /// says is this user's claim, and worth no more than that.
-pub fn ask(program: &Path, config: &Path, state_dir: &Path) -> Option<Value> {
+pub fn ask(program: &Path, config: &Path, state_dir: &Path) -> Option<StatusTold> {
     let owner = std::fs::metadata(state_dir).ok()?;
     let child = Command::new(program)
         .arg("--config")
@@ -136,21 +134,16 @@ pub fn says_its_version() -> bool {
     output.is_ok_and(|output| output.status.success())
 }
 
-/// Names in a list of `status --json`.
-pub fn names(list: &Value) -> Vec<String> {
-    let texts = list.as_array().into_iter().flatten().filter_map(Value::as_str);
-    texts.map(|text| printable(text, MOST_NAME_CHARS)).take(MOST_NAMES).collect()
+/// Names that somebody else wrote: few, short and printable.
+pub fn names(list: impl IntoIterator<Item = String>) -> Vec<String> {
+    let names = list.into_iter().map(|text| printable(&text, MOST_NAME_CHARS));
+    names.take(MOST_NAMES).collect()
 }
 
 /// Sources that are not known to answer.
-pub fn silent_sources(status: &Value) -> Vec<String> {
-    let sources = status["sources"].as_array().into_iter().flatten();
-    sources
-        .filter(|source| source["state"] != "up")
-        .filter_map(|source| source["name"].as_str())
-        .map(|name| printable(name, MOST_NAME_CHARS))
-        .take(MOST_NAMES)
-        .collect()
+pub fn silent_sources(status: StatusTold) -> Vec<String> {
+    let silent = status.sources.into_iter().filter(|source| source.state != LinkTold::Up);
+    names(silent.map(|source| source.name))
 }
 
 #[cfg(test)]
@@ -178,9 +171,8 @@ mod tests {
     fn names_of_an_answer_are_few_short_and_printable() {
         let mut all = vec!["a\x1b[31mb".to_owned(), "x".repeat(10_000)];
         all.extend((0..1000).map(|number| number.to_string()));
-        let names = names(&serde_json::json!(all));
+        let names = names(all);
         assert_eq!((names.len(), names[0].as_str()), (MOST_NAMES, "a [31mb"));
         assert_eq!(names[1].len(), MOST_NAME_CHARS);
-        assert!(super::names(&serde_json::json!({"a": 1})).is_empty());
     }
 }

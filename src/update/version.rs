@@ -2,9 +2,25 @@
 
 use std::{cmp::Ordering, fmt};
 
+use serde::{Deserialize, Serialize};
+
 /// `[epoch:]upstream[-revision]`, as written.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Version(String);
+
+/// A text that dpkg would not take as a version.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no version")]
+pub struct NoVersion(String);
+
+impl TryFrom<String> for Version {
+    type Error = NoVersion;
+
+    fn try_from(text: String) -> Result<Self, NoVersion> {
+        Self::parse(&text).ok_or(NoVersion(text))
+    }
+}
 
 /// A version is part of file names.
 const MOST_BYTES: usize = 100;

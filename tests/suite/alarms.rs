@@ -279,6 +279,38 @@ fn over_tls_only_a_receiver_of_the_configured_authority_is_told() {
 }
 
 #[test]
+fn a_receiver_whose_certificate_is_its_own_authority_is_told_if_the_file_holds_that_certificate() {
+    let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let certificate = Certificate::self_signed(dirs[0].path(), "IP:127.0.0.1");
+    let webhook = Webhook::start_tls(dirs[0].path(), &certificate);
+    let other_name = Certificate::self_signed(dirs[1].path(), "DNS:other.example");
+    let strange = Webhook::start_tls(dirs[1].path(), &other_name);
+    let folder = Folder::of_three_machines();
+    let mut agent = agent(&folder, &webhook);
+    take_away(&folder);
+    for (port, given, refusal) in [
+        (webhook.port, None, "is self-signed; give it as `alarms.ca_file`"),
+        (webhook.port, Some(&other_name), "is self-signed; give it as `alarms.ca_file`"),
+        (strange.port, Some(&other_name), "certificate is for another name"),
+    ] {
+        agent.set("alarms.url", format!("https://127.0.0.1:{port}/x"));
+        if let Some(given) = given {
+            agent.set("alarms.ca_file", given.ca_file.to_str().unwrap());
+        }
+        let running = agent.run();
+        running.wait_for_line(refusal);
+        running.terminate().0.succeeded();
+    }
+    assert_eq!((webhook.told().len(), strange.told().len()), (0, 0));
+    agent.set("alarms.url", format!("https://127.0.0.1:{}/x", webhook.port));
+    agent.set("alarms.ca_file", certificate.ca_file.to_str().unwrap());
+    let running = agent.run();
+    webhook.wait_for(SOURCE_RAISED);
+    running.terminate().0.succeeded();
+    bring_back(&folder);
+}
+
+#[test]
 fn addresses_and_token_stand_in_no_line_of_the_most_talkative_log_and_in_no_refusal() {
     let secrets = ["topic-that-nobody-knows", "uuid-of-a-check", "tk_nobody_sees_this"];
     let (folder, webhook) = (Folder::of_three_machines(), Webhook::start(Manner::Broken));

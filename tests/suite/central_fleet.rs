@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Local, TimeDelta};
-use cu_agent::sync::postgres::{
-    Central, CentralError, Edge, LastUpdate, SchemaState, sessions_pass_without,
+use cu_agent::{
+    model::{LastUpdate, UpdateEnd},
+    sync::postgres::{Central, CentralError, Edge, SchemaState, sessions_pass_without},
 };
 
 use crate::support::{
@@ -44,7 +45,7 @@ fn each_agent_has_one_row_that_says_what_it_said_last() {
         version: Some("0.9.0".into()),
         from: Some("0.8.0".into()),
         at: DateTime::parse_from_rfc3339("2026-11-24T21:31:07+01:00").ok(),
-        result: "rolled-back".into(),
+        result: UpdateEnd::RolledBack,
         detail: Some("no collection".into()),
     });
     show(&mut feeder.central, "ligne-2", &edge());

@@ -93,6 +93,27 @@ fn ftp_a_pinned_fingerprint_takes_a_self_signed_controller_and_nothing_else() {
 }
 
 #[test]
+fn ftp_a_controller_whose_certificate_is_its_own_authority_is_trusted_if_the_file_holds_it() {
+    let own = |daemon: &Daemon, certificate: Certificate| FtpConfig {
+        ca_file: Some(certificate.files().chain),
+        ..daemon.config()
+    };
+    for only_tls12 in [false, true] {
+        let options = Options {
+            tls: FtpTls::Explicit,
+            certificate: Certificate::SelfSigned,
+            require_ssl_reuse: true,
+            only_tls12,
+            ..Options::default()
+        };
+        let daemon = Vsftpd::start(options);
+        works("its own authority", &daemon, own(&daemon, Certificate::SelfSigned));
+        let refusal = refusal(own(&daemon, Certificate::Good));
+        assert!(refusal.contains("self-signed; give it as `ca_file`"), "{refusal}");
+    }
+}
+
+#[test]
 fn ftp_a_pinned_certificate_of_version_1_is_taken_and_a_short_key_is_named() {
     for only_tls12 in [false, true] {
         let certificate = Certificate::Version1;

@@ -29,11 +29,20 @@ impl Publisher {
     }
 
     pub fn with_certificate(is_expired: bool) -> Self {
+        // The second name is this machine's for an emulated gateway.
+        Self::showing(|path| Certificate::issue(path, "DNS:localhost,IP:10.0.2.2", is_expired))
+    }
+
+    /// With a certificate that is its own authority.
+    pub fn self_signed() -> Self {
+        Self::showing(|path| Certificate::self_signed(path, "DNS:localhost"))
+    }
+
+    fn showing(certificate: impl FnOnce(&Path) -> Certificate) -> Self {
         let dir = tempfile::Builder::new().prefix("cu-agent-publisher-").tempdir().unwrap();
         let path = dir.path();
         fs::create_dir(path.join("www")).unwrap();
-        // The second name is this machine's for an emulated gateway.
-        let certificate = Certificate::issue(path, "DNS:localhost,IP:10.0.2.2", is_expired);
+        let certificate = certificate(path);
         certificate.install(path);
         let ca_file = certificate.ca_file;
         new_key(path, "own");

@@ -405,6 +405,18 @@ fn an_expired_certificate_and_one_of_an_unknown_issuer_get_their_own_words() {
 }
 
 #[test]
+fn a_publisher_whose_certificate_is_its_own_authority_is_believed_if_the_file_holds_it() {
+    let publisher = Publisher::self_signed();
+    publisher.pack("0.2.0", 1000);
+    publisher.pack("0.3.0", 50_000);
+    publisher.publish("0.3.0", &[]);
+    let mut gateway = Gateway::of(&publisher);
+    gateway.check().succeeded().says("version 0.3.0 would be installed");
+    gateway.agent.unset("update.ca_file");
+    gateway.check().exited(1).says("self-signed").says("update.ca_file");
+}
+
+#[test]
 fn by_a_clock_that_cannot_be_right_nothing_is_installed() {
     let (_publisher, mut gateway) = offered();
     let clock = WrongClock::given_to(&mut gateway.agent, Wrong::NeverSet);

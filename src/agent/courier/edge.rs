@@ -7,13 +7,14 @@ use std::{path::PathBuf, time::Duration};
 
 use super::Courier;
 use crate::{
-    agent::{clock, update_result},
+    agent::clock,
     buffer::{Buffer, BufferError},
     config::Config,
     failpoints::{self, durably},
     logging,
     model::LinkName,
     sync::postgres::{CentralError, Edge, SourceLink},
+    update,
 };
 
 /// An idle agent shows itself so often.
@@ -43,7 +44,7 @@ impl Gateway {
             // `once`, started by a timer, comes no more often than it is to poll.
             interval_s: i32::try_from(config.schedule.poll.max(EVERY).as_secs())
                 .unwrap_or(i32::MAX),
-            update_result: update_result::file_of(config),
+            update_result: update::result_file(config),
         }
     }
 
@@ -69,7 +70,7 @@ impl Gateway {
             buffer_bytes: buffer.size_bytes(),
             max_buffer_bytes: self.max_buffer_bytes,
             free_bytes: free.map(|free| free.f_bavail.saturating_mul(free.f_frsize)),
-            update: update_result::last_update(&self.update_result),
+            update: update::last_update(&self.update_result),
         })
     }
 }

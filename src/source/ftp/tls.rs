@@ -9,12 +9,12 @@ use std::{io, path::Path, sync::Arc};
 
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError,
-    PeerIncompatible, RootCertStore, SignatureScheme,
+    PeerIncompatible, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{
         CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls13_signature_with_raw_key,
     },
-    pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime},
 };
 use sha2::{Digest, Sha256};
 use webpki::RawPublicKeyEntity;
@@ -24,6 +24,7 @@ use super::{
     reply::who_answers,
     wire::HandshakeFailure,
 };
+use crate::tls;
 
 /// Lengths of RSA keys, in bits, whose signatures the TLS library verifies.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -36,36 +37,17 @@ pub(super) fn client_config(
     ca_file: Option<&Path>,
     fingerprint: Option<[u8; 32]>,
 ) -> Result<Arc<ClientConfig>, String> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| format!("no usable protocol version ({error})"))?;
     let config = match fingerprint {
         Some(fingerprint) => {
-            let pinned = PinnedCertificate::new(fingerprint, &provider);
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(pinned))
+            let pinned = PinnedCertificate::new(fingerprint, &ring::default_provider());
+            tls::builder()
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(pinned))
+                .with_no_client_auth()
         }
-        None => builder.with_root_certificates(trusted(ca_file)?),
+        None => tls::client_config("ca_file", ca_file).map_err(|error| error.to_string())?,
     };
-    Ok(Arc::new(config.with_no_client_auth()))
-}
-
-fn trusted(ca_file: Option<&Path>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    let Some(path) = ca_file else {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        return Ok(roots);
-    };
-    let shown = path.display();
-    let unreadable = |error| format!("cannot read `ca_file` {shown} ({error})");
-    for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-        let certificate = certificate.map_err(unreadable)?;
-        roots.add(certificate).map_err(|error| format!("`ca_file` {shown}: {error}"))?;
-    }
-    if roots.is_empty() {
-        return Err(format!("`ca_file` {shown} holds no certificate in PEM form"));
-    }
-    Ok(roots)
+    Ok(Arc::new(config))
 }
 
 /// Takes the one certificate with this SHA-256, whatever its version, names, dates and issuer say.
@@ -243,15 +225,16 @@ fn certificate_reason(error: &CertificateError) -> String {
              below {} bits?); {BETTER}",
             RSA_BITS.start()
         ),
-        CertificateError::Other(inner) if format!("{inner:?}").contains("UnsupportedCertVersion") => {
+        error if tls::is_of_another_version(error) => {
             format!(
                 "the server's certificate is not of X.509 version 3, which `ca_file` cannot vouch \
                  for; give its `fingerprint`, or {BETTER}"
             )
         }
-        // What most appliances make for themselves; webpki's error has no name in rustls.
-        CertificateError::Other(inner) if format!("{inner:?}").contains("CaUsedAsEndEntity") => {
-            "the server's certificate is self-signed; give its `fingerprint`".to_owned()
+        // What most appliances make for themselves.
+        error if tls::is_authority_as_server(error) => {
+            "the server's certificate is self-signed; give it as `ca_file`, or its `fingerprint`"
+                .to_owned()
         }
         other => format!("the server's certificate is refused: {other}"),
     }

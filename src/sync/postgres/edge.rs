@@ -4,14 +4,14 @@
 //! What must never happen here: a text from outside (an error, a file of the updater) that makes
 //! central refuse the row.
 
-use chrono::{DateTime, FixedOffset, Local};
+use chrono::{DateTime, Local};
 use postgres::types::Type;
 use serde_json::{Value, json};
 
 use super::{
     Central, CentralError, Claims, params::Params, prepared::Often, server::IS_CROWDED, unreadable,
 };
-use crate::model::Day;
+use crate::model::{Day, LastUpdate};
 
 /// Longest text of a row that comes from outside, in characters.
 const MOST_CHARS: usize = 300;
@@ -42,18 +42,6 @@ pub struct SourceLink {
     /// By the gateway's clock.
     pub since: String,
     pub error: Option<String>,
-}
-
-/// What became of the last field update.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LastUpdate {
-    /// `None` where it was refused before its version was known.
-    pub version: Option<String>,
-    pub from: Option<String>,
-    pub at: Option<DateTime<FixedOffset>>,
-    /// `installed`, `refused`, `rolled-back` or `failed`.
-    pub result: String,
-    pub detail: Option<String>,
 }
 
 impl Edge {
@@ -118,7 +106,7 @@ impl Central {
         params.push(update.and_then(|update| update.version.as_deref().map(short)), Type::TEXT);
         params.push(update.and_then(|update| update.from.as_deref().map(short)), Type::TEXT);
         params.push(update.and_then(|update| update.at), Type::TIMESTAMPTZ);
-        params.push(update.map(|update| short(&update.result)), Type::TEXT);
+        params.push(update.map(|update| update.result.as_str()), Type::TEXT);
         params.push(update.and_then(|update| update.detail.as_deref().map(short)), Type::TEXT);
         let sql = format!("{SHOW} RETURNING {IS_CROWDED} AS crowded");
         let rows = self.ask_often(Often::ShowEdge, &sql, &params)?;

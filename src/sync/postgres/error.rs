@@ -1,7 +1,7 @@
 //! What can go wrong with central, told apart by what mends it. Each message names the configuration
 //! key and the mend; none holds a password.
 
-use std::{error::Error as StdError, io, path::PathBuf, time::Duration};
+use std::{error::Error as StdError, io, time::Duration};
 
 use postgres::error::{DbError, SqlState};
 use rustls::CertificateError;
@@ -10,9 +10,12 @@ use thiserror::Error;
 use super::{
     bounded::{Flood, Silence},
     inspect::Improper,
-    tls::{NoTlsOffered, is_authority_as_server},
+    tls::NoTlsOffered,
 };
-use crate::model::printable;
+use crate::{
+    model::printable,
+    tls::{CaFileError, is_authority_as_server},
+};
 
 /// When to try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,8 +45,8 @@ pub enum CentralError {
     NoAnswer { place: String, after: Duration },
     #[error("the connection to central at {place} was lost")]
     Lost { place: String, source: postgres::Error },
-    #[error("cannot read central.ca_file {}", path.display())]
-    ReadCaFile { path: PathBuf, source: Box<dyn StdError + Send + Sync> },
+    #[error(transparent)]
+    CaFile(#[from] CaFileError),
     #[error(
         "central at {place} does not offer TLS, which central.tls asks for (turn ssl on at the server, and check central.host and central.port)"
     )]
@@ -134,7 +137,7 @@ impl CentralError {
             | Self::Busy { .. }
             | Self::TooSlow { .. } => Retry::Soon,
             Self::Refused { .. } => Retry::Never,
-            Self::ReadCaFile { .. }
+            Self::CaFile(_)
             | Self::NoTls { .. }
             | Self::WeakLogIn { .. }
             | Self::Improper { .. }
@@ -325,9 +328,6 @@ impl Place {
         }
         let tls = io.get_ref()?.downcast_ref::<rustls::Error>()?.clone();
         let place = self.text();
-        if is_authority_as_server(&tls) {
-            return Some(CentralError::CertificateIssuer { place });
-        }
         Some(match &tls {
             rustls::Error::InvalidCertificate(certificate) => match certificate {
                 CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
@@ -340,6 +340,7 @@ impl Place {
                 | CertificateError::NotValidForNameContext { .. } => {
                     CentralError::CertificateName { host: self.host.clone(), source: tls }
                 }
+                error if is_authority_as_server(error) => CentralError::CertificateIssuer { place },
                 // A bad signature: another authority of the same name.
                 CertificateError::UnknownIssuer | CertificateError::BadSignature => {
                     CentralError::CertificateIssuer { place }

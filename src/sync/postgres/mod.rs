@@ -46,7 +46,7 @@ use self::{
 pub use self::{
     claim::{Claimed, Claims},
     deliver::{Order, Outcome, statement_bytes},
-    edge::{Edge, LastUpdate, SourceLink},
+    edge::{Edge, SourceLink},
     error::{CentralError, Place, Retry},
     inspect::{Improper, Inspector},
     schema::{MIGRATIONS, Migration, SchemaState, migration_script, sessions_pass_without},

@@ -4,7 +4,6 @@
 use std::{
     future::Future,
     io,
-    path::Path,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -15,15 +14,10 @@ use postgres::{
     tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream},
 };
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::{
-        WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-        verify_server_name,
-    },
+    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
-    server::ParsedCertificate,
+    pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -34,7 +28,10 @@ use super::{
     error::CentralError,
     inspect::Inspector,
 };
-use crate::config::{CentralConfig, CentralTls};
+use crate::{
+    config::{CentralConfig, CentralTls},
+    tls,
+};
 
 /// The server answered the request for encryption with no.
 #[derive(Debug, Error)]
@@ -52,125 +49,23 @@ pub struct Connector {
 
 impl Connector {
     pub fn new(config: &CentralConfig, deadline: Deadline) -> Result<Self, CentralError> {
-        let tls = match config.tls {
+        let rules = match config.tls {
             CentralTls::Disable => None,
             CentralTls::Require => Some(unchecked()),
-            CentralTls::VerifyFull => Some(checked(config.ca_file.as_deref())?),
+            CentralTls::VerifyFull => {
+                Some(tls::client_config("central.ca_file", config.ca_file.as_deref())?)
+            }
         };
         let only_scram = config.only_scram;
-        Ok(Self { deadline, tls: tls.map(MakeRustlsConnect::new), only_scram })
+        Ok(Self { deadline, tls: rules.map(MakeRustlsConnect::new), only_scram })
     }
-}
-
-fn builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring implements every default protocol version")
 }
 
 fn unchecked() -> ClientConfig {
-    builder()
+    tls::builder()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(ring::default_provider())))
         .with_no_client_auth()
-}
-
-fn checked(ca_file: Option<&Path>) -> Result<ClientConfig, CentralError> {
-    let mut roots = RootCertStore::empty();
-    let Some(path) = ca_file else {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        return Ok(builder().with_root_certificates(roots).with_no_client_auth());
-    };
-    let unreadable = |source: Box<dyn std::error::Error + Send + Sync>| CentralError::ReadCaFile {
-        path: path.to_owned(),
-        source,
-    };
-    let mut trusted = Vec::new();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|e| unreadable(e.into()))? {
-        let certificate = certificate.map_err(|e| unreadable(e.into()))?;
-        roots.add(certificate.clone()).map_err(|e| unreadable(e.into()))?;
-        trusted.push(certificate);
-    }
-    if trusted.is_empty() {
-        return Err(unreadable("it holds no PEM certificate".into()));
-    }
-    let provider = Arc::new(ring::default_provider());
-    let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-        .build()
-        .map_err(|e| unreadable(e.into()))?;
-    Ok(builder()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(OwnAuthority { chain, trusted }))
-        .with_no_client_auth())
-}
-
-/// Checks chain, dates and name against the authorities of `central.ca_file`. One certificate more
-/// is accepted than by a browser: a self-signed one that stands in that file itself and is marked as
-/// an authority, which is how `openssl req -x509` makes them and what libpq accepts.
-#[derive(Debug)]
-struct OwnAuthority {
-    chain: Arc<WebPkiServerVerifier>,
-    trusted: Vec<CertificateDer<'static>>,
-}
-
-impl ServerCertVerifier for OwnAuthority {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let checked = self.chain.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
-        match checked {
-            // The dates were looked at before this was found; the name was not.
-            Err(error)
-                if is_authority_as_server(&error)
-                    && self.trusted.iter().any(|t| t.as_ref() == end_entity.as_ref()) =>
-            {
-                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
-                Ok(ServerCertVerified::assertion())
-            }
-            other => other,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chain.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chain.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
-    }
-}
-
-/// The server showed a certificate that is marked as an authority's: self-signed, nearly always.
-pub fn is_authority_as_server(error: &rustls::Error) -> bool {
-    let rustls::Error::InvalidCertificate(CertificateError::Other(other)) = error else {
-        return false;
-    };
-    matches!(other.0.downcast_ref::<webpki::Error>(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
 /// Accepts whatever certificate the server shows, but not a broken handshake.

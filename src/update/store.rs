@@ -7,26 +7,32 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use chrono::DateTime;
-use serde_json::{Value, json};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     deferral::Deferral,
+    lenient::{known, known_elements, known_entries},
+    on_disk::{self, ReadError},
+    result, service,
     version::{Version, order},
 };
-use crate::failpoints::{Step, durably};
+use crate::{
+    failpoints::{Step, durably},
+    model::{LastUpdate, UpdateEnd},
+};
+
+const STATE_FILE: &str = "journal.json";
 
 /// More than this is nothing that was noted here.
 const MOST_BYTES: u64 = 1 << 20;
 
 #[derive(Debug, thiserror::Error)]
-pub enum LedgerError {
+pub enum StoreError {
     #[error("cannot make {path}; field updates are run by root")]
     Directory { path: PathBuf, source: io::Error },
     #[error("{path} may be written by others than the user who updates: chown and chmod 0755 it")]
@@ -41,31 +47,31 @@ pub enum LedgerError {
     Damaged { path: PathBuf, problem: String },
 }
 
-/// How far an update is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// How far an update is. Its words are those on disk, too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// The new package may be in any state.
     Installing,
     /// It is installed and has to show that it works.
-    Proving,
+    #[serde(rename = "proving")]
+    Verifying,
     /// The former package may be in any state.
     PuttingBack,
 }
 
 impl Phase {
-    const ALL: [(Self, &'static str); 3] = [
-        (Self::Installing, "installing"),
-        (Self::Proving, "proving"),
-        (Self::PuttingBack, "putting-back"),
-    ];
-
     pub fn as_str(self) -> &'static str {
-        Self::ALL.iter().find(|(phase, _)| *phase == self).map_or("", |(_, word)| word)
+        match self {
+            Self::Installing => "installing",
+            Self::Verifying => "proving",
+            Self::PuttingBack => "putting-back",
+        }
     }
 }
 
 /// An update that has begun and not ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Pending {
     pub phase: Phase,
     pub from: Version,
@@ -80,64 +86,63 @@ pub struct Pending {
     /// Whether the service ran before the update.
     pub was_active: bool,
     /// Sources that did not answer before the update.
+    #[serde(default, deserialize_with = "names")]
     pub silent: Vec<String>,
     /// Whether the agent told of itself before the update. Where it did not, that it does not
-    /// afterwards is no fault of the new version.
+    /// afterwards is no fault of the new version. The first release did not note it, and took an answer
+    /// for granted.
+    #[serde(default = "yes")]
     pub answered: bool,
 }
 
-/// Everything that is remembered from one run to the next.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Journal {
+fn yes() -> bool {
+    true
+}
+
+fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Ok(service::names(known_elements::<D, String>(deserializer)?))
+}
+
+/// Everything that is remembered from one run to the next. Nothing but an update under way is worth a
+/// refusal: the rest is left out if it cannot be understood.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct UpdateState {
     pub pending: Option<Pending>,
     /// Versions that did not prove themselves.
+    #[serde(default, deserialize_with = "known_elements")]
     pub given_up: Vec<Version>,
     /// SHA-256 of the packages in the cache as the manifests that named them were signed, by file name.
+    #[serde(default, deserialize_with = "known_entries")]
     pub packages: BTreeMap<String, String>,
     /// An update that a machine which is said to produce holds off.
+    #[serde(default, deserialize_with = "known")]
     pub deferral: Option<Deferral>,
 }
 
-/// In the place of a version, where the publisher could not be asked or is not believed.
-pub const UNKNOWN: &str = "unknown";
-
-/// How the last update ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct UpdateResult {
-    /// The version that was offered, or [`UNKNOWN`].
-    pub version: String,
-    pub from: Option<Version>,
-    /// As RFC 3339 writes it.
-    pub at: String,
-    /// `installed`, `refused`, `rolled-back` or `failed`.
-    pub result: &'static str,
-    pub detail: String,
-}
-
-pub struct Ledger {
+pub struct UpdateStore {
     directory: PathBuf,
 }
 
 /// Held by the one updater at work.
-pub struct LedgerLock {
+pub struct StoreLock {
     _file: File,
 }
 
-impl Ledger {
+impl UpdateStore {
     pub fn at(directory: &Path) -> Self {
         Self { directory: directory.to_owned() }
     }
 
     /// Makes the directory where it is missing, and keeps other updaters out.
-    pub fn lock(&self) -> Result<LedgerLock, LedgerError> {
+    pub fn lock(&self) -> Result<StoreLock, StoreError> {
         let path = self.directory.clone();
-        let failed = |source| LedgerError::Directory { path: path.clone(), source };
+        let failed = |source| StoreError::Directory { path: path.clone(), source };
         let cache = self.directory.join("cache");
         fs::DirBuilder::new().recursive(true).mode(0o755).create(&cache).map_err(failed)?;
         let metadata = fs::symlink_metadata(&self.directory).map_err(failed)?;
         let is_own = metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw();
         if !is_own || metadata.permissions().mode() & 0o022 != 0 {
-            return Err(LedgerError::Open { path });
+            return Err(StoreError::Open { path });
         }
         let file = durably(Step::LockUpdates, || {
             File::options()
@@ -148,100 +153,53 @@ impl Ledger {
                 .open(self.directory.join("lock"))
         })
         .map_err(failed)?;
-        file.try_lock().map_err(|_| LedgerError::Held)?;
-        Ok(LedgerLock { _file: file })
+        file.try_lock().map_err(|_| StoreError::Held)?;
+        Ok(StoreLock { _file: file })
     }
 
-    fn write(&self, name: &str, value: &Value, step: Step) -> Result<(), LedgerError> {
+    fn write(&self, name: &str, content: &impl Serialize, step: Step) -> Result<(), StoreError> {
         let path = self.directory.join(name);
-        let failed = |source| LedgerError::Write { path: path.clone(), source };
+        let failed = |source| StoreError::Write { path: path.clone(), source };
+        let text = on_disk::text(content).map_err(|error| failed(error.into()))?;
         let new = path.with_extension("new");
         let mut file = durably(step, || {
             File::options().create(true).truncate(true).write(true).mode(0o644).open(&new)
         })
         .map_err(failed)?;
-        file.write_all(format!("{value:#}\n").as_bytes()).map_err(failed)?;
+        file.write_all(text.as_bytes()).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         durably(step, || fs::rename(&new, &path)).map_err(failed)?;
         sync_parent(&path).map_err(failed)
     }
 
-    fn read(&self, name: &str) -> Result<Option<Value>, LedgerError> {
-        let path = self.directory.join(name);
-        let damaged = |problem: String| LedgerError::Damaged { path: path.clone(), problem };
-        let read = |file: File| {
-            let mut bytes = Vec::new();
-            file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map(|_| bytes)
-        };
-        match File::open(&path).and_then(read) {
-            Ok(bytes) if bytes.len() as u64 > MOST_BYTES => {
-                Err(damaged(format!("it is longer than {MOST_BYTES} bytes")))
-            }
-            Ok(bytes) => {
-                serde_json::from_slice(&bytes).map(Some).map_err(|e| damaged(e.to_string()))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(damaged(error.to_string())),
-        }
+    fn damaged(&self, name: &str, error: &ReadError) -> StoreError {
+        StoreError::Damaged { path: self.directory.join(name), problem: error.to_string() }
     }
 
-    pub fn journal(&self) -> Result<Journal, LedgerError> {
-        let Some(value) = self.read("journal.json")? else { return Ok(Journal::default()) };
-        journal_of(&value).map_err(|problem| LedgerError::Damaged {
-            path: self.directory.join("journal.json"),
-            problem: problem.into(),
-        })
+    pub fn state(&self) -> Result<UpdateState, StoreError> {
+        let read = on_disk::read(&self.directory.join(STATE_FILE), MOST_BYTES);
+        read.map(Option::unwrap_or_default).map_err(|error| self.damaged(STATE_FILE, &error))
     }
 
-    pub fn note(&self, journal: &Journal) -> Result<(), LedgerError> {
-        let Journal { pending, given_up, packages, deferral } = journal;
-        let value = json!({
-            "given_up": given_up.iter().map(Version::as_str).collect::<Vec<_>>(),
-            "packages": packages,
-            "deferral": deferral.map(|deferral| json!({
-                "last": deferral.last.to_rfc3339(),
-                "waited_s": deferral.waited.as_secs(),
-            })),
-            "pending": pending.as_ref().map(|pending| json!({
-                "phase": pending.phase.as_str(),
-                "from": pending.from.as_str(),
-                "to": pending.to.as_str(),
-                "architecture": pending.architecture,
-                "attempts": pending.attempts,
-                "reason": pending.reason,
-                "invocation": pending.invocation,
-                "was_active": pending.was_active,
-                "silent": pending.silent,
-                "answered": pending.answered,
-            })),
-        });
-        self.write("journal.json", &value, Step::NoteUpdate)
+    pub fn note(&self, state: &UpdateState) -> Result<(), StoreError> {
+        self.write(STATE_FILE, state, Step::NoteUpdate)
     }
 
-    /// The last result as it stands in the file, for whoever shows it.
-    pub fn result(&self) -> Result<Option<Value>, LedgerError> {
-        self.read("result.json")
+    pub fn result(&self) -> Result<Option<LastUpdate>, StoreError> {
+        let read = result::read(&self.directory.join(result::FILE));
+        read.map_err(|error| self.damaged(result::FILE, &error))
     }
 
     /// Notes how an update ended. The same refusal at every hour is written once.
-    pub fn note_result(&self, result: &UpdateResult) -> Result<(), LedgerError> {
-        let mut value = json!({
-            "version": result.version,
-            "from": result.from.as_ref().map(Version::as_str),
-            "at": result.at,
-            "result": result.result,
-            "detail": result.detail,
-        });
+    pub fn note_result(&self, update: LastUpdate) -> Result<(), StoreError> {
+        let update = result::bounded(update);
         if let Ok(Some(known)) = self.result()
-            && result.result != "installed"
+            && update.result != UpdateEnd::Installed
+            && known == (LastUpdate { at: known.at, ..update.clone() })
         {
-            let at = std::mem::replace(&mut value["at"], known["at"].clone());
-            if value == known {
-                return Ok(());
-            }
-            value["at"] = at;
+            return Ok(());
         }
-        self.write("result.json", &value, Step::NoteUpdateResult)
+        self.write(result::FILE, &update, Step::NoteUpdateResult)
     }
 
     /// Where the package of a version is, or will be.
@@ -253,9 +211,9 @@ impl Ledger {
 
     /// Removes everything in the cache but the packages of `kept`, and what is still being fetched of
     /// them.
-    pub fn prune(&self, kept: &[&Version], architecture: &str) -> Result<(), LedgerError> {
+    pub fn prune(&self, kept: &[&Version], architecture: &str) -> Result<(), StoreError> {
         let cache = self.directory.join("cache");
-        let failed = |source| LedgerError::Write { path: cache.clone(), source };
+        let failed = |source| StoreError::Write { path: cache.clone(), source };
         let names: Vec<PathBuf> =
             kept.iter().map(|version| self.package(version, architecture)).collect();
         for entry in fs::read_dir(&cache).map_err(failed)? {
@@ -276,9 +234,9 @@ impl Ledger {
 
     /// The program that began an update ends it, also where the new one cannot even start: the unit
     /// runs this copy while it is there.
-    pub fn keep_updater(&self, program: &Path) -> Result<(), LedgerError> {
+    pub fn keep_updater(&self, program: &Path) -> Result<(), StoreError> {
         let kept = self.kept_updater();
-        let failed = |source| LedgerError::Write { path: kept.clone(), source };
+        let failed = |source| StoreError::Write { path: kept.clone(), source };
         let new = kept.with_extension("new");
         durably(Step::KeepUpdater, || fs::copy(program, &new)).map_err(failed)?;
         fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).map_err(failed)?;
@@ -287,13 +245,13 @@ impl Ledger {
         sync_parent(&kept).map_err(failed)
     }
 
-    pub fn drop_updater(&self) -> Result<(), LedgerError> {
+    pub fn drop_updater(&self) -> Result<(), StoreError> {
         let kept = self.kept_updater();
         if !kept.exists() {
             return Ok(());
         }
         durably(Step::DropUpdater, || fs::remove_file(&kept))
-            .map_err(|source| LedgerError::Write { path: kept, source })
+            .map_err(|source| StoreError::Write { path: kept, source })
     }
 
     fn kept_updater(&self) -> PathBuf {
@@ -309,58 +267,12 @@ pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
-fn version(value: &Value) -> Option<Version> {
-    value.as_str().and_then(Version::parse)
-}
-
-fn read_pending(value: &Value) -> Option<Pending> {
-    let text = |key: &str| value[key].as_str().map(str::to_owned);
-    let phase = value["phase"].as_str()?;
-    Some(Pending {
-        phase: Phase::ALL.iter().find(|(_, word)| *word == phase)?.0,
-        from: version(&value["from"])?,
-        to: version(&value["to"])?,
-        architecture: text("architecture")?,
-        attempts: value["attempts"].as_u64()?,
-        reason: text("reason")?,
-        invocation: text("invocation")?,
-        was_active: value["was_active"].as_bool()?,
-        silent: super::service::names(&value["silent"]),
-        // A release before this one did not note it, and took an answer for granted.
-        answered: value["answered"].as_bool().unwrap_or(true),
-    })
-}
-
 /// The bytes of `journal.json`, understood or refused with what is wrong.
-pub fn parse_state(bytes: &[u8]) -> Result<Journal, String> {
-    let value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    journal_of(&value).map_err(str::to_owned)
+pub fn parse_state(bytes: &[u8]) -> Result<UpdateState, String> {
+    on_disk::parse(bytes).map_err(|error| error.to_string())
 }
 
-/// What `journal.json` holds; an error says what it lacks. Nothing but an update under way is worth a
-/// refusal: the rest is left out where it cannot be understood.
-fn journal_of(value: &Value) -> Result<Journal, &'static str> {
-    let given_up = value["given_up"].as_array().into_iter().flatten();
-    let pending = match &value["pending"] {
-        Value::Null => None,
-        pending => Some(read_pending(pending).ok_or("its update under way lacks something")?),
-    };
-    let packages = value["packages"].as_object().into_iter().flatten();
-    let packages = packages.filter_map(|(name, hash)| Some((name.clone(), hash.as_str()?.into())));
-    Ok(Journal {
-        pending,
-        given_up: given_up.filter_map(version).collect(),
-        packages: packages.collect(),
-        deferral: read_deferral(&value["deferral"]),
-    })
-}
-
-fn read_deferral(value: &Value) -> Option<Deferral> {
-    let last = DateTime::parse_from_rfc3339(value["last"].as_str()?).ok()?;
-    Some(Deferral { last, waited: Duration::from_secs(value["waited_s"].as_u64()?) })
-}
-
-impl Journal {
+impl UpdateState {
     /// The noted hash of a package in the cache.
     pub fn hash_of(&self, package: &Path) -> Option<&str> {
         self.packages.get(package.file_name()?.to_str()?).map(String::as_str)
@@ -382,17 +294,22 @@ impl Journal {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use chrono::DateTime;
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]
     fn what_is_noted_is_read_again_and_the_cache_keeps_what_is_needed() {
         let dir = tempfile::tempdir().unwrap();
-        let ledger = Ledger::at(&dir.path().join("updates"));
-        let lock = ledger.lock().unwrap();
-        assert!(matches!(ledger.lock(), Err(LedgerError::Held)));
+        let store = UpdateStore::at(&dir.path().join("updates"));
+        let lock = store.lock().unwrap();
+        assert!(matches!(store.lock(), Err(StoreError::Held)));
         drop(lock);
         let version = |text: &str| Version::parse(text).unwrap();
-        let journal = Journal {
+        let state = UpdateState {
             given_up: vec![version("0.2.9")],
             pending: Some(Pending {
                 phase: Phase::PuttingBack,
@@ -412,22 +329,22 @@ mod tests {
                 waited: Duration::from_secs(7200),
             }),
         };
-        ledger.note(&journal).unwrap();
-        assert_eq!(ledger.journal().unwrap(), journal);
-        let kept = ledger.package(&version("0.2.0"), "arm64");
+        store.note(&state).unwrap();
+        assert_eq!(store.state().unwrap(), state);
+        let kept = store.package(&version("0.2.0"), "arm64");
         let part = kept.with_extension("0123456789abcdef.part");
-        let old = ledger.package(&version("0.1.0"), "arm64");
+        let old = store.package(&version("0.1.0"), "arm64");
         for file in [&kept, &part, &old] {
             fs::write(file, "x").unwrap();
         }
-        ledger.prune(&[&version("0.2.0")], "arm64").unwrap();
+        store.prune(&[&version("0.2.0")], "arm64").unwrap();
         assert!(kept.exists() && part.exists() && !old.exists());
-        fs::set_permissions(ledger.directory(), fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(matches!(ledger.lock(), Err(LedgerError::Open { .. })));
+        fs::set_permissions(store.directory(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(matches!(store.lock(), Err(StoreError::Open { .. })));
     }
 
     #[test]
-    fn what_the_release_before_noted_is_read() {
+    fn what_the_first_release_noted_is_read() {
         let value = json!({
             "given_up": ["0.2.9"],
             "pending": {
@@ -435,8 +352,70 @@ mod tests {
                 "attempts": 1, "reason": "", "invocation": "x", "was_active": true, "silent": [],
             },
         });
-        let journal = journal_of(&value).unwrap();
-        assert!(journal.packages.is_empty() && journal.deferral.is_none());
-        assert!(journal.pending.unwrap().answered);
+        let state = parse_state(value.to_string().as_bytes()).unwrap();
+        assert!(state.packages.is_empty() && state.deferral.is_none());
+        assert_eq!(state.given_up, [Version::parse("0.2.9").unwrap()]);
+        assert!(state.pending.unwrap().answered);
+    }
+
+    /// As the release before this one wrote it.
+    const BEFORE: &str = r#"{
+  "deferral": {
+    "last": "2026-12-01T20:00:00+01:00",
+    "waited_s": 7200
+  },
+  "given_up": [
+    "0.2.9"
+  ],
+  "packages": {
+    "cu-agent_0.2.0_arm64.deb": "abab"
+  },
+  "pending": {
+    "answered": false,
+    "architecture": "arm64",
+    "attempts": 2,
+    "from": "0.2.0",
+    "invocation": "abc",
+    "phase": "putting-back",
+    "reason": "it did not start",
+    "silent": [
+      "cu"
+    ],
+    "to": "1:0.3.0",
+    "was_active": true
+  }
+}
+"#;
+
+    #[test]
+    fn the_release_before_and_this_one_read_what_the_other_noted() {
+        let state = parse_state(BEFORE.as_bytes()).unwrap();
+        let pending = state.pending.as_ref().unwrap();
+        assert_eq!((pending.phase, pending.attempts), (Phase::PuttingBack, 2));
+        assert_eq!(state.deferral.unwrap().waited, Duration::from_secs(7200));
+        let text = on_disk::text(&state).unwrap();
+        let mut written: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(written.as_object_mut().unwrap().remove("format"), Some(1.into()));
+        assert_eq!(written, serde_json::from_str::<Value>(BEFORE).unwrap(), "the same fields");
+        for phase in [Phase::Installing, Phase::Verifying, Phase::PuttingBack] {
+            assert_eq!(serde_json::to_value(phase).unwrap(), phase.as_str());
+        }
+    }
+
+    #[test]
+    fn only_an_update_under_way_that_cannot_be_understood_is_refused() {
+        let odd = json!({
+            "given_up": ["0.2.9", 3, "no version"], "packages": {"a": 1, "b": "cd"},
+            "deferral": {"last": "tomorrow", "waited_s": 1}, "pending": null,
+        });
+        let state = parse_state(odd.to_string().as_bytes()).unwrap();
+        assert_eq!((state.given_up.len(), state.packages.len()), (1, 1));
+        assert_eq!(state.deferral, None);
+        let odd = json!({ "given_up": "0.2.9", "packages": [], "deferral": 7 });
+        assert_eq!(parse_state(odd.to_string().as_bytes()).unwrap(), UpdateState::default());
+        let lacking = json!({ "pending": {"phase": "proving", "from": "0.1.0"} });
+        assert!(parse_state(lacking.to_string().as_bytes()).unwrap_err().contains("missing"));
+        let newer = BEFORE.replacen('{', r#"{"format": 2,"#, 1);
+        assert!(parse_state(newer.as_bytes()).unwrap_err().contains("format 2"));
     }
 }

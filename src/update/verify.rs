@@ -7,12 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
-
 use super::{
-    ledger::Pending,
     service::{self, UnitState},
+    store::Pending,
 };
+use crate::model::StatusTold;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A version that collects once and then falls does not work.
@@ -64,7 +63,7 @@ pub fn wait(
 fn lacking(
     pending: &Pending,
     unit: &UnitState,
-    ask: impl FnOnce() -> Option<Value>,
+    ask: impl FnOnce() -> Option<StatusTold>,
 ) -> Option<String> {
     if !unit.is_active {
         return Some(format!("the service was not up but {}", unit.state));
@@ -81,14 +80,17 @@ fn lacking(
     if !pending.answered {
         return None;
     }
-    if status["schema"] != status["schema_known"] {
+    if status.schema != status.schema_known {
         return Some("its buffer was not migrated".into());
     }
-    let service = &status["service"];
-    if service["process"] != unit.process || service["collected"].is_null() {
+    let service = status.service.filter(|service| {
+        let process = service.process.map(u64::from);
+        process == Some(unit.process)
+    });
+    let Some(collected) = service.and_then(|service| service.collected) else {
         return Some("it did not collect".into());
-    }
-    let failed = service::names(&service["collected"]["failed_sources"]);
+    };
+    let failed = service::names(collected.failed_sources);
     let newly: Vec<String> =
         failed.into_iter().filter(|source| !pending.silent.contains(source)).collect();
     if !newly.is_empty() {
@@ -99,16 +101,16 @@ fn lacking(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
-    use crate::update::{ledger::Phase, version::Version};
+    use crate::update::{store::Phase, version::Version};
 
     #[test]
     fn each_thing_that_is_missing_to_the_proof_is_told() {
         let version = |text: &str| Version::parse(text).unwrap();
         let pending = Pending {
-            phase: Phase::Proving,
+            phase: Phase::Verifying,
             from: version("0.2.0"),
             to: version("0.3.0"),
             architecture: "arm64".into(),
@@ -129,12 +131,13 @@ mod tests {
             "schema": 2, "schema_known": 2,
             "service": {"process": 17, "collected": {"failed_sources": ["stick"]}},
         });
+        let of = |status: Value| serde_json::from_value(status).unwrap();
         let told = |unit: &UnitState, place: &str, value: Value| {
             let mut status = status.clone();
             *status.pointer_mut(place).unwrap() = value;
-            lacking(&pending, unit, || Some(status)).unwrap_or_default()
+            lacking(&pending, unit, || Some(of(status))).unwrap_or_default()
         };
-        assert_eq!(lacking(&pending, &unit, || Some(status.clone())), None);
+        assert_eq!(lacking(&pending, &unit, || Some(of(status.clone()))), None);
         assert!(told(&unit, "/schema", json!(1)).contains("migrated"));
         assert!(told(&unit, "/service", Value::Null).contains("collect"));
         assert!(told(&unit, "/service/process", json!(16)).contains("collect"));
