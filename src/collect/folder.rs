@@ -16,7 +16,7 @@ use super::{
     departure,
     keep::{Origin, Waiting, keep},
     keep_all,
-    reading::{ReadError, Reading, Request, Target, known, read_file},
+    reading::{Reading, Request, Target, known, read_file},
     room::{Room, make_room},
 };
 use crate::{
@@ -291,15 +291,11 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
                 self.report.error = Some(error);
                 Ok(Outcome::SourceGone(reading))
             }
-            Err(ReadError::Buffer(error)) if error.concerns_data() => {
+            Err(error) if error.concerns_data() => {
                 self.file_failed(&entry.name, &error, false);
                 Ok(Outcome::Read(None))
             }
-            Err(ReadError::Buffer(error)) => Err(error),
-            Err(ReadError::Source(error)) => {
-                self.file_failed(&entry.name, &error, false);
-                Ok(Outcome::Read(None))
-            }
+            Err(error) => Err(error),
         }
     }
 

@@ -4,7 +4,7 @@ use super::{
     Moment, Settings,
     decide::too_large,
     keep::{Origin, Waiting, keep},
-    reading::{ReadError, Reading, Request, Target, read_file},
+    reading::{Reading, Request, Target, read_file},
 };
 use crate::{
     buffer::{Buffer, BufferError, FileProgress},
@@ -88,10 +88,9 @@ pub fn import_file(
                 let file = count(buffer, origin, part, settings, moment, &mut report)?;
                 Ok(file)
             };
-            match read_file(source, buffer, &request, moment, &mut keep_part) {
-                Ok((reading, None)) => reading,
-                Ok((_, Some(error))) | Err(ReadError::Source(error)) => return Err(error.into()),
-                Err(ReadError::Buffer(error)) => return Err(error.into()),
+            match read_file(source, buffer, &request, moment, &mut keep_part)? {
+                (reading, None) => reading,
+                (_, Some(error)) => return Err(error.into()),
             }
         }
     };

@@ -1,12 +1,12 @@
 //! One file's reading: the transfer, and what is known of the file when it ended.
 
-use std::{collections::BTreeMap, io};
+use std::collections::BTreeMap;
 
 use chrono::NaiveDateTime;
 
 use super::{
     decide::{Moment, too_large},
-    intake::{Intake, NotTaken, OtherFile, Stretch},
+    intake::{Intake, NotTaken, Stretch},
 };
 use crate::{
     buffer::{Buffer, BufferError, FileProgress, FileState, QuietMark},
@@ -146,14 +146,21 @@ pub(super) struct Request<'r> {
     pub part_bytes: usize,
 }
 
-/// Why a file could not be read to its end.
+/// Why a file could not be compared with what is kept of it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
     #[error(transparent)]
-    Source(SourceError),
+    Source(#[from] SourceError),
     #[error(transparent)]
-    Buffer(BufferError),
+    Buffer(#[from] BufferError),
 }
+
+/// Bytes that are asked of a transfer at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Makes a part of a file durable, and says how the file stands.
+pub(super) type KeepPart<'k> =
+    dyn FnMut(&mut Buffer, Reading) -> Result<FileProgress, BufferError> + 'k;
 
 /// Reads a file and hands its parts to `keep`, which makes one durable and says how the file stands;
 /// the last part is returned, so that it can share a transaction with other files'.
@@ -164,21 +171,21 @@ pub(super) fn read_file(
     buffer: &mut Buffer,
     request: &Request<'_>,
     moment: &Moment,
-    keep: &mut dyn FnMut(&mut Buffer, Reading) -> Result<FileProgress, BufferError>,
-) -> Result<Ended, ReadError> {
-    if let Some((target, intake, offset)) = resumed(request)
-        && let Some(ended) =
-            transfer(source, buffer, request, target, intake, offset, moment, keep)?
+    keep: &mut KeepPart<'_>,
+) -> Result<Ended, BufferError> {
+    if let Some(receiving) = resumed(request)
+        && let Some(ended) = transfer(source, buffer, receiving, moment, keep)?
     {
         return Ok(ended);
     }
-    if let Some((target, intake)) = compared(buffer, request).map_err(ReadError::Buffer)?
-        && let Some(ended) = transfer(source, buffer, request, target, intake, 0, moment, keep)?
+    if let Some(receiving) = compared(buffer, request)?
+        && let Some(ended) = transfer(source, buffer, receiving, moment, keep)?
     {
         return Ok(ended);
     }
     let target = Target::New(request.entry.name.clone());
-    let ended = transfer(source, buffer, request, target, Intake::new_file(), 0, moment, keep)?;
+    let receiving = Receiving { request, target, intake: Intake::new_file(), came: 0 };
+    let ended = transfer(source, buffer, receiving, moment, keep)?;
     Ok(ended.expect("a new file is compared with nothing"))
 }
 
@@ -189,39 +196,43 @@ pub(super) fn is_still_what_is_kept(
     folder: &str,
     file: &FileProgress,
 ) -> Result<bool, ReadError> {
-    let chunks = buffer.chunk_marks(file.id).map_err(ReadError::Buffer)?;
-    let mut failed: Option<BufferError> = None;
+    let chunks = buffer.chunk_marks(file.id)?;
     let Some(mut intake) = Intake::compare(chunks, file.in_long_line) else { return Ok(false) };
-    let mut sink = |bytes: &[u8]| -> io::Result<()> {
-        let mut kept = |start| buffer.chunk_bytes(file.id, start);
-        intake.take(bytes, &mut kept).map_err(|error| error.stops(&mut failed))?;
-        let is_longer = intake.held_bytes() > 0;
-        if is_longer { Err(io::Error::other(Stopped::Other(OtherFile))) } else { Ok(()) }
-    };
-    let read = source.read(folder, &file.name, 0, &mut sink);
-    if let Some(error) = failed {
-        return Err(ReadError::Buffer(error));
+    let mut kept = |start| buffer.chunk_bytes(file.id, start);
+    let mut transfer = source.open(folder, &file.name, 0)?;
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let length = transfer.read(&mut chunk)?;
+        if length == 0 {
+            break;
+        }
+        match intake.take(&chunk[..length], &mut kept) {
+            Ok(()) => {}
+            Err(NotTaken::Other(_)) => return Ok(false),
+            Err(NotTaken::Buffer(error)) => return Err(error.into()),
+        }
+        if intake.held_bytes() > 0 {
+            // It is longer.
+            return Ok(false);
+        }
     }
-    match read {
-        Ok(read_bytes) => Ok(intake.end().is_ok() && read_bytes == file.consumed_bytes),
-        Err(SourceError::Sink { .. }) => Ok(false),
-        Err(error) => Err(ReadError::Source(error)),
-    }
+    let read_bytes = transfer.finish()?;
+    Ok(intake.end().is_ok() && read_bytes == file.consumed_bytes)
 }
 
-fn resumed(request: &Request<'_>) -> Option<(Target, Intake, u64)> {
+fn resumed<'r>(request: &'r Request<'r>) -> Option<Receiving<'r>> {
     let known = request.known.filter(|_| request.resume)?;
     let hash =
         known.tail_hash.filter(|_| known.consumed_bytes > 0 && known.open_line_at.is_none())?;
     let intake = Intake::resume(known.consumed_bytes, hash, known.in_long_line);
-    let offset = known.consumed_bytes - Intake::overlap(known.consumed_bytes);
-    Some((Target::Known(known.clone()), intake, offset))
+    let came = known.consumed_bytes - Intake::overlap(known.consumed_bytes);
+    Some(Receiving { request, target: Target::Known(known.clone()), intake, came })
 }
 
-fn compared(
+fn compared<'r>(
     buffer: &Buffer,
-    request: &Request<'_>,
-) -> Result<Option<(Target, Intake)>, BufferError> {
+    request: &'r Request<'r>,
+) -> Result<Option<Receiving<'r>>, BufferError> {
     let Some(known) = request.known.filter(|known| known.tail_hash.is_some()) else {
         return Ok(None);
     };
@@ -235,7 +246,8 @@ fn compared(
         return Ok(None);
     }
     let intake = Intake::compare(chunks, known.in_long_line);
-    Ok(intake.map(|intake| (Target::Known(known.clone()), intake)))
+    let target = || Target::Known(known.clone());
+    Ok(intake.map(|intake| Receiving { request, target: target(), intake, came: 0 }))
 }
 
 /// Since when the file is quiet: a reading that found it as it was does not make it younger. Without
@@ -255,127 +267,114 @@ fn quiet_since(reading: &Reading, intake: &Intake, entry: &Entry, moment: &Momen
 /// What a transfer gave, and how it broke off if it did.
 type Ended = (Option<Reading>, Option<SourceError>);
 
-/// Why a sink stopped a transfer.
-#[derive(Debug, thiserror::Error)]
-enum Stopped {
-    #[error(transparent)]
-    Other(#[from] OtherFile),
-    #[error("too large")]
-    TooLarge,
-    #[error("refused for what it holds")]
-    Refused,
-    #[error("the buffer failed")]
-    Buffer,
+/// A transfer in progress: whose bytes come, and what became of those that came.
+struct Receiving<'r> {
+    request: &'r Request<'r>,
+    target: Target,
+    intake: Intake,
+    /// Where the last byte that came stands in the file.
+    came: u64,
 }
 
-impl NotTaken {
-    /// What the sink that took them says; the buffer's own failure is put into `failed`.
-    fn stops(self, failed: &mut Option<BufferError>) -> io::Error {
-        io::Error::other(match self {
-            Self::Other(other) => Stopped::Other(other),
-            Self::Buffer(error) => {
-                *failed = Some(error);
-                Stopped::Buffer
-            }
-        })
-    }
+/// What is to be done behind the bytes that were taken.
+enum Taken {
+    GoOn,
+    /// They are not those of the file that was read before.
+    OtherFile,
+    /// Nothing more of the file is to be read.
+    Refused(String),
 }
 
 /// `None`: the bytes are not those of the file that was read before.
-#[expect(clippy::too_many_arguments, reason = "one transfer of one file has this many ends")]
 fn transfer(
     source: &mut dyn Source,
     buffer: &mut Buffer,
-    request: &Request<'_>,
-    target: Target,
-    mut intake: Intake,
-    offset: u64,
+    mut receiving: Receiving<'_>,
     moment: &Moment,
-    keep: &mut dyn FnMut(&mut Buffer, Reading) -> Result<FileProgress, BufferError>,
-) -> Result<Option<Ended>, ReadError> {
-    let mut target = Some(target);
-    let mut failed: Option<BufferError> = None;
-    let mut refusal: Option<String> = None;
-    let mut came = offset;
-    let mut sink = |bytes: &[u8]| -> io::Result<()> {
-        came += bytes.len() as u64;
-        if came > request.max_file_bytes {
-            return Err(io::Error::other(Stopped::TooLarge));
-        }
-        let kept_of = match &target {
-            Some(Target::Known(known)) => Some(known.id),
-            _ => None,
-        };
-        let mut kept = |start| match kept_of {
-            Some(id) => buffer.chunk_bytes(id, start),
-            None => Ok(Vec::new()),
-        };
-        intake.take(bytes, &mut kept).map_err(|error| error.stops(&mut failed))?;
-        if intake.held_bytes() >= request.part_bytes {
-            let part = Reading::of(
-                target.take().expect("the target is put back after each part"),
-                &mut intake,
-            );
-            match keep(buffer, part) {
-                Ok(file) if file.refusal.is_some() => {
-                    refusal = file.refusal.clone();
-                    target = Some(Target::Known(file));
-                    return Err(io::Error::other(Stopped::Refused));
-                }
-                Ok(file) => target = Some(Target::Known(file)),
-                Err(error) => {
-                    failed = Some(error);
-                    return Err(io::Error::other(Stopped::Buffer));
-                }
-            }
-        }
-        Ok(())
+    keep: &mut KeepPart<'_>,
+) -> Result<Option<Ended>, BufferError> {
+    let (request, offset) = (receiving.request, receiving.came);
+    let mut transfer = match source.open(request.folder, &request.entry.name, offset) {
+        Ok(transfer) => transfer,
+        Err(SourceError::ResumeRefused { .. }) if offset > 0 => return Ok(None),
+        Err(error) => return Ok(Some(receiving.broken_off(error))),
     };
-    let ended = source.read(request.folder, &request.entry.name, offset, &mut sink);
-    if let Some(error) = failed {
-        return Err(ReadError::Buffer(error));
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let length = match transfer.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(length) => length,
+            Err(error) => return Ok(Some(receiving.broken_off(error))),
+        };
+        match receiving.take(buffer, &chunk[..length], keep)? {
+            Taken::GoOn => {}
+            Taken::OtherFile => return Ok(None),
+            Taken::Refused(refusal) => return Ok(Some(receiving.refused(refusal))),
+        }
     }
-    let target = target.expect("the target is put back after each part");
-    match ended {
-        Ok(_) => {
-            if intake.end().is_err() {
-                return Ok(None);
-            }
-            let mut reading = Reading::of(target, &mut intake);
-            if request.complete {
-                reading.take_open_line(&mut intake);
-            }
-            // Fewer bytes than listed: the next look asks once more, and what brings nothing further is
-            // then how this server counts (text mode, whole blocks).
-            let is_short = request.entry.size.is_some_and(|listed| came < listed);
-            if !is_short || request.complete || !reading.brings_lines() {
-                reading.seen = Some((request.entry.size, request.entry.modified));
-            }
-            reading.quiet = Some(quiet_since(&reading, &intake, request.entry, moment));
-            Ok(Some((Some(reading), None)))
+    match transfer.finish() {
+        Ok(_) => Ok(receiving.ended(moment)),
+        Err(error) => Ok(Some(receiving.broken_off(error))),
+    }
+}
+
+impl Receiving<'_> {
+    fn take(
+        &mut self,
+        buffer: &mut Buffer,
+        bytes: &[u8],
+        keep: &mut KeepPart<'_>,
+    ) -> Result<Taken, BufferError> {
+        self.came += bytes.len() as u64;
+        if self.came > self.request.max_file_bytes {
+            return Ok(Taken::Refused(too_large(self.came, self.request.max_file_bytes)));
         }
-        Err(SourceError::ResumeRefused { .. }) if offset > 0 => Ok(None),
-        Err(SourceError::Sink { source: stopped, folder, name }) => {
-            match stopped.get_ref().and_then(|inner| inner.downcast_ref()) {
-                Some(Stopped::Other(_)) => Ok(None),
-                Some(Stopped::TooLarge) => {
-                    let refusal = too_large(came, request.max_file_bytes);
-                    let reading = Reading::refused(target, request.entry, refusal);
-                    Ok(Some((Some(reading), None)))
-                }
-                Some(Stopped::Refused) => {
-                    let reading = refusal.map(|text| Reading::refused(target, request.entry, text));
-                    Ok(Some((reading, None)))
-                }
-                _ => Err(ReadError::Source(SourceError::Sink { source: stopped, folder, name })),
-            }
+        let target = &self.target;
+        let mut kept = |start| match target {
+            Target::Known(known) => buffer.chunk_bytes(known.id, start),
+            Target::New(_) => Ok(Vec::new()),
+        };
+        match self.intake.take(bytes, &mut kept) {
+            Ok(()) => {}
+            Err(NotTaken::Other(_)) => return Ok(Taken::OtherFile),
+            Err(NotTaken::Buffer(error)) => return Err(error),
         }
-        Err(error) => {
-            // What came in complete lines is the file's own; the look that follows reads on.
-            let reading = intake.end().is_ok().then(|| Reading::of(target, &mut intake));
-            let reading = reading.filter(|reading| !reading.stretches.is_empty());
-            Ok(Some((reading, Some(error))))
+        if self.intake.held_bytes() < self.request.part_bytes {
+            return Ok(Taken::GoOn);
         }
+        let file = keep(buffer, Reading::of(self.target.clone(), &mut self.intake))?;
+        let refusal = file.refusal.clone();
+        self.target = Target::Known(file);
+        Ok(refusal.map_or(Taken::GoOn, Taken::Refused))
+    }
+
+    /// The transfer ended well. `None`: not all that was known of the file came.
+    fn ended(mut self, moment: &Moment) -> Option<Ended> {
+        let entry = self.request.entry;
+        self.intake.end().ok()?;
+        let mut reading = Reading::of(self.target, &mut self.intake);
+        if self.request.complete {
+            reading.take_open_line(&mut self.intake);
+        }
+        // Fewer bytes than listed: the next look asks once more, and what brings nothing further is
+        // then how this server counts (text mode, whole blocks).
+        let is_short = entry.size.is_some_and(|listed| self.came < listed);
+        if !is_short || self.request.complete || !reading.brings_lines() {
+            reading.seen = Some((entry.size, entry.modified));
+        }
+        reading.quiet = Some(quiet_since(&reading, &self.intake, entry, moment));
+        Some((Some(reading), None))
+    }
+
+    fn refused(self, refusal: String) -> Ended {
+        (Some(Reading::refused(self.target, self.request.entry, refusal)), None)
+    }
+
+    /// What came in complete lines is the file's own; the look that follows reads on.
+    fn broken_off(mut self, error: SourceError) -> Ended {
+        let is_own = self.intake.end().is_ok();
+        let reading = is_own.then(|| Reading::of(self.target, &mut self.intake));
+        (reading.filter(|reading| !reading.stretches.is_empty()), Some(error))
     }
 }
 

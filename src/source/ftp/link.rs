@@ -17,7 +17,7 @@ use super::{
     Signs,
     abilities::Learned,
     control::Control,
-    data::{self, Door, First, Transfer, accept, await_first, port_command},
+    data::{self, DataConnection, Door, First, accept, await_first, port_command},
     login,
     names::{WireNames, quoted_path},
     pace::Pace,
@@ -332,7 +332,7 @@ impl Link {
         mut door: Door,
         command: &str,
         most: Option<u32>,
-    ) -> Result<Transfer, Fault> {
+    ) -> Result<DataConnection, Fault> {
         self.control.say(command)?;
         let is_private = self.private.is_some();
         let is_confirmed = match await_first(&mut self.control, &mut door, is_private)? {
@@ -365,7 +365,7 @@ impl Link {
                 Err(failure) => return Err(self.unsecured(command, failure)),
             },
         };
-        Ok(Transfer { wire, is_confirmed })
+        Ok(DataConnection { wire, is_confirmed })
     }
 
     /// Why a data connection could not be secured: in the server's own words, if it has any.
@@ -387,7 +387,11 @@ impl Link {
     }
 
     /// The server's last word about a transfer whose data has ended.
-    pub(super) fn finish(&mut self, mut transfer: Transfer, command: &str) -> Result<(), Fault> {
+    pub(super) fn finish(
+        &mut self,
+        mut transfer: DataConnection,
+        command: &str,
+    ) -> Result<(), Fault> {
         transfer.wire.say_goodbye();
         let is_confirmed = transfer.is_confirmed;
         drop(transfer);
@@ -407,7 +411,7 @@ impl Link {
     }
 
     /// Breaks off a transfer without waiting for anything; the connection is of no use afterwards.
-    pub(super) fn abandon(&mut self, transfer: Transfer) {
+    pub(super) fn abandon(&mut self, transfer: DataConnection) {
         transfer.wire.cut();
         self.control.cut();
     }

@@ -37,8 +37,9 @@ use self::{
     listing::Kind,
     names::WireNames,
     reply::{Fault, said},
+    transfer::{FileTransfer, Wanted},
 };
-use super::{Entry, FolderListing, Source, SourceError, name::reason_unusable};
+use super::{Entry, FolderListing, Source, SourceError, Transfer, name::reason_unusable};
 use crate::config::{FtpConfig, FtpMode, FtpTls};
 
 /// A directory on an FTP server that holds the machines' folders.
@@ -156,6 +157,11 @@ impl FtpSource {
         Ok(rows.into_iter().find(|row| row.name == name).and_then(|row| row.size))
     }
 
+    /// [`FtpSource::known_size`], with what failed in the caller's words.
+    fn size_of(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError> {
+        self.known_size(folder, name).map_err(|fault| self.refused(folder, name, fault))
+    }
+
     fn lost(&self, fault: Fault) -> SourceError {
         match fault {
             Fault::Final(error) => error,
@@ -212,39 +218,32 @@ impl Source for FtpSource {
         Ok(FolderListing { entries, unread })
     }
 
-    fn read(
-        &mut self,
-        folder: &str,
-        name: &str,
+    fn open<'t>(
+        &'t mut self,
+        folder: &'t str,
+        name: &'t str,
         offset: u64,
-        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<u64, SourceError> {
+    ) -> Result<Box<dyn Transfer + 't>, SourceError> {
         self.check(folder)?;
         self.check(name)?;
-        let wanted = transfer::Wanted { folder, name, offset };
-        let fetched = self
+        let wanted = Wanted { folder, name, offset };
+        let data = self
             .attempt(|link, learned| {
                 link.enter(Some(folder), false)?;
-                transfer::fetch(link, learned, wanted, sink)
+                transfer::begin(link, learned, wanted)
             })
             .map_err(|fault| self.refused(folder, name, fault))?;
-        let size = Some(offset.saturating_add(fetched.bytes));
-        // The control connection is whole, so its word about the size can be believed.
-        let is_whole = fetched.is_end_certain
-            || self.known_size(folder, name).map_err(|fault| self.refused(folder, name, fault))?
-                == size;
-        if !is_whole {
-            let cut = "the data connection ended as a cut one does, and the size does not agree";
-            let source = io::Error::new(io::ErrorKind::UnexpectedEof, cut);
-            return Err(self.lost(wanted.broke_off(source)));
-        }
-        Ok(fetched.bytes)
+        let Some(link) = self.link.take() else {
+            let gone = Fault::Gone(io::ErrorKind::NotConnected.into());
+            return Err(self.lost(gone));
+        };
+        Ok(Box::new(FileTransfer::new(self, wanted, link, data)))
     }
 
     fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError> {
         self.check(folder)?;
         self.check(name)?;
-        self.known_size(folder, name).map_err(|fault| self.refused(folder, name, fault))
+        self.size_of(folder, name)
     }
 
     fn modified(&mut self, folder: &str, name: &str) -> Result<Option<NaiveDateTime>, SourceError> {
