@@ -16,9 +16,9 @@ use crate::{
 pub enum Look {
     /// Nothing changed since the last look.
     Skip,
-    /// Read what came behind the bytes taken so far.
+    /// Read what came behind the bytes taken so far; [`Start::of`] says whether that is possible.
     Resume,
-    /// Read from the beginning, and compare with what is kept of the name, if anything is.
+    /// Read from the beginning.
     FromStart,
     /// Not read at all.
     Refuse(String),
@@ -61,8 +61,49 @@ pub fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) ->
     if size == seen {
         return if entry.modified == known.modified { Look::Skip } else { Look::FromStart };
     }
-    // A last line that was taken without its end may have got its rest.
-    if size < seen || known.open_line_at.is_some() { Look::FromStart } else { Look::Resume }
+    if size < seen { Look::FromStart } else { Look::Resume }
+}
+
+/// Where the reading of a file begins, and as which file.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Start<'f> {
+    /// As `file`, behind its consumed bytes, of which the last ones have `tail_hash`.
+    Behind { file: &'f FileProgress, tail_hash: [u8; 32] },
+    /// At the first byte, as `file` while the first `bytes` are those that are kept of it.
+    Compared { file: &'f FileProgress, bytes: u64 },
+    /// At the first byte, as a new generation of the name.
+    New,
+}
+
+impl<'f> Start<'f> {
+    /// How a file is read of which `known` is known: behind the bytes taken only where `resume` asks
+    /// for it and it is certain which these are. A last line that was taken without its end may have
+    /// got its rest.
+    pub(super) fn of(known: Option<&'f FileProgress>, resume: bool) -> Self {
+        // Without a hash nothing of it was ever taken.
+        let Some((file, tail_hash)) = known.and_then(|file| Some((file, file.tail_hash?))) else {
+            return Self::New;
+        };
+        if resume && file.consumed_bytes > 0 && file.open_line_at.is_none() {
+            Self::Behind { file, tail_hash }
+        } else {
+            Self::compared(file)
+        }
+    }
+
+    fn compared(file: &'f FileProgress) -> Self {
+        Self::Compared { file, bytes: file.open_line_at.unwrap_or(file.consumed_bytes) }
+    }
+
+    /// How the file is read instead where the source does not begin there, the bytes are not those that
+    /// were taken, or they are not kept any more. `None`: a new generation is compared with nothing.
+    pub(super) fn otherwise(self) -> Option<Self> {
+        match self {
+            Self::Behind { file, .. } => Some(Self::compared(file)),
+            Self::Compared { .. } => Some(Self::New),
+            Self::New => None,
+        }
+    }
 }
 
 /// The file that a machine writes at the moment: the one of the latest day by its name, of several the
@@ -328,9 +369,26 @@ mod tests {
     }
 
     #[test]
-    fn a_last_line_taken_without_its_end_makes_growth_read_from_the_start() {
-        let open = FileProgress { open_line_at: Some(95), ..known(100, 100) };
-        assert_eq!(look(&entry(Some(110), "2025-06-03 13:00"), Some(&open), 1000), Look::FromStart);
+    fn a_file_is_resumed_only_where_its_taken_bytes_end_with_a_line_and_are_known() {
+        let taken = FileProgress { tail_hash: Some([7; 32]), ..known(100, 95) };
+        let behind = Start::of(Some(&taken), true);
+        assert!(matches!(behind, Start::Behind { tail_hash: [7, ..], .. }), "{behind:?}");
+        let open = FileProgress { open_line_at: Some(90), ..taken.clone() };
+        let empty = FileProgress { consumed_bytes: 0, ..taken.clone() };
+        let table = [
+            ("a last line without its end", Start::of(Some(&open), true), 90),
+            ("nothing taken", Start::of(Some(&empty), true), 0),
+            ("read from its beginning", Start::of(Some(&taken), false), 95),
+            ("not resumed after all", behind.otherwise().unwrap(), 95),
+        ];
+        for (case, start, expected) in table {
+            assert!(matches!(start, Start::Compared { bytes, .. } if bytes == expected), "{case}");
+            assert!(matches!(start.otherwise(), Some(Start::New)), "{case}");
+        }
+        for resume in [false, true] {
+            assert!(matches!(Start::of(Some(&known(100, 0)), resume), Start::New));
+            assert!(matches!(Start::of(None, resume), Start::New));
+        }
     }
 
     fn dates(day: &str, modified: Option<&str>) -> Dates {

@@ -12,7 +12,7 @@ use chrono::NaiveDateTime;
 
 use super::{
     Settings, SourceMemory, SourceReport, Watch, bytes_of,
-    decide::{Look, is_log, may_lag, newest_log},
+    decide::{Look, Start, is_log, may_lag, newest_log},
     departure,
     keep::{Origin, Waiting, keep},
     keep_all,
@@ -258,8 +258,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
         let request = Request {
             folder: self.folder,
             entry,
-            known,
-            resume,
+            start: Start::of(known, resume),
             complete,
             max_file_bytes: self.config.max_file_bytes,
             part_bytes: self.settings.batch_bytes,

@@ -2,7 +2,7 @@
 
 use super::{
     Moment, Settings,
-    decide::too_large,
+    decide::{Start, too_large},
     keep::{Origin, Waiting, keep},
     reading::{Reading, Request, Target, read_file},
 };
@@ -78,8 +78,7 @@ pub fn import_file(
             let request = Request {
                 folder: directory,
                 entry: &entry,
-                known: known.as_ref(),
-                resume: false,
+                start: Start::of(known.as_ref(), false),
                 complete: true,
                 max_file_bytes,
                 part_bytes: settings.batch_bytes,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDateTime;
 
 use super::{
-    decide::{Moment, too_large},
+    decide::{Moment, Start, too_large},
     intake::{Intake, NotTaken, Stretch},
 };
 use crate::{
@@ -136,9 +136,7 @@ impl Reading {
 pub(super) struct Request<'r> {
     pub folder: &'r str,
     pub entry: &'r Entry,
-    pub known: Option<&'r FileProgress>,
-    /// Whether to go on behind what was consumed, where that is possible.
-    pub resume: bool,
+    pub start: Start<'r>,
     /// The file is complete: its last line counts also without an end.
     pub complete: bool,
     pub max_file_bytes: u64,
@@ -173,20 +171,15 @@ pub(super) fn read_file(
     moment: &Moment,
     keep: &mut KeepPart<'_>,
 ) -> Result<Ended, BufferError> {
-    if let Some(receiving) = resumed(request)
-        && let Some(ended) = transfer(source, buffer, receiving, moment, keep)?
-    {
-        return Ok(ended);
+    let mut start = request.start;
+    loop {
+        if let Some(receiving) = begun(buffer, request, start)?
+            && let Some(ended) = transfer(source, buffer, receiving, moment, keep)?
+        {
+            return Ok(ended);
+        }
+        start = start.otherwise().expect("a new generation is compared with nothing");
     }
-    if let Some(receiving) = compared(buffer, request)?
-        && let Some(ended) = transfer(source, buffer, receiving, moment, keep)?
-    {
-        return Ok(ended);
-    }
-    let target = Target::New(request.entry.name.clone());
-    let receiving = Receiving { request, target, intake: Intake::new_file(), came: 0 };
-    let ended = transfer(source, buffer, receiving, moment, keep)?;
-    Ok(ended.expect("a new file is compared with nothing"))
 }
 
 /// Reads the whole file once more: whether the source holds, to the last byte, what is kept of it.
@@ -220,34 +213,33 @@ pub(super) fn is_still_what_is_kept(
     Ok(intake.end().is_ok() && read_bytes == file.consumed_bytes)
 }
 
-fn resumed<'r>(request: &'r Request<'r>) -> Option<Receiving<'r>> {
-    let known = request.known.filter(|_| request.resume)?;
-    let hash =
-        known.tail_hash.filter(|_| known.consumed_bytes > 0 && known.open_line_at.is_none())?;
-    let intake = Intake::resume(known.consumed_bytes, hash, known.in_long_line);
-    let came = known.consumed_bytes - Intake::overlap(known.consumed_bytes);
-    Some(Receiving { request, target: Target::Known(known.clone()), intake, came })
-}
-
-fn compared<'r>(
+/// A reading that begins so, before its first byte. `None`: what it is to be compared with is not kept.
+fn begun<'r>(
     buffer: &Buffer,
     request: &'r Request<'r>,
+    start: Start<'_>,
 ) -> Result<Option<Receiving<'r>>, BufferError> {
-    let Some(known) = request.known.filter(|known| known.tail_hash.is_some()) else {
-        return Ok(None);
+    let (file, intake, came) = match start {
+        Start::New => {
+            let target = Target::New(request.entry.name.clone());
+            return Ok(Some(Receiving { request, target, intake: Intake::new_file(), came: 0 }));
+        }
+        Start::Behind { file, tail_hash } => {
+            let consumed = file.consumed_bytes;
+            let intake = Intake::resume(consumed, tail_hash, file.in_long_line);
+            (file, Some(intake), consumed - Intake::overlap(consumed))
+        }
+        Start::Compared { file, bytes } => {
+            let mut chunks = buffer.chunk_marks(file.id)?;
+            chunks.retain(|chunk| chunk.start < bytes);
+            let kept_bytes: u64 = chunks.iter().map(|chunk| chunk.length).sum();
+            // Fewer where old raw bytes made room for new ones: there is nothing to compare with.
+            let is_whole = kept_bytes == bytes;
+            (file, is_whole.then(|| Intake::compare(chunks, file.in_long_line)).flatten(), 0)
+        }
     };
-    let mut chunks = buffer.chunk_marks(known.id)?;
-    if let Some(open_line) = known.open_line_at {
-        chunks.retain(|chunk| chunk.start < open_line);
-    }
-    let kept_bytes: u64 = chunks.iter().map(|chunk| chunk.length).sum();
-    if kept_bytes != known.open_line_at.unwrap_or(known.consumed_bytes) {
-        // Old raw bytes made room for new ones: there is nothing to compare with.
-        return Ok(None);
-    }
-    let intake = Intake::compare(chunks, known.in_long_line);
-    let target = || Target::Known(known.clone());
-    Ok(intake.map(|intake| Receiving { request, target: target(), intake, came: 0 }))
+    let target = || Target::Known(file.clone());
+    Ok(intake.map(|intake| Receiving { request, target: target(), intake, came }))
 }
 
 /// Since when the file is quiet: a reading that found it as it was does not make it younger. Without
