@@ -6,7 +6,7 @@ use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
 use super::witness::ANY_ZONE;
 use crate::{
-    buffer::{FileProgress, FileState, QuietMark},
+    buffer::{FileProgress, FileState, QuietMark, Refusal},
     model::Day,
     source::Entry,
 };
@@ -21,7 +21,7 @@ pub enum Look {
     /// Read from the beginning.
     FromStart,
     /// Not read at all.
-    Refuse(String),
+    Refuse(Refusal),
 }
 
 /// Only names ending in `.LOG`, in any case, are LOG files.
@@ -32,9 +32,9 @@ pub fn is_log(name: &str) -> bool {
 /// Decides by the listing alone. A time alone never makes a file new: it makes the agent compare.
 pub fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) -> Look {
     if let Some(size) = entry.size.filter(|size| *size > max_file_bytes) {
-        let refusal = too_large(size, max_file_bytes);
+        let refusal = Refusal::FileTooLarge { bytes: size, max_file_bytes };
         let was_refused = known.is_some_and(|file| {
-            file.state == FileState::Refused && file.refusal.as_deref() == Some(&refusal)
+            file.state == FileState::Refused && file.refusal.as_ref() == Some(&refusal)
         });
         return if was_refused { Look::Skip } else { Look::Refuse(refusal) };
     }
@@ -43,11 +43,8 @@ pub fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) ->
         FileState::Refused => {
             // Only reading told that it is too large, or what it holds; that is not tried every poll.
             let same = (entry.size, entry.modified) == (known.size_bytes, known.modified);
-            let limit = format!("= {max_file_bytes}");
-            let by_this_limit = known
-                .refusal
-                .as_deref()
-                .is_some_and(|text| text.ends_with(&limit) || text.ends_with(MOST_DAYS_OF_A_FILE));
+            let by_this_limit =
+                known.refusal.as_ref().is_some_and(|refusal| still_holds(refusal, max_file_bytes));
             return if same && by_this_limit { Look::Skip } else { Look::FromStart };
         }
         // Said to be deleted, and still listed as it was: it is deleted again, slowly.
@@ -128,27 +125,18 @@ pub fn is_unchanged(entry: &Entry, file: &FileProgress) -> bool {
     file.size_bytes == entry.size && file.modified == entry.modified
 }
 
-/// Why a file of `size` bytes is not read.
-pub fn too_large(size: u64, max_file_bytes: u64) -> String {
-    format!("{size} bytes are more than max_file_size = {max_file_bytes}")
-}
-
-/// Why a file is not read that would make a day larger than one file may be. The union of a day's files
-/// is computed in memory, so the limit is the same.
-pub fn day_too_large(day: Day, bytes: u64, max_file_bytes: u64) -> String {
-    format!(
-        "with it the LOG files of {day} are {bytes} bytes, more than max_file_size = {max_file_bytes}"
-    )
-}
-
 /// Days of which one reading may hold events. A machine's LOG is of one day; each day of a file would be
 /// a session in central.
 pub const MOST_DAYS: usize = 1000;
-const MOST_DAYS_OF_A_FILE: &str = "more than the 1000 that a LOG may hold";
 
-/// Why a file of events of very many days is not read.
-pub fn too_many_days(days: usize) -> String {
-    format!("events of {days} days, {MOST_DAYS_OF_A_FILE}")
+/// Whether a file that reading refused for this would be refused again under today's limits.
+fn still_holds(refusal: &Refusal, max_bytes: u64) -> bool {
+    match refusal {
+        Refusal::FileTooLarge { max_file_bytes, .. }
+        | Refusal::DayTooLarge { max_file_bytes, .. } => *max_file_bytes == max_bytes,
+        Refusal::TooManyDays { most_days, .. } => *most_days == MOST_DAYS,
+        Refusal::Other(_) => false,
+    }
 }
 
 /// The moment of a look: the computer's own running time, and a wall clock that is only noted.
@@ -335,15 +323,31 @@ mod tests {
     #[test]
     fn what_was_refused_after_reading_is_not_read_at_every_poll() {
         let then = "2025-06-03 12:00";
-        for refusal in [
-            too_large(2000, 1000),
-            day_too_large("2025-06-03".parse().unwrap(), 2000, 1000),
-            too_many_days(5000),
-        ] {
-            let refused =
-                FileProgress { state: FileState::Refused, refusal: Some(refusal), ..known(100, 0) };
-            assert_eq!(look(&entry(Some(100), then), Some(&refused), 1000), Look::Skip);
+        let day = "2025-06-03".parse().unwrap();
+        let refused = |refusal| FileProgress {
+            state: FileState::Refused,
+            refusal: Some(refusal),
+            ..known(100, 0)
+        };
+        let (bytes, max_file_bytes) = (2000, 1000);
+        let table = [
+            (Refusal::FileTooLarge { bytes, max_file_bytes }, Look::FromStart),
+            (Refusal::DayTooLarge { day, bytes, max_file_bytes }, Look::FromStart),
+            (Refusal::TooManyDays { days: 5000, most_days: MOST_DAYS }, Look::Skip),
+        ];
+        for (refusal, under_another_limit) in table {
+            let refused = refused(refusal);
+            let unchanged = entry(Some(100), then);
+            assert_eq!(look(&unchanged, Some(&refused), 1000), Look::Skip);
+            assert_eq!(look(&unchanged, Some(&refused), 3000), under_another_limit);
             assert_eq!(look(&entry(Some(120), then), Some(&refused), 1000), Look::FromStart);
+        }
+        for refusal in [
+            Refusal::TooManyDays { days: 5000, most_days: MOST_DAYS - 1 },
+            Refusal::Other("for a reason of another version = 1000".into()),
+        ] {
+            let refused = refused(refusal);
+            assert_eq!(look(&entry(Some(100), then), Some(&refused), 1000), Look::FromStart);
         }
     }
 
@@ -351,7 +355,7 @@ mod tests {
     fn a_file_above_the_limit_is_refused_once_and_read_when_the_limit_allows_it() {
         let large = entry(Some(2000), "2025-06-03 12:00");
         let Look::Refuse(refusal) = look(&large, None, 1000) else { panic!("refused") };
-        assert_eq!(refusal, "2000 bytes are more than max_file_size = 1000");
+        assert_eq!(refusal, Refusal::FileTooLarge { bytes: 2000, max_file_bytes: 1000 });
         let refused =
             FileProgress { state: FileState::Refused, refusal: Some(refusal), ..known(2000, 0) };
         assert_eq!(look(&large, Some(&refused), 1000), Look::Skip);

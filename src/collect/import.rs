@@ -2,12 +2,12 @@
 
 use super::{
     Moment, Settings,
-    decide::{Start, too_large},
+    decide::Start,
     keep::{Origin, Waiting, keep},
     reading::{Reading, Request, Target, read_file},
 };
 use crate::{
-    buffer::{Buffer, BufferError, FileProgress},
+    buffer::{Buffer, BufferError, FileProgress, Refusal},
     model::Machine,
     source::{Entry, Source, SourceError},
 };
@@ -72,7 +72,11 @@ pub fn import_file(
                 Some(file) => Target::Known(file.clone()),
                 None => Target::New(name.to_owned()),
             };
-            Some(Reading::refused(target, &entry, too_large(size, max_file_bytes)))
+            Some(Reading::refused(
+                target,
+                &entry,
+                Refusal::FileTooLarge { bytes: size, max_file_bytes },
+            ))
         }
         None => {
             let request = Request {

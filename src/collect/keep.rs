@@ -9,13 +9,15 @@ use std::{
 use super::{
     Settings,
     compute::{AtHand, Touched, recompute},
-    decide::{MOST_DAYS, day_too_large, too_many_days},
+    decide::MOST_DAYS,
     intake::Stretch,
     reading::{Reading, Target},
 };
 use crate::{
     analyse::days_touched,
-    buffer::{Batch, Buffer, BufferError, FileProgress, FileState, FileTally, OTHER_NAMES},
+    buffer::{
+        Batch, Buffer, BufferError, FileProgress, FileState, FileTally, OTHER_NAMES, Refusal,
+    },
     durable::Step,
     model::{Day, Machine},
     parse::{Reject, Tally, Text, parse},
@@ -186,6 +188,7 @@ impl Lines {
 }
 
 /// Why a reading that holds lines of `days` is not kept: it would ask for more memory than a file may.
+/// The union of a day's files is computed in memory, so they may be no larger than one.
 fn refusal(
     batch: &Batch<'_>,
     origin: Origin<'_>,
@@ -193,9 +196,9 @@ fn refusal(
     own_bytes: u64,
     days: &BTreeSet<Day>,
     added: &mut Added<'_>,
-) -> Result<Option<String>, BufferError> {
+) -> Result<Option<Refusal>, BufferError> {
     if days.len() > MOST_DAYS {
-        return Ok(Some(too_many_days(days.len())));
+        return Ok(Some(Refusal::TooManyDays { days: days.len(), most_days: MOST_DAYS }));
     }
     for day in days {
         let before = match added.before.entry(*day) {
@@ -208,7 +211,8 @@ fn refusal(
         let others = others.saturating_add(added.bytes.get(day).copied().unwrap_or(0));
         let together = own_bytes.saturating_add(others);
         if others > 0 && together > origin.max_file_bytes {
-            return Ok(Some(day_too_large(*day, together, origin.max_file_bytes)));
+            let (day, bytes, max_file_bytes) = (*day, together, origin.max_file_bytes);
+            return Ok(Some(Refusal::DayTooLarge { day, bytes, max_file_bytes }));
         }
     }
     Ok(None)

@@ -278,7 +278,7 @@ fn keep_all(
         let Origin { source, folder, .. } = waiting.origin;
         if let Some(refusal) = &file.refusal {
             report.files_refused += 1;
-            journal::file_refused(source, folder, &file.name, refusal);
+            journal::file_refused(source, folder, &file.name, &refusal.to_string());
             report.folder(folder).files_without_bytes += 1;
             continue;
         }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use chrono::NaiveDateTime;
 
 use super::{
-    decide::{Moment, Start, too_large},
+    decide::{Moment, Start},
     intake::{Intake, NotTaken, Stretch},
 };
 use crate::{
-    buffer::{Buffer, BufferError, FileProgress, FileState, QuietMark},
+    buffer::{Buffer, BufferError, FileProgress, FileState, QuietMark, Refusal},
     source::{Entry, Source, SourceError},
 };
 
@@ -33,12 +33,12 @@ pub(super) struct Reading {
     /// The listing's figures, once the transfer ended well: until then the next look reads again.
     seen: Option<(Option<u64>, Option<NaiveDateTime>)>,
     quiet: Option<QuietMark>,
-    refusal: Option<String>,
+    refusal: Option<Refusal>,
 }
 
 impl Reading {
     /// A file that is not read, with the reason.
-    pub fn refused(target: Target, entry: &Entry, refusal: String) -> Self {
+    pub fn refused(target: Target, entry: &Entry, refusal: Refusal) -> Self {
         Self {
             target,
             stretches: Vec::new(),
@@ -118,7 +118,7 @@ impl Reading {
     }
 
     /// What was read is not kept, for `refusal`; progress stays where it was.
-    pub fn refuse(&self, file: &mut FileProgress, refusal: String) {
+    pub fn refuse(&self, file: &mut FileProgress, refusal: Refusal) {
         file.state = FileState::Refused;
         file.refusal = Some(refusal);
         self.note_seen(file);
@@ -274,7 +274,7 @@ enum Taken {
     /// They are not those of the file that was read before.
     OtherFile,
     /// Nothing more of the file is to be read.
-    Refused(String),
+    Refused(Refusal),
 }
 
 /// `None`: the bytes are not those of the file that was read before.
@@ -318,8 +318,10 @@ impl Receiving<'_> {
         keep: &mut KeepPart<'_>,
     ) -> Result<Taken, BufferError> {
         self.came += bytes.len() as u64;
-        if self.came > self.request.max_file_bytes {
-            return Ok(Taken::Refused(too_large(self.came, self.request.max_file_bytes)));
+        let max_file_bytes = self.request.max_file_bytes;
+        if self.came > max_file_bytes {
+            let bytes = self.came;
+            return Ok(Taken::Refused(Refusal::FileTooLarge { bytes, max_file_bytes }));
         }
         let target = &self.target;
         let mut kept = |start| match target {
@@ -358,7 +360,7 @@ impl Receiving<'_> {
         Some((Some(reading), None))
     }
 
-    fn refused(self, refusal: String) -> Ended {
+    fn refused(self, refusal: Refusal) -> Ended {
         (Some(Reading::refused(self.target, self.request.entry, refusal)), None)
     }
 
