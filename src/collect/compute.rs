@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Settings, judge::History};
+use super::{judge::History, settings::Settings};
 use crate::{
     analyse::{
         ANALYSIS_VERSION, Part, Remnants, days_touched, debris_by_day, parts_by_day, remnants,

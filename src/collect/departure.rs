@@ -11,13 +11,12 @@ use std::{
 use chrono::NaiveDateTime;
 
 use super::{
-    SourceMemory,
     decide::{Dates, LatestOfDays, day_in_name, is_over, is_unchanged},
     deletion::newer_of,
     folder::{FolderCycle, Listed, Outcome},
     implausible::{Dated, LatestTwo, implausible},
     keep::close,
-    reading::Reading,
+    memory::SourceMemory,
     witness::{Folder, Log, SeenTime, Terms, may_go, server_time},
 };
 use crate::{
@@ -89,14 +88,6 @@ impl Times {
 /// The gateway's clock as it is noted.
 fn wall_clock(noted: &str) -> Option<NaiveDateTime> {
     NaiveDateTime::parse_from_str(noted, "%Y-%m-%d %H:%M:%S").ok()
-}
-
-/// Whether a reading shows that a machine writes into a file which the agent knows.
-pub(super) fn shows_growth(reading: &Reading, known: &FileProgress) -> bool {
-    matches!(known.state, FileState::Growing | FileState::Closed)
-        && known.consumed_bytes > 0
-        && reading.goes_on_with(known)
-        && reading.brings_lines()
 }
 
 /// The day of the last event that was read of a file.

@@ -11,13 +11,14 @@ use std::{
 use chrono::NaiveDateTime;
 
 use super::{
-    Settings, SourceMemory, SourceReport, Watch, bytes_of,
     decide::{Look, Start, is_log, may_lag, newest_log},
-    departure,
-    keep::{Origin, Waiting, keep},
-    keep_all,
+    keep::{Origin, Waiting, bytes_of, keep, keep_all},
+    memory::SourceMemory,
     reading::{Reading, Request, Target, known, read_file},
+    report::SourceReport,
     room::{Room, make_room},
+    settings::Settings,
+    watch::Watch,
 };
 use crate::{
     buffer::{Buffer, BufferError, FileProgress, FileState},
@@ -167,7 +168,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
                     };
                     listed.is_current &= look == Look::Skip && reading.is_none();
                     if let (Some(reading), Some(file)) = (&reading, known)
-                        && departure::shows_growth(reading, file)
+                        && reading.shows_growth(file)
                     {
                         listed.grew.insert(entry.name.clone());
                     }

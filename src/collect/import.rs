@@ -1,10 +1,10 @@
 //! LOG files that a person hands over: complete files, read once, for a machine that is told.
 
 use super::{
-    Moment, Settings,
-    decide::Start,
+    decide::{Moment, Start},
     keep::{Origin, Waiting, keep},
     reading::{Reading, Request, Target, read_file},
+    settings::Settings,
 };
 use crate::{
     buffer::{Buffer, BufferError, FileProgress, Refusal},

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::Days;
 
-use super::Settings;
+use super::settings::Settings;
 use crate::{
     analyse::{ANALYSIS_VERSION, Evidence, Remnants, digest, findings},
     buffer::{Batch, Buffer, BufferError, Judged},

@@ -3,15 +3,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
-    Settings,
     compute::{AtHand, Touched, recompute},
     decide::MOST_DAYS,
     intake::Stretch,
     reading::{Reading, Target},
+    report::SourceReport,
+    settings::Settings,
+    watch::Watch,
 };
 use crate::{
     analyse::days_touched,
@@ -19,6 +21,7 @@ use crate::{
         Batch, Buffer, BufferError, FileProgress, FileState, FileTally, OTHER_NAMES, Refusal,
     },
     durable::Step,
+    journal,
     model::{Day, Machine},
     parse::{Reject, Tally, Text, parse},
 };
@@ -49,6 +52,66 @@ pub(super) struct Kept {
     pub bytes: u64,
     pub events: u64,
     pub rejected: u64,
+}
+
+pub(super) fn bytes_of(waiting: &[Waiting<'_>]) -> usize {
+    waiting.iter().map(|waiting| waiting.reading.bytes()).sum()
+}
+
+/// Makes the waiting readings durable in one transaction and says what they were.
+pub(super) fn keep_all(
+    buffer: &mut Buffer,
+    waiting: &mut Vec<Waiting<'_>>,
+    settings: &Settings,
+    watch: &dyn Watch,
+    report: &mut SourceReport,
+) -> Result<Vec<FileProgress>, BufferError> {
+    if waiting.is_empty() {
+        return Ok(Vec::new());
+    }
+    let waiting = std::mem::take(waiting);
+    let now = watch.now();
+    let at_keeping = Instant::now();
+    let (kept, changed) = match keep(buffer, &waiting, settings, &now.wall) {
+        Ok(all) => all,
+        // What one of them holds fits no row: the others are kept without it.
+        Err(error) if error.concerns_data() && waiting.len() > 1 => {
+            let mut each = Vec::new();
+            for one in waiting {
+                each.extend(keep_all(buffer, &mut vec![one], settings, watch, report)?);
+            }
+            return Ok(each);
+        }
+        Err(error) if error.concerns_data() => {
+            let Waiting { origin, reading, .. } = &waiting[0];
+            report.files_failed += 1;
+            journal::file_failed(origin.source, origin.folder, reading.name(), &error);
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
+    report.keep_time += at_keeping.elapsed();
+    report.sessions_changed += changed;
+    if changed > 0 {
+        watch.kept();
+    }
+    for (Kept { file, bytes, events, rejected }, waiting) in kept.iter().zip(&waiting) {
+        let Origin { source, folder, .. } = waiting.origin;
+        if let Some(refusal) = &file.refusal {
+            report.files_refused += 1;
+            journal::file_refused(source, folder, &file.name, &refusal.to_string());
+            report.folder(folder).files_without_bytes += 1;
+            continue;
+        }
+        report.files_read += 1;
+        report.note_lines(buffer, folder, file, *events, *rejected)?;
+        report.bytes += bytes;
+        report.events += events;
+        report.rejected += rejected;
+        let took = now.uptime.saturating_sub(waiting.begun);
+        journal::file_read(folder, &file.name, *events, *rejected, *bytes, took);
+    }
+    Ok(kept.into_iter().map(|kept| kept.file).collect())
 }
 
 /// Keeps the readings in one transaction and returns each one's progress, in their order, and how

@@ -12,7 +12,7 @@ use std::{
 
 use chrono::NaiveDateTime;
 
-use super::{Moment, Watch};
+use super::{decide::Moment, watch::Watch};
 use crate::{
     config::{SourceConfig, SourceKind},
     model::Machine,

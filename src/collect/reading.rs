@@ -92,6 +92,14 @@ impl Reading {
         self.stretches.len() > usize::from(self.open_line_at.is_some())
     }
 
+    /// Whether this shows that a machine writes into a file which the agent knows.
+    pub fn shows_growth(&self, known: &FileProgress) -> bool {
+        matches!(known.state, FileState::Growing | FileState::Closed)
+            && known.consumed_bytes > 0
+            && self.goes_on_with(known)
+            && self.brings_lines()
+    }
+
     /// Whether `file` is as it was: the same generation, not a line more, listed as at the last look.
     pub fn is_nothing_new(&self, file: &FileProgress) -> bool {
         self.goes_on_with(file)

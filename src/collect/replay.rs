@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Settings,
     compute::{AtHand, Touched, recompute},
     judge::judge_stale,
+    settings::Settings,
 };
 use crate::{
     analyse::{ANALYSIS_VERSION, days_touched},
