@@ -13,7 +13,6 @@ use std::{
 use rustls::ClientConfig;
 
 use super::{
-    Signs,
     names::WireNames,
     pace::Pace,
     reply::{Fault, Reply, read_reply},
@@ -27,6 +26,9 @@ const ANSWER_SILENCES: u32 = 2;
 const MAX_PRELIMINARY: usize = 10;
 /// Telnet's escape: a file name's byte 255 travels doubled (RFC 959 §3.1, RFC 854).
 const IAC: u8 = 0xFF;
+
+/// Called with every answer of the server.
+pub(super) type Signs = Option<Arc<dyn Fn() + Send + Sync>>;
 
 pub(super) struct Control {
     /// `None` only while TLS is being put under it.

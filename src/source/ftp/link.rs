@@ -14,15 +14,14 @@ use std::{
 use rustls::ClientConfig;
 
 use super::{
-    Signs,
-    abilities::Learned,
-    control::Control,
+    control::{Control, Signs},
     data::{self, DataConnection, Door, First, accept, await_first, port_command},
     login,
     names::{WireNames, quoted_path},
     pace::Pace,
+    profile::Learned,
     reply::{Answer, Fault, Reply, said},
-    socket::{Limits, Paced, reach, reach_port},
+    socket::{Limits, Paced, address, reach, reach_port},
     tls,
     wire::{HandshakeFailure, Wire},
 };
@@ -451,10 +450,6 @@ impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link").field("here", &self.here).finish_non_exhaustive()
     }
-}
-
-pub(super) fn address(config: &FtpConfig) -> String {
-    format!("{}:{}", config.host, config.port)
 }
 
 fn missing(folder: &str, answer: &Answer) -> SourceError {

@@ -17,6 +17,7 @@ mod login;
 mod months;
 mod names;
 mod pace;
+mod profile;
 mod public_key;
 pub mod reply;
 mod socket;
@@ -30,14 +31,15 @@ use std::{fmt, io, sync::Arc, time::Instant};
 use chrono::NaiveDateTime;
 use rustls::ClientConfig;
 
-pub use self::abilities::{Listing, ServerAbilities};
+pub use self::{abilities::ServerAbilities, profile::Listing};
 use self::{
-    abilities::Learned,
-    link::{Link, address},
+    control::Signs,
+    link::Link,
     listing::Kind,
     names::WireNames,
+    profile::Learned,
     reply::{Fault, said},
-    transfer::{FileTransfer, Wanted},
+    socket::address,
 };
 use super::{Entry, FolderListing, Source, SourceError, Transfer, name::reason_unusable};
 use crate::config::{FtpConfig, FtpMode, FtpTls};
@@ -52,9 +54,6 @@ pub struct FtpSource {
     signs: Signs,
     until: Option<Instant>,
 }
-
-/// Called with every answer of the server.
-type Signs = Option<Arc<dyn Fn() + Send + Sync>>;
 
 impl FtpSource {
     pub fn new(config: FtpConfig) -> Self {
@@ -226,18 +225,7 @@ impl Source for FtpSource {
     ) -> Result<Box<dyn Transfer + 't>, SourceError> {
         self.check(folder)?;
         self.check(name)?;
-        let wanted = Wanted { folder, name, offset };
-        let data = self
-            .attempt(|link, learned| {
-                link.enter(Some(folder), false)?;
-                transfer::begin(link, learned, wanted)
-            })
-            .map_err(|fault| self.refused(folder, name, fault))?;
-        let Some(link) = self.link.take() else {
-            let gone = Fault::Gone(io::ErrorKind::NotConnected.into());
-            return Err(self.lost(gone));
-        };
-        Ok(Box::new(FileTransfer::new(self, wanted, link, data)))
+        self.begin_transfer(folder, name, offset)
     }
 
     fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError> {

@@ -8,19 +8,19 @@ use std::io::{self, Read};
 
 use super::{
     FtpSource,
-    abilities::Learned,
     data::DataConnection,
     link::Link,
+    profile::Learned,
     reply::{Answer, Fault, said},
 };
 use crate::source::{SourceError, Transfer};
 
 /// What is to be read.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted<'a> {
-    pub(super) folder: &'a str,
-    pub(super) name: &'a str,
-    pub(super) offset: u64,
+struct Wanted<'a> {
+    folder: &'a str,
+    name: &'a str,
+    offset: u64,
 }
 
 impl Wanted<'_> {
@@ -43,7 +43,7 @@ impl Wanted<'_> {
 }
 
 /// Asks for the file's bytes.
-pub(super) fn begin(
+fn begin(
     link: &mut Link,
     learned: &mut Learned,
     wanted: Wanted<'_>,
@@ -71,7 +71,7 @@ pub(super) fn begin(
 
 /// A file on its way. It holds the source's connection, which goes back only behind a good end: ABOR
 /// is answered differently by every server, so a new connection is the safe way after anything else.
-pub(super) struct FileTransfer<'t> {
+struct FileTransfer<'t> {
     source: &'t mut FtpSource,
     wanted: Wanted<'t>,
     /// `None` once it was broken off.
@@ -89,14 +89,26 @@ enum End {
     Abrupt,
 }
 
-impl<'t> FileTransfer<'t> {
-    pub(super) fn new(
-        source: &'t mut FtpSource,
-        wanted: Wanted<'t>,
-        link: Link,
-        data: DataConnection,
-    ) -> Self {
-        Self { source, wanted, running: Some((link, data)), bytes: 0, end: None }
+impl FtpSource {
+    /// Asks for the file's bytes, on a new connection where the one there is turns out to be lost.
+    pub(super) fn begin_transfer<'t>(
+        &'t mut self,
+        folder: &'t str,
+        name: &'t str,
+        offset: u64,
+    ) -> Result<Box<dyn Transfer + 't>, SourceError> {
+        let wanted = Wanted { folder, name, offset };
+        let data = self
+            .attempt(|link, learned| {
+                link.enter(Some(folder), false)?;
+                begin(link, learned, wanted)
+            })
+            .map_err(|fault| self.refused(folder, name, fault))?;
+        let Some(link) = self.link.take() else {
+            return Err(self.lost(Fault::Gone(io::ErrorKind::NotConnected.into())));
+        };
+        let running = Some((link, data));
+        Ok(Box::new(FileTransfer { source: self, wanted, running, bytes: 0, end: None }))
     }
 }
 

@@ -9,11 +9,10 @@ use std::{
 };
 
 use super::{
-    FtpSource,
-    abilities::{Learned, Listing},
-    ask_size, ask_time,
+    FtpSource, ask_size, ask_time,
     link::Link,
     listing::{Form, Kind, MAX_ROWS, Reader, Row, Rows, TooMany, Wanted, is_log},
+    profile::{Learned, Listing},
     reply::{Answer, Fault},
     transfer::is_abrupt_end,
 };
