@@ -397,7 +397,8 @@ struct FuzzWatch(Duration);
 
 impl Watch for FuzzWatch {
     fn now(&self) -> collect::Moment {
-        collect::Moment { boot: "boot".into(), uptime: self.0, wall: "2026-01-02 03:04:05".into() }
+        let wall = "2026-01-02T03:04:05".parse().unwrap();
+        collect::Moment { boot: "boot".into(), uptime: self.0, wall }
     }
 
     fn must_stop(&self) -> bool {

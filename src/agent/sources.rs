@@ -271,7 +271,7 @@ impl Collector {
         now: Duration,
     ) -> Result<usize, BufferError> {
         let known = self.memory.troubles.take().unwrap_or_default();
-        let wall = self.all.clock.now().wall;
+        let wall = self.all.clock.now().wall_text();
         let news = collect::news(&known, &report.folders, &self.config, &wall);
         if !(news.begun.is_empty() && news.changed.is_empty() && news.over.is_empty()) {
             buffer.note_troubles(news.begun.iter().chain(&news.changed), news.over.iter())?;
@@ -312,7 +312,7 @@ impl Collector {
     fn note_link(&mut self, buffer: &mut Buffer, report: &SourceReport) -> Result<(), BufferError> {
         let text = report.error.as_ref().map(|error| journal::chain(error));
         let link = LinkName::source(&self.config.name);
-        let news = buffer.note_link(&link, text.as_deref(), &self.all.clock.now().wall)?;
+        let news = buffer.note_link(&link, text.as_deref(), &self.all.clock.now().wall_text())?;
         match &text {
             Some(text) => {
                 // Also where an earlier process knew it: this one's log is to tell it.

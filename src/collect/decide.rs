@@ -145,11 +145,16 @@ pub struct Moment {
     /// Names the boot: running times of two boots cannot be compared.
     pub boot: String,
     pub uptime: Duration,
-    /// For people to read, never to decide by.
-    pub wall: String,
+    /// Noted for people to read; it may hold a deletion back, and never brings one about.
+    pub wall: NaiveDateTime,
 }
 
 impl Moment {
+    /// The wall clock as the buffer notes it.
+    pub fn wall_text(&self) -> String {
+        self.wall.format("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
     pub fn mark(&self) -> QuietMark {
         QuietMark { boot: self.boot.as_str().into(), since_s: self.uptime.as_secs() }
     }
@@ -247,6 +252,8 @@ pub fn is_over(
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
     /// As [`super::is_over`], with the other files one by one.
@@ -445,12 +452,13 @@ mod tests {
         let moment = |boot: &str, seconds| Moment {
             boot: boot.into(),
             uptime: Duration::from_secs(seconds),
-            wall: "1970-01-01 00:00:00".into(),
+            wall: DateTime::UNIX_EPOCH.naive_utc(),
         };
         let mark = moment("a", 100).mark();
         assert_eq!(moment("a", 160).quiet_for(Some(&mark)), Duration::from_secs(60));
         assert_eq!(moment("b", 9999).quiet_for(Some(&mark)), Duration::ZERO);
         assert_eq!(moment("a", 160).quiet_for(None), Duration::ZERO);
+        assert_eq!(moment("a", 160).wall_text(), "1970-01-01 00:00:00");
     }
 
     #[test]

@@ -85,11 +85,6 @@ impl Times {
     }
 }
 
-/// The gateway's clock as it is noted.
-fn wall_clock(noted: &str) -> Option<NaiveDateTime> {
-    NaiveDateTime::parse_from_str(noted, "%Y-%m-%d %H:%M:%S").ok()
-}
-
 /// The day of the last event that was read of a file.
 fn last_event(entry: &Entry, days: &BTreeMap<i64, Day>, listed: &Listed) -> Option<Day> {
     days.get(&listed.known.get(&entry.name)?.id).copied()
@@ -190,7 +185,7 @@ impl FolderCycle<'_, '_> {
         let server_time = server_time(&logs, &times.of_folders, times.limit);
         let day_start = self.settings.options.day_start;
         let newest_may_go = self.config.delete_newest == DeletePolicy::AfterSync;
-        let wall = wall_clock(&self.watch.now().wall);
+        let wall = self.watch.now().wall;
         let terms = Terms { day_start, newest_may_go, wall };
         let mut ends = Ends::default();
         for (at, (entry, own)) in listed.entries.iter().zip(&dates).enumerate() {

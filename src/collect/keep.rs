@@ -72,7 +72,7 @@ pub(super) fn keep_all(
     let waiting = std::mem::take(waiting);
     let now = watch.now();
     let at_keeping = Instant::now();
-    let (kept, changed) = match keep(buffer, &waiting, settings, &now.wall) {
+    let (kept, changed) = match keep(buffer, &waiting, settings, &now.wall_text()) {
         Ok(all) => all,
         // What one of them holds fits no row: the others are kept without it.
         Err(error) if error.concerns_data() && waiting.len() > 1 => {
