@@ -11,8 +11,8 @@ use std::{
 use chrono::NaiveDateTime;
 
 use super::{
+    commit::{Origin, Waiting, bytes_of, keep, keep_all},
     decide::{Look, Start, is_log, may_lag, newest_log},
-    keep::{Origin, Waiting, bytes_of, keep, keep_all},
     memory::SourceMemory,
     reading::{Reading, Request, Target, known, read_file},
     report::SourceReport,

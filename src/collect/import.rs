@@ -1,8 +1,8 @@
 //! LOG files that a person hands over: complete files, read once, for a machine that is told.
 
 use super::{
+    commit::{Origin, Waiting, keep},
     decide::{Moment, Start},
-    keep::{Origin, Waiting, keep},
     reading::{Reading, Request, Target, read_file},
     settings::Settings,
 };

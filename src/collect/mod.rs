@@ -17,32 +17,32 @@ use crate::{
 };
 
 mod claims;
+mod commit;
 mod compute;
 mod decide;
 mod deletion;
-mod departure;
+mod evaluate;
 mod failures;
 mod folder;
 mod implausible;
 mod import;
-mod intake;
-mod judge;
-mod keep;
 mod memory;
 mod pace;
 mod reading;
 mod replay;
 mod report;
+mod retire;
 mod room;
 mod settings;
 mod trouble;
+mod verifier;
 mod watch;
 mod witness;
 
 pub use decide::Moment;
+pub use evaluate::reevaluate_stale;
 pub use implausible::{Implausible, implausible_files};
 pub use import::{ImportError, ImportReport, import_file};
-pub use judge::judge_stale;
 pub use memory::SourceMemory;
 pub use replay::{ReplayReport, replay, replay_outdated};
 pub use report::SourceReport;
@@ -50,8 +50,8 @@ pub use settings::{Settings, words};
 pub use trouble::{FolderReport, TroubleNews, Troubles, news};
 pub use watch::Watch;
 
+use commit::{bytes_of, keep_all};
 use folder::{FolderCycle, Listed};
-use keep::{bytes_of, keep_all};
 use pace::{Budget, PacedSource, PacedWatch, in_turn};
 
 /// What a folder brought and is not more than this waits for the other folders', so that a poll of
@@ -148,9 +148,9 @@ impl<'c> SourceCycle<'c> {
         for (folder, _, listed) in &mut listings {
             listed.bring_up_to_date(buffer, &self.config.name, folder)?;
         }
-        let judged = judge_stale(buffer, self.settings)?;
-        if judged > 0 {
-            self.report.sessions_changed += judged;
+        let reevaluated = reevaluate_stale(buffer, self.settings)?;
+        if reevaluated > 0 {
+            self.report.sessions_changed += reevaluated;
             self.watch.kept();
         }
         if self.report.error.is_some() {
@@ -159,7 +159,7 @@ impl<'c> SourceCycle<'c> {
         for (folder, machine, listed) in &mut listings {
             self.of_folder(folder, machine).ask_times(source, listed);
         }
-        let times = departure::Times::of(&listings, self.memory, self.watch.now().uptime);
+        let times = retire::Times::of(&listings, self.memory, self.watch.now().uptime);
         for (folder, machine, listed) in &listings {
             if self.watch.must_stop() || self.report.error.is_some() {
                 break;

@@ -6,7 +6,7 @@ use chrono::NaiveDateTime;
 
 use super::{
     decide::{Moment, Start},
-    intake::{Intake, NotTaken, Stretch},
+    verifier::{NotTaken, Segment, TransferVerifier},
 };
 use crate::{
     buffer::{Buffer, BufferError, FileProgress, FileState, QuietMark, Refusal},
@@ -25,7 +25,7 @@ pub(super) enum Target {
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
     pub target: Target,
-    pub stretches: Vec<Stretch>,
+    pub segments: Vec<Segment>,
     consumed_bytes: u64,
     tail_hash: [u8; 32],
     in_long_line: bool,
@@ -41,7 +41,7 @@ impl Reading {
     pub fn refused(target: Target, entry: &Entry, refusal: Refusal) -> Self {
         Self {
             target,
-            stretches: Vec::new(),
+            segments: Vec::new(),
             consumed_bytes: 0,
             tail_hash: crate::buffer::tail_hash(&[]),
             in_long_line: false,
@@ -52,14 +52,14 @@ impl Reading {
         }
     }
 
-    fn of(target: Target, intake: &mut Intake) -> Self {
-        let stretches = intake.drain();
+    fn of(target: Target, verifier: &mut TransferVerifier) -> Self {
+        let segments = verifier.drain();
         Self {
             target,
-            stretches,
-            consumed_bytes: intake.consumed(),
-            tail_hash: intake.tail_hash(),
-            in_long_line: intake.in_long_line(),
+            segments,
+            consumed_bytes: verifier.consumed(),
+            tail_hash: verifier.tail_hash(),
+            in_long_line: verifier.in_long_line(),
             open_line_at: None,
             seen: None,
             quiet: None,
@@ -68,9 +68,9 @@ impl Reading {
     }
 
     pub fn bytes(&self) -> usize {
-        let kept = self.stretches.iter().map(|stretch| match stretch {
-            Stretch::Lines { bytes, .. } => bytes.len(),
-            Stretch::Endless { .. } => 0,
+        let kept = self.segments.iter().map(|segment| match segment {
+            Segment::Lines { bytes, .. } => bytes.len(),
+            Segment::Overlong { .. } => 0,
         });
         kept.sum()
     }
@@ -89,7 +89,7 @@ impl Reading {
 
     /// Whether lines came that were not there before; an open last line is none.
     pub fn brings_lines(&self) -> bool {
-        self.stretches.len() > usize::from(self.open_line_at.is_some())
+        self.segments.len() > usize::from(self.open_line_at.is_some())
     }
 
     /// Whether this shows that a machine writes into a file which the agent knows.
@@ -103,7 +103,7 @@ impl Reading {
     /// Whether `file` is as it was: the same generation, not a line more, listed as at the last look.
     pub fn is_nothing_new(&self, file: &FileProgress) -> bool {
         self.goes_on_with(file)
-            && self.stretches.is_empty()
+            && self.segments.is_empty()
             && self.refusal.is_none()
             && self.seen == Some((file.size_bytes, file.modified))
     }
@@ -198,7 +198,9 @@ pub(super) fn is_still_what_is_kept(
     file: &FileProgress,
 ) -> Result<bool, ReadError> {
     let chunks = buffer.chunk_marks(file.id)?;
-    let Some(mut intake) = Intake::compare(chunks, file.in_long_line) else { return Ok(false) };
+    let Some(mut verifier) = TransferVerifier::compare(chunks, file.in_long_line) else {
+        return Ok(false);
+    };
     let mut kept = |start| buffer.chunk_bytes(file.id, start);
     let mut transfer = source.open(folder, &file.name, 0)?;
     let mut chunk = vec![0; CHUNK_BYTES];
@@ -207,18 +209,18 @@ pub(super) fn is_still_what_is_kept(
         if length == 0 {
             break;
         }
-        match intake.take(&chunk[..length], &mut kept) {
+        match verifier.take(&chunk[..length], &mut kept) {
             Ok(()) => {}
-            Err(NotTaken::Other(_)) => return Ok(false),
+            Err(NotTaken::Mismatch(_)) => return Ok(false),
             Err(NotTaken::Buffer(error)) => return Err(error.into()),
         }
-        if intake.held_bytes() > 0 {
+        if verifier.held_bytes() > 0 {
             // It is longer.
             return Ok(false);
         }
     }
     let read_bytes = transfer.finish()?;
-    Ok(intake.end().is_ok() && read_bytes == file.consumed_bytes)
+    Ok(verifier.end().is_ok() && read_bytes == file.consumed_bytes)
 }
 
 /// A reading that begins so, before its first byte. `None`: what it is to be compared with is not kept.
@@ -227,15 +229,20 @@ fn begun<'r>(
     request: &'r Request<'r>,
     start: Start<'_>,
 ) -> Result<Option<Receiving<'r>>, BufferError> {
-    let (file, intake, came) = match start {
+    let (file, verifier, came) = match start {
         Start::New => {
             let target = Target::New(request.entry.name.clone());
-            return Ok(Some(Receiving { request, target, intake: Intake::new_file(), came: 0 }));
+            return Ok(Some(Receiving {
+                request,
+                target,
+                verifier: TransferVerifier::new_file(),
+                came: 0,
+            }));
         }
         Start::Behind { file, tail_hash } => {
             let consumed = file.consumed_bytes;
-            let intake = Intake::resume(consumed, tail_hash, file.in_long_line);
-            (file, Some(intake), consumed - Intake::overlap(consumed))
+            let verifier = TransferVerifier::resume(consumed, tail_hash, file.in_long_line);
+            (file, Some(verifier), consumed - TransferVerifier::overlap(consumed))
         }
         Start::Compared { file, bytes } => {
             let mut chunks = buffer.chunk_marks(file.id)?;
@@ -243,19 +250,28 @@ fn begun<'r>(
             let kept_bytes: u64 = chunks.iter().map(|chunk| chunk.length).sum();
             // Fewer where old raw bytes made room for new ones: there is nothing to compare with.
             let is_whole = kept_bytes == bytes;
-            (file, is_whole.then(|| Intake::compare(chunks, file.in_long_line)).flatten(), 0)
+            (
+                file,
+                is_whole.then(|| TransferVerifier::compare(chunks, file.in_long_line)).flatten(),
+                0,
+            )
         }
     };
     let target = || Target::Known(file.clone());
-    Ok(intake.map(|intake| Receiving { request, target: target(), intake, came }))
+    Ok(verifier.map(|verifier| Receiving { request, target: target(), verifier, came }))
 }
 
 /// Since when the file is quiet: a reading that found it as it was does not make it younger. Without
 /// sizes in the listing every look is a reading.
-fn quiet_since(reading: &Reading, intake: &Intake, entry: &Entry, moment: &Moment) -> QuietMark {
+fn quiet_since(
+    reading: &Reading,
+    verifier: &TransferVerifier,
+    entry: &Entry,
+    moment: &Moment,
+) -> QuietMark {
     if let Target::Known(known) = &reading.target
         && !reading.brings_lines()
-        && intake.held_bytes() == 0
+        && verifier.held_bytes() == 0
         && (known.size_bytes, known.modified) == (entry.size, entry.modified)
         && let Some(mark) = known.quiet.as_ref().filter(|mark| *mark.boot == *moment.boot)
     {
@@ -271,7 +287,7 @@ type Ended = (Option<Reading>, Option<SourceError>);
 struct Receiving<'r> {
     request: &'r Request<'r>,
     target: Target,
-    intake: Intake,
+    verifier: TransferVerifier,
     /// Where the last byte that came stands in the file.
     came: u64,
 }
@@ -280,7 +296,7 @@ struct Receiving<'r> {
 enum Taken {
     GoOn,
     /// They are not those of the file that was read before.
-    OtherFile,
+    Mismatch,
     /// Nothing more of the file is to be read.
     Refused(Refusal),
 }
@@ -308,7 +324,7 @@ fn transfer(
         };
         match receiving.take(buffer, &chunk[..length], keep)? {
             Taken::GoOn => {}
-            Taken::OtherFile => return Ok(None),
+            Taken::Mismatch => return Ok(None),
             Taken::Refused(refusal) => return Ok(Some(receiving.refused(refusal))),
         }
     }
@@ -336,15 +352,15 @@ impl Receiving<'_> {
             Target::Known(known) => buffer.chunk_bytes(known.id, start),
             Target::New(_) => Ok(Vec::new()),
         };
-        match self.intake.take(bytes, &mut kept) {
+        match self.verifier.take(bytes, &mut kept) {
             Ok(()) => {}
-            Err(NotTaken::Other(_)) => return Ok(Taken::OtherFile),
+            Err(NotTaken::Mismatch(_)) => return Ok(Taken::Mismatch),
             Err(NotTaken::Buffer(error)) => return Err(error),
         }
-        if self.intake.held_bytes() < self.request.part_bytes {
+        if self.verifier.held_bytes() < self.request.part_bytes {
             return Ok(Taken::GoOn);
         }
-        let file = keep(buffer, Reading::of(self.target.clone(), &mut self.intake))?;
+        let file = keep(buffer, Reading::of(self.target.clone(), &mut self.verifier))?;
         let refusal = file.refusal.clone();
         self.target = Target::Known(file);
         Ok(refusal.map_or(Taken::GoOn, Taken::Refused))
@@ -353,10 +369,10 @@ impl Receiving<'_> {
     /// The transfer ended well. `None`: not all that was known of the file came.
     fn ended(mut self, moment: &Moment) -> Option<Ended> {
         let entry = self.request.entry;
-        self.intake.end().ok()?;
-        let mut reading = Reading::of(self.target, &mut self.intake);
+        self.verifier.end().ok()?;
+        let mut reading = Reading::of(self.target, &mut self.verifier);
         if self.request.complete {
-            reading.take_open_line(&mut self.intake);
+            reading.take_open_line(&mut self.verifier);
         }
         // Fewer bytes than listed: the next look asks once more, and what brings nothing further is
         // then how this server counts (text mode, whole blocks).
@@ -364,7 +380,7 @@ impl Receiving<'_> {
         if !is_short || self.request.complete || !reading.brings_lines() {
             reading.seen = Some((entry.size, entry.modified));
         }
-        reading.quiet = Some(quiet_since(&reading, &self.intake, entry, moment));
+        reading.quiet = Some(quiet_since(&reading, &self.verifier, entry, moment));
         Some((Some(reading), None))
     }
 
@@ -374,20 +390,20 @@ impl Receiving<'_> {
 
     /// What came in complete lines is the file's own; the look that follows reads on.
     fn broken_off(mut self, error: SourceError) -> Ended {
-        let is_own = self.intake.end().is_ok();
-        let reading = is_own.then(|| Reading::of(self.target, &mut self.intake));
-        (reading.filter(|reading| !reading.stretches.is_empty()), Some(error))
+        let is_own = self.verifier.end().is_ok();
+        let reading = is_own.then(|| Reading::of(self.target, &mut self.verifier));
+        (reading.filter(|reading| !reading.segments.is_empty()), Some(error))
     }
 }
 
 impl Reading {
-    fn take_open_line(&mut self, intake: &mut Intake) {
-        let open_line_at = intake.consumed();
-        if let Some(stretch) = intake.drain_open_line() {
-            self.stretches.push(stretch);
+    fn take_open_line(&mut self, verifier: &mut TransferVerifier) {
+        let open_line_at = verifier.consumed();
+        if let Some(segment) = verifier.drain_open_line() {
+            self.segments.push(segment);
             self.open_line_at = Some(open_line_at);
-            self.consumed_bytes = intake.consumed();
-            self.tail_hash = intake.tail_hash();
+            self.consumed_bytes = verifier.consumed();
+            self.tail_hash = verifier.tail_hash();
         }
     }
 }

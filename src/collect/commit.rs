@@ -9,10 +9,10 @@ use std::{
 use super::{
     compute::{AtHand, Touched, recompute},
     decide::MOST_DAYS,
-    intake::Stretch,
     reading::{Reading, Target},
     report::SourceReport,
     settings::Settings,
+    verifier::Segment,
     watch::Watch,
 };
 use crate::{
@@ -138,7 +138,7 @@ pub(super) fn keep(
                 changed += recompute(&batch, machine_id, &touched, &at_hand, settings)?;
             }
             let one = keep_one(&batch, origin, machine_id, reading, &mut added, settings, wall)?;
-            if let [Stretch::Lines { start: 0, bytes }] = reading.stretches.as_slice()
+            if let [Segment::Lines { start: 0, bytes }] = reading.segments.as_slice()
                 && one.file.refusal.is_none()
             {
                 added.at_hand.insert(one.file.id, bytes);
@@ -182,16 +182,16 @@ fn keep_one(
     };
     let mut read = Lines::default();
     let mut own_bytes = 0;
-    for stretch in &reading.stretches {
-        match stretch {
-            Stretch::Lines { bytes, .. } => {
+    for segment in &reading.segments {
+        match segment {
+            Segment::Lines { bytes, .. } => {
                 let lines = Lines::of(bytes, settings);
                 read.tally.add(&lines.tally);
                 read.days.extend(lines.days);
                 own_bytes += bytes.len() as u64;
             }
-            Stretch::Endless { begins: true, .. } => read.tally.add(&one_overlong_line()),
-            Stretch::Endless { .. } => {}
+            Segment::Overlong { begins: true, .. } => read.tally.add(&one_overlong_line()),
+            Segment::Overlong { .. } => {}
         }
     }
     let whole_bytes = file.consumed_bytes.saturating_add(own_bytes);
@@ -205,13 +205,13 @@ fn keep_one(
         recount(batch, file.id, settings)?;
     }
     let mut bytes_read = 0;
-    for stretch in &reading.stretches {
-        match stretch {
-            Stretch::Lines { start, bytes } => {
+    for segment in &reading.segments {
+        match segment {
+            Segment::Lines { start, bytes } => {
                 batch.append(file.id, *start, bytes)?;
                 bytes_read += bytes.len() as u64;
             }
-            Stretch::Endless { start, length, .. } => {
+            Segment::Overlong { start, length, .. } => {
                 batch.pass_over(file.id, *start, *length)?;
                 bytes_read += length;
             }

@@ -11,11 +11,11 @@ use std::{
 use chrono::NaiveDateTime;
 
 use super::{
+    commit::close,
     decide::{Dates, LatestOfDays, day_in_name, is_over, is_unchanged},
     deletion::newer_of,
     folder::{FolderCycle, Listed, Outcome},
     implausible::{Dated, LatestTwo, implausible},
-    keep::close,
     memory::SourceMemory,
     witness::{Folder, Log, SeenTime, Terms, may_go, server_time},
 };
