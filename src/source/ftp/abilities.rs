@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    link::Link,
-    profile::{Learned, Listing},
+    connection::Connection,
+    profile::{Listing, ServerProfile},
     reply::Fault,
 };
 use crate::{config::FtpTls, model::printable};
@@ -27,30 +27,30 @@ pub struct ServerAbilities {
 }
 
 impl ServerAbilities {
-    /// Asks the server; `link` stands in the root afterwards.
+    /// Asks the server; `connection` stands in the root afterwards.
     pub(super) fn ask(
-        link: &mut Link,
-        learned: &mut Learned,
+        connection: &mut Connection,
+        profile: &mut ServerProfile,
         tls: FtpTls,
         passive: bool,
     ) -> Result<Self, Fault> {
-        let system = match link.ask("SYST", 215) {
+        let system = match connection.ask("SYST", 215) {
             Ok(text) => text,
             Err(Fault::Said(_)) => String::new(),
             Err(fault) => return Err(fault),
         };
         // Nobody has such a file: whoever knows the command says that it is missing.
-        let size = learned.has_feature("SIZE") || knows(link, "SIZE cu-agent.probe")?;
-        let mdtm = learned.has_feature("MDTM") || knows(link, "MDTM cu-agent.probe")?;
-        learned.size_refused = !size;
-        learned.mdtm_refused = !mdtm;
-        let epsv = link.speaks_epsv()?;
+        let size = profile.has_feature("SIZE") || knows(connection, "SIZE cu-agent.probe")?;
+        let mdtm = profile.has_feature("MDTM") || knows(connection, "MDTM cu-agent.probe")?;
+        profile.size_refused = !size;
+        profile.mdtm_refused = !mdtm;
+        let epsv = connection.speaks_epsv()?;
         if passive && !epsv {
-            learned.epsv_refused = true;
+            profile.epsv_refused = true;
         }
-        let resume = link.speaks_rest()?;
-        let listing = learned.listings().next().unwrap_or(Listing::List);
-        let software = software(&learned.greeting, &system);
+        let resume = connection.speaks_rest()?;
+        let listing = profile.listings().next().unwrap_or(Listing::List);
+        let software = software(&profile.greeting, &system);
         Ok(Self { software, listing, resume, size, mdtm, epsv, tls })
     }
 
@@ -98,8 +98,8 @@ impl fmt::Display for ServerAbilities {
     }
 }
 
-fn knows(link: &mut Link, line: &str) -> Result<bool, Fault> {
-    match link.ask(line, 213) {
+fn knows(connection: &mut Connection, line: &str) -> Result<bool, Fault> {
+    match connection.ask(line, 213) {
         Ok(_) => Ok(true),
         Err(Fault::Said(answer)) => Ok(!answer.is_unknown_command()),
         Err(fault) => Err(fault),
@@ -134,11 +134,11 @@ mod tests {
 
     #[test]
     fn mlsd_is_tried_only_where_feat_names_it() {
-        let mut learned = Learned::default();
-        assert_eq!(learned.listings().collect::<Vec<_>>(), [Listing::List, Listing::Nlst]);
-        learned.features = vec!["MLST TYPE*;SIZE*;".into()];
-        assert_eq!(learned.listings().next(), Some(Listing::Mlsd));
-        learned.listing = Some(Listing::Nlst);
-        assert_eq!(learned.listings().collect::<Vec<_>>(), [Listing::Nlst]);
+        let mut profile = ServerProfile::default();
+        assert_eq!(profile.listings().collect::<Vec<_>>(), [Listing::List, Listing::Nlst]);
+        profile.features = vec!["MLST TYPE*;SIZE*;".into()];
+        assert_eq!(profile.listings().next(), Some(Listing::Mlsd));
+        profile.listing = Some(Listing::Nlst);
+        assert_eq!(profile.listings().collect::<Vec<_>>(), [Listing::Nlst]);
     }
 }

@@ -8,10 +8,10 @@
 //! or talkative server holds longer, or makes larger, than its bounds.
 
 mod abilities;
+mod connection;
 mod control;
 mod data;
 mod lines;
-mod link;
 pub mod listing;
 mod login;
 mod months;
@@ -33,11 +33,11 @@ use rustls::ClientConfig;
 
 pub use self::{abilities::ServerAbilities, profile::Listing};
 use self::{
-    control::Signs,
-    link::Link,
+    connection::Connection,
+    control::OnReply,
     listing::Kind,
     names::WireNames,
-    profile::Learned,
+    profile::ServerProfile,
     reply::{Fault, said},
     socket::address,
 };
@@ -49,21 +49,21 @@ pub struct FtpSource {
     config: FtpConfig,
     /// Made at the first connection: a bad `ca_file` is an error of that call.
     tls: Option<Arc<ClientConfig>>,
-    learned: Learned,
-    link: Option<Link>,
-    signs: Signs,
+    profile: ServerProfile,
+    connection: Option<Connection>,
+    on_reply: OnReply,
     until: Option<Instant>,
 }
 
 impl FtpSource {
     pub fn new(config: FtpConfig) -> Self {
-        let learned = Learned::default();
-        Self { config, tls: None, learned, link: None, signs: None, until: None }
+        let profile = ServerProfile::default();
+        Self { config, tls: None, profile, connection: None, on_reply: None, until: None }
     }
 
     /// Has `sign` called with every answer to a command: one call of a source may need thousands.
     pub fn on_answer(mut self, sign: impl Fn() + Send + Sync + 'static) -> Self {
-        self.signs = Some(Arc::new(sign));
+        self.on_reply = Some(Arc::new(sign));
         self
     }
 
@@ -72,45 +72,46 @@ impl FtpSource {
         let (tls, passive) = (self.config.tls, self.config.mode == FtpMode::Passive);
         // Which listing works shows only by listing.
         self.rows(None, true).map_err(|fault| self.unlisted("", fault))?;
-        self.attempt(|link, learned| {
-            link.enter(None, false)?;
-            ServerAbilities::ask(link, learned, tls, passive)
+        self.attempt(|connection, profile| {
+            connection.enter(None, false)?;
+            ServerAbilities::ask(connection, profile, tls, passive)
         })
         .map_err(|fault| self.lost(fault))
     }
 
-    fn connect(&mut self) -> Result<&mut Link, SourceError> {
+    fn connect(&mut self) -> Result<&mut Connection, SourceError> {
         if self.tls.is_none() && self.config.tls != FtpTls::None {
             let rules = tls::client_config(self.config.ca_file.as_deref(), self.config.fingerprint);
             let address = || address(&self.config);
             let rules = rules.map_err(|reason| SourceError::Tls { address: address(), reason })?;
             self.tls = Some(rules);
         }
-        let (tls, signs) = (self.tls.as_ref(), self.signs.clone());
-        let link = Link::open(&self.config, tls, &mut self.learned, self.until, signs)?;
-        Ok(self.link.insert(link))
+        let (tls, on_reply) = (self.tls.as_ref(), self.on_reply.clone());
+        let connection =
+            Connection::open(&self.config, tls, &mut self.profile, self.until, on_reply)?;
+        Ok(self.connection.insert(connection))
     }
 
     /// Runs `act` on the connection. Where a connection from an earlier call turns out to be lost,
     /// `act` runs once more on a new one.
     fn attempt<T>(
         &mut self,
-        mut act: impl FnMut(&mut Link, &mut Learned) -> Result<T, Fault>,
+        mut act: impl FnMut(&mut Connection, &mut ServerProfile) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        self.link.take_if(|link| !link.is_quiet());
-        if let Some(link) = &mut self.link {
-            link.set_until(self.until);
+        self.connection.take_if(|connection| !connection.is_quiet());
+        if let Some(connection) = &mut self.connection {
+            connection.set_until(self.until);
         }
-        let mut may_be_stale = self.link.is_some();
+        let mut may_be_stale = self.connection.is_some();
         loop {
-            if self.link.is_none() {
+            if self.connection.is_none() {
                 self.connect().map_err(Fault::Final)?;
             }
-            let Some(link) = self.link.as_mut() else { continue };
-            let outcome = act(link, &mut self.learned);
+            let Some(connection) = self.connection.as_mut() else { continue };
+            let outcome = act(connection, &mut self.profile);
             let is_gone = matches!(outcome, Err(Fault::Gone(_)));
-            if is_gone || !link.is_in_step() {
-                self.link = None;
+            if is_gone || !connection.is_in_sync() {
+                self.connection = None;
             }
             if !(is_gone && may_be_stale) {
                 return outcome;
@@ -136,14 +137,14 @@ impl FtpSource {
 
     /// The file's size as the server or its listing says it now.
     fn known_size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, Fault> {
-        let asked = self.attempt(|link, learned| {
-            link.enter(Some(folder), false)?;
-            if learned.size_refused {
+        let asked = self.attempt(|connection, profile| {
+            connection.enter(Some(folder), false)?;
+            if profile.size_refused {
                 return Ok(None);
             }
-            match ask_size(link, name) {
+            match ask_size(connection, name) {
                 Err(Fault::Said(answer)) if answer.is_unknown_command() => {
-                    learned.size_refused = true;
+                    profile.size_refused = true;
                     Ok(None)
                 }
                 answered => answered.map(Some),
@@ -237,9 +238,9 @@ impl Source for FtpSource {
     fn modified(&mut self, folder: &str, name: &str) -> Result<Option<NaiveDateTime>, SourceError> {
         self.check(folder)?;
         self.check(name)?;
-        self.attempt(|link, learned| {
-            link.enter(Some(folder), false)?;
-            ask_time(link, learned, name)
+        self.attempt(|connection, profile| {
+            connection.enter(Some(folder), false)?;
+            ask_time(connection, profile, name)
         })
         .map_err(|fault| self.refused(folder, name, fault))
     }
@@ -252,12 +253,12 @@ impl Source for FtpSource {
         self.check(folder)?;
         self.check(name)?;
         let lost = address(&self.config);
-        self.attempt(|link, _| {
+        self.attempt(|connection, _| {
             // Shows that the connection lives, and may be done again on a new one; DELE may not.
-            link.enter(Some(folder), true)?;
-            link.delete(name).map_err(|fault| match fault {
+            connection.enter(Some(folder), true)?;
+            connection.delete(name).map_err(|fault| match fault {
                 Fault::Gone(source) => {
-                    link.mark_out_of_step();
+                    connection.mark_out_of_sync();
                     Fault::Final(SourceError::Lost { address: lost.clone(), source })
                 }
                 fault => fault,
@@ -271,8 +272,8 @@ impl Source for FtpSource {
     }
 
     fn close(&mut self) {
-        if let Some(link) = self.link.take() {
-            link.close();
+        if let Some(connection) = self.connection.take() {
+            connection.close();
         }
     }
 }
@@ -285,24 +286,24 @@ impl fmt::Debug for FtpSource {
 
 /// `None` where the server does not know the command, or its answer is no time.
 fn ask_time(
-    link: &mut Link,
-    learned: &mut Learned,
+    connection: &mut Connection,
+    profile: &mut ServerProfile,
     name: &str,
 ) -> Result<Option<NaiveDateTime>, Fault> {
-    if learned.mdtm_refused {
+    if profile.mdtm_refused {
         return Ok(None);
     }
-    match link.ask(&format!("MDTM {name}"), 213) {
+    match connection.ask(&format!("MDTM {name}"), 213) {
         Ok(text) => Ok(listing::timestamp(text.trim())),
         Err(Fault::Said(answer)) if answer.is_unknown_command() => {
-            learned.mdtm_refused = true;
+            profile.mdtm_refused = true;
             Ok(None)
         }
         Err(fault) => Err(fault),
     }
 }
 
-fn ask_size(link: &mut Link, name: &str) -> Result<Option<u64>, Fault> {
-    let text = link.ask(&format!("SIZE {name}"), 213)?;
+fn ask_size(connection: &mut Connection, name: &str) -> Result<Option<u64>, Fault> {
+    let text = connection.ask(&format!("SIZE {name}"), 213)?;
     Ok(text.split_whitespace().last().and_then(lines::plausible_size))
 }

@@ -22,7 +22,7 @@ impl Listing {
 
 /// What was found out about the server so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Learned {
+pub(super) struct ServerProfile {
     pub(super) greeting: String,
     pub(super) feat_asked: bool,
     pub(super) features: Vec<String>,
@@ -33,7 +33,7 @@ pub(super) struct Learned {
     pub(super) mdtm_refused: bool,
 }
 
-impl Learned {
+impl ServerProfile {
     pub(super) fn has_feature(&self, name: &str) -> bool {
         self.features.iter().any(|line| line.split_whitespace().next() == Some(name))
     }

@@ -8,9 +8,9 @@ use std::io::{self, Read};
 
 use super::{
     FtpSource,
+    connection::Connection,
     data::DataConnection,
-    link::Link,
-    profile::Learned,
+    profile::ServerProfile,
     reply::{Answer, Fault, said},
 };
 use crate::source::{SourceError, Transfer};
@@ -30,11 +30,11 @@ impl Wanted<'_> {
     }
 
     /// The server's refusal before any data came, as the caller should see it.
-    fn refusal(self, link: &mut Link, answer: Answer) -> Fault {
+    fn refusal(self, connection: &mut Connection, answer: Answer) -> Fault {
         match answer.code {
             // No data connection, or one that was cut, says nothing about the file.
             425 | 426 | 451 | 522 => {
-                link.mark_out_of_step();
+                connection.mark_out_of_sync();
                 Fault::Final(self.broke_off(io::Error::other(said(&answer))))
             }
             _ => Fault::Said(answer),
@@ -44,17 +44,17 @@ impl Wanted<'_> {
 
 /// Asks for the file's bytes.
 fn begin(
-    link: &mut Link,
-    learned: &mut Learned,
+    connection: &mut Connection,
+    profile: &mut ServerProfile,
     wanted: Wanted<'_>,
 ) -> Result<DataConnection, Fault> {
-    let door = match link.data_door(learned) {
+    let door = match connection.data_door(profile) {
         Ok(door) => door,
-        Err(Fault::Said(answer)) => return Err(wanted.refusal(link, answer)),
+        Err(Fault::Said(answer)) => return Err(wanted.refusal(connection, answer)),
         Err(fault) => return Err(fault),
     };
     if wanted.offset > 0 {
-        link.resume_at(wanted.offset).map_err(|fault| match fault {
+        connection.resume_at(wanted.offset).map_err(|fault| match fault {
             Fault::Said(answer) => {
                 let (folder, name) = (wanted.folder.to_owned(), wanted.name.to_owned());
                 let (offset, answer) = (wanted.offset, answer.text);
@@ -63,8 +63,8 @@ fn begin(
             fault => fault,
         })?;
     }
-    match link.begin(door, &format!("RETR {}", wanted.name), None) {
-        Err(Fault::Said(answer)) => Err(wanted.refusal(link, answer)),
+    match connection.begin(door, &format!("RETR {}", wanted.name), None) {
+        Err(Fault::Said(answer)) => Err(wanted.refusal(connection, answer)),
         begun => begun,
     }
 }
@@ -75,7 +75,7 @@ struct FileTransfer<'t> {
     source: &'t mut FtpSource,
     wanted: Wanted<'t>,
     /// `None` once it was broken off.
-    running: Option<(Link, DataConnection)>,
+    running: Option<(Connection, DataConnection)>,
     /// Bytes that came.
     bytes: u64,
     end: Option<End>,
@@ -99,15 +99,15 @@ impl FtpSource {
     ) -> Result<Box<dyn Transfer + 't>, SourceError> {
         let wanted = Wanted { folder, name, offset };
         let data = self
-            .attempt(|link, learned| {
-                link.enter(Some(folder), false)?;
-                begin(link, learned, wanted)
+            .attempt(|connection, profile| {
+                connection.enter(Some(folder), false)?;
+                begin(connection, profile, wanted)
             })
             .map_err(|fault| self.refused(folder, name, fault))?;
-        let Some(link) = self.link.take() else {
+        let Some(connection) = self.connection.take() else {
             return Err(self.lost(Fault::Gone(io::ErrorKind::NotConnected.into())));
         };
-        let running = Some((link, data));
+        let running = Some((connection, data));
         Ok(Box::new(FileTransfer { source: self, wanted, running, bytes: 0, end: None }))
     }
 }
@@ -145,12 +145,12 @@ impl Transfer for FileTransfer<'_> {
             let unread = io::Error::other("it was not read to its end");
             return Err(wanted.broke_off(unread));
         };
-        let Some((mut link, data)) = self.running.take() else {
+        let Some((mut connection, data)) = self.running.take() else {
             return Err(wanted.broke_off(io::ErrorKind::NotConnected.into()));
         };
-        let finished = link.finish(data, "RETR");
-        if link.is_in_step() {
-            self.source.link = Some(link);
+        let finished = connection.finish(data, "RETR");
+        if connection.is_in_sync() {
+            self.source.connection = Some(connection);
         }
         finished.map_err(|fault| match fault {
             Fault::Said(answer) => wanted.broke_off(io::Error::other(said(&answer))),
@@ -173,8 +173,8 @@ impl Transfer for FileTransfer<'_> {
 impl FileTransfer<'_> {
     /// Breaks the transfer off, and the connection with it.
     fn abort(&mut self) {
-        if let Some((mut link, data)) = self.running.take() {
-            link.abandon(data);
+        if let Some((mut connection, data)) = self.running.take() {
+            connection.abandon(data);
         }
     }
 }
