@@ -2,7 +2,7 @@
 //! feeds them the corpus.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
@@ -21,7 +21,7 @@ use cu_agent::{
     model::{Day, Session, hours_e4, is_harmless, rate_e2},
     parse::{Text, Words, parse as parse_text},
     source::{
-        Entry, FolderListing, Source, SourceError,
+        Entry, FolderListing, Source, SourceError, Transfer,
         ftp::{
             listing::{self, Kind},
             reply::read_reply,
@@ -337,6 +337,25 @@ struct Claimed<'b> {
     content: &'b [u8],
 }
 
+struct Handed<'b> {
+    content: &'b [u8],
+    given: usize,
+}
+
+impl Transfer for Handed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        let rest = &self.content[self.given..];
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        self.given += length;
+        Ok(length)
+    }
+
+    fn finish(self: Box<Self>) -> Result<u64, SourceError> {
+        Ok(self.given as u64)
+    }
+}
+
 impl Source for Claimed<'_> {
     fn folders(&mut self) -> Result<Vec<String>, SourceError> {
         Ok(vec!["A".into()])
@@ -346,17 +365,14 @@ impl Source for Claimed<'_> {
         Ok(FolderListing { entries: self.entries.clone(), ..FolderListing::default() })
     }
 
-    fn read(
-        &mut self,
-        folder: &str,
-        name: &str,
+    fn open<'t>(
+        &'t mut self,
+        _: &'t str,
+        _: &'t str,
         offset: u64,
-        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<u64, SourceError> {
+    ) -> Result<Box<dyn Transfer + 't>, SourceError> {
         let from = usize::try_from(offset).unwrap().min(self.content.len());
-        let (folder, name) = (folder.to_owned(), name.to_owned());
-        sink(&self.content[from..]).map_err(|source| SourceError::Sink { source, folder, name })?;
-        Ok((self.content.len() - from) as u64)
+        Ok(Box::new(Handed { content: &self.content[from..], given: 0 }))
     }
 
     fn size(&mut self, _: &str, name: &str) -> Result<Option<u64>, SourceError> {
@@ -382,7 +398,8 @@ struct FuzzWatch(Duration);
 
 impl Watch for FuzzWatch {
     fn now(&self) -> collect::Moment {
-        collect::Moment { boot: "boot".into(), uptime: self.0, wall: "2026-01-02 03:04:05".into() }
+        let wall = "2026-01-02T03:04:05".parse().unwrap();
+        collect::Moment { boot: "boot".into(), uptime: self.0, wall }
     }
 
     fn must_stop(&self) -> bool {

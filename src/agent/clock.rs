@@ -52,7 +52,7 @@ impl Clock {
         Moment {
             boot: self.boot.clone(),
             uptime: self.started_uptime + self.started.elapsed(),
-            wall: wall().format("%Y-%m-%d %H:%M:%S").to_string(),
+            wall: wall().naive_local(),
         }
     }
 }

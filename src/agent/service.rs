@@ -221,7 +221,7 @@ fn recovered(
     failing: &mut LogOnce<String>,
     shutdown: &Shutdown,
 ) -> Option<Buffer> {
-    if failing.is_new_reason(logging::chain(&error)) {
+    if failing.begins_with(logging::chain(&error)) {
         logging::buffer_failed(&error);
     }
     let damage = if error.is_damage() {
@@ -254,7 +254,7 @@ impl CollectWorker {
         while !shutdown.must_stop() {
             let wait = match collector.cycle(&mut buffer) {
                 Ok(report) => {
-                    if failing.is_over() {
+                    if failing.ends() {
                         logging::buffer_works_again();
                     }
                     figures.note(|counts| drop(counts.buffer_failures.remove(&name)));
@@ -387,7 +387,7 @@ fn deliver_until_stopped(
         let (wait, seen) = match result {
             Ok(_) => {
                 failures = 0;
-                if failing.is_over() {
+                if failing.ends() {
                     logging::buffer_works_again();
                 }
                 courier.pulse().set_status("central answers");

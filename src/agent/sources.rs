@@ -159,7 +159,7 @@ impl Collection {
         overall.ends.insert(name.to_owned(), end);
         let at_cap = overall.ends.values().any(|end| end.at_cap);
         let has_failed = overall.ends.values().any(|end| end.has_failed);
-        let is_news = if at_cap { overall.at_cap.is_first() } else { overall.at_cap.is_over() };
+        let is_news = if at_cap { overall.at_cap.begins() } else { overall.at_cap.ends() };
         if is_news {
             logging::at_cap(at_cap, self.settings.max_buffer_bytes);
         }
@@ -280,7 +280,7 @@ impl Collector {
         now: Duration,
     ) -> Result<usize, BufferError> {
         let known = self.memory.troubles.take().unwrap_or_default();
-        let wall = self.all.clock.now().wall;
+        let wall = self.all.clock.now().wall_text();
         let news = collect::news(&known, &report.folders, &self.config, &wall);
         if !(news.begun.is_empty() && news.changed.is_empty() && news.over.is_empty()) {
             buffer.note_troubles(news.begun.iter().chain(&news.changed), news.over.iter())?;
@@ -321,11 +321,11 @@ impl Collector {
     fn note_link(&mut self, buffer: &mut Buffer, report: &SourceReport) -> Result<(), BufferError> {
         let text = report.error.as_ref().map(|error| logging::chain(error));
         let link = LinkName::source(&self.config.name);
-        let news = buffer.note_link(&link, text.as_deref(), &self.all.clock.now().wall)?;
+        let news = buffer.note_link(&link, text.as_deref(), &self.all.clock.now().wall_text())?;
         match &text {
             Some(text) => {
                 // Also if an earlier process knew it: this one's log is to say it.
-                if self.link_down.is_first() || news {
+                if self.link_down.begins() || news {
                     logging::link_down(&link, text);
                 }
             }
@@ -333,7 +333,7 @@ impl Collector {
                 if news {
                     logging::source_up(&link);
                 }
-                self.link_down.is_over();
+                self.link_down.ends();
             }
         }
         Ok(())

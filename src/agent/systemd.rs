@@ -57,12 +57,12 @@ pub fn serve_watchdog(watchdog: &Watchdog, shutdown: &Shutdown) {
             let now = Instant::now();
             match watchdog.overdue(now) {
                 Some(name) => {
-                    if !shutdown.is_requested() && hanging.is_first() {
+                    if !shutdown.is_requested() && hanging.begins() {
                         logging::loop_hangs(&name.to_string());
                     }
                 }
                 None => {
-                    hanging.is_over();
+                    hanging.ends();
                     if period.is_some() && fed.is_none_or(|at| now - at >= every / 2) {
                         fed = Some(now);
                         notify(&[NotifyState::Watchdog]);

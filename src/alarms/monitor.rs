@@ -99,11 +99,11 @@ impl AlarmMonitor {
         }
         match self.evaluate() {
             Ok(()) => {
-                self.buffer_failing.is_over();
+                self.buffer_failing.ends();
             }
             Err(error) => {
                 // The loops log a lasting fault; what is in memory is sent all the same.
-                if self.buffer_failing.is_first() {
+                if self.buffer_failing.begins() {
                     log::debug!("alarms: {}", logging::chain(&error));
                 }
             }
@@ -122,10 +122,10 @@ impl AlarmMonitor {
         self.heartbeats = good_cycles;
         match self.poster.heartbeat() {
             Ok(()) => {
-                self.heartbeat_refused.is_over();
+                self.heartbeat_refused.ends();
             }
             Err(error) => {
-                if self.heartbeat_refused.is_first() {
+                if self.heartbeat_refused.begins() {
                     logging::heartbeat_failed(&error);
                 }
             }
@@ -176,7 +176,7 @@ impl AlarmMonitor {
             }
             state.waiting.remove(0);
             self.failures = 0;
-            if self.alarms_refused.is_over() {
+            if self.alarms_refused.ends() {
                 logging::alarms_are_taken_again();
             }
             let noted =
@@ -195,7 +195,7 @@ impl AlarmMonitor {
         self.failures += 1;
         let wait = retry::wait(self.failures, fastrand::f64()).max(Duration::from_secs(1));
         self.wait_until = self.agent.uptime() + wait;
-        if self.alarms_refused.is_first() {
+        if self.alarms_refused.begins() {
             logging::alarms_are_not_taken(error);
         }
     }

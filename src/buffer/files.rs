@@ -8,7 +8,7 @@ use std::{
 use chrono::NaiveDateTime;
 use rusqlite::{OptionalExtension, Row, params, types::Type};
 
-use super::{Batch, Buffer, BufferError, error::During};
+use super::{Batch, Buffer, BufferError, Refusal, error::During};
 use crate::{model::Day, parse::NAMES_LIMIT};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,7 +60,7 @@ pub struct FileProgress {
     pub name: String,
     pub generation: i64,
     pub state: FileState,
-    pub refusal: Option<String>,
+    pub refusal: Option<Refusal>,
     pub size_bytes: Option<u64>,
     pub modified: Option<NaiveDateTime>,
     pub consumed_bytes: u64,

@@ -31,6 +31,7 @@ mod overview;
 mod pages;
 mod place;
 mod raw;
+mod refusal;
 mod report;
 mod room;
 mod sessions;
@@ -49,6 +50,7 @@ pub use lock::StateLock;
 pub use outbox::{Pending, Waiting};
 pub use overview::{HeaderFilter, SessionHeader};
 pub use raw::{Chunk, ChunkMark, TAIL_BYTES, tail_hash};
+pub use refusal::Refusal;
 pub use report::{
     AsideReport, FileReport, LineTotals, MachineReport, SessionFilter, StoredSession, Totals,
 };

@@ -8,7 +8,7 @@ use super::{Exit, UsageError, complain, configured, log_of_one_shot, print, prog
 use crate::{
     agent::Agent,
     buffer::Task,
-    collect::{ImportReport, import_file, judge_stale},
+    collect::{ImportReport, import_file, reevaluate_stale},
     config::Config,
     logging,
     model::Machine,
@@ -51,7 +51,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
             }
         }
     }
-    all.sessions_changed += judge_stale(&mut agent.buffer, &agent.settings)?;
+    all.sessions_changed += reevaluate_stale(&mut agent.buffer, &agent.settings)?;
     bar.finish();
     let ImportReport { files_read, files_failed, files_refused, sessions_changed, .. } = all;
     print(&format!(

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Settings, judge::History};
+use super::{evaluate::History, settings::Settings};
 use crate::{
     analyse::{
         ANALYSIS_VERSION, Part, Remnants, days_touched, debris_by_day, parts_by_day, remnants,
@@ -62,16 +62,16 @@ pub(super) fn recompute(
                 // Its older bytes made room long ago; what is left of them would only shrink it. The
                 // new file feeds no session, so it stays on its source.
                 logging::day_kept(day, files.values());
-                changed += u64::from(history.judge_stored(batch, day)?);
+                changed += u64::from(history.evaluate_stored(batch, day)?);
                 continue;
             }
-            let judged = history.judge(batch, day, &session, remnants)?;
+            let evaluation = history.evaluate(batch, day, &session, remnants)?;
             let ids: Vec<i64> = files.keys().copied().collect();
             let sources = log_sources(files.values());
             let change = batch.put_session(
                 machine_id,
                 &session,
-                &judged,
+                &evaluation,
                 &ids,
                 &sources,
                 ANALYSIS_VERSION,

@@ -6,7 +6,7 @@ use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 
 use super::witness::ANY_ZONE;
 use crate::{
-    buffer::{FileProgress, FileState, QuietMark},
+    buffer::{FileProgress, FileState, QuietMark, Refusal},
     model::Day,
     source::Entry,
 };
@@ -16,12 +16,12 @@ use crate::{
 pub enum Look {
     /// Nothing changed since the last look.
     Skip,
-    /// Read what came behind the bytes taken so far.
+    /// Read what came behind the bytes taken so far; [`Start::of`] says whether that is possible.
     Resume,
-    /// Read from the beginning, and compare with what is kept of the name, if anything is.
+    /// Read from the beginning.
     FromStart,
     /// Not read at all.
-    Refuse(String),
+    Refuse(Refusal),
 }
 
 /// Only names ending in `.LOG`, in any case, are LOG files.
@@ -32,9 +32,9 @@ pub fn is_log(name: &str) -> bool {
 /// Decides by the listing alone. A time alone never makes a file new: it makes the agent compare.
 pub fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) -> Look {
     if let Some(size) = entry.size.filter(|size| *size > max_file_bytes) {
-        let refusal = too_large(size, max_file_bytes);
+        let refusal = Refusal::FileTooLarge { bytes: size, max_file_bytes };
         let was_refused = known.is_some_and(|file| {
-            file.state == FileState::Refused && file.refusal.as_deref() == Some(&refusal)
+            file.state == FileState::Refused && file.refusal.as_ref() == Some(&refusal)
         });
         return if was_refused { Look::Skip } else { Look::Refuse(refusal) };
     }
@@ -43,11 +43,8 @@ pub fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) ->
         FileState::Refused => {
             // Only reading told that it is too large, or what it holds; that is not tried every poll.
             let same = (entry.size, entry.modified) == (known.size_bytes, known.modified);
-            let limit = format!("= {max_file_bytes}");
-            let by_this_limit = known
-                .refusal
-                .as_deref()
-                .is_some_and(|text| text.ends_with(&limit) || text.ends_with(MOST_DAYS_OF_A_FILE));
+            let by_this_limit =
+                known.refusal.as_ref().is_some_and(|refusal| still_holds(refusal, max_file_bytes));
             return if same && by_this_limit { Look::Skip } else { Look::FromStart };
         }
         // Said to be deleted, and still listed as it was: it is deleted again, slowly.
@@ -61,8 +58,49 @@ pub fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) ->
     if size == seen {
         return if entry.modified == known.modified { Look::Skip } else { Look::FromStart };
     }
-    // A last line that was taken without its end may have got its rest.
-    if size < seen || known.open_line_at.is_some() { Look::FromStart } else { Look::Resume }
+    if size < seen { Look::FromStart } else { Look::Resume }
+}
+
+/// Where the reading of a file begins, and as which file.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Start<'f> {
+    /// As `file`, behind its consumed bytes, of which the last ones have `tail_hash`.
+    Behind { file: &'f FileProgress, tail_hash: [u8; 32] },
+    /// At the first byte, as `file` while the first `bytes` are those that are kept of it.
+    Compared { file: &'f FileProgress, bytes: u64 },
+    /// At the first byte, as a new generation of the name.
+    New,
+}
+
+impl<'f> Start<'f> {
+    /// How a file is read of which `known` is known: behind the bytes taken only where `resume` asks
+    /// for it and it is certain which these are. A last line that was taken without its end may have
+    /// got its rest.
+    pub(super) fn of(known: Option<&'f FileProgress>, resume: bool) -> Self {
+        // Without a hash nothing of it was ever taken.
+        let Some((file, tail_hash)) = known.and_then(|file| Some((file, file.tail_hash?))) else {
+            return Self::New;
+        };
+        if resume && file.consumed_bytes > 0 && file.open_line_at.is_none() {
+            Self::Behind { file, tail_hash }
+        } else {
+            Self::compared(file)
+        }
+    }
+
+    fn compared(file: &'f FileProgress) -> Self {
+        Self::Compared { file, bytes: file.open_line_at.unwrap_or(file.consumed_bytes) }
+    }
+
+    /// How the file is read instead where the source does not begin there, the bytes are not those that
+    /// were taken, or they are not kept any more. `None`: a new generation is compared with nothing.
+    pub(super) fn otherwise(self) -> Option<Self> {
+        match self {
+            Self::Behind { file, .. } => Some(Self::compared(file)),
+            Self::Compared { .. } => Some(Self::New),
+            Self::New => None,
+        }
+    }
 }
 
 /// The file that a machine writes at the moment: the one of the latest day by its name, of several the
@@ -87,27 +125,18 @@ pub fn is_unchanged(entry: &Entry, file: &FileProgress) -> bool {
     file.size_bytes == entry.size && file.modified == entry.modified
 }
 
-/// Why a file of `size` bytes is not read.
-pub fn too_large(size: u64, max_file_bytes: u64) -> String {
-    format!("{size} bytes are more than max_file_size = {max_file_bytes}")
-}
-
-/// Why a file is not read that would make a day larger than one file may be. The union of a day's files
-/// is computed in memory, so the limit is the same.
-pub fn day_too_large(day: Day, bytes: u64, max_file_bytes: u64) -> String {
-    format!(
-        "with it the LOG files of {day} are {bytes} bytes, more than max_file_size = {max_file_bytes}"
-    )
-}
-
 /// Days of which one reading may hold events. A machine's LOG is of one day; each day of a file would be
 /// a session in central.
 pub const MOST_DAYS: usize = 1000;
-const MOST_DAYS_OF_A_FILE: &str = "more than the 1000 that a LOG may hold";
 
-/// Why a file of events of very many days is not read.
-pub fn too_many_days(days: usize) -> String {
-    format!("events of {days} days, {MOST_DAYS_OF_A_FILE}")
+/// Whether a file that reading refused for this would be refused again under today's limits.
+fn still_holds(refusal: &Refusal, max_bytes: u64) -> bool {
+    match refusal {
+        Refusal::FileTooLarge { max_file_bytes, .. }
+        | Refusal::DayTooLarge { max_file_bytes, .. } => *max_file_bytes == max_bytes,
+        Refusal::TooManyDays { most_days, .. } => *most_days == MOST_DAYS,
+        Refusal::Other(_) => false,
+    }
 }
 
 /// The moment of a look: the computer's own running time, and a wall clock that is only noted.
@@ -116,11 +145,16 @@ pub struct Moment {
     /// Names the boot: running times of two boots cannot be compared.
     pub boot: String,
     pub uptime: Duration,
-    /// For people to read, never to decide by.
-    pub wall: String,
+    /// Noted for people to read; it may hold a deletion back, and never brings one about.
+    pub wall: NaiveDateTime,
 }
 
 impl Moment {
+    /// The wall clock as the buffer notes it.
+    pub fn wall_text(&self) -> String {
+        self.wall.format("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
     pub fn mark(&self) -> QuietMark {
         QuietMark { boot: self.boot.as_str().into(), since_s: self.uptime.as_secs() }
     }
@@ -218,6 +252,8 @@ pub fn is_over(
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
     /// As [`super::is_over`], with the other files one by one.
@@ -294,15 +330,31 @@ mod tests {
     #[test]
     fn what_was_refused_after_reading_is_not_read_at_every_poll() {
         let then = "2025-06-03 12:00";
-        for refusal in [
-            too_large(2000, 1000),
-            day_too_large("2025-06-03".parse().unwrap(), 2000, 1000),
-            too_many_days(5000),
-        ] {
-            let refused =
-                FileProgress { state: FileState::Refused, refusal: Some(refusal), ..known(100, 0) };
-            assert_eq!(look(&entry(Some(100), then), Some(&refused), 1000), Look::Skip);
+        let day = "2025-06-03".parse().unwrap();
+        let refused = |refusal| FileProgress {
+            state: FileState::Refused,
+            refusal: Some(refusal),
+            ..known(100, 0)
+        };
+        let (bytes, max_file_bytes) = (2000, 1000);
+        let table = [
+            (Refusal::FileTooLarge { bytes, max_file_bytes }, Look::FromStart),
+            (Refusal::DayTooLarge { day, bytes, max_file_bytes }, Look::FromStart),
+            (Refusal::TooManyDays { days: 5000, most_days: MOST_DAYS }, Look::Skip),
+        ];
+        for (refusal, under_another_limit) in table {
+            let refused = refused(refusal);
+            let unchanged = entry(Some(100), then);
+            assert_eq!(look(&unchanged, Some(&refused), 1000), Look::Skip);
+            assert_eq!(look(&unchanged, Some(&refused), 3000), under_another_limit);
             assert_eq!(look(&entry(Some(120), then), Some(&refused), 1000), Look::FromStart);
+        }
+        for refusal in [
+            Refusal::TooManyDays { days: 5000, most_days: MOST_DAYS - 1 },
+            Refusal::Other("for a reason of another version = 1000".into()),
+        ] {
+            let refused = refused(refusal);
+            assert_eq!(look(&entry(Some(100), then), Some(&refused), 1000), Look::FromStart);
         }
     }
 
@@ -310,7 +362,7 @@ mod tests {
     fn a_file_above_the_limit_is_refused_once_and_read_when_the_limit_allows_it() {
         let large = entry(Some(2000), "2025-06-03 12:00");
         let Look::Refuse(refusal) = look(&large, None, 1000) else { panic!("refused") };
-        assert_eq!(refusal, "2000 bytes are more than max_file_size = 1000");
+        assert_eq!(refusal, Refusal::FileTooLarge { bytes: 2000, max_file_bytes: 1000 });
         let refused =
             FileProgress { state: FileState::Refused, refusal: Some(refusal), ..known(2000, 0) };
         assert_eq!(look(&large, Some(&refused), 1000), Look::Skip);
@@ -328,9 +380,26 @@ mod tests {
     }
 
     #[test]
-    fn a_last_line_taken_without_its_end_makes_growth_read_from_the_start() {
-        let open = FileProgress { open_line_at: Some(95), ..known(100, 100) };
-        assert_eq!(look(&entry(Some(110), "2025-06-03 13:00"), Some(&open), 1000), Look::FromStart);
+    fn a_file_is_resumed_only_where_its_taken_bytes_end_with_a_line_and_are_known() {
+        let taken = FileProgress { tail_hash: Some([7; 32]), ..known(100, 95) };
+        let behind = Start::of(Some(&taken), true);
+        assert!(matches!(behind, Start::Behind { tail_hash: [7, ..], .. }), "{behind:?}");
+        let open = FileProgress { open_line_at: Some(90), ..taken.clone() };
+        let empty = FileProgress { consumed_bytes: 0, ..taken.clone() };
+        let table = [
+            ("a last line without its end", Start::of(Some(&open), true), 90),
+            ("nothing taken", Start::of(Some(&empty), true), 0),
+            ("read from its beginning", Start::of(Some(&taken), false), 95),
+            ("not resumed after all", behind.otherwise().unwrap(), 95),
+        ];
+        for (case, start, expected) in table {
+            assert!(matches!(start, Start::Compared { bytes, .. } if bytes == expected), "{case}");
+            assert!(matches!(start.otherwise(), Some(Start::New)), "{case}");
+        }
+        for resume in [false, true] {
+            assert!(matches!(Start::of(Some(&known(100, 0)), resume), Start::New));
+            assert!(matches!(Start::of(None, resume), Start::New));
+        }
     }
 
     fn dates(day: &str, modified: Option<&str>) -> Dates {
@@ -383,12 +452,13 @@ mod tests {
         let moment = |boot: &str, seconds| Moment {
             boot: boot.into(),
             uptime: Duration::from_secs(seconds),
-            wall: "1970-01-01 00:00:00".into(),
+            wall: DateTime::UNIX_EPOCH.naive_utc(),
         };
         let mark = moment("a", 100).mark();
         assert_eq!(moment("a", 160).quiet_for(Some(&mark)), Duration::from_secs(60));
         assert_eq!(moment("b", 9999).quiet_for(Some(&mark)), Duration::ZERO);
         assert_eq!(moment("a", 160).quiet_for(None), Duration::ZERO);
+        assert_eq!(moment("a", 160).wall_text(), "1970-01-01 00:00:00");
     }
 
     #[test]

@@ -78,17 +78,8 @@ impl FolderCycle<'_, '_> {
         witnesses: &Witnesses,
     ) -> Result<(), BufferError> {
         let uptime = self.watch.now().uptime;
-        let was_said_deleted =
-            self.memory.said_deleted.get(self.folder).is_some_and(|said| said.contains(&file.id));
-        if was_said_deleted && !self.is_to_be_deleted_again(file) {
-            return Ok(());
-        }
-        if let Some(refused) = self.memory.kept_by_source.get(&file.id)
-            && uptime.saturating_sub(*refused) < REFUSED_FOR
-        {
-            return Ok(());
-        }
-        if !buffer.is_confirmed(file.id)?
+        if !self.may_be_asked_to_delete(file, uptime)
+            || !buffer.is_confirmed(file.id)?
             || !buffer.is_whole(file)?
             || !self.is_all_confirmed(buffer, file)?
         {
@@ -111,17 +102,8 @@ impl FolderCycle<'_, '_> {
             }
             Err(ReadError::Buffer(error)) => return Err(error),
         }
-        match source.size(self.folder, &file.name) {
-            Ok(Some(size)) if size != file.consumed_bytes => return Ok(()),
-            // Then the listing's size has to agree with the bytes that came.
-            Ok(None) if entry.size.is_some_and(|size| size != file.consumed_bytes) => {
-                return Ok(());
-            }
-            Ok(_) => {}
-            Err(error) => {
-                self.source_failed(&file.name, error);
-                return Ok(());
-            }
+        if !self.has_size_of_what_is_kept(source, entry, file) {
+            return Ok(());
         }
         if let Err(error) = durably(Step::Delete, || source.delete(self.folder, &file.name)) {
             if matches!(error, SourceError::FileRefused { .. } | SourceError::Disk { .. }) {
@@ -145,6 +127,36 @@ impl FolderCycle<'_, '_> {
         let batch = buffer.batch()?;
         batch.save_progress(&deleted, None)?;
         batch.commit(Step::NoteDeleted)
+    }
+
+    /// Whether the source may be asked: it has not refused to delete the file, or said that it had and
+    /// shows it all the same, within the hour.
+    fn may_be_asked_to_delete(&mut self, file: &FileProgress, uptime: Duration) -> bool {
+        let was_said_deleted =
+            self.memory.said_deleted.get(self.folder).is_some_and(|said| said.contains(&file.id));
+        if was_said_deleted && !self.is_to_be_deleted_again(file) {
+            return false;
+        }
+        let refused = self.memory.kept_by_source.get(&file.id);
+        refused.is_none_or(|refused| uptime.saturating_sub(*refused) >= REFUSED_FOR)
+    }
+
+    /// Whether the source says once more that the file is as long as what is kept of it.
+    fn has_size_of_what_is_kept(
+        &mut self,
+        source: &mut dyn Source,
+        entry: &Entry,
+        file: &FileProgress,
+    ) -> bool {
+        match source.size(self.folder, &file.name) {
+            Ok(Some(size)) => size == file.consumed_bytes,
+            // Then the listing's size has to agree with the bytes that came.
+            Ok(None) => entry.size.is_none_or(|size| size == file.consumed_bytes),
+            Err(error) => {
+                self.source_failed(&file.name, error);
+                false
+            }
+        }
     }
 
     /// Whether a second reading finds the newer LOG as the first did, once in a look: what RETR gave

@@ -11,13 +11,14 @@ use std::{
 use chrono::NaiveDateTime;
 
 use super::{
-    Settings, SourceMemory, SourceReport, Watch, bytes_of,
-    decide::{Look, is_log, may_lag, newest_log},
-    departure,
-    keep::{Origin, Waiting, keep},
-    keep_all,
-    reading::{ReadError, Reading, Request, Target, known, read_file},
+    commit::{Origin, Waiting, bytes_of, keep, keep_all},
+    decide::{Look, Start, is_log, may_lag, newest_log},
+    memory::SourceMemory,
+    reading::{Reading, Request, Target, known, read_file},
+    report::SourceReport,
     room::{Room, make_room},
+    settings::Settings,
+    watch::Watch,
 };
 use crate::{
     buffer::{Buffer, BufferError, FileProgress, FileState},
@@ -129,7 +130,6 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
         let machine_id = buffer.machine_id(&self.machine.nom)?;
         let mut waiting_bytes = bytes_of(waiting);
         for (at, entry) in listed.entries.iter().enumerate() {
-            let waiting_before = waiting.len();
             if self.watch.must_stop() {
                 break;
             }
@@ -143,47 +143,67 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
             // A folder that changed hands is another machine's from its next growth on.
             let is_own = known.is_some_and(|file| Some(file.machine_id) == machine_id);
             let is_hint = newest == Some(at) && is_own && may_lag(known);
-            match self.looked(entry, known) {
-                Look::Skip if !is_hint => {
-                    if known.is_some_and(|file| file.state == FileState::Refused) {
-                        self.report.folder(self.folder).files_without_bytes += 1;
-                    }
-                    continue;
-                }
-                Look::Refuse(refusal) => {
-                    listed.is_current = false;
-                    let target = match known {
-                        Some(file) => Target::Known(file.clone()),
-                        None => Target::New(entry.name.clone()),
-                    };
-                    let refused = Reading::refused(target, entry, refusal);
-                    waiting.push(self.waiting(refused, begun.uptime));
-                }
-                look => {
-                    let (reading, is_gone) = if look == Look::Skip {
-                        self.read_behind(buffer, source, entry, known)?
-                    } else {
-                        self.read_changed(buffer, source, entry, known, look == Look::Resume)?
-                    };
-                    listed.is_current &= look == Look::Skip && reading.is_none();
-                    if let (Some(reading), Some(file)) = (&reading, known)
-                        && departure::shows_growth(reading, file)
-                    {
-                        listed.grew.insert(entry.name.clone());
-                    }
-                    waiting.extend(reading.map(|read| self.waiting(read, begun.uptime)));
-                    if is_gone {
-                        break;
-                    }
-                }
+            let Some(looked) = self.look_at(buffer, source, entry, known, is_hint)? else {
+                continue;
+            };
+            listed.is_current &= !looked.is_changed;
+            if looked.grew {
+                listed.grew.insert(entry.name.clone());
             }
-            waiting_bytes += bytes_of(&waiting[waiting_before..]);
+            if let Some(reading) = looked.reading {
+                waiting_bytes += reading.bytes();
+                waiting.push(self.waiting(reading, begun.uptime));
+            }
+            if looked.is_gone {
+                break;
+            }
             if waiting_bytes >= self.settings.batch_bytes || waiting.len() >= MOST_WAITING {
                 self.keep_all(buffer, waiting)?;
                 waiting_bytes = 0;
             }
         }
         Ok(Some(listed))
+    }
+
+    /// Reads of a listed file what is new; `None` where there is nothing to be read. With `is_hint` its
+    /// listed size is not believed to say so.
+    fn look_at(
+        &mut self,
+        buffer: &mut Buffer,
+        source: &mut dyn Source,
+        entry: &Entry,
+        known: Option<&FileProgress>,
+        is_hint: bool,
+    ) -> Result<Option<Looked>, BufferError> {
+        match self.looked(entry, known) {
+            Look::Skip if !is_hint => {
+                if known.is_some_and(|file| file.state == FileState::Refused) {
+                    self.report.folder(self.folder).files_without_bytes += 1;
+                }
+                Ok(None)
+            }
+            Look::Refuse(refusal) => {
+                let target = match known {
+                    Some(file) => Target::Known(file.clone()),
+                    None => Target::New(entry.name.clone()),
+                };
+                let reading = Some(Reading::refused(target, entry, refusal));
+                Ok(Some(Looked { reading, is_changed: true, grew: false, is_gone: false }))
+            }
+            look => {
+                let (reading, is_gone) = if look == Look::Skip {
+                    self.read_behind(buffer, source, entry, known)?
+                } else {
+                    self.read_changed(buffer, source, entry, known, look == Look::Resume)?
+                };
+                let is_changed = look != Look::Skip || reading.is_some();
+                let grew = reading
+                    .as_ref()
+                    .zip(known)
+                    .is_some_and(|(reading, file)| reading.shows_growth(file));
+                Ok(Some(Looked { reading, is_changed, grew, is_gone }))
+            }
+        }
     }
 
     /// The folder's LOG files by name; `None` where it could not be listed, which is noted.
@@ -258,8 +278,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
         let request = Request {
             folder: self.folder,
             entry,
-            known,
-            resume,
+            start: Start::of(known, resume),
             complete,
             max_file_bytes: self.config.max_file_bytes,
             part_bytes: self.settings.batch_bytes,
@@ -269,7 +288,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
             let begun = Instant::now();
             let now = self.watch.now();
             let part = self.waiting(part, now.uptime);
-            let (kept, changed) = keep(buffer, &[part], self.settings, &now.wall)?;
+            let (kept, changed) = keep(buffer, &[part], self.settings, &now.wall_text())?;
             self.report.keep_time += begun.elapsed();
             self.report.sessions_changed += changed;
             let kept = kept.into_iter().next().expect("one reading gives one progress");
@@ -291,15 +310,11 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
                 self.report.error = Some(error);
                 Ok(Outcome::SourceGone(reading))
             }
-            Err(ReadError::Buffer(error)) if error.concerns_data() => {
+            Err(error) if error.concerns_data() => {
                 self.file_failed(&entry.name, &error, false);
                 Ok(Outcome::Read(None))
             }
-            Err(ReadError::Buffer(error)) => Err(error),
-            Err(ReadError::Source(error)) => {
-                self.file_failed(&entry.name, &error, false);
-                Ok(Outcome::Read(None))
-            }
+            Err(error) => Err(error),
         }
     }
 
@@ -310,6 +325,17 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
     ) -> Result<Vec<FileProgress>, BufferError> {
         keep_all(buffer, waiting, self.settings, self.watch, self.report)
     }
+}
+
+/// What came of looking at a listed file.
+struct Looked {
+    reading: Option<Reading>,
+    /// What is known of the file may not hold any more.
+    is_changed: bool,
+    /// The machine writes into it.
+    grew: bool,
+    /// The source itself failed.
+    is_gone: bool,
 }
 
 /// What came of reading one file.

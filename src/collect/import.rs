@@ -1,13 +1,13 @@
 //! LOG files that a person hands over: complete files, read once, for a machine that is told.
 
 use super::{
-    Moment, Settings,
-    decide::too_large,
-    keep::{Origin, Waiting, keep},
-    reading::{ReadError, Reading, Request, Target, read_file},
+    commit::{Origin, Waiting, keep},
+    decide::{Moment, Start},
+    reading::{Reading, Request, Target, read_file},
+    settings::Settings,
 };
 use crate::{
-    buffer::{Buffer, BufferError, FileProgress},
+    buffer::{Buffer, BufferError, FileProgress, Refusal},
     model::Machine,
     source::{Entry, Source, SourceError},
 };
@@ -72,14 +72,17 @@ pub fn import_file(
                 Some(file) => Target::Known(file.clone()),
                 None => Target::New(name.to_owned()),
             };
-            Some(Reading::refused(target, &entry, too_large(size, max_file_bytes)))
+            Some(Reading::refused(
+                target,
+                &entry,
+                Refusal::FileTooLarge { bytes: size, max_file_bytes },
+            ))
         }
         None => {
             let request = Request {
                 folder: directory,
                 entry: &entry,
-                known: known.as_ref(),
-                resume: false,
+                start: Start::of(known.as_ref(), false),
                 complete: true,
                 max_file_bytes,
                 part_bytes: settings.batch_bytes,
@@ -88,10 +91,9 @@ pub fn import_file(
                 let file = count(buffer, origin, part, settings, moment, &mut report)?;
                 Ok(file)
             };
-            match read_file(source, buffer, &request, moment, &mut keep_part) {
-                Ok((reading, None)) => reading,
-                Ok((_, Some(error))) | Err(ReadError::Source(error)) => return Err(error.into()),
-                Err(ReadError::Buffer(error)) => return Err(error.into()),
+            match read_file(source, buffer, &request, moment, &mut keep_part)? {
+                (reading, None) => reading,
+                (_, Some(error)) => return Err(error.into()),
             }
         }
     };
@@ -115,7 +117,7 @@ fn count(
     report: &mut ImportReport,
 ) -> Result<FileProgress, BufferError> {
     let waiting = Waiting { origin, reading, begun: moment.uptime };
-    let (kept, changed) = keep(buffer, &[waiting], settings, &moment.wall)?;
+    let (kept, changed) = keep(buffer, &[waiting], settings, &moment.wall_text())?;
     report.sessions_changed += changed;
     let kept = kept.into_iter().next().expect("one reading gives one progress");
     report.bytes += kept.bytes;

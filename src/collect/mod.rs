@@ -8,121 +8,55 @@
 //! never happen to a file of which one byte is not in the buffer, or one session not in central. A
 //! file that turns out to be another one is read as what it is, and waits anew.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
-};
-
-use chrono::NaiveDateTime;
-
 use crate::{
-    analyse,
-    buffer::{Buffer, BufferError, FileProgress},
-    config::{Nominal, SourceConfig},
-    logging::{self, LogOnce},
-    model::{Limits, Machine},
-    parse::Words,
+    buffer::{Buffer, BufferError},
+    config::SourceConfig,
+    logging,
+    model::Machine,
     source::{Source, SourceError},
 };
 
 mod claims;
+mod commit;
 mod compute;
 mod decide;
 mod deletion;
-mod departure;
+mod evaluate;
+mod failures;
 mod folder;
 mod implausible;
 mod import;
-mod intake;
-mod judge;
-mod keep;
+mod memory;
 mod pace;
 mod reading;
 mod replay;
 mod report;
+mod retire;
 mod room;
+mod settings;
 mod trouble;
+mod verifier;
+mod watch;
 mod witness;
 
 pub use decide::Moment;
+pub use evaluate::reevaluate_stale;
 pub use implausible::{Implausible, implausible_files};
 pub use import::{ImportError, ImportReport, import_file};
-pub use judge::judge_stale;
+pub use memory::SourceMemory;
 pub use replay::{ReplayReport, replay, replay_outdated};
 pub use report::SourceReport;
+pub use settings::{Settings, words};
 pub use trouble::{FolderReport, TroubleNews, Troubles, news};
+pub use watch::Watch;
 
+use commit::{bytes_of, keep_all};
 use folder::{FolderCycle, Listed};
-use keep::{Kept, Origin, Waiting, keep};
 use pace::{Budget, PacedSource, PacedWatch, in_turn};
-use witness::SeenTime;
-
-/// What of the configuration collecting depends on, for all sources.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub words: Words,
-    pub options: analyse::Options,
-    /// From when on something is an anomaly.
-    pub limits: Limits,
-    /// Machine (`nom`) -> what its TRS is measured by.
-    pub nominals: BTreeMap<String, Nominal>,
-    pub file_quiet: Duration,
-    /// Whether there is a central that could confirm anything: without one nothing is deleted.
-    pub has_central: bool,
-    /// Bytes of files held in memory before they are made durable.
-    pub batch_bytes: usize,
-    /// Most bytes the buffer may use: then reading waits, and closing and deleting go on.
-    pub max_buffer_bytes: u64,
-}
-
-/// The agent's side of a cycle: its clock, whether to stop, and who watches.
-pub trait Watch {
-    fn now(&self) -> Moment;
-    /// Asked between files.
-    fn must_stop(&self) -> bool;
-    /// Whether files that were not read yet are left to the next cycle, which begins with the folder
-    /// that was not reached.
-    fn leaves_the_rest(&self) -> bool {
-        false
-    }
-    /// One more of `of` files of the folder has been looked at.
-    fn progress(&self, folder: &str, done: usize, of: usize);
-    /// Sessions changed and are durable: the sync may have them.
-    fn kept(&self);
-}
 
 /// What a folder brought and is not more than this waits for the other folders', so that a poll of
 /// machines at work is one transaction: each one costs a card several pages of its own.
 const TOGETHER_BYTES: usize = 64 << 10;
-
-/// What is remembered of a source from one cycle to the next, so that the log says a thing once.
-#[derive(Debug, Default)]
-pub struct SourceMemory {
-    folders: Option<Vec<String>>,
-    root_refused: LogOnce,
-    /// File (the buffer's id) -> running time at which the source refused to delete it, or said that
-    /// it had and shows it all the same.
-    kept_by_source: BTreeMap<i64, Duration>,
-    /// File (the buffer's id) -> how often in a row its listed size changed and no line came.
-    idle_changes: BTreeMap<i64, u32>,
-    /// The folder that the next cycle begins with.
-    first_folder: Option<String>,
-    /// What lasts of what could not be read; `None`: not looked up in the buffer yet.
-    pub troubles: Option<Troubles>,
-    /// Files (the buffer's ids) that the source said to have deleted and no listing has missed yet,
-    /// by folder; `None` until the buffer was asked.
-    said_deleted: BTreeMap<String, BTreeSet<i64>>,
-    /// The time of a file that had just been written when the agent looked.
-    seen_time: Option<SeenTime>,
-    /// The running time at the end of the last look at all folders.
-    looked_at: Option<Duration>,
-    /// Times asked one by one, with the size that they were asked at.
-    asked: BTreeMap<(String, String), (Option<u64>, NaiveDateTime)>,
-    /// Folder and file -> why it could not be read, as it was logged.
-    failed_files: BTreeMap<(String, String), LogOnce<String>>,
-    /// Folder and file -> that its date is implausible.
-    implausible_files: BTreeMap<(String, String), LogOnce>,
-}
 
 /// Collects everything new of one source.
 ///
@@ -153,147 +87,116 @@ fn collect_within(
     watch: &dyn Watch,
     memory: &mut SourceMemory,
 ) -> Result<SourceReport, BufferError> {
-    let mut report = SourceReport::default();
-    match source.folders() {
-        Ok(mut found) => {
-            found.sort();
-            if memory.folders.as_ref() != Some(&found) {
-                logging::folders(&config.name, &found, &config.folders);
-                memory.folders = Some(found);
-            }
-            memory.root_refused.is_over();
-        }
-        // The server answers, and what is mapped is asked for by its name: each folder tells what it is.
-        Err(error @ SourceError::List { .. }) => {
-            memory.folders = None;
-            if memory.root_refused.is_first() {
-                logging::root_refused(&config.name, &error);
-            }
-        }
-        Err(error) => {
-            report.error = Some(error);
-            return Ok(report);
-        }
+    let mut cycle =
+        SourceCycle { config, settings, watch, memory, report: SourceReport::default() };
+    match cycle.look_at_root(source) {
+        Ok(()) => cycle.collect(buffer, source)?,
+        Err(error) => cycle.report.error = Some(error),
     }
-    let mut listings: Vec<(&str, &Machine, Listed)> = Vec::new();
-    let mut waiting = Vec::new();
-    let order = in_turn(config, memory.first_folder.take().as_deref());
-    for (at, (folder, machine)) in order.iter().enumerate() {
-        if watch.must_stop() || watch.leaves_the_rest() {
-            report.goes_on = true;
-            memory.first_folder = Some((*folder).clone());
-            break;
-        }
-        let report = &mut report;
-        let mut cycle =
-            FolderCycle::new(config, settings, watch, (folder, machine), report, memory);
-        let listed = cycle.read_new(buffer, source, &mut waiting)?;
-        listings.extend(listed.map(|listed| (folder.as_str(), *machine, listed)));
-        if report.goes_on || report.error.is_some() {
-            // Whatever ended it here, the others come first next time.
-            let next = order.get(at + 1).or(order.first());
-            memory.first_folder = next.map(|(folder, _)| (*folder).clone());
-            break;
-        }
-        if bytes_of(&waiting) >= TOGETHER_BYTES {
-            keep_all(buffer, &mut waiting, settings, watch, report)?;
-        }
-    }
-    keep_all(buffer, &mut waiting, settings, watch, &mut report)?;
-    if watch.must_stop() {
-        return Ok(report);
-    }
-    for (folder, _, listed) in &mut listings {
-        listed.bring_up_to_date(buffer, &config.name, folder)?;
-    }
-    let judged = judge_stale(buffer, settings)?;
-    if judged > 0 {
-        report.sessions_changed += judged;
-        watch.kept();
-    }
-    if report.error.is_some() {
-        return Ok(report);
-    }
-    for (folder, machine, listed) in &mut listings {
-        let report = &mut report;
-        let mut cycle =
-            FolderCycle::new(config, settings, watch, (folder, machine), report, memory);
-        cycle.ask_times(source, listed);
-    }
-    let times = departure::Times::of(&listings, memory, watch.now().uptime);
-    for (folder, machine, listed) in &listings {
-        if watch.must_stop() || report.error.is_some() {
-            return Ok(report);
-        }
-        let report = &mut report;
-        let mut cycle =
-            FolderCycle::new(config, settings, watch, (folder, machine), report, memory);
-        cycle.close_and_delete(buffer, source, listed, &times)?;
-    }
-    Ok(report)
+    Ok(cycle.report)
 }
 
-fn bytes_of(waiting: &[Waiting<'_>]) -> usize {
-    waiting.iter().map(|waiting| waiting.reading.bytes()).sum()
+/// One cycle over one source.
+struct SourceCycle<'c> {
+    config: &'c SourceConfig,
+    settings: &'c Settings,
+    watch: &'c dyn Watch,
+    memory: &'c mut SourceMemory,
+    report: SourceReport,
 }
 
-/// Makes the waiting readings durable in one transaction and says what they were.
-fn keep_all(
-    buffer: &mut Buffer,
-    waiting: &mut Vec<Waiting<'_>>,
-    settings: &Settings,
-    watch: &dyn Watch,
-    report: &mut SourceReport,
-) -> Result<Vec<FileProgress>, BufferError> {
-    if waiting.is_empty() {
-        return Ok(Vec::new());
+/// The folders that could be listed, with the machine of each.
+type Listings<'c> = Vec<(&'c str, &'c Machine, Listed)>;
+
+impl<'c> SourceCycle<'c> {
+    /// Its part of one folder.
+    fn of_folder<'r>(&'r mut self, folder: &'c str, machine: &'c Machine) -> FolderCycle<'c, 'r> {
+        let Self { config, settings, watch, memory, report } = self;
+        FolderCycle::new(config, settings, *watch, (folder, machine), report, memory)
     }
-    let waiting = std::mem::take(waiting);
-    let now = watch.now();
-    let at_keeping = Instant::now();
-    let (kept, changed) = match keep(buffer, &waiting, settings, &now.wall) {
-        Ok(all) => all,
-        // What one of them holds fits no row: the others are kept without it.
-        Err(error) if error.concerns_data() && waiting.len() > 1 => {
-            let mut each = Vec::new();
-            for one in waiting {
-                each.extend(keep_all(buffer, &mut vec![one], settings, watch, report)?);
+
+    /// Which folders there are, to name those that are missing or not mapped.
+    fn look_at_root(&mut self, source: &mut dyn Source) -> Result<(), SourceError> {
+        let (config, memory) = (self.config, &mut *self.memory);
+        match source.folders() {
+            Ok(mut found) => {
+                found.sort();
+                if memory.folders.as_ref() != Some(&found) {
+                    logging::folders(&config.name, &found, &config.folders);
+                    memory.folders = Some(found);
+                }
+                memory.root_refused.ends();
+                Ok(())
             }
-            return Ok(each);
+            // The server answers, and what is mapped is asked for by its name: each folder tells what it is.
+            Err(error @ SourceError::List { .. }) => {
+                memory.folders = None;
+                if memory.root_refused.begins() {
+                    logging::root_refused(&config.name, &error);
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
-        Err(error) if error.concerns_data() => {
-            let Waiting { origin, reading, .. } = &waiting[0];
-            report.files_failed += 1;
-            logging::file_failed(origin.source, origin.folder, reading.name(), &error);
-            return Ok(Vec::new());
-        }
-        Err(error) => return Err(error),
-    };
-    report.keep_time += at_keeping.elapsed();
-    report.sessions_changed += changed;
-    if changed > 0 {
-        watch.kept();
     }
-    for (Kept { file, bytes, events, rejected }, waiting) in kept.iter().zip(&waiting) {
-        let Origin { source, folder, .. } = waiting.origin;
-        if let Some(refusal) = &file.refusal {
-            report.files_refused += 1;
-            logging::file_refused(source, folder, &file.name, refusal);
-            report.folder(folder).files_without_bytes += 1;
-            continue;
-        }
-        report.files_read += 1;
-        report.note_lines(buffer, folder, file, *events, *rejected)?;
-        report.bytes += bytes;
-        report.events += events;
-        report.rejected += rejected;
-        let took = now.uptime.saturating_sub(waiting.begun);
-        logging::file_read(folder, &file.name, *events, *rejected, *bytes, took);
-    }
-    Ok(kept.into_iter().map(|kept| kept.file).collect())
-}
 
-/// The words of the configuration as the parser wants them.
-pub fn words(names: &crate::config::EventNames) -> Result<Words, crate::parse::WordError> {
-    Words::new(&names.piece, &names.wait, &names.stop, &names.start, &names.job)
+    fn collect(&mut self, buffer: &mut Buffer, source: &mut dyn Source) -> Result<(), BufferError> {
+        let mut listings = self.read_folders(buffer, source)?;
+        if self.watch.must_stop() {
+            return Ok(());
+        }
+        for (folder, _, listed) in &mut listings {
+            listed.bring_up_to_date(buffer, &self.config.name, folder)?;
+        }
+        let reevaluated = reevaluate_stale(buffer, self.settings)?;
+        if reevaluated > 0 {
+            self.report.sessions_changed += reevaluated;
+            self.watch.kept();
+        }
+        if self.report.error.is_some() {
+            return Ok(());
+        }
+        for (folder, machine, listed) in &mut listings {
+            self.of_folder(folder, machine).ask_times(source, listed);
+        }
+        let times = retire::Times::of(&listings, self.memory, self.watch.now().uptime);
+        for (folder, machine, listed) in &listings {
+            if self.watch.must_stop() || self.report.error.is_some() {
+                break;
+            }
+            self.of_folder(folder, machine).close_and_delete(buffer, source, listed, &times)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what is new in the folders, and keeps it.
+    fn read_folders(
+        &mut self,
+        buffer: &mut Buffer,
+        source: &mut dyn Source,
+    ) -> Result<Listings<'c>, BufferError> {
+        let mut listings = Vec::new();
+        let mut waiting = Vec::new();
+        let order = in_turn(self.config, self.memory.first_folder.take().as_deref());
+        for (at, (folder, machine)) in order.iter().enumerate() {
+            if self.watch.must_stop() || self.watch.leaves_the_rest() {
+                self.report.goes_on = true;
+                self.memory.first_folder = Some((*folder).clone());
+                break;
+            }
+            let listed = self.of_folder(folder, machine).read_new(buffer, source, &mut waiting)?;
+            listings.extend(listed.map(|listed| (folder.as_str(), *machine, listed)));
+            if self.report.goes_on || self.report.error.is_some() {
+                // Whatever ended it here, the others come first next time.
+                let next = order.get(at + 1).or(order.first());
+                self.memory.first_folder = next.map(|(folder, _)| (*folder).clone());
+                break;
+            }
+            if bytes_of(&waiting) >= TOGETHER_BYTES {
+                keep_all(buffer, &mut waiting, self.settings, self.watch, &mut self.report)?;
+            }
+        }
+        keep_all(buffer, &mut waiting, self.settings, self.watch, &mut self.report)?;
+        Ok(listings)
+    }
 }

@@ -12,11 +12,11 @@ use std::{
 
 use chrono::NaiveDateTime;
 
-use super::{Moment, Watch};
+use super::{decide::Moment, watch::Watch};
 use crate::{
     config::{SourceConfig, SourceKind},
     model::Machine,
-    source::{FolderListing, Source, SourceError},
+    source::{FolderListing, Source, SourceError, Transfer},
 };
 
 /// Waits of the server without any progress before the cycle is given up.
@@ -133,15 +133,6 @@ impl Budget {
         self.waited.get() + self.waiting_since.get().map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    fn begin_waiting(&self) {
-        self.waiting_since.set(Some(Instant::now()));
-    }
-
-    fn end_waiting(&self) {
-        self.waited.set(self.now());
-        self.waiting_since.set(None);
-    }
-
     fn note(&self, what: impl FnOnce(&mut Pace, Duration)) {
         let mut pace = self.pace.get();
         what(&mut pace, self.now());
@@ -157,12 +148,19 @@ impl Budget {
         let pace = self.pace.get();
         let idle = self.now().saturating_sub(pace.moved_at);
         source.allow_until(Some(Instant::now() + pace.patience.saturating_sub(idle)));
-        self.begin_waiting();
-        let outcome = call(source);
-        self.end_waiting();
+        let outcome = self.waiting(|| call(source));
         if outcome.is_ok() {
             self.note(Pace::moved);
         }
+        outcome
+    }
+
+    /// A wait for the source.
+    fn waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
+        self.waiting_since.set(Some(Instant::now()));
+        let outcome = wait();
+        self.waited.set(self.now());
+        self.waiting_since.set(None);
         outcome
     }
 }
@@ -195,7 +193,7 @@ impl Watch for PacedWatch<'_> {
     }
 }
 
-/// A source whose progress is noted, and whose transfer ends when the cycle is given up.
+/// A source whose progress is noted, and whose transfers end when the cycle is given up.
 pub(super) struct PacedSource<'s> {
     pub source: &'s mut dyn Source,
     pub watch: &'s dyn Watch,
@@ -211,39 +209,17 @@ impl Source for PacedSource<'_> {
         self.budget.during(self.source, |source| source.list(folder))
     }
 
-    fn read(
-        &mut self,
-        folder: &str,
-        name: &str,
+    fn open<'t>(
+        &'t mut self,
+        folder: &'t str,
+        name: &'t str,
         offset: u64,
-        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<u64, SourceError> {
-        let Self { source, watch, budget } = self;
-        let mut given_up = false;
-        // Ends by its own progress, see below.
-        source.allow_until(None);
-        budget.begin_waiting();
-        let read = source.read(folder, name, offset, &mut |bytes| {
-            budget.end_waiting();
-            sink(bytes)?;
-            budget.begin_waiting();
-            budget.note(|pace, now| pace.received(bytes.len() as u64, now));
-            // Bytes that come are a sign of life, however slowly they do.
-            watch.must_stop();
-            given_up = budget.has_given_up();
-            if given_up { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
-        });
-        budget.end_waiting();
-        if read.is_ok() {
-            budget.note(Pace::file_done);
-        }
-        match read {
-            Err(SourceError::Sink { folder, name, .. }) if given_up => {
-                let source = io::Error::new(io::ErrorKind::TimedOut, "it came too slowly");
-                Err(SourceError::Transfer { folder, name, source })
-            }
-            read => read,
-        }
+    ) -> Result<Box<dyn Transfer + 't>, SourceError> {
+        let (watch, budget) = (self.watch, self.budget);
+        // Ends by its own progress, see [`PacedTransfer`].
+        self.source.allow_until(None);
+        let transfer = budget.waiting(|| self.source.open(folder, name, offset))?;
+        Ok(Box::new(PacedTransfer { transfer, watch, budget, folder, name, is_given_up: false }))
     }
 
     fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError> {
@@ -268,6 +244,42 @@ impl Source for PacedSource<'_> {
 
     fn close(&mut self) {
         self.source.close();
+    }
+}
+
+/// A transfer whose bytes are progress, and which ends behind the bytes that came when the cycle is
+/// given up.
+struct PacedTransfer<'t> {
+    transfer: Box<dyn Transfer + 't>,
+    watch: &'t dyn Watch,
+    budget: &'t Budget,
+    folder: &'t str,
+    name: &'t str,
+    is_given_up: bool,
+}
+
+impl Transfer for PacedTransfer<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        if self.is_given_up {
+            let (folder, name) = (self.folder.to_owned(), self.name.to_owned());
+            let source = io::Error::new(io::ErrorKind::TimedOut, "it came too slowly");
+            return Err(SourceError::Transfer { folder, name, source });
+        }
+        let length = self.budget.waiting(|| self.transfer.read(buffer))?;
+        if length > 0 {
+            self.budget.note(|pace, now| pace.received(length as u64, now));
+            // Bytes that come are a sign of life, however slowly they do.
+            self.watch.must_stop();
+            self.is_given_up = self.budget.has_given_up();
+        }
+        Ok(length)
+    }
+
+    fn finish(self: Box<Self>) -> Result<u64, SourceError> {
+        let Self { transfer, budget, .. } = *self;
+        let bytes = budget.waiting(|| transfer.finish())?;
+        budget.note(Pace::file_done);
+        Ok(bytes)
     }
 }
 

@@ -1,15 +1,15 @@
 //! One file's reading: the transfer, and what is known of the file when it ended.
 
-use std::{collections::BTreeMap, io};
+use std::collections::BTreeMap;
 
 use chrono::NaiveDateTime;
 
 use super::{
-    decide::{Moment, too_large},
-    intake::{Intake, NotTaken, OtherFile, Stretch},
+    decide::{Moment, Start},
+    verifier::{NotTaken, Segment, TransferVerifier},
 };
 use crate::{
-    buffer::{Buffer, BufferError, FileProgress, FileState, QuietMark},
+    buffer::{Buffer, BufferError, FileProgress, FileState, QuietMark, Refusal},
     source::{Entry, Source, SourceError},
 };
 
@@ -25,7 +25,7 @@ pub(super) enum Target {
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
     pub target: Target,
-    pub stretches: Vec<Stretch>,
+    pub segments: Vec<Segment>,
     consumed_bytes: u64,
     tail_hash: [u8; 32],
     in_long_line: bool,
@@ -33,15 +33,15 @@ pub(super) struct Reading {
     /// The listing's figures, once the transfer ended well: until then the next look reads again.
     seen: Option<(Option<u64>, Option<NaiveDateTime>)>,
     quiet: Option<QuietMark>,
-    refusal: Option<String>,
+    refusal: Option<Refusal>,
 }
 
 impl Reading {
     /// A file that is not read, with the reason.
-    pub fn refused(target: Target, entry: &Entry, refusal: String) -> Self {
+    pub fn refused(target: Target, entry: &Entry, refusal: Refusal) -> Self {
         Self {
             target,
-            stretches: Vec::new(),
+            segments: Vec::new(),
             consumed_bytes: 0,
             tail_hash: crate::buffer::tail_hash(&[]),
             in_long_line: false,
@@ -52,14 +52,14 @@ impl Reading {
         }
     }
 
-    fn of(target: Target, intake: &mut Intake) -> Self {
-        let stretches = intake.drain();
+    fn of(target: Target, verifier: &mut TransferVerifier) -> Self {
+        let segments = verifier.drain();
         Self {
             target,
-            stretches,
-            consumed_bytes: intake.consumed(),
-            tail_hash: intake.tail_hash(),
-            in_long_line: intake.in_long_line(),
+            segments,
+            consumed_bytes: verifier.consumed(),
+            tail_hash: verifier.tail_hash(),
+            in_long_line: verifier.in_long_line(),
             open_line_at: None,
             seen: None,
             quiet: None,
@@ -68,9 +68,9 @@ impl Reading {
     }
 
     pub fn bytes(&self) -> usize {
-        let kept = self.stretches.iter().map(|stretch| match stretch {
-            Stretch::Lines { bytes, .. } => bytes.len(),
-            Stretch::Endless { .. } => 0,
+        let kept = self.segments.iter().map(|segment| match segment {
+            Segment::Lines { bytes, .. } => bytes.len(),
+            Segment::Overlong { .. } => 0,
         });
         kept.sum()
     }
@@ -89,13 +89,21 @@ impl Reading {
 
     /// Whether lines came that were not there before; an open last line is none.
     pub fn brings_lines(&self) -> bool {
-        self.stretches.len() > usize::from(self.open_line_at.is_some())
+        self.segments.len() > usize::from(self.open_line_at.is_some())
+    }
+
+    /// Whether this shows that a machine writes into a file which the agent knows.
+    pub fn shows_growth(&self, known: &FileProgress) -> bool {
+        matches!(known.state, FileState::Growing | FileState::Closed)
+            && known.consumed_bytes > 0
+            && self.goes_on_with(known)
+            && self.brings_lines()
     }
 
     /// Whether `file` is as it was: the same generation, not a line more, listed as at the last look.
     pub fn is_nothing_new(&self, file: &FileProgress) -> bool {
         self.goes_on_with(file)
-            && self.stretches.is_empty()
+            && self.segments.is_empty()
             && self.refusal.is_none()
             && self.seen == Some((file.size_bytes, file.modified))
     }
@@ -118,7 +126,7 @@ impl Reading {
     }
 
     /// What was read is not kept, for `refusal`; progress stays where it was.
-    pub fn refuse(&self, file: &mut FileProgress, refusal: String) {
+    pub fn refuse(&self, file: &mut FileProgress, refusal: Refusal) {
         file.state = FileState::Refused;
         file.refusal = Some(refusal);
         self.note_seen(file);
@@ -136,9 +144,7 @@ impl Reading {
 pub(super) struct Request<'r> {
     pub folder: &'r str,
     pub entry: &'r Entry,
-    pub known: Option<&'r FileProgress>,
-    /// Whether to go on behind what was consumed, where that is possible.
-    pub resume: bool,
+    pub start: Start<'r>,
     /// The file is complete: its last line counts also without an end.
     pub complete: bool,
     pub max_file_bytes: u64,
@@ -146,14 +152,21 @@ pub(super) struct Request<'r> {
     pub part_bytes: usize,
 }
 
-/// Why a file could not be read to its end.
+/// Why a file could not be compared with what is kept of it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
     #[error(transparent)]
-    Source(SourceError),
+    Source(#[from] SourceError),
     #[error(transparent)]
-    Buffer(BufferError),
+    Buffer(#[from] BufferError),
 }
+
+/// Bytes that are asked of a transfer at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Makes a part of a file durable, and says how the file stands.
+pub(super) type KeepPart<'k> =
+    dyn FnMut(&mut Buffer, Reading) -> Result<FileProgress, BufferError> + 'k;
 
 /// Reads a file and hands its parts to `keep`, which makes one durable and says how the file stands;
 /// the last part is returned, so that it can share a transaction with other files'.
@@ -164,22 +177,17 @@ pub(super) fn read_file(
     buffer: &mut Buffer,
     request: &Request<'_>,
     moment: &Moment,
-    keep: &mut dyn FnMut(&mut Buffer, Reading) -> Result<FileProgress, BufferError>,
-) -> Result<Ended, ReadError> {
-    if let Some((target, intake, offset)) = resumed(request)
-        && let Some(ended) =
-            transfer(source, buffer, request, target, intake, offset, moment, keep)?
-    {
-        return Ok(ended);
+    keep: &mut KeepPart<'_>,
+) -> Result<Ended, BufferError> {
+    let mut start = request.start;
+    loop {
+        if let Some(receiving) = begun(buffer, request, start)?
+            && let Some(ended) = transfer(source, buffer, receiving, moment, keep)?
+        {
+            return Ok(ended);
+        }
+        start = start.otherwise().expect("a new generation is compared with nothing");
     }
-    if let Some((target, intake)) = compared(buffer, request).map_err(ReadError::Buffer)?
-        && let Some(ended) = transfer(source, buffer, request, target, intake, 0, moment, keep)?
-    {
-        return Ok(ended);
-    }
-    let target = Target::New(request.entry.name.clone());
-    let ended = transfer(source, buffer, request, target, Intake::new_file(), 0, moment, keep)?;
-    Ok(ended.expect("a new file is compared with nothing"))
 }
 
 /// Reads the whole file once more: whether the source holds, to the last byte, what is kept of it.
@@ -189,61 +197,81 @@ pub(super) fn is_still_what_is_kept(
     folder: &str,
     file: &FileProgress,
 ) -> Result<bool, ReadError> {
-    let chunks = buffer.chunk_marks(file.id).map_err(ReadError::Buffer)?;
-    let mut failed: Option<BufferError> = None;
-    let Some(mut intake) = Intake::compare(chunks, file.in_long_line) else { return Ok(false) };
-    let mut sink = |bytes: &[u8]| -> io::Result<()> {
-        let mut kept = |start| buffer.chunk_bytes(file.id, start);
-        intake.take(bytes, &mut kept).map_err(|error| error.stops(&mut failed))?;
-        let is_longer = intake.held_bytes() > 0;
-        if is_longer { Err(io::Error::other(Stopped::Other(OtherFile))) } else { Ok(()) }
+    let chunks = buffer.chunk_marks(file.id)?;
+    let Some(mut verifier) = TransferVerifier::compare(chunks, file.in_long_line) else {
+        return Ok(false);
     };
-    let read = source.read(folder, &file.name, 0, &mut sink);
-    if let Some(error) = failed {
-        return Err(ReadError::Buffer(error));
+    let mut kept = |start| buffer.chunk_bytes(file.id, start);
+    let mut transfer = source.open(folder, &file.name, 0)?;
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let length = transfer.read(&mut chunk)?;
+        if length == 0 {
+            break;
+        }
+        match verifier.take(&chunk[..length], &mut kept) {
+            Ok(()) => {}
+            Err(NotTaken::Mismatch(_)) => return Ok(false),
+            Err(NotTaken::Buffer(error)) => return Err(error.into()),
+        }
+        if verifier.held_bytes() > 0 {
+            // It is longer.
+            return Ok(false);
+        }
     }
-    match read {
-        Ok(read_bytes) => Ok(intake.end().is_ok() && read_bytes == file.consumed_bytes),
-        Err(SourceError::Sink { .. }) => Ok(false),
-        Err(error) => Err(ReadError::Source(error)),
-    }
+    let read_bytes = transfer.finish()?;
+    Ok(verifier.end().is_ok() && read_bytes == file.consumed_bytes)
 }
 
-fn resumed(request: &Request<'_>) -> Option<(Target, Intake, u64)> {
-    let known = request.known.filter(|_| request.resume)?;
-    let hash =
-        known.tail_hash.filter(|_| known.consumed_bytes > 0 && known.open_line_at.is_none())?;
-    let intake = Intake::resume(known.consumed_bytes, hash, known.in_long_line);
-    let offset = known.consumed_bytes - Intake::overlap(known.consumed_bytes);
-    Some((Target::Known(known.clone()), intake, offset))
-}
-
-fn compared(
+/// A reading that begins so, before its first byte. `None`: what it is to be compared with is not kept.
+fn begun<'r>(
     buffer: &Buffer,
-    request: &Request<'_>,
-) -> Result<Option<(Target, Intake)>, BufferError> {
-    let Some(known) = request.known.filter(|known| known.tail_hash.is_some()) else {
-        return Ok(None);
+    request: &'r Request<'r>,
+    start: Start<'_>,
+) -> Result<Option<Receiving<'r>>, BufferError> {
+    let (file, verifier, came) = match start {
+        Start::New => {
+            let target = Target::New(request.entry.name.clone());
+            return Ok(Some(Receiving {
+                request,
+                target,
+                verifier: TransferVerifier::new_file(),
+                came: 0,
+            }));
+        }
+        Start::Behind { file, tail_hash } => {
+            let consumed = file.consumed_bytes;
+            let verifier = TransferVerifier::resume(consumed, tail_hash, file.in_long_line);
+            (file, Some(verifier), consumed - TransferVerifier::overlap(consumed))
+        }
+        Start::Compared { file, bytes } => {
+            let mut chunks = buffer.chunk_marks(file.id)?;
+            chunks.retain(|chunk| chunk.start < bytes);
+            let kept_bytes: u64 = chunks.iter().map(|chunk| chunk.length).sum();
+            // Fewer where old raw bytes made room for new ones: there is nothing to compare with.
+            let is_whole = kept_bytes == bytes;
+            (
+                file,
+                is_whole.then(|| TransferVerifier::compare(chunks, file.in_long_line)).flatten(),
+                0,
+            )
+        }
     };
-    let mut chunks = buffer.chunk_marks(known.id)?;
-    if let Some(open_line) = known.open_line_at {
-        chunks.retain(|chunk| chunk.start < open_line);
-    }
-    let kept_bytes: u64 = chunks.iter().map(|chunk| chunk.length).sum();
-    if kept_bytes != known.open_line_at.unwrap_or(known.consumed_bytes) {
-        // Old raw bytes made room for new ones: there is nothing to compare with.
-        return Ok(None);
-    }
-    let intake = Intake::compare(chunks, known.in_long_line);
-    Ok(intake.map(|intake| (Target::Known(known.clone()), intake)))
+    let target = || Target::Known(file.clone());
+    Ok(verifier.map(|verifier| Receiving { request, target: target(), verifier, came }))
 }
 
 /// Since when the file is quiet: a reading that found it as it was does not make it younger. Without
 /// sizes in the listing every look is a reading.
-fn quiet_since(reading: &Reading, intake: &Intake, entry: &Entry, moment: &Moment) -> QuietMark {
+fn quiet_since(
+    reading: &Reading,
+    verifier: &TransferVerifier,
+    entry: &Entry,
+    moment: &Moment,
+) -> QuietMark {
     if let Target::Known(known) = &reading.target
         && !reading.brings_lines()
-        && intake.held_bytes() == 0
+        && verifier.held_bytes() == 0
         && (known.size_bytes, known.modified) == (entry.size, entry.modified)
         && let Some(mark) = known.quiet.as_ref().filter(|mark| *mark.boot == *moment.boot)
     {
@@ -255,138 +283,127 @@ fn quiet_since(reading: &Reading, intake: &Intake, entry: &Entry, moment: &Momen
 /// What a transfer gave, and how it broke off if it did.
 type Ended = (Option<Reading>, Option<SourceError>);
 
-/// Why a sink stopped a transfer.
-#[derive(Debug, thiserror::Error)]
-enum Stopped {
-    #[error(transparent)]
-    Other(#[from] OtherFile),
-    #[error("too large")]
-    TooLarge,
-    #[error("refused for what it holds")]
-    Refused,
-    #[error("the buffer failed")]
-    Buffer,
+/// A transfer in progress: whose bytes come, and what became of those that came.
+struct Receiving<'r> {
+    request: &'r Request<'r>,
+    target: Target,
+    verifier: TransferVerifier,
+    /// Where the last byte that came stands in the file.
+    came: u64,
 }
 
-impl NotTaken {
-    /// What the sink that took them says; the buffer's own failure is put into `failed`.
-    fn stops(self, failed: &mut Option<BufferError>) -> io::Error {
-        io::Error::other(match self {
-            Self::Other(other) => Stopped::Other(other),
-            Self::Buffer(error) => {
-                *failed = Some(error);
-                Stopped::Buffer
-            }
-        })
-    }
+/// What is to be done behind the bytes that were taken.
+enum Taken {
+    GoOn,
+    /// They are not those of the file that was read before.
+    Mismatch,
+    /// Nothing more of the file is to be read.
+    Refused(Refusal),
 }
 
 /// `None`: the bytes are not those of the file that was read before.
-#[expect(clippy::too_many_arguments, reason = "one transfer of one file has this many ends")]
 fn transfer(
     source: &mut dyn Source,
     buffer: &mut Buffer,
-    request: &Request<'_>,
-    target: Target,
-    mut intake: Intake,
-    offset: u64,
+    mut receiving: Receiving<'_>,
     moment: &Moment,
-    keep: &mut dyn FnMut(&mut Buffer, Reading) -> Result<FileProgress, BufferError>,
-) -> Result<Option<Ended>, ReadError> {
-    let mut target = Some(target);
-    let mut failed: Option<BufferError> = None;
-    let mut refusal: Option<String> = None;
-    let mut came = offset;
-    let mut sink = |bytes: &[u8]| -> io::Result<()> {
-        came += bytes.len() as u64;
-        if came > request.max_file_bytes {
-            return Err(io::Error::other(Stopped::TooLarge));
-        }
-        let kept_of = match &target {
-            Some(Target::Known(known)) => Some(known.id),
-            _ => None,
-        };
-        let mut kept = |start| match kept_of {
-            Some(id) => buffer.chunk_bytes(id, start),
-            None => Ok(Vec::new()),
-        };
-        intake.take(bytes, &mut kept).map_err(|error| error.stops(&mut failed))?;
-        if intake.held_bytes() >= request.part_bytes {
-            let part = Reading::of(
-                target.take().expect("the target is put back after each part"),
-                &mut intake,
-            );
-            match keep(buffer, part) {
-                Ok(file) if file.refusal.is_some() => {
-                    refusal = file.refusal.clone();
-                    target = Some(Target::Known(file));
-                    return Err(io::Error::other(Stopped::Refused));
-                }
-                Ok(file) => target = Some(Target::Known(file)),
-                Err(error) => {
-                    failed = Some(error);
-                    return Err(io::Error::other(Stopped::Buffer));
-                }
-            }
-        }
-        Ok(())
+    keep: &mut KeepPart<'_>,
+) -> Result<Option<Ended>, BufferError> {
+    let (request, offset) = (receiving.request, receiving.came);
+    let mut transfer = match source.open(request.folder, &request.entry.name, offset) {
+        Ok(transfer) => transfer,
+        Err(SourceError::ResumeRefused { .. }) if offset > 0 => return Ok(None),
+        Err(error) => return Ok(Some(receiving.broken_off(error))),
     };
-    let ended = source.read(request.folder, &request.entry.name, offset, &mut sink);
-    if let Some(error) = failed {
-        return Err(ReadError::Buffer(error));
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let length = match transfer.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(length) => length,
+            Err(error) => return Ok(Some(receiving.broken_off(error))),
+        };
+        match receiving.take(buffer, &chunk[..length], keep)? {
+            Taken::GoOn => {}
+            Taken::Mismatch => return Ok(None),
+            Taken::Refused(refusal) => return Ok(Some(receiving.refused(refusal))),
+        }
     }
-    let target = target.expect("the target is put back after each part");
-    match ended {
-        Ok(_) => {
-            if intake.end().is_err() {
-                return Ok(None);
-            }
-            let mut reading = Reading::of(target, &mut intake);
-            if request.complete {
-                reading.take_open_line(&mut intake);
-            }
-            // Fewer bytes than listed: the next look asks once more, and what brings nothing further is
-            // then how this server counts (text mode, whole blocks).
-            let is_short = request.entry.size.is_some_and(|listed| came < listed);
-            if !is_short || request.complete || !reading.brings_lines() {
-                reading.seen = Some((request.entry.size, request.entry.modified));
-            }
-            reading.quiet = Some(quiet_since(&reading, &intake, request.entry, moment));
-            Ok(Some((Some(reading), None)))
+    match transfer.finish() {
+        Ok(_) => Ok(receiving.ended(moment)),
+        Err(error) => Ok(Some(receiving.broken_off(error))),
+    }
+}
+
+impl Receiving<'_> {
+    fn take(
+        &mut self,
+        buffer: &mut Buffer,
+        bytes: &[u8],
+        keep: &mut KeepPart<'_>,
+    ) -> Result<Taken, BufferError> {
+        self.came += bytes.len() as u64;
+        let max_file_bytes = self.request.max_file_bytes;
+        if self.came > max_file_bytes {
+            let bytes = self.came;
+            return Ok(Taken::Refused(Refusal::FileTooLarge { bytes, max_file_bytes }));
         }
-        Err(SourceError::ResumeRefused { .. }) if offset > 0 => Ok(None),
-        Err(SourceError::Sink { source: stopped, folder, name }) => {
-            match stopped.get_ref().and_then(|inner| inner.downcast_ref()) {
-                Some(Stopped::Other(_)) => Ok(None),
-                Some(Stopped::TooLarge) => {
-                    let refusal = too_large(came, request.max_file_bytes);
-                    let reading = Reading::refused(target, request.entry, refusal);
-                    Ok(Some((Some(reading), None)))
-                }
-                Some(Stopped::Refused) => {
-                    let reading = refusal.map(|text| Reading::refused(target, request.entry, text));
-                    Ok(Some((reading, None)))
-                }
-                _ => Err(ReadError::Source(SourceError::Sink { source: stopped, folder, name })),
-            }
+        let target = &self.target;
+        let mut kept = |start| match target {
+            Target::Known(known) => buffer.chunk_bytes(known.id, start),
+            Target::New(_) => Ok(Vec::new()),
+        };
+        match self.verifier.take(bytes, &mut kept) {
+            Ok(()) => {}
+            Err(NotTaken::Mismatch(_)) => return Ok(Taken::Mismatch),
+            Err(NotTaken::Buffer(error)) => return Err(error),
         }
-        Err(error) => {
-            // What came in complete lines is the file's own; the look that follows reads on.
-            let reading = intake.end().is_ok().then(|| Reading::of(target, &mut intake));
-            let reading = reading.filter(|reading| !reading.stretches.is_empty());
-            Ok(Some((reading, Some(error))))
+        if self.verifier.held_bytes() < self.request.part_bytes {
+            return Ok(Taken::GoOn);
         }
+        let file = keep(buffer, Reading::of(self.target.clone(), &mut self.verifier))?;
+        let refusal = file.refusal.clone();
+        self.target = Target::Known(file);
+        Ok(refusal.map_or(Taken::GoOn, Taken::Refused))
+    }
+
+    /// The transfer ended well. `None`: not all that was known of the file came.
+    fn ended(mut self, moment: &Moment) -> Option<Ended> {
+        let entry = self.request.entry;
+        self.verifier.end().ok()?;
+        let mut reading = Reading::of(self.target, &mut self.verifier);
+        if self.request.complete {
+            reading.take_open_line(&mut self.verifier);
+        }
+        // Fewer bytes than listed: the next look asks once more, and what brings nothing further is
+        // then how this server counts (text mode, whole blocks).
+        let is_short = entry.size.is_some_and(|listed| self.came < listed);
+        if !is_short || self.request.complete || !reading.brings_lines() {
+            reading.seen = Some((entry.size, entry.modified));
+        }
+        reading.quiet = Some(quiet_since(&reading, &self.verifier, entry, moment));
+        Some((Some(reading), None))
+    }
+
+    fn refused(self, refusal: Refusal) -> Ended {
+        (Some(Reading::refused(self.target, self.request.entry, refusal)), None)
+    }
+
+    /// What came in complete lines is the file's own; the look that follows reads on.
+    fn broken_off(mut self, error: SourceError) -> Ended {
+        let is_own = self.verifier.end().is_ok();
+        let reading = is_own.then(|| Reading::of(self.target, &mut self.verifier));
+        (reading.filter(|reading| !reading.segments.is_empty()), Some(error))
     }
 }
 
 impl Reading {
-    fn take_open_line(&mut self, intake: &mut Intake) {
-        let open_line_at = intake.consumed();
-        if let Some(stretch) = intake.drain_open_line() {
-            self.stretches.push(stretch);
+    fn take_open_line(&mut self, verifier: &mut TransferVerifier) {
+        let open_line_at = verifier.consumed();
+        if let Some(segment) = verifier.drain_open_line() {
+            self.segments.push(segment);
             self.open_line_at = Some(open_line_at);
-            self.consumed_bytes = intake.consumed();
-            self.tail_hash = intake.tail_hash();
+            self.consumed_bytes = verifier.consumed();
+            self.tail_hash = verifier.tail_hash();
         }
     }
 }

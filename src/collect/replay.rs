@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Settings,
     compute::{AtHand, Touched, recompute},
-    judge::judge_stale,
+    evaluate::reevaluate_stale,
+    settings::Settings,
 };
 use crate::{
     analyse::{ANALYSIS_VERSION, days_touched},
@@ -29,7 +29,7 @@ pub fn replay(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<ReplayReport, BufferError> {
     let files = buffer.held_files()?;
-    // Also those whose raw bytes made room: their days are judged by their rows.
+    // Also those whose raw bytes made room: their days are evaluated by their rows.
     let machines: BTreeSet<i64> = buffer.machine_ids()?.into_iter().collect();
     let mut report = ReplayReport::default();
     for machine_id in machines {
@@ -66,7 +66,7 @@ pub fn replay(
         }
         batch.commit(Step::Replay)?;
     }
-    report.sessions_changed += judge_stale(buffer, settings)?;
+    report.sessions_changed += reevaluate_stale(buffer, settings)?;
     Ok(report)
 }
 

@@ -54,8 +54,8 @@ pub struct Terms {
     pub day_start: TimeDelta,
     /// The configuration allows a machine's newest LOG to go (`delete_newest`).
     pub newest_may_go: bool,
-    /// The gateway's own clock, where it can be read.
-    pub wall: Option<NaiveDateTime>,
+    /// The gateway's own clock.
+    pub wall: NaiveDateTime,
 }
 
 impl Terms {
@@ -63,7 +63,7 @@ impl Terms {
     /// every time of a source, and been put back since. This holds back and never lets go. A clock that
     /// is a day or more behind the LOG is wrong and says nothing; a day less is another zone.
     fn shows(self, day: Day) -> bool {
-        let today = self.wall.and_then(|wall| wall.checked_sub_signed(self.day_start));
+        let today = self.wall.checked_sub_signed(self.day_start);
         today.is_some_and(|today| today.date() == day || today.date().succ_opt() == Some(day))
     }
 }
@@ -251,6 +251,8 @@ fn second_latest(
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
     fn at(text: &str) -> NaiveDateTime {
@@ -276,7 +278,11 @@ mod tests {
         }
     }
 
-    const TERMS: Terms = Terms { day_start: TimeDelta::zero(), newest_may_go: false, wall: None };
+    const TERMS: Terms = Terms {
+        day_start: TimeDelta::zero(),
+        newest_may_go: false,
+        wall: DateTime::UNIX_EPOCH.naive_utc(),
+    };
 
     /// The verdict on the first of `folder`.
     fn verdict(folder: &[Log], time: Option<&str>) -> Result<Witnesses, Missing> {
@@ -393,7 +399,7 @@ mod tests {
         let folder = [log(10), log(12), log(13)];
         let time = server_time(&folder, &[], None);
         let verdict = |folder: &[Log], wall: &str| {
-            let terms = Terms { wall: Some(at(wall)), ..TERMS };
+            let terms = Terms { wall: at(wall), ..TERMS };
             may_go(&folder[0], &Folder::of(folder), time, terms)
         };
         // One clock wrote the later LOGs and was put back: it is still the tenth, in some zone.

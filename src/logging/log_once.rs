@@ -15,22 +15,22 @@ impl<R> Default for LogOnce<R> {
 
 impl<R: PartialEq> LogOnce<R> {
     /// It failed: `true` if that is to be logged, because it worked before or failed for another reason.
-    pub fn is_new_reason(&mut self, reason: R) -> bool {
+    pub fn begins_with(&mut self, reason: R) -> bool {
         let is_new = self.logged.as_ref() != Some(&reason);
         self.logged = Some(reason);
         is_new
     }
 
     /// It works: `true` if it was logged that it does not.
-    pub fn is_over(&mut self) -> bool {
+    pub fn ends(&mut self) -> bool {
         self.logged.take().is_some()
     }
 }
 
 impl LogOnce {
     /// It failed, for whatever reason: `true` if that is to be logged, because it worked before.
-    pub fn is_first(&mut self) -> bool {
-        self.is_new_reason(())
+    pub fn begins(&mut self) -> bool {
+        self.begins_with(())
     }
 }
 
@@ -41,18 +41,18 @@ mod tests {
     #[test]
     fn a_lasting_failure_is_logged_when_it_begins_and_when_it_is_over() {
         let mut once = LogOnce::default();
-        assert!(!once.is_over(), "it never failed");
-        assert_eq!([once.is_first(), once.is_first(), once.is_first()], [true, false, false]);
-        assert_eq!([once.is_over(), once.is_over()], [true, false]);
-        assert!(once.is_first(), "it fails again");
+        assert!(!once.ends(), "it never failed");
+        assert_eq!([once.begins(), once.begins(), once.begins()], [true, false, false]);
+        assert_eq!([once.ends(), once.ends()], [true, false]);
+        assert!(once.begins(), "it fails again");
     }
 
     #[test]
     fn another_reason_is_logged_and_the_same_one_again_after_it_worked() {
         let mut once = LogOnce::default();
         let reasons = ["full", "full", "damaged", "full"];
-        assert_eq!(reasons.map(|reason| once.is_new_reason(reason)), [true, false, true, true]);
-        assert!(once.is_over());
-        assert!(once.is_new_reason("full"));
+        assert_eq!(reasons.map(|reason| once.begins_with(reason)), [true, false, true, true]);
+        assert!(once.ends());
+        assert!(once.begins_with("full"));
     }
 }

@@ -17,9 +17,7 @@ use std::{
 
 use chrono::{DateTime, NaiveDateTime};
 
-use super::{Entry, FolderListing, Source, SourceError, name::reason_unusable};
-
-const CHUNK_BYTES: usize = 64 * 1024;
+use super::{Entry, FolderListing, Source, SourceError, Transfer, name::reason_unusable};
 
 /// A machine writes a file a day: a folder of more than a hundred thousand is none of a machine's, and a
 /// listing of it would grow without a bound.
@@ -116,13 +114,12 @@ impl Source for DirectorySource {
         Ok(listing)
     }
 
-    fn read(
-        &mut self,
-        folder: &str,
-        name: &str,
+    fn open<'t>(
+        &'t mut self,
+        folder: &'t str,
+        name: &'t str,
         offset: u64,
-        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<u64, SourceError> {
+    ) -> Result<Box<dyn Transfer + 't>, SourceError> {
         let (path, seen) = self.file(folder, name)?;
         let mut file = File::open(&path).map_err(|source| disk(&path, source))?;
         let opened = file.metadata().map_err(|source| disk(&path, source))?;
@@ -134,28 +131,8 @@ impl Source for DirectorySource {
             return Err(refused(folder, name, "shorter than what was read before"));
         }
         file.seek(SeekFrom::Start(offset)).map_err(|source| disk(&path, source))?;
-        let mut chunk = vec![0; CHUNK_BYTES];
-        let mut handed = 0;
-        loop {
-            let length = match file.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(length) => length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(source) => return Err(disk(&path, source)),
-            };
-            sink(&chunk[..length]).map_err(|source| SourceError::Sink {
-                folder: folder.to_owned(),
-                name: name.to_owned(),
-                source,
-            })?;
-            handed += length as u64;
-        }
-        if offset + handed < opened.len() {
-            let shrank =
-                io::Error::new(io::ErrorKind::UnexpectedEof, "it shrank while it was read");
-            return Err(disk(&path, shrank));
-        }
-        Ok(handed)
+        let due_bytes = opened.len() - offset;
+        Ok(Box::new(OpenFile { file, path, due_bytes, bytes: 0 }))
     }
 
     fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError> {
@@ -176,6 +153,40 @@ impl Source for DirectorySource {
     }
 
     fn close(&mut self) {}
+}
+
+/// A file that is being read.
+struct OpenFile {
+    file: File,
+    path: PathBuf,
+    /// Bytes that it had behind the offset when it was opened; there may be more by now.
+    due_bytes: u64,
+    /// Bytes that were read.
+    bytes: u64,
+}
+
+impl Transfer for OpenFile {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        loop {
+            match self.file.read(buffer) {
+                Ok(length) => {
+                    self.bytes += length as u64;
+                    return Ok(length);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(disk(&self.path, source)),
+            }
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Result<u64, SourceError> {
+        if self.bytes < self.due_bytes {
+            let shrank =
+                io::Error::new(io::ErrorKind::UnexpectedEof, "it shrank while it was read");
+            return Err(disk(&self.path, shrank));
+        }
+        Ok(self.bytes)
+    }
 }
 
 fn check(name: &str) -> Result<(), SourceError> {
@@ -248,6 +259,8 @@ mod tests {
 
     use super::*;
 
+    const CHUNK_BYTES: usize = 64 * 1024;
+
     fn source_with(files: &[(&str, &[u8])]) -> (tempfile::TempDir, DirectorySource) {
         let root = tempfile::tempdir().unwrap();
         for (path, bytes) in files {
@@ -260,14 +273,15 @@ mod tests {
     }
 
     fn read_all(source: &mut DirectorySource, folder: &str, name: &str, offset: u64) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let handed = source
-            .read(folder, name, offset, &mut |piece| {
-                bytes.extend_from_slice(piece);
-                Ok(())
-            })
-            .unwrap();
-        assert_eq!(handed, bytes.len() as u64);
+        let mut transfer = source.open(folder, name, offset).unwrap();
+        let (mut bytes, mut chunk) = (Vec::new(), [0; 3]);
+        loop {
+            match transfer.read(&mut chunk).unwrap() {
+                0 => break,
+                length => bytes.extend_from_slice(&chunk[..length]),
+            }
+        }
+        assert_eq!(transfer.finish().unwrap(), bytes.len() as u64);
         bytes
     }
 
@@ -297,7 +311,7 @@ mod tests {
         assert_eq!(source.folders().unwrap(), ["A"]);
         assert_eq!(source.list("A").unwrap().entries.len(), 1);
         for name in ["link.LOG", "dir.LOG", "pipe.LOG"] {
-            let error = source.read("A", name, 0, &mut |_| Ok(())).unwrap_err();
+            let error = source.open("A", name, 0).map(drop).unwrap_err();
             assert!(matches!(error, SourceError::FileRefused { .. }), "{error}");
             assert!(source.delete("A", name).is_err());
         }
@@ -343,21 +357,25 @@ mod tests {
         let big = vec![b'x'; 3 * CHUNK_BYTES];
         let (root, mut source) = source_with(&[("A/a.LOG", &big)]);
         let path = root.path().join("A/a.LOG");
-        let error = source
-            .read("A", "a.LOG", 0, &mut |_| File::options().write(true).open(&path)?.set_len(9))
-            .unwrap_err();
+        let mut transfer = source.open("A", "a.LOG", 0).unwrap();
+        let mut chunk = vec![0; CHUNK_BYTES];
+        assert_eq!(transfer.read(&mut chunk).unwrap(), CHUNK_BYTES);
+        File::options().write(true).open(&path).unwrap().set_len(9).unwrap();
+        assert_eq!(transfer.read(&mut chunk).unwrap(), 0);
+        let error = transfer.finish().unwrap_err();
         assert!(error.concerns_one_file(), "{error}");
-        let error = source.read("A", "a.LOG", 10, &mut |_| Ok(())).unwrap_err();
+        let error = source.open("A", "a.LOG", 10).map(drop).unwrap_err();
         assert!(matches!(error, SourceError::FileRefused { .. }));
         fs::remove_file(&path).unwrap();
         assert!(source.size("A", "a.LOG").unwrap_err().concerns_one_file());
     }
 
     #[test]
-    fn an_error_of_the_sink_stops_the_reading() {
+    fn a_transfer_that_was_not_read_to_its_end_does_not_finish_well() {
         let (_root, mut source) = source_with(&[("A/a.LOG", b"abc")]);
-        let error =
-            source.read("A", "a.LOG", 0, &mut |_| Err(io::Error::other("full"))).unwrap_err();
-        assert!(matches!(error, SourceError::Sink { .. }));
+        let mut transfer = source.open("A", "a.LOG", 0).unwrap();
+        assert_eq!(transfer.read(&mut [0; 2]).unwrap(), 2);
+        assert!(transfer.finish().is_err());
+        assert_eq!(read_all(&mut source, "A", "a.LOG", 0), b"abc");
     }
 }

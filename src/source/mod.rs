@@ -87,18 +87,13 @@ pub trait Source {
     /// An empty folder is an empty list, also where a server answers it with an error.
     fn list(&mut self, folder: &str) -> Result<FolderListing, SourceError>;
 
-    /// Bytes of `folder/name` from `offset` to its end, handed to `sink` in pieces.
-    ///
-    /// Returns the number of bytes handed over, and only when the source confirmed the end of the
-    /// transfer; an error may come after `sink` was called. `sink` may stop the transfer by
-    /// returning `Err`, which comes back as [`SourceError::Sink`].
-    fn read(
-        &mut self,
-        folder: &str,
-        name: &str,
+    /// Begins to transfer `folder/name` from `offset` to its end.
+    fn open<'t>(
+        &'t mut self,
+        folder: &'t str,
+        name: &'t str,
         offset: u64,
-        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<u64, SourceError>;
+    ) -> Result<Box<dyn Transfer + 't>, SourceError>;
 
     /// The file's size now, asked from the server itself; `None` where it cannot say.
     fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError>;
@@ -120,6 +115,18 @@ pub trait Source {
 
     /// Gives the connection back; the next call opens a new one.
     fn close(&mut self);
+}
+
+/// One file on its way. Whoever wants no more of it drops it: the transfer is aborted then, and a
+/// connection that it leaves in an uncertain state is given up.
+pub trait Transfer {
+    /// The next bytes, as many as came and have room in `buffer`, which is not empty; 0 where no more
+    /// come. After an error the transfer is over.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError>;
+
+    /// Ends a transfer of which `read` has given 0: the number of bytes that it gave, and only if the
+    /// source confirms that these were all. Before that it is an error.
+    fn finish(self: Box<Self>) -> Result<u64, SourceError>;
 }
 
 /// What can go wrong with a source, by the action that failed.
@@ -161,8 +168,6 @@ pub enum SourceError {
         "took longer than {seconds} s without progress, {read} of {listed} files read; goes on next time"
     )]
     TooSlow { seconds: u64, read: u64, listed: u64 },
-    #[error("cannot take {folder}/{name}")]
-    Sink { folder: String, name: String, source: io::Error },
     #[error("name {name:?} is not usable: {reason}")]
     BadName { name: String, reason: &'static str },
     #[error("cannot read {path}")]
@@ -180,7 +185,6 @@ impl SourceError {
                 | Self::List { .. }
                 | Self::BadName { .. }
                 | Self::Transfer { .. }
-                | Self::Sink { .. }
                 | Self::Disk { .. }
         )
     }

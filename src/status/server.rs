@@ -72,7 +72,7 @@ async fn listener(listen: SocketAddr) -> TcpListener {
                 return listener;
             }
             Err(error) => {
-                if not_listening.is_first() {
+                if not_listening.begins() {
                     logging::page_cannot_listen(listen, &error);
                 }
             }

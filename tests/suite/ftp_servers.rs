@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    fs, io,
+    fs,
     os::unix::ffi::OsStrExt,
     path::Path,
     time::{Duration, Instant},
@@ -210,19 +210,22 @@ fn ftp_a_wrong_password_names_the_key_and_never_the_password() {
 }
 
 #[test]
-fn ftp_a_sink_that_refuses_stops_the_transfer_and_the_next_call_works() {
+fn ftp_a_transfer_that_is_dropped_or_finished_early_is_aborted_and_the_next_call_works() {
     for_each_server(|server, daemon| {
         daemon.put(format!("{FOLDER}/{LOG}"), &vec![b'x'; 8 << 20]);
         let mut source = FtpSource::new(daemon.config());
-        let mut taken = 0;
-        let error = source
-            .read(FOLDER, LOG, 0, &mut |piece| {
-                taken += piece.len();
-                if taken > 100_000 { Err(io::Error::other("full")) } else { Ok(()) }
-            })
-            .unwrap_err();
-        assert!(matches!(error, SourceError::Sink { .. }), "{server}: {error}");
-        assert_eq!(source.size(FOLDER, LOG).unwrap(), Some(8 << 20), "{server}");
+        let mut chunk = vec![0; 64 * 1024];
+        for is_finished in [false, true] {
+            let mut transfer = source.open(FOLDER, LOG, 0).unwrap();
+            assert!(transfer.read(&mut chunk).unwrap() > 0, "{server}");
+            if is_finished {
+                let error = transfer.finish().unwrap_err();
+                assert!(matches!(error, SourceError::Transfer { .. }), "{server}: {error}");
+            } else {
+                drop(transfer);
+            }
+            assert_eq!(source.size(FOLDER, LOG).unwrap(), Some(8 << 20), "{server}");
+        }
     });
 }
 

@@ -323,18 +323,22 @@ fn ftp_a_server_killed_in_mid_transfer_is_never_taken_for_the_end() {
         let mut daemon = Vsftpd::start(Options { tls, ..Options::default() });
         daemon.put(format!("{FOLDER}/{LOG}"), &big);
         let mut source = FtpSource::new(trusting(&daemon));
-        let mut handed = 0;
-        let error = source
-            .read(FOLDER, LOG, 0, &mut |piece| {
-                if handed == 0 {
-                    daemon.stop();
+        let mut transfer = source.open(FOLDER, LOG, 0).unwrap();
+        let mut chunk = vec![0; 64 * 1024];
+        let mut came = transfer.read(&mut chunk).unwrap();
+        daemon.stop();
+        let error = loop {
+            match transfer.read(&mut chunk) {
+                Ok(0) => break transfer.finish().unwrap_err(),
+                Ok(length) => came += length,
+                Err(error) => {
+                    drop(transfer);
+                    break error;
                 }
-                handed += piece.len();
-                Ok(())
-            })
-            .unwrap_err();
+            }
+        };
         assert!(matches!(error, SourceError::Transfer { .. }), "{tls:?}: {error}");
-        assert!(handed < big.len(), "{tls:?}");
+        assert!(came < big.len(), "{tls:?}");
         daemon.restart();
         assert_eq!(source.size(FOLDER, LOG).unwrap(), Some(48 << 20), "{tls:?}");
     }

@@ -235,7 +235,8 @@ impl Courier {
             self.audits.forget();
             // What a server says of itself is as long as it likes.
             let text = printable(&logging::chain(error), MOST_ERROR_CHARS);
-            let news = buffer.note_link(&LinkName::Central, Some(&text), &self.clock.now().wall)?;
+            let news =
+                buffer.note_link(&LinkName::Central, Some(&text), &self.clock.now().wall_text())?;
             // Also where an earlier process knew it: this one's log is to tell it.
             if news || !self.told_down {
                 logging::link_down(&LinkName::Central, &text);
@@ -248,7 +249,8 @@ impl Courier {
     /// The link counts as up as soon as something has passed, however much still waits. It is not
     /// said before the end of the drain, when it is known what was sent.
     fn note_link_up(&mut self, buffer: &mut Buffer) -> Result<(), BufferError> {
-        self.came_back |= buffer.note_link(&LinkName::Central, None, &self.clock.now().wall)?;
+        self.came_back |=
+            buffer.note_link(&LinkName::Central, None, &self.clock.now().wall_text())?;
         self.told_down = false;
         Ok(())
     }
@@ -457,6 +459,6 @@ impl Courier {
                 logging::set_aside(nom, pending.session.day, reason, time);
             }
         }
-        buffer.set_aside(&refused, &now.wall)
+        buffer.set_aside(&refused, &now.wall_text())
     }
 }

@@ -2,55 +2,12 @@
 
 use std::fmt;
 
-use super::{link::Link, reply::Fault};
+use super::{
+    connection::Connection,
+    profile::{Listing, ServerProfile},
+    reply::Fault,
+};
 use crate::{config::FtpTls, model::printable};
-
-/// How folders are listed, the best way first.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Listing {
-    Mlsd,
-    List,
-    Nlst,
-}
-
-impl Listing {
-    pub(super) const ALL: [Self; 3] = [Self::Mlsd, Self::List, Self::Nlst];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Mlsd => "MLSD",
-            Self::List => "LIST",
-            Self::Nlst => "NLST",
-        }
-    }
-}
-
-/// What was found out about the server so far.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Learned {
-    pub(super) greeting: String,
-    pub(super) feat_asked: bool,
-    pub(super) features: Vec<String>,
-    /// The way that gave readable lines last.
-    pub(super) listing: Option<Listing>,
-    pub(super) epsv_refused: bool,
-    pub(super) size_refused: bool,
-    pub(super) mdtm_refused: bool,
-}
-
-impl Learned {
-    pub(super) fn has_feature(&self, name: &str) -> bool {
-        self.features.iter().any(|line| line.split_whitespace().next() == Some(name))
-    }
-
-    /// The ways to try, in this order.
-    pub(super) fn listings(&self) -> impl Iterator<Item = Listing> + use<> {
-        // FEAT names MLST for both commands (RFC 3659 §7.8); some servers name MLSD.
-        let mlsd = self.has_feature("MLST") || self.has_feature("MLSD");
-        let first = self.listing.unwrap_or(if mlsd { Listing::Mlsd } else { Listing::List });
-        Listing::ALL.into_iter().skip_while(move |way| *way != first)
-    }
-}
 
 /// The server as `check` shows it. `Display` is one line: software and abilities; what it lacks is in
 /// [`substitutes`](Self::substitutes).
@@ -70,30 +27,30 @@ pub struct ServerAbilities {
 }
 
 impl ServerAbilities {
-    /// Asks the server; `link` stands in the root afterwards.
+    /// Asks the server; `connection` stands in the root afterwards.
     pub(super) fn ask(
-        link: &mut Link,
-        learned: &mut Learned,
+        connection: &mut Connection,
+        profile: &mut ServerProfile,
         tls: FtpTls,
         passive: bool,
     ) -> Result<Self, Fault> {
-        let system = match link.ask("SYST", 215) {
+        let system = match connection.ask("SYST", 215) {
             Ok(text) => text,
             Err(Fault::Said(_)) => String::new(),
             Err(fault) => return Err(fault),
         };
         // Nobody has such a file: whoever knows the command says that it is missing.
-        let size = learned.has_feature("SIZE") || knows(link, "SIZE cu-agent.probe")?;
-        let mdtm = learned.has_feature("MDTM") || knows(link, "MDTM cu-agent.probe")?;
-        learned.size_refused = !size;
-        learned.mdtm_refused = !mdtm;
-        let epsv = link.speaks_epsv()?;
+        let size = profile.has_feature("SIZE") || knows(connection, "SIZE cu-agent.probe")?;
+        let mdtm = profile.has_feature("MDTM") || knows(connection, "MDTM cu-agent.probe")?;
+        profile.size_refused = !size;
+        profile.mdtm_refused = !mdtm;
+        let epsv = connection.speaks_epsv()?;
         if passive && !epsv {
-            learned.epsv_refused = true;
+            profile.epsv_refused = true;
         }
-        let resume = link.speaks_rest()?;
-        let listing = learned.listings().next().unwrap_or(Listing::List);
-        let software = software(&learned.greeting, &system);
+        let resume = connection.speaks_rest()?;
+        let listing = profile.listings().next().unwrap_or(Listing::List);
+        let software = software(&profile.greeting, &system);
         Ok(Self { software, listing, resume, size, mdtm, epsv, tls })
     }
 
@@ -141,8 +98,8 @@ impl fmt::Display for ServerAbilities {
     }
 }
 
-fn knows(link: &mut Link, line: &str) -> Result<bool, Fault> {
-    match link.ask(line, 213) {
+fn knows(connection: &mut Connection, line: &str) -> Result<bool, Fault> {
+    match connection.ask(line, 213) {
         Ok(_) => Ok(true),
         Err(Fault::Said(answer)) => Ok(!answer.is_unknown_command()),
         Err(fault) => Err(fault),
@@ -177,11 +134,11 @@ mod tests {
 
     #[test]
     fn mlsd_is_tried_only_where_feat_names_it() {
-        let mut learned = Learned::default();
-        assert_eq!(learned.listings().collect::<Vec<_>>(), [Listing::List, Listing::Nlst]);
-        learned.features = vec!["MLST TYPE*;SIZE*;".into()];
-        assert_eq!(learned.listings().next(), Some(Listing::Mlsd));
-        learned.listing = Some(Listing::Nlst);
-        assert_eq!(learned.listings().collect::<Vec<_>>(), [Listing::Nlst]);
+        let mut profile = ServerProfile::default();
+        assert_eq!(profile.listings().collect::<Vec<_>>(), [Listing::List, Listing::Nlst]);
+        profile.features = vec!["MLST TYPE*;SIZE*;".into()];
+        assert_eq!(profile.listings().next(), Some(Listing::Mlsd));
+        profile.listing = Some(Listing::Nlst);
+        assert_eq!(profile.listings().collect::<Vec<_>>(), [Listing::Nlst]);
     }
 }

@@ -1,4 +1,4 @@
-//! The control connection: one command, one answer, in step.
+//! The control connection: one command, one answer, in sync.
 //!
 //! What must never happen here: an answer taken for the answer to another command; anything read
 //! before TLS believed behind it.
@@ -13,7 +13,6 @@ use std::{
 use rustls::ClientConfig;
 
 use super::{
-    Signs,
     names::WireNames,
     pace::Pace,
     reply::{Fault, Reply, read_reply},
@@ -28,18 +27,21 @@ const MAX_PRELIMINARY: usize = 10;
 /// Telnet's escape: a file name's byte 255 travels doubled (RFC 959 §3.1, RFC 854).
 const IAC: u8 = 0xFF;
 
+/// Called with every answer of the server.
+pub(super) type OnReply = Option<Arc<dyn Fn() + Send + Sync>>;
+
 pub(super) struct Control {
     /// `None` only while TLS is being put under it.
     reader: Option<BufReader<Wire>>,
     names: WireNames,
     limits: Limits,
-    signs: Signs,
-    in_step: bool,
+    on_reply: OnReply,
+    in_sync: bool,
 }
 
 impl Control {
-    pub(super) fn new(wire: Wire, names: WireNames, limits: Limits, signs: Signs) -> Self {
-        Self { reader: Some(BufReader::new(wire)), names, limits, signs, in_step: true }
+    pub(super) fn new(wire: Wire, names: WireNames, limits: Limits, on_reply: OnReply) -> Self {
+        Self { reader: Some(BufReader::new(wire)), names, limits, on_reply, in_sync: true }
     }
 
     fn reader(&mut self) -> io::Result<&mut BufReader<Wire>> {
@@ -66,17 +68,17 @@ impl Control {
         }
     }
 
-    pub(super) fn is_in_step(&self) -> bool {
-        self.in_step
+    pub(super) fn is_in_sync(&self) -> bool {
+        self.in_sync
     }
 
-    pub(super) fn mark_out_of_step(&mut self) {
-        self.in_step = false;
+    pub(super) fn mark_out_of_sync(&mut self) {
+        self.in_sync = false;
     }
 
-    pub(super) fn sign(&self) {
-        if let Some(sign) = &self.signs {
-            sign();
+    pub(super) fn report_alive(&self) {
+        if let Some(on_reply) = &self.on_reply {
+            on_reply();
         }
     }
 
@@ -105,13 +107,13 @@ impl Control {
     /// would not belong to what is said next.
     pub(super) fn is_quiet(&mut self) -> bool {
         let Some(reader) = &mut self.reader else { return false };
-        self.in_step && reader.buffer().is_empty() && !reader.get_mut().has_unasked()
+        self.in_sync && reader.buffer().is_empty() && !reader.get_mut().has_unasked()
     }
 
     /// Sends one line, unless an answer to nothing is waiting.
     pub(super) fn say(&mut self, line: &str) -> io::Result<()> {
         if !self.is_quiet() {
-            self.in_step = false;
+            self.in_sync = false;
             let kind = io::ErrorKind::ConnectionAborted;
             return Err(io::Error::new(
                 kind,
@@ -148,8 +150,8 @@ impl Control {
         let reader = self.reader()?;
         reader.get_mut().set_pace(pace);
         let reply = read_reply(reader);
-        self.in_step &= reply.is_ok();
-        self.sign();
+        self.in_sync &= reply.is_ok();
+        self.report_alive();
         reply
     }
 
@@ -161,7 +163,7 @@ impl Control {
                 return Ok(reply);
             }
         }
-        self.in_step = false;
+        self.in_sync = false;
         Err(io::Error::new(io::ErrorKind::InvalidData, "the server says to wait, again and again"))
     }
 
@@ -176,13 +178,13 @@ impl Control {
     pub(super) fn unhoped(&mut self, line: &str, reply: &Reply) -> Fault {
         let verb = line.split(' ').next().unwrap_or_default();
         let fault = Fault::of(verb, reply);
-        self.in_step &= matches!(fault, Fault::Said(_));
+        self.in_sync &= matches!(fault, Fault::Said(_));
         fault
     }
 
     /// Shuts the sockets; nothing is said any more.
     pub(super) fn cut(&mut self) {
-        self.in_step = false;
+        self.in_sync = false;
         if let Some(reader) = &self.reader {
             reader.get_ref().cut();
         }

@@ -31,13 +31,13 @@ pub(super) enum Door {
 
 /// Data on their way.
 #[derive(Debug)]
-pub(super) struct Transfer {
+pub(super) struct DataConnection {
     pub(super) wire: Wire,
     /// The server said already that all was sent.
     pub(super) is_confirmed: bool,
 }
 
-impl Read for Transfer {
+impl Read for DataConnection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.wire.read(buffer)
     }

@@ -4,10 +4,35 @@
 
 use chrono::{NaiveDate, NaiveDateTime};
 
-use super::{
-    listing::{Form, Kind, Row},
-    months::month,
-};
+use super::months::month;
+
+/// How a listing is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// RFC 3659 §7: `fact=value;fact=value; name`.
+    Mlsd,
+    /// `ls -l`, the MS-DOS style of IIS, and what small servers print instead.
+    List,
+    /// Bare names, or whole paths of which the last part is the name.
+    Nlst,
+}
+
+/// What a line says about one name. The name is as the server sent it, not yet judged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Row {
+    pub kind: Kind,
+    pub name: String,
+    pub size: Option<u64>,
+    pub modified: Option<NaiveDateTime>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    File,
+    Folder,
+    /// A link, a device, the folder itself: never a LOG file.
+    Other,
+}
 
 /// What is known of a line before the whole listing is.
 #[derive(Debug)]

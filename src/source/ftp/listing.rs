@@ -6,9 +6,9 @@
 
 use std::collections::HashSet;
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::NaiveDate;
 
-pub use super::lines::timestamp;
+pub use super::lines::{Form, Kind, Row, timestamp};
 use super::{
     lines::{Draft, Open, is_heading, read_line},
     reply::BYTE_ORDER_MARK,
@@ -20,23 +20,6 @@ pub const MAX_ROWS: usize = 50_000;
 /// Longest line that is read; a longer one keeps its beginning and its end, to be told.
 const MAX_LINE_BYTES: usize = 4 * 1024;
 const KEPT_OF_LONG_LINE: usize = 160;
-
-/// What a line says about one name. The name is as the server sent it, not yet judged.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Row {
-    pub kind: Kind,
-    pub name: String,
-    pub size: Option<u64>,
-    pub modified: Option<NaiveDateTime>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    File,
-    Folder,
-    /// A link, a device, the folder itself: never a LOG file.
-    Other,
-}
 
 /// Readable lines, and how many were not.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -54,17 +37,6 @@ impl Rows {
     pub fn is_another_format(&self) -> bool {
         self.names == 0 && self.unreadable > 0
     }
-}
-
-/// How a listing is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Form {
-    /// RFC 3659 §7: `fact=value;fact=value; name`.
-    Mlsd,
-    /// `ls -l`, the MS-DOS style of IIS, and what small servers print instead.
-    List,
-    /// Bare names, or whole paths of which the last part is the name.
-    Nlst,
 }
 
 /// Which rows are kept; all lines are read.
@@ -348,6 +320,8 @@ pub fn nlst(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::NaiveDateTime;
+
     use super::*;
 
     fn at(text: &str) -> Option<NaiveDateTime> {

@@ -9,9 +9,9 @@ use rustls::ClientConfig;
 
 use super::{
     control::Control,
-    link::address,
     names::WireNames,
     reply::{Answer, Fault, other_server, said},
+    socket::address,
     tls,
     wire::HandshakeFailure,
 };

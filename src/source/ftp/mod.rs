@@ -8,15 +8,16 @@
 //! or talkative server holds longer, or makes larger, than its bounds.
 
 mod abilities;
+mod connection;
 mod control;
 mod data;
 mod lines;
-mod link;
 pub mod listing;
 mod login;
 mod months;
 mod names;
 mod pace;
+mod profile;
 mod public_key;
 pub mod reply;
 mod socket;
@@ -30,15 +31,17 @@ use std::{fmt, io, sync::Arc, time::Instant};
 use chrono::NaiveDateTime;
 use rustls::ClientConfig;
 
-pub use self::abilities::{Listing, ServerAbilities};
+pub use self::{abilities::ServerAbilities, profile::Listing};
 use self::{
-    abilities::Learned,
-    link::{Link, address},
+    connection::Connection,
+    control::OnReply,
     listing::Kind,
     names::WireNames,
+    profile::ServerProfile,
     reply::{Fault, said},
+    socket::address,
 };
-use super::{Entry, FolderListing, Source, SourceError, name::reason_unusable};
+use super::{Entry, FolderListing, Source, SourceError, Transfer, name::reason_unusable};
 use crate::config::{FtpConfig, FtpMode, FtpTls};
 
 /// A directory on an FTP server that holds the machines' folders.
@@ -46,24 +49,21 @@ pub struct FtpSource {
     config: FtpConfig,
     /// Made at the first connection: a bad `ca_file` is an error of that call.
     tls: Option<Arc<ClientConfig>>,
-    learned: Learned,
-    link: Option<Link>,
-    signs: Signs,
+    profile: ServerProfile,
+    connection: Option<Connection>,
+    on_reply: OnReply,
     until: Option<Instant>,
 }
 
-/// Called with every answer of the server.
-type Signs = Option<Arc<dyn Fn() + Send + Sync>>;
-
 impl FtpSource {
     pub fn new(config: FtpConfig) -> Self {
-        let learned = Learned::default();
-        Self { config, tls: None, learned, link: None, signs: None, until: None }
+        let profile = ServerProfile::default();
+        Self { config, tls: None, profile, connection: None, on_reply: None, until: None }
     }
 
     /// Has `sign` called with every answer to a command: one call of a source may need thousands.
     pub fn on_answer(mut self, sign: impl Fn() + Send + Sync + 'static) -> Self {
-        self.signs = Some(Arc::new(sign));
+        self.on_reply = Some(Arc::new(sign));
         self
     }
 
@@ -75,45 +75,46 @@ impl FtpSource {
             Ok(_) | Err(SourceError::List { .. }) => {}
             Err(error) => return Err(error),
         }
-        self.attempt(|link, learned| {
-            link.enter(None, false)?;
-            ServerAbilities::ask(link, learned, tls, passive)
+        self.attempt(|connection, profile| {
+            connection.enter(None, false)?;
+            ServerAbilities::ask(connection, profile, tls, passive)
         })
         .map_err(|fault| self.lost(fault))
     }
 
-    fn connect(&mut self) -> Result<&mut Link, SourceError> {
+    fn connect(&mut self) -> Result<&mut Connection, SourceError> {
         if self.tls.is_none() && self.config.tls != FtpTls::None {
             let rules = tls::client_config(self.config.ca_file.as_deref(), self.config.fingerprint);
             let address = || address(&self.config);
             let rules = rules.map_err(|reason| SourceError::Tls { address: address(), reason })?;
             self.tls = Some(rules);
         }
-        let (tls, signs) = (self.tls.as_ref(), self.signs.clone());
-        let link = Link::open(&self.config, tls, &mut self.learned, self.until, signs)?;
-        Ok(self.link.insert(link))
+        let (tls, on_reply) = (self.tls.as_ref(), self.on_reply.clone());
+        let connection =
+            Connection::open(&self.config, tls, &mut self.profile, self.until, on_reply)?;
+        Ok(self.connection.insert(connection))
     }
 
     /// Runs `act` on the connection. Where a connection from an earlier call turns out to be lost,
     /// `act` runs once more on a new one.
     fn attempt<T>(
         &mut self,
-        mut act: impl FnMut(&mut Link, &mut Learned) -> Result<T, Fault>,
+        mut act: impl FnMut(&mut Connection, &mut ServerProfile) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        self.link.take_if(|link| !link.is_quiet());
-        if let Some(link) = &mut self.link {
-            link.set_until(self.until);
+        self.connection.take_if(|connection| !connection.is_quiet());
+        if let Some(connection) = &mut self.connection {
+            connection.set_until(self.until);
         }
-        let mut may_be_stale = self.link.is_some();
+        let mut may_be_stale = self.connection.is_some();
         loop {
-            if self.link.is_none() {
+            if self.connection.is_none() {
                 self.connect().map_err(Fault::Final)?;
             }
-            let Some(link) = self.link.as_mut() else { continue };
-            let outcome = act(link, &mut self.learned);
+            let Some(connection) = self.connection.as_mut() else { continue };
+            let outcome = act(connection, &mut self.profile);
             let is_gone = matches!(outcome, Err(Fault::Gone(_)));
-            if is_gone || !link.is_in_step() {
-                self.link = None;
+            if is_gone || !connection.is_in_sync() {
+                self.connection = None;
             }
             if !(is_gone && may_be_stale) {
                 return outcome;
@@ -139,14 +140,14 @@ impl FtpSource {
 
     /// The file's size as the server or its listing says it now.
     fn known_size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, Fault> {
-        let asked = self.attempt(|link, learned| {
-            link.enter(Some(folder), false)?;
-            if learned.size_refused {
+        let asked = self.attempt(|connection, profile| {
+            connection.enter(Some(folder), false)?;
+            if profile.size_refused {
                 return Ok(None);
             }
-            match ask_size(link, name) {
+            match ask_size(connection, name) {
                 Err(Fault::Said(answer)) if answer.is_unknown_command() => {
-                    learned.size_refused = true;
+                    profile.size_refused = true;
                     Ok(None)
                 }
                 answered => answered.map(Some),
@@ -157,6 +158,11 @@ impl FtpSource {
         }
         let rows = self.rows(Some(folder), false)?.rows;
         Ok(rows.into_iter().find(|row| row.name == name).and_then(|row| row.size))
+    }
+
+    /// [`FtpSource::known_size`], with what failed in the caller's words.
+    fn size_of(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError> {
+        self.known_size(folder, name).map_err(|fault| self.refused(folder, name, fault))
     }
 
     fn lost(&self, fault: Fault) -> SourceError {
@@ -215,47 +221,29 @@ impl Source for FtpSource {
         Ok(FolderListing { entries, unread })
     }
 
-    fn read(
-        &mut self,
-        folder: &str,
-        name: &str,
+    fn open<'t>(
+        &'t mut self,
+        folder: &'t str,
+        name: &'t str,
         offset: u64,
-        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<u64, SourceError> {
+    ) -> Result<Box<dyn Transfer + 't>, SourceError> {
         self.check(folder)?;
         self.check(name)?;
-        let wanted = transfer::Wanted { folder, name, offset };
-        let fetched = self
-            .attempt(|link, learned| {
-                link.enter(Some(folder), false)?;
-                transfer::fetch(link, learned, wanted, sink)
-            })
-            .map_err(|fault| self.refused(folder, name, fault))?;
-        let size = Some(offset.saturating_add(fetched.bytes));
-        // The control connection is whole, so its word about the size can be believed.
-        let is_whole = fetched.is_end_certain
-            || self.known_size(folder, name).map_err(|fault| self.refused(folder, name, fault))?
-                == size;
-        if !is_whole {
-            let cut = "the data connection ended as a cut one does, and the size does not agree";
-            let source = io::Error::new(io::ErrorKind::UnexpectedEof, cut);
-            return Err(self.lost(wanted.broke_off(source)));
-        }
-        Ok(fetched.bytes)
+        self.begin_transfer(folder, name, offset)
     }
 
     fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError> {
         self.check(folder)?;
         self.check(name)?;
-        self.known_size(folder, name).map_err(|fault| self.refused(folder, name, fault))
+        self.size_of(folder, name)
     }
 
     fn modified(&mut self, folder: &str, name: &str) -> Result<Option<NaiveDateTime>, SourceError> {
         self.check(folder)?;
         self.check(name)?;
-        self.attempt(|link, learned| {
-            link.enter(Some(folder), false)?;
-            ask_time(link, learned, name)
+        self.attempt(|connection, profile| {
+            connection.enter(Some(folder), false)?;
+            ask_time(connection, profile, name)
         })
         .map_err(|fault| self.refused(folder, name, fault))
     }
@@ -268,12 +256,12 @@ impl Source for FtpSource {
         self.check(folder)?;
         self.check(name)?;
         let lost = address(&self.config);
-        self.attempt(|link, _| {
+        self.attempt(|connection, _| {
             // Shows that the connection lives, and may be done again on a new one; DELE may not.
-            link.enter(Some(folder), true)?;
-            link.delete(name).map_err(|fault| match fault {
+            connection.enter(Some(folder), true)?;
+            connection.delete(name).map_err(|fault| match fault {
                 Fault::Gone(source) => {
-                    link.mark_out_of_step();
+                    connection.mark_out_of_sync();
                     Fault::Final(SourceError::Lost { address: lost.clone(), source })
                 }
                 fault => fault,
@@ -287,8 +275,8 @@ impl Source for FtpSource {
     }
 
     fn close(&mut self) {
-        if let Some(link) = self.link.take() {
-            link.close();
+        if let Some(connection) = self.connection.take() {
+            connection.close();
         }
     }
 }
@@ -301,24 +289,24 @@ impl fmt::Debug for FtpSource {
 
 /// `None` where the server does not know the command, or its answer is no time.
 fn ask_time(
-    link: &mut Link,
-    learned: &mut Learned,
+    connection: &mut Connection,
+    profile: &mut ServerProfile,
     name: &str,
 ) -> Result<Option<NaiveDateTime>, Fault> {
-    if learned.mdtm_refused {
+    if profile.mdtm_refused {
         return Ok(None);
     }
-    match link.ask(&format!("MDTM {name}"), 213) {
+    match connection.ask(&format!("MDTM {name}"), 213) {
         Ok(text) => Ok(listing::timestamp(text.trim())),
         Err(Fault::Said(answer)) if answer.is_unknown_command() => {
-            learned.mdtm_refused = true;
+            profile.mdtm_refused = true;
             Ok(None)
         }
         Err(fault) => Err(fault),
     }
 }
 
-fn ask_size(link: &mut Link, name: &str) -> Result<Option<u64>, Fault> {
-    let text = link.ask(&format!("SIZE {name}"), 213)?;
+fn ask_size(connection: &mut Connection, name: &str) -> Result<Option<u64>, Fault> {
+    let text = connection.ask(&format!("SIZE {name}"), 213)?;
     Ok(text.split_whitespace().last().and_then(lines::plausible_size))
 }

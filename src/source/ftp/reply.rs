@@ -1,5 +1,5 @@
 //! What comes back from the server: one answer at a time, bounded in bytes and lines, and sorted by
-//! what it means for the connection: an answer (the connection is in step), a lost connection, or an
+//! what it means for the connection: an answer (the connection is in sync), a lost connection, or an
 //! error that is already the caller's.
 //!
 //! No text of a server enters an error before it is cut to one short printable line.
@@ -224,7 +224,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// An answer that is not the one hoped for to `verb`. A refusal leaves the connection in step,
+    /// An answer that is not the one hoped for to `verb`. A refusal leaves the connection in sync,
     /// anything else belongs to another command: nothing is read one answer late.
     pub(super) fn of(verb: &str, reply: &Reply) -> Self {
         let answer = Answer::of(reply);

@@ -45,6 +45,11 @@ impl Limits {
     }
 }
 
+/// Where the server is, as people are told.
+pub(super) fn address(config: &FtpConfig) -> String {
+    format!("{}:{}", config.host, config.port)
+}
+
 /// The first address of the host that answers.
 pub(super) fn reach(config: &FtpConfig, limits: &Limits) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");

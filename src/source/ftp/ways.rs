@@ -9,11 +9,10 @@ use std::{
 };
 
 use super::{
-    FtpSource,
-    abilities::{Learned, Listing},
-    ask_size, ask_time,
-    link::Link,
+    FtpSource, ask_size, ask_time,
+    connection::Connection,
     listing::{Form, Kind, MAX_ROWS, Reader, Row, Rows, TooMany, Wanted, is_log},
+    profile::{Listing, ServerProfile},
     reply::{Answer, Fault},
     transfer::is_abrupt_end,
 };
@@ -48,12 +47,12 @@ impl FtpSource {
         // Which ways there are is known once the server was asked.
         self.attempt(|_, _| Ok(()))?;
         let mut findings = Findings { is_lasting: true, ..Findings::default() };
-        for (place, way) in self.learned.listings().enumerate() {
+        for (place, way) in self.profile.listings().enumerate() {
             let partial = findings.partial.as_ref().map(|(_, rows)| rows);
             match self.rows_by(way, folder, afresh && place == 0, partial) {
                 Ok(found) if found.names > 0 && found.unread.count == 0 => {
                     if findings.is_lasting {
-                        self.learned.listing = Some(way);
+                        self.profile.listing = Some(way);
                     }
                     return Ok(found);
                 }
@@ -76,8 +75,8 @@ impl FtpSource {
         let (lasting, outcome) = findings.conclude();
         // Where nothing was found the next listing begins at the top.
         match lasting {
-            Some(way) => self.learned.listing = way,
-            None if outcome.is_err() => self.learned.listing = None,
+            Some(way) => self.profile.listing = way,
+            None if outcome.is_err() => self.profile.listing = None,
             None => {}
         }
         outcome
@@ -98,9 +97,9 @@ impl FtpSource {
             Listing::Nlst if folder.is_none() => (Form::Nlst, Wanted::All),
             Listing::Nlst => (Form::Nlst, wanted),
         };
-        let mut found = self.attempt(|link, learned| {
-            link.enter(folder, afresh)?;
-            read_listing(link, learned, way.as_str(), form, wanted, folder)
+        let mut found = self.attempt(|connection, profile| {
+            connection.enter(folder, afresh)?;
+            read_listing(connection, profile, way.as_str(), form, wanted, folder)
         })?;
         if way != Listing::Nlst {
             return Ok(found);
@@ -111,9 +110,9 @@ impl FtpSource {
         }
         // The transfer is over: some servers end the session with it.
         let rows = std::mem::take(&mut found.rows);
-        found.rows = self.attempt(|link, learned| {
-            link.enter(folder, false)?;
-            asked_rows(link, learned, folder, rows.clone())
+        found.rows = self.attempt(|connection, profile| {
+            connection.enter(folder, false)?;
+            asked_rows(connection, profile, folder, rows.clone())
         })?;
         Ok(found)
     }
@@ -127,9 +126,9 @@ impl FtpSource {
     ) -> Result<Rows, Fault> {
         let known: HashSet<&str> = partial.rows.iter().map(|row| row.name.as_str()).collect();
         bare.rows.retain(|row| !known.contains(row.name.as_str()));
-        let missing = self.attempt(|link, learned| {
-            link.enter(folder, false)?;
-            asked_rows(link, learned, folder, bare.rows.clone())
+        let missing = self.attempt(|connection, profile| {
+            connection.enter(folder, false)?;
+            asked_rows(connection, profile, folder, bare.rows.clone())
         })?;
         let mut all = partial.clone();
         all.unread.count = all.unread.count.saturating_sub(missing.len() as u64);
@@ -188,16 +187,16 @@ impl Findings {
 
 /// One listing, read line by line from its connection.
 fn read_listing(
-    link: &mut Link,
-    learned: &mut Learned,
+    connection: &mut Connection,
+    profile: &mut ServerProfile,
     command: &str,
     form: Form,
     wanted: Wanted,
     folder: Option<&str>,
 ) -> Result<Rows, Fault> {
-    let door = link.data_door(learned)?;
-    let mut transfer = link.begin(door, command, Some(LISTING_SILENCES))?;
-    let names = link.names();
+    let door = connection.data_door(profile)?;
+    let mut transfer = connection.begin(door, command, Some(LISTING_SILENCES))?;
+    let names = connection.names();
     let decode = |bytes: &[u8]| names.decode(bytes);
     let mut reader = Reader::new(form, wanted, folder, &decode);
     let mut chunk = vec![0; CHUNK_BYTES];
@@ -213,11 +212,11 @@ fn read_listing(
             // Nothing to send, and nobody to end the connection.
             Err(_) if transfer.is_confirmed && read == 0 => break true,
             Err(error) => {
-                link.abandon(transfer);
+                connection.abandon(transfer);
                 return Err(Fault::Gone(error));
             }
         };
-        link.sign();
+        connection.report_alive();
         read += length as u64;
         let too_large = if read > MAX_LISTING_BYTES {
             Some(format!("the listing does not end (more than {MAX_LISTING_BYTES} bytes)"))
@@ -226,11 +225,11 @@ fn read_listing(
             reader.push(&chunk[..length]).err().map(full)
         };
         if let Some(reason) = too_large {
-            link.abandon(transfer);
+            connection.abandon(transfer);
             return Err(Fault::Gone(io::Error::new(io::ErrorKind::InvalidData, reason)));
         }
     };
-    link.finish(transfer, command)?;
+    connection.finish(transfer, command)?;
     match reader.finish(is_end_certain) {
         Ok(Some(rows)) => Ok(rows),
         Ok(None) => Err(Fault::Gone(io::Error::new(
@@ -246,15 +245,15 @@ fn read_listing(
 
 /// Bare names with what SIZE and MDTM say about each.
 fn asked_rows(
-    link: &mut Link,
-    learned: &mut Learned,
+    connection: &mut Connection,
+    profile: &mut ServerProfile,
     folder: Option<&str>,
     rows: Vec<Row>,
 ) -> Result<Vec<Row>, Fault> {
     let mut asked = Vec::with_capacity(rows.len());
     for (place, mut row) in rows.into_iter().enumerate() {
         if place < MAX_ASKED_NAMES && reason_unusable(&row.name, 1).is_none() {
-            ask_about(link, learned, folder, &mut row)?;
+            ask_about(connection, profile, folder, &mut row)?;
         }
         asked.push(row);
     }
@@ -262,31 +261,31 @@ fn asked_rows(
 }
 
 fn ask_about(
-    link: &mut Link,
-    learned: &mut Learned,
+    connection: &mut Connection,
+    profile: &mut ServerProfile,
     folder: Option<&str>,
     row: &mut Row,
 ) -> Result<(), Fault> {
-    if !learned.size_refused {
-        match ask_size(link, &row.name) {
+    if !profile.size_refused {
+        match ask_size(connection, &row.name) {
             Ok(size) => row.size = size,
-            Err(Fault::Said(answer)) => learned.size_refused = answer.is_unknown_command(),
+            Err(Fault::Said(answer)) => profile.size_refused = answer.is_unknown_command(),
             Err(fault) => return Err(fault),
         }
     }
     // No size: perhaps a directory. Only those of the root matter where SIZE is unknown.
-    if row.size.is_none() && (folder.is_none() || !learned.size_refused) {
-        match link.step_into(&row.name) {
+    if row.size.is_none() && (folder.is_none() || !profile.size_refused) {
+        match connection.step_into(&row.name) {
             Ok(()) => {
                 row.kind = Kind::Folder;
-                link.enter(folder, true)?;
+                connection.enter(folder, true)?;
             }
             Err(Fault::Said(_)) => {}
             Err(fault) => return Err(fault),
         }
     }
     if row.kind == Kind::File {
-        row.modified = match ask_time(link, learned, &row.name) {
+        row.modified = match ask_time(connection, profile, &row.name) {
             Ok(modified) => modified,
             Err(Fault::Said(_)) => None,
             Err(fault) => return Err(fault),

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{Days, TimeDelta};
+use chrono::{DateTime, Days, NaiveDateTime, TimeDelta};
 use cu_agent::{
     analyse::{Options, WaitStamp},
     buffer::Buffer,
@@ -138,7 +138,7 @@ struct SimulatedWatch {
     boot: u32,
     uptime: Duration,
     /// What the wall clock says, in turn.
-    walls: Vec<String>,
+    walls: Vec<NaiveDateTime>,
     looks: Cell<usize>,
 }
 
@@ -148,7 +148,7 @@ impl Watch for SimulatedWatch {
         Moment {
             boot: format!("boot-{}", self.boot),
             uptime: self.uptime,
-            wall: self.walls[self.looks.get() % self.walls.len()].clone(),
+            wall: self.walls[self.looks.get() % self.walls.len()],
         }
     }
 
@@ -354,11 +354,12 @@ impl History {
         }
     }
 
-    fn walls(&self) -> Vec<String> {
+    fn walls(&self) -> Vec<NaiveDateTime> {
+        let ahead = "2099-01-01T00:00:00".parse().unwrap();
         match self.wall {
-            Wall::Right => vec![self.plant.now.format("%Y-%m-%d %H:%M:%S").to_string()],
-            Wall::Ahead => vec!["2099-01-01 00:00:00".into()],
-            Wall::Any => ["1970-01-01 00:00:00", "2099-01-01 00:00:00", ""].map(Into::into).into(),
+            Wall::Right => vec![self.plant.now],
+            Wall::Ahead => vec![ahead],
+            Wall::Any => vec![DateTime::UNIX_EPOCH.naive_utc(), ahead, NaiveDateTime::MIN],
         }
     }
 

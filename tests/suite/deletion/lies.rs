@@ -2,12 +2,12 @@
 //! that one lie is tried alone as well as beside others.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
 use chrono::{NaiveDateTime, TimeDelta};
-use cu_agent::source::{Entry, SourceError};
+use cu_agent::source::{Entry, SourceError, Transfer};
 use fastrand::Rng;
 
 /// How often each lie is told, in thousandths.
@@ -202,8 +202,7 @@ impl ContentLie {
         files: &[PathBuf],
         file: &Path,
         offset: u64,
-        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<u64, SourceError> {
+    ) -> Result<Box<dyn Transfer>, SourceError> {
         let name = || file.file_name().unwrap().to_str().unwrap().to_owned();
         let folder = || file.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
         let (bytes, length) = match self {
@@ -226,11 +225,42 @@ impl ContentLie {
         let told = bytes[..usize::try_from(length).unwrap()]
             .get(usize::try_from(offset).unwrap()..)
             .unwrap_or_default();
-        sink(told).map_err(|source| SourceError::Sink {
-            folder: folder(),
-            name: name(),
-            source,
-        })?;
-        Ok(told.len() as u64)
+        Ok(Box::new(Told::whole(told.to_vec())))
+    }
+}
+
+/// A transfer of bytes that no file need hold.
+pub struct Told {
+    bytes: Vec<u8>,
+    given: usize,
+    breaks_off: Option<SourceError>,
+}
+
+impl Told {
+    pub fn whole(bytes: Vec<u8>) -> Self {
+        Self { bytes, given: 0, breaks_off: None }
+    }
+
+    pub fn broken_off(bytes: Vec<u8>, error: SourceError) -> Self {
+        Self { breaks_off: Some(error), ..Self::whole(bytes) }
+    }
+}
+
+impl Transfer for Told {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        let rest = &self.bytes[self.given..];
+        if rest.is_empty()
+            && let Some(error) = self.breaks_off.take()
+        {
+            return Err(error);
+        }
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        self.given += length;
+        Ok(length)
+    }
+
+    fn finish(self: Box<Self>) -> Result<u64, SourceError> {
+        Ok(self.given as u64)
     }
 }

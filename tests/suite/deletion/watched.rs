@@ -4,11 +4,11 @@
 use std::{collections::BTreeSet, fs, io, path::PathBuf, time::Duration};
 
 use chrono::{NaiveDate, NaiveDateTime};
-use cu_agent::source::{FolderListing, Source, SourceError, dir::DirectorySource};
+use cu_agent::source::{FolderListing, Source, SourceError, Transfer, dir::DirectorySource};
 
 use super::{
     central::ModelCentral,
-    lies::{DeletionLie, Lies},
+    lies::{DeletionLie, Lies, Told},
     plant::{Line, MACHINES, Plant, lines_of},
 };
 
@@ -131,6 +131,31 @@ pub fn day_of(name: &str, bytes: &[u8]) -> Option<NaiveDate> {
     day_in(name).max(last_event(bytes))
 }
 
+/// Notes, once a transfer ended well, which lines it gave.
+struct WatchedTransfer<'t> {
+    transfer: Box<dyn Transfer + 't>,
+    file: PathBuf,
+    offset: u64,
+    machine: usize,
+    handed: &'t mut BTreeSet<(usize, Line)>,
+}
+
+impl Transfer for WatchedTransfer<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        self.transfer.read(buffer)
+    }
+
+    fn finish(self: Box<Self>) -> Result<u64, SourceError> {
+        let read = self.transfer.finish()?;
+        let bytes = fs::read(&self.file).unwrap();
+        let given = &bytes[self.offset as usize..];
+        let begin = if self.offset == 0 { Some(0) } else { given.iter().position(|b| *b == b'\n') };
+        let lines = lines_of(&given[begin.unwrap_or(given.len())..]);
+        self.handed.extend(lines.into_iter().map(|line| (self.machine, line)));
+        Ok(read)
+    }
+}
+
 impl Source for Watched<'_> {
     fn folders(&mut self) -> Result<Vec<String>, SourceError> {
         self.step();
@@ -146,13 +171,12 @@ impl Source for Watched<'_> {
         Ok(listing)
     }
 
-    fn read(
-        &mut self,
-        folder: &str,
-        name: &str,
+    fn open<'t>(
+        &'t mut self,
+        folder: &'t str,
+        name: &'t str,
         offset: u64,
-        sink: &mut dyn FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<u64, SourceError> {
+    ) -> Result<Box<dyn Transfer + 't>, SourceError> {
         self.step();
         self.reads += 1;
         let file = self.path(folder, name);
@@ -162,19 +186,19 @@ impl Source for Watched<'_> {
             Hook::BreakRead(n) if n == self.reads => {
                 let bytes = fs::read(&file).unwrap();
                 let rest = bytes.get(offset as usize..).unwrap_or_default();
-                sink(&rest[..rest.len() / 2]).ok();
-                return Err(SourceError::Transfer {
+                let half = rest[..rest.len() / 2].to_vec();
+                let error = SourceError::Transfer {
                     folder: folder.into(),
                     name: name.into(),
                     source: io::ErrorKind::ConnectionReset.into(),
-                });
+                };
+                return Ok(Box::new(Told::broken_off(half, error)));
             }
             Hook::OtherFile if offset == 0 && name.starts_with("copie") => {
                 self.hook = Hook::Nothing;
                 (self.lied, self.lies.misled) = (true, true);
                 let other = fs::read(self.plant.files().last().unwrap()).unwrap();
-                sink(&other).unwrap();
-                return Ok(other.len() as u64);
+                return Ok(Box::new(Told::whole(other)));
             }
             _ => {}
         }
@@ -182,15 +206,11 @@ impl Source for Watched<'_> {
             self.lied = true;
             self.lies.misled = true;
             let files = self.plant.files();
-            return lie.tell(&files, &file, offset, sink);
+            return lie.tell(&files, &file, offset).map(|told| told as Box<dyn Transfer + 't>);
         }
-        let read = self.inner.read(folder, name, offset, sink)?;
-        let bytes = fs::read(&file).unwrap();
-        let handed = &bytes[offset as usize..];
-        let begin = if offset == 0 { Some(0) } else { handed.iter().position(|b| *b == b'\n') };
-        let lines = lines_of(&handed[begin.unwrap_or(handed.len())..]);
-        self.handed.extend(lines.into_iter().map(|line| (machine_of(folder), line)));
-        Ok(read)
+        let transfer = self.inner.open(folder, name, offset)?;
+        let (machine, handed) = (machine_of(folder), &mut self.handed);
+        Ok(Box::new(WatchedTransfer { transfer, file, offset, machine, handed }))
     }
 
     fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError> {

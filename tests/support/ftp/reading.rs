@@ -2,6 +2,8 @@
 
 use cu_agent::source::{Entry, Source, SourceError};
 
+const CHUNK_BYTES: usize = 64 * 1024;
+
 /// All bytes of a file from `offset` on.
 pub fn read(
     source: &mut dyn Source,
@@ -9,12 +11,15 @@ pub fn read(
     name: &str,
     offset: u64,
 ) -> Result<Vec<u8>, SourceError> {
-    let mut bytes = Vec::new();
-    let handed = source.read(folder, name, offset, &mut |piece| {
-        bytes.extend_from_slice(piece);
-        Ok(())
-    })?;
-    assert_eq!(handed, bytes.len() as u64);
+    let mut transfer = source.open(folder, name, offset)?;
+    let (mut bytes, mut chunk) = (Vec::new(), vec![0; CHUNK_BYTES]);
+    loop {
+        match transfer.read(&mut chunk)? {
+            0 => break,
+            length => bytes.extend_from_slice(&chunk[..length]),
+        }
+    }
+    assert_eq!(transfer.finish()?, bytes.len() as u64);
     Ok(bytes)
 }
 

@@ -3,20 +3,25 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
-    Settings,
     compute::{AtHand, Touched, recompute},
-    decide::{MOST_DAYS, day_too_large, too_many_days},
-    intake::Stretch,
+    decide::MOST_DAYS,
     reading::{Reading, Target},
+    report::SourceReport,
+    settings::Settings,
+    verifier::Segment,
+    watch::Watch,
 };
 use crate::{
     analyse::days_touched,
-    buffer::{Batch, Buffer, BufferError, FileProgress, FileState, FileTally, OTHER_NAMES},
+    buffer::{
+        Batch, Buffer, BufferError, FileProgress, FileState, FileTally, OTHER_NAMES, Refusal,
+    },
     failpoints::Step,
+    logging,
     model::{Day, Machine},
     parse::{Reject, Tally, Text, parse},
 };
@@ -49,6 +54,66 @@ pub(super) struct Kept {
     pub rejected: u64,
 }
 
+pub(super) fn bytes_of(waiting: &[Waiting<'_>]) -> usize {
+    waiting.iter().map(|waiting| waiting.reading.bytes()).sum()
+}
+
+/// Makes the waiting readings durable in one transaction and says what they were.
+pub(super) fn keep_all(
+    buffer: &mut Buffer,
+    waiting: &mut Vec<Waiting<'_>>,
+    settings: &Settings,
+    watch: &dyn Watch,
+    report: &mut SourceReport,
+) -> Result<Vec<FileProgress>, BufferError> {
+    if waiting.is_empty() {
+        return Ok(Vec::new());
+    }
+    let waiting = std::mem::take(waiting);
+    let now = watch.now();
+    let at_keeping = Instant::now();
+    let (kept, changed) = match keep(buffer, &waiting, settings, &now.wall_text()) {
+        Ok(all) => all,
+        // What one of them holds fits no row: the others are kept without it.
+        Err(error) if error.concerns_data() && waiting.len() > 1 => {
+            let mut each = Vec::new();
+            for one in waiting {
+                each.extend(keep_all(buffer, &mut vec![one], settings, watch, report)?);
+            }
+            return Ok(each);
+        }
+        Err(error) if error.concerns_data() => {
+            let Waiting { origin, reading, .. } = &waiting[0];
+            report.files_failed += 1;
+            logging::file_failed(origin.source, origin.folder, reading.name(), &error);
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
+    report.keep_time += at_keeping.elapsed();
+    report.sessions_changed += changed;
+    if changed > 0 {
+        watch.kept();
+    }
+    for (Kept { file, bytes, events, rejected }, waiting) in kept.iter().zip(&waiting) {
+        let Origin { source, folder, .. } = waiting.origin;
+        if let Some(refusal) = &file.refusal {
+            report.files_refused += 1;
+            logging::file_refused(source, folder, &file.name, &refusal.to_string());
+            report.folder(folder).files_without_bytes += 1;
+            continue;
+        }
+        report.files_read += 1;
+        report.note_lines(buffer, folder, file, *events, *rejected)?;
+        report.bytes += bytes;
+        report.events += events;
+        report.rejected += rejected;
+        let took = now.uptime.saturating_sub(waiting.begun);
+        logging::file_read(folder, &file.name, *events, *rejected, *bytes, took);
+    }
+    Ok(kept.into_iter().map(|kept| kept.file).collect())
+}
+
 /// Keeps the readings in one transaction and returns each one's progress, in their order, and how
 /// many sessions changed. Readings of one folder stand side by side.
 pub(super) fn keep(
@@ -73,7 +138,7 @@ pub(super) fn keep(
                 changed += recompute(&batch, machine_id, &touched, &at_hand, settings)?;
             }
             let one = keep_one(&batch, origin, machine_id, reading, &mut added, settings, wall)?;
-            if let [Stretch::Lines { start: 0, bytes }] = reading.stretches.as_slice()
+            if let [Segment::Lines { start: 0, bytes }] = reading.segments.as_slice()
                 && one.file.refusal.is_none()
             {
                 added.at_hand.insert(one.file.id, bytes);
@@ -117,16 +182,16 @@ fn keep_one(
     };
     let mut read = Lines::default();
     let mut own_bytes = 0;
-    for stretch in &reading.stretches {
-        match stretch {
-            Stretch::Lines { bytes, .. } => {
+    for segment in &reading.segments {
+        match segment {
+            Segment::Lines { bytes, .. } => {
                 let lines = Lines::of(bytes, settings);
                 read.tally.add(&lines.tally);
                 read.days.extend(lines.days);
                 own_bytes += bytes.len() as u64;
             }
-            Stretch::Endless { begins: true, .. } => read.tally.add(&one_overlong_line()),
-            Stretch::Endless { .. } => {}
+            Segment::Overlong { begins: true, .. } => read.tally.add(&one_overlong_line()),
+            Segment::Overlong { .. } => {}
         }
     }
     let whole_bytes = file.consumed_bytes.saturating_add(own_bytes);
@@ -140,13 +205,13 @@ fn keep_one(
         recount(batch, file.id, settings)?;
     }
     let mut bytes_read = 0;
-    for stretch in &reading.stretches {
-        match stretch {
-            Stretch::Lines { start, bytes } => {
+    for segment in &reading.segments {
+        match segment {
+            Segment::Lines { start, bytes } => {
                 batch.append(file.id, *start, bytes)?;
                 bytes_read += bytes.len() as u64;
             }
-            Stretch::Endless { start, length, .. } => {
+            Segment::Overlong { start, length, .. } => {
                 batch.pass_over(file.id, *start, *length)?;
                 bytes_read += length;
             }
@@ -186,6 +251,7 @@ impl Lines {
 }
 
 /// Why a reading that holds lines of `days` is not kept: it would ask for more memory than a file may.
+/// The union of a day's files is computed in memory, so they may be no larger than one.
 fn refusal(
     batch: &Batch<'_>,
     origin: Origin<'_>,
@@ -193,9 +259,9 @@ fn refusal(
     own_bytes: u64,
     days: &BTreeSet<Day>,
     added: &mut Added<'_>,
-) -> Result<Option<String>, BufferError> {
+) -> Result<Option<Refusal>, BufferError> {
     if days.len() > MOST_DAYS {
-        return Ok(Some(too_many_days(days.len())));
+        return Ok(Some(Refusal::TooManyDays { days: days.len(), most_days: MOST_DAYS }));
     }
     for day in days {
         let before = match added.before.entry(*day) {
@@ -208,7 +274,8 @@ fn refusal(
         let others = others.saturating_add(added.bytes.get(day).copied().unwrap_or(0));
         let together = own_bytes.saturating_add(others);
         if others > 0 && together > origin.max_file_bytes {
-            return Ok(Some(day_too_large(*day, together, origin.max_file_bytes)));
+            let (day, bytes, max_file_bytes) = (*day, together, origin.max_file_bytes);
+            return Ok(Some(Refusal::DayTooLarge { day, bytes, max_file_bytes }));
         }
     }
     Ok(None)

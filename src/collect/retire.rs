@@ -11,13 +11,12 @@ use std::{
 use chrono::NaiveDateTime;
 
 use super::{
-    SourceMemory,
+    commit::close,
     decide::{Dates, LatestOfDays, day_in_name, is_over, is_unchanged},
     deletion::newer_of,
     folder::{FolderCycle, Listed, Outcome},
     implausible::{Dated, LatestTwo, implausible},
-    keep::close,
-    reading::Reading,
+    memory::SourceMemory,
     witness::{Folder, Log, SeenTime, Terms, may_go, server_time},
 };
 use crate::{
@@ -84,19 +83,6 @@ impl Times {
         let of_folders = of_folders.into_iter().map(|(time, ..)| time).collect();
         Self { newest, of_folders, latest_two, limit }
     }
-}
-
-/// The gateway's clock as it is noted.
-fn wall_clock(noted: &str) -> Option<NaiveDateTime> {
-    NaiveDateTime::parse_from_str(noted, "%Y-%m-%d %H:%M:%S").ok()
-}
-
-/// Whether a reading shows that a machine writes into a file which the agent knows.
-pub(super) fn shows_growth(reading: &Reading, known: &FileProgress) -> bool {
-    matches!(known.state, FileState::Growing | FileState::Closed)
-        && known.consumed_bytes > 0
-        && reading.goes_on_with(known)
-        && reading.brings_lines()
 }
 
 /// The day of the last event that was read of a file.
@@ -199,7 +185,7 @@ impl FolderCycle<'_, '_> {
         let server_time = server_time(&logs, &times.of_folders, times.limit);
         let day_start = self.settings.options.day_start;
         let newest_may_go = self.config.delete_newest == DeletePolicy::AfterSync;
-        let wall = wall_clock(&self.watch.now().wall);
+        let wall = self.watch.now().wall;
         let terms = Terms { day_start, newest_may_go, wall };
         let mut ends = Ends::default();
         for (at, (entry, own)) in listed.entries.iter().zip(&dates).enumerate() {
@@ -267,7 +253,7 @@ impl FolderCycle<'_, '_> {
             };
             let key = || (self.folder.to_owned(), entry.name.clone());
             if let Some(claim) = implausible(dated, times.latest_two, times.limit)
-                && self.memory.implausible_files.entry(key()).or_default().is_first()
+                && self.memory.implausible_files.entry(key()).or_default().begins()
             {
                 logging::implausible_date(&self.config.name, self.folder, &entry.name, &claim);
             }

@@ -1,7 +1,7 @@
 //! One connection to an FTP server: opened, secured, logged in, in binary type, and where it stands
 //! in the server's directories. Every wait on it and on its data connections is bounded.
 //!
-//! What must never happen here: a connection used further after it may be out of step with its
+//! What must never happen here: a connection used further after it may be out of sync with its
 //! answers; a password sent, or data taken, in the clear where TLS is asked for.
 
 use std::{
@@ -14,15 +14,14 @@ use std::{
 use rustls::ClientConfig;
 
 use super::{
-    Signs,
-    abilities::Learned,
-    control::Control,
-    data::{self, Door, First, Transfer, accept, await_first, port_command},
+    control::{Control, OnReply},
+    data::{self, DataConnection, Door, First, accept, await_first, port_command},
     login,
     names::{WireNames, quoted_path},
     pace::Pace,
+    profile::ServerProfile,
     reply::{Answer, Fault, Reply, said},
-    socket::{Limits, Paced, reach, reach_port},
+    socket::{Limits, Paced, address, reach, reach_port},
     tls,
     wire::{HandshakeFailure, Wire},
 };
@@ -44,7 +43,7 @@ enum Here {
     Unknown,
 }
 
-pub(super) struct Link {
+pub(super) struct Connection {
     control: Control,
     names: WireNames,
     address: String,
@@ -58,13 +57,13 @@ pub(super) struct Link {
     transfers: u32,
 }
 
-impl Link {
+impl Connection {
     pub(super) fn open(
         config: &FtpConfig,
         tls: Option<&Arc<ClientConfig>>,
-        learned: &mut Learned,
+        profile: &mut ServerProfile,
         until: Option<Instant>,
-        signs: Signs,
+        on_reply: OnReply,
     ) -> Result<Self, SourceError> {
         let address = address(config);
         let unreachable = |source| SourceError::Connect { address: address.clone(), source };
@@ -72,10 +71,10 @@ impl Link {
         let socket = reach(config, &limits).map_err(unreachable)?;
         let socket = Paced::new(socket, limits, Pace::new(limits.silence)).map_err(unreachable)?;
         let names = WireNames(config.encoding);
-        let mut control = Control::new(Wire::Plain(socket), names, limits, signs);
-        learned.greeting = login::greet(&mut control, config, tls)?;
+        let mut control = Control::new(Wire::Plain(socket), names, limits, on_reply);
+        profile.greeting = login::greet(&mut control, config, tls)?;
         login::log_in(&mut control, config)?;
-        let mut link = Self {
+        let mut connection = Self {
             control,
             names,
             address: address.clone(),
@@ -85,7 +84,7 @@ impl Link {
             here: Here::Root,
             transfers: 0,
         };
-        link.settle(config, learned).map_err(|fault| match fault {
+        connection.settle(config, profile).map_err(|fault| match fault {
             Fault::Said(answer) => SourceError::Lost {
                 address: address.clone(),
                 source: io::Error::other(said(&answer)),
@@ -93,7 +92,7 @@ impl Link {
             Fault::Gone(source) => SourceError::Lost { address: address.clone(), source },
             Fault::Final(error) => error,
         })?;
-        Ok(link)
+        Ok(connection)
     }
 
     pub(super) fn set_until(&mut self, until: Option<Instant>) {
@@ -101,16 +100,16 @@ impl Link {
     }
 
     /// Private data, features, name encoding, binary type, root directory.
-    fn settle(&mut self, config: &FtpConfig, learned: &mut Learned) -> Result<(), Fault> {
+    fn settle(&mut self, config: &FtpConfig, profile: &mut ServerProfile) -> Result<(), Fault> {
         if self.private.is_some() {
             self.protect(config)?;
         }
-        if !learned.feat_asked {
+        if !profile.feat_asked {
             // Noted before asking: a server that hangs on FEAT is not asked again.
-            learned.feat_asked = true;
-            learned.features = self.features()?;
+            profile.feat_asked = true;
+            profile.features = self.features()?;
         }
-        if config.encoding == NameEncoding::Utf8 && learned.has_feature("UTF8") {
+        if config.encoding == NameEncoding::Utf8 && profile.has_feature("UTF8") {
             // FileZilla and IIS want to be told; others answer as they like.
             self.try_command("OPTS UTF8 ON", &[200, 202, 220, 250])?;
         }
@@ -237,7 +236,7 @@ impl Link {
     }
 
     /// Opens the way for data: connects where the server listens, or listens itself.
-    pub(super) fn data_door(&mut self, learned: &mut Learned) -> Result<Door, Fault> {
+    pub(super) fn data_door(&mut self, profile: &mut ServerProfile) -> Result<Door, Fault> {
         if !self.passive {
             let local = self.control.wire()?.stream().local_addr()?;
             let listener = TcpListener::bind((local.ip(), 0))?;
@@ -245,13 +244,13 @@ impl Link {
             return Ok(Door::Listening(listener));
         }
         let mut unreachable = None;
-        if !learned.epsv_refused {
+        if !profile.epsv_refused {
             let port = match self.epsv_port() {
                 Ok(port) => port,
                 // For once: what is refused for good has another code.
                 Err(Fault::Said(answer)) if answer.code < 500 => None,
                 Err(Fault::Said(_)) => {
-                    learned.epsv_refused = self.transfers == 0;
+                    profile.epsv_refused = self.transfers == 0;
                     None
                 }
                 Err(fault) => return Err(fault),
@@ -267,11 +266,11 @@ impl Link {
         let port = self.pasv_port().map_err(|fault| self.refused_data(fault))?;
         let peer = self.control.peer()?;
         let stream = reach_port(peer, port, self.control.limits()).map_err(|source| {
-            self.mark_out_of_step();
+            self.mark_out_of_sync();
             let (at, kind) = (std::net::SocketAddr::new(peer.ip(), port), source.kind());
-            Fault::Gone(io::Error::new(kind, NoDataLink { at, source }))
+            Fault::Gone(io::Error::new(kind, NoDataConnection { at, source }))
         })?;
-        learned.epsv_refused |= unreachable.is_some();
+        profile.epsv_refused |= unreachable.is_some();
         Ok(Door::Connected(stream))
     }
 
@@ -294,7 +293,7 @@ impl Link {
     fn refused_data(&mut self, fault: Fault) -> Fault {
         match fault {
             Fault::Said(answer) if self.transfers > 0 => {
-                self.mark_out_of_step();
+                self.mark_out_of_sync();
                 Fault::Gone(io::Error::other(said(&answer)))
             }
             fault => fault,
@@ -321,7 +320,7 @@ impl Link {
             return Ok(false);
         }
         if self.try_command("REST 0", &[350])?.is_none() {
-            self.mark_out_of_step();
+            self.mark_out_of_sync();
         }
         Ok(true)
     }
@@ -332,7 +331,7 @@ impl Link {
         mut door: Door,
         command: &str,
         most: Option<u32>,
-    ) -> Result<Transfer, Fault> {
+    ) -> Result<DataConnection, Fault> {
         self.control.say(command)?;
         let is_private = self.private.is_some();
         let is_confirmed = match await_first(&mut self.control, &mut door, is_private)? {
@@ -354,7 +353,7 @@ impl Link {
             Door::Listening(listener) => {
                 let limits = Limits { connect: limits.connect.min(silence), ..limits };
                 let stream = accept(&listener, self.control.peer()?, &limits);
-                stream.inspect_err(|_| self.control.mark_out_of_step())?
+                stream.inspect_err(|_| self.control.mark_out_of_sync())?
             }
         };
         let socket = Paced::new(stream, limits, pace)?;
@@ -365,12 +364,12 @@ impl Link {
                 Err(failure) => return Err(self.unsecured(command, failure)),
             },
         };
-        Ok(Transfer { wire, is_confirmed })
+        Ok(DataConnection { wire, is_confirmed })
     }
 
     /// Why a data connection could not be secured: in the server's own words, if it has any.
     fn unsecured(&mut self, command: &str, failure: HandshakeFailure) -> Fault {
-        self.mark_out_of_step();
+        self.mark_out_of_sync();
         let silence = self.control.limits().silence.min(SHORT_WAIT);
         if let Ok(reply) = self.control.hear_within(silence)
             && let fault @ Fault::Said(_) = Fault::of(command, &reply)
@@ -387,7 +386,11 @@ impl Link {
     }
 
     /// The server's last word about a transfer whose data has ended.
-    pub(super) fn finish(&mut self, mut transfer: Transfer, command: &str) -> Result<(), Fault> {
+    pub(super) fn finish(
+        &mut self,
+        mut transfer: DataConnection,
+        command: &str,
+    ) -> Result<(), Fault> {
         transfer.wire.say_goodbye();
         let is_confirmed = transfer.is_confirmed;
         drop(transfer);
@@ -402,12 +405,12 @@ impl Link {
         }
         let fault = self.control.unhoped(command, &reply);
         // Some servers say 426 and then 226: what comes next may belong to this transfer.
-        self.mark_out_of_step();
+        self.mark_out_of_sync();
         Err(fault)
     }
 
     /// Breaks off a transfer without waiting for anything; the connection is of no use afterwards.
-    pub(super) fn abandon(&mut self, transfer: Transfer) {
+    pub(super) fn abandon(&mut self, transfer: DataConnection) {
         transfer.wire.cut();
         self.control.cut();
     }
@@ -417,16 +420,16 @@ impl Link {
     }
 
     /// What was asked takes its time: a sign of life.
-    pub(super) fn sign(&self) {
-        self.control.sign();
+    pub(super) fn report_alive(&self) {
+        self.control.report_alive();
     }
 
-    pub(super) fn is_in_step(&self) -> bool {
-        self.control.is_in_step()
+    pub(super) fn is_in_sync(&self) -> bool {
+        self.control.is_in_sync()
     }
 
-    pub(super) fn mark_out_of_step(&mut self) {
-        self.control.mark_out_of_step();
+    pub(super) fn mark_out_of_sync(&mut self) {
+        self.control.mark_out_of_sync();
     }
 
     pub(super) fn is_quiet(&mut self) -> bool {
@@ -435,7 +438,7 @@ impl Link {
 
     /// Says goodbye where the connection is sound, and closes it.
     pub(super) fn close(mut self) {
-        if self.is_in_step() && self.control.say("QUIT").is_ok() {
+        if self.is_in_sync() && self.control.say("QUIT").is_ok() {
             // A server that does not answer the goodbye is left all the same.
             let _ = self.control.hear_within(SHORT_WAIT);
         }
@@ -443,14 +446,10 @@ impl Link {
     }
 }
 
-impl fmt::Debug for Link {
+impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("here", &self.here).finish_non_exhaustive()
+        f.debug_struct("Connection").field("here", &self.here).finish_non_exhaustive()
     }
-}
-
-pub(super) fn address(config: &FtpConfig) -> String {
-    format!("{}:{}", config.host, config.port)
 }
 
 fn missing(folder: &str, answer: &Answer) -> SourceError {
@@ -460,7 +459,7 @@ fn missing(folder: &str, answer: &Answer) -> SourceError {
 /// The data connection could not be made; the control connection knows nothing of it.
 #[derive(Debug, thiserror::Error)]
 #[error("no data connection to {at}")]
-struct NoDataLink {
+struct NoDataConnection {
     at: std::net::SocketAddr,
     source: io::Error,
 }

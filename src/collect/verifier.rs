@@ -24,25 +24,25 @@ enum Expected {
     Same { chunks: VecDeque<ChunkMark>, known: Option<Vec<u8>>, at_in_first: usize },
 }
 
-/// A stretch of a file that may be kept.
+/// A segment of a file that may be kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Stretch {
+pub enum Segment {
     /// Complete lines.
     Lines { start: u64, bytes: Vec<u8> },
-    /// Bytes of a line too long to be one; `begins` where this is its first stretch.
-    Endless { start: u64, length: u64, begins: bool },
+    /// Bytes of a line too long to be one; `begins` where this is its first segment.
+    Overlong { start: u64, length: u64, begins: bool },
 }
 
 /// The bytes of a transfer are not those that were consumed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the file is not the one that was read before")]
-pub struct OtherFile;
+pub struct ContentMismatch;
 
 /// Why bytes were not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTaken {
     #[error(transparent)]
-    Other(#[from] OtherFile),
+    Mismatch(#[from] ContentMismatch),
     #[error(transparent)]
     Buffer(#[from] BufferError),
 }
@@ -51,7 +51,7 @@ pub enum NotTaken {
 pub type Kept<'k> = dyn FnMut(u64) -> Result<Vec<u8>, BufferError> + 'k;
 
 #[derive(Debug)]
-pub struct Intake {
+pub struct TransferVerifier {
     expected: Expected,
     /// Bytes that came and are not handed out yet; they begin at `start` of the file.
     held: Vec<u8>,
@@ -60,14 +60,14 @@ pub struct Intake {
     last_bytes: Vec<u8>,
 }
 
-impl Intake {
+impl TransferVerifier {
     /// A file of which nothing is known.
     pub fn new_file() -> Self {
         Self::at(Expected::Anything, 0, false)
     }
 
     /// Goes on behind `consumed` bytes whose last ones have `hash`; the transfer begins
-    /// [`Intake::overlap`] bytes earlier.
+    /// [`TransferVerifier::overlap`] bytes earlier.
     pub fn resume(consumed: u64, hash: [u8; 32], in_long_line: bool) -> Self {
         let length = Self::overlap(consumed) as usize;
         let expected = Expected::Tail { hash, length, got: Vec::with_capacity(length) };
@@ -80,7 +80,7 @@ impl Intake {
     }
 
     /// A whole file, of which `chunks` were read before: as long as the bytes are the same they are
-    /// known, and where they are not it is another file of that name. `None` where a stretch was
+    /// known, and where they are not it is another file of that name. `None` where a segment was
     /// passed over: it cannot be compared, and the union of files makes another generation harmless.
     pub fn compare(chunks: Vec<ChunkMark>, in_long_line: bool) -> Option<Self> {
         let consumed = chunks.last().map_or(0, |chunk| chunk.start + chunk.length);
@@ -109,7 +109,7 @@ impl Intake {
                     bytes = &bytes[needed..];
                     if got.len() == *length {
                         if tail_hash(got) != *hash {
-                            return Err(OtherFile.into());
+                            return Err(ContentMismatch.into());
                         }
                         self.last_bytes = std::mem::take(got);
                         self.expected = Expected::Anything;
@@ -128,7 +128,7 @@ impl Intake {
                     let length = rest.len().min(bytes.len());
                     let (same, behind) = bytes.split_at(length);
                     if rest[..length] != *same {
-                        return Err(OtherFile.into());
+                        return Err(ContentMismatch.into());
                     }
                     bytes = behind;
                     *at_in_first += length;
@@ -144,13 +144,13 @@ impl Intake {
     }
 
     /// The transfer ended well: whether everything that was expected came.
-    pub fn end(&mut self) -> Result<(), OtherFile> {
+    pub fn end(&mut self) -> Result<(), ContentMismatch> {
         let complete = match &self.expected {
             Expected::Anything => true,
             Expected::Tail { length, .. } => *length == 0,
             Expected::Same { chunks, .. } => chunks.is_empty(),
         };
-        if complete { Ok(()) } else { Err(OtherFile) }
+        if complete { Ok(()) } else { Err(ContentMismatch) }
     }
 
     pub fn held_bytes(&self) -> usize {
@@ -172,8 +172,8 @@ impl Intake {
     }
 
     /// Hands out what may be kept of the bytes so far, and counts it as consumed.
-    pub fn drain(&mut self) -> Vec<Stretch> {
-        let mut stretches = Vec::new();
+    pub fn drain(&mut self) -> Vec<Segment> {
+        let mut segments = Vec::new();
         if self.in_long_line && !self.held.is_empty() {
             let length = match memchr::memchr(b'\n', &self.held) {
                 Some(end) => {
@@ -182,37 +182,37 @@ impl Intake {
                 }
                 None => self.held.len(),
             };
-            stretches.push(self.pass_over(length, false));
+            segments.push(self.pass_over(length, false));
         }
         if let Some(end) = memchr::memrchr(b'\n', &self.held) {
-            stretches.push(self.take_lines(end + 1));
+            segments.push(self.take_lines(end + 1));
         }
         if !self.in_long_line && self.held.len() > LINE_LIMIT_BYTES {
             self.in_long_line = true;
-            stretches.push(self.pass_over(self.held.len(), true));
+            segments.push(self.pass_over(self.held.len(), true));
         }
-        stretches
+        segments
     }
 
     /// Hands out the rest, which has no line end, because the file is complete.
-    pub fn drain_open_line(&mut self) -> Option<Stretch> {
+    pub fn drain_open_line(&mut self) -> Option<Segment> {
         (!self.held.is_empty()).then(|| self.take_lines(self.held.len()))
     }
 
-    fn take_lines(&mut self, length: usize) -> Stretch {
+    fn take_lines(&mut self, length: usize) -> Segment {
         let rest = self.held.split_off(length);
         let bytes = std::mem::replace(&mut self.held, rest);
         let start = self.start;
         self.consume(&bytes);
-        Stretch::Lines { start, bytes }
+        Segment::Lines { start, bytes }
     }
 
-    fn pass_over(&mut self, length: usize, begins: bool) -> Stretch {
+    fn pass_over(&mut self, length: usize, begins: bool) -> Segment {
         let rest = self.held.split_off(length);
         let bytes = std::mem::replace(&mut self.held, rest);
         let start = self.start;
         self.consume(&bytes);
-        Stretch::Endless { start, length: bytes.len() as u64, begins }
+        Segment::Overlong { start, length: bytes.len() as u64, begins }
     }
 
     fn consume(&mut self, bytes: &[u8]) {
@@ -232,8 +232,8 @@ impl Intake {
 mod tests {
     use super::*;
 
-    fn lines(start: u64, text: &str) -> Stretch {
-        Stretch::Lines { start, bytes: text.as_bytes().to_vec() }
+    fn lines(start: u64, text: &str) -> Segment {
+        Segment::Lines { start, bytes: text.as_bytes().to_vec() }
     }
 
     /// Two lines as they are kept, a chunk each.
@@ -242,71 +242,75 @@ mod tests {
     }
 
     /// Takes bytes of a file of which `text` is kept.
-    fn take_of(text: &str, intake: &mut Intake, bytes: &[u8]) -> Result<(), OtherFile> {
+    fn take_of(
+        text: &str,
+        verifier: &mut TransferVerifier,
+        bytes: &[u8],
+    ) -> Result<(), ContentMismatch> {
         let mut chunk = |start: u64| {
             let start = start as usize;
             let end = text[start..].find('\n').map_or(text.len(), |end| start + end + 1);
             Ok(text.as_bytes()[start..end].to_vec())
         };
-        intake.take(bytes, &mut chunk).map_err(|not_taken| match not_taken {
-            NotTaken::Other(other) => other,
+        verifier.take(bytes, &mut chunk).map_err(|not_taken| match not_taken {
+            NotTaken::Mismatch(other) => other,
             NotTaken::Buffer(error) => panic!("{error}"),
         })
     }
 
-    fn take(intake: &mut Intake, bytes: &[u8]) -> Result<(), OtherFile> {
-        take_of("one\ntwo\n", intake, bytes)
+    fn take(verifier: &mut TransferVerifier, bytes: &[u8]) -> Result<(), ContentMismatch> {
+        take_of("one\ntwo\n", verifier, bytes)
     }
 
     #[test]
     fn nothing_is_taken_behind_the_last_line_end() {
-        let mut intake = Intake::new_file();
-        take(&mut intake, b"one\ntwo\nthr").unwrap();
-        assert_eq!(intake.drain(), [lines(0, "one\ntwo\n")]);
-        assert_eq!(intake.consumed(), 8);
-        take(&mut intake, b"ee\n").unwrap();
-        assert_eq!(intake.drain(), [lines(8, "three\n")]);
+        let mut verifier = TransferVerifier::new_file();
+        take(&mut verifier, b"one\ntwo\nthr").unwrap();
+        assert_eq!(verifier.drain(), [lines(0, "one\ntwo\n")]);
+        assert_eq!(verifier.consumed(), 8);
+        take(&mut verifier, b"ee\n").unwrap();
+        assert_eq!(verifier.drain(), [lines(8, "three\n")]);
     }
 
     #[test]
     fn a_resumed_reading_goes_on_only_behind_the_same_bytes() {
-        let mut intake = Intake::resume(8, tail_hash(b"one\ntwo\n"), false);
-        take(&mut intake, b"one\n").unwrap();
-        take(&mut intake, b"two\nthree\n").unwrap();
-        intake.end().unwrap();
-        assert_eq!(intake.drain(), [lines(8, "three\n")]);
+        let mut verifier = TransferVerifier::resume(8, tail_hash(b"one\ntwo\n"), false);
+        take(&mut verifier, b"one\n").unwrap();
+        take(&mut verifier, b"two\nthree\n").unwrap();
+        verifier.end().unwrap();
+        assert_eq!(verifier.drain(), [lines(8, "three\n")]);
 
-        let mut other = Intake::resume(8, tail_hash(b"one\ntwo\n"), false);
-        assert_eq!(take(&mut other, b"one\ntwO\nthree\n"), Err(OtherFile));
+        let mut other = TransferVerifier::resume(8, tail_hash(b"one\ntwo\n"), false);
+        assert_eq!(take(&mut other, b"one\ntwO\nthree\n"), Err(ContentMismatch));
 
-        let mut shorter = Intake::resume(8, tail_hash(b"one\ntwo\n"), false);
+        let mut shorter = TransferVerifier::resume(8, tail_hash(b"one\ntwo\n"), false);
         take(&mut shorter, b"one\n").unwrap();
-        assert_eq!(shorter.end(), Err(OtherFile));
+        assert_eq!(shorter.end(), Err(ContentMismatch));
     }
 
     #[test]
     fn a_whole_file_is_compared_with_what_was_kept_of_it() {
-        let mut same = Intake::compare(kept(), false).unwrap();
+        let mut same = TransferVerifier::compare(kept(), false).unwrap();
         take(&mut same, b"one\ntw").unwrap();
         take(&mut same, b"o\nthree\n").unwrap();
         same.end().unwrap();
         assert_eq!(same.drain(), [lines(8, "three\n")]);
 
-        let mut other = Intake::compare(kept(), false).unwrap();
-        assert_eq!(take(&mut other, b"one\ntwX"), Err(OtherFile));
-        let mut shorter = Intake::compare(kept(), false).unwrap();
+        let mut other = TransferVerifier::compare(kept(), false).unwrap();
+        assert_eq!(take(&mut other, b"one\ntwX"), Err(ContentMismatch));
+        let mut shorter = TransferVerifier::compare(kept(), false).unwrap();
         take(&mut shorter, b"one\n").unwrap();
-        assert_eq!(shorter.end(), Err(OtherFile));
+        assert_eq!(shorter.end(), Err(ContentMismatch));
     }
 
     #[test]
     fn the_tail_is_the_same_however_the_bytes_came() {
         let text = "x".repeat(700) + "\n" + &"y".repeat(700) + "\n";
-        let mut whole = Intake::new_file();
+        let mut whole = TransferVerifier::new_file();
         take(&mut whole, text.as_bytes()).unwrap();
         whole.drain();
         let first = ChunkMark { start: 0, length: 701, is_kept: true };
-        let mut pieces = Intake::compare(vec![first], false).unwrap();
+        let mut pieces = TransferVerifier::compare(vec![first], false).unwrap();
         take_of(&text, &mut pieces, text.as_bytes()).unwrap();
         pieces.drain();
         assert_eq!(whole.tail_hash(), pieces.tail_hash());
@@ -315,34 +319,34 @@ mod tests {
 
     #[test]
     fn an_endless_line_is_passed_over_in_bounded_memory_and_the_next_line_counts() {
-        let mut intake = Intake::new_file();
+        let mut verifier = TransferVerifier::new_file();
         let block = [b'z'; 50_000];
         let mut most_held = 0;
-        let mut stretches = Vec::new();
-        take(&mut intake, b"one\n").unwrap();
+        let mut segments = Vec::new();
+        take(&mut verifier, b"one\n").unwrap();
         for _ in 0..100 {
-            take(&mut intake, &block).unwrap();
-            most_held = most_held.max(intake.held_bytes());
-            stretches.extend(intake.drain());
+            take(&mut verifier, &block).unwrap();
+            most_held = most_held.max(verifier.held_bytes());
+            segments.extend(verifier.drain());
         }
         assert!(most_held <= LINE_LIMIT_BYTES + block.len());
-        take(&mut intake, b"tail\ntwo\n").unwrap();
-        stretches.extend(intake.drain());
-        assert_eq!(stretches.first(), Some(&lines(0, "one\n")));
-        assert_eq!(stretches.last(), Some(&lines(5_000_009, "two\n")));
-        let begun = stretches
+        take(&mut verifier, b"tail\ntwo\n").unwrap();
+        segments.extend(verifier.drain());
+        assert_eq!(segments.first(), Some(&lines(0, "one\n")));
+        assert_eq!(segments.last(), Some(&lines(5_000_009, "two\n")));
+        let begun = segments
             .iter()
-            .filter(|stretch| matches!(stretch, Stretch::Endless { begins: true, .. }))
+            .filter(|segment| matches!(segment, Segment::Overlong { begins: true, .. }))
             .count();
         assert_eq!(begun, 1);
     }
 
     #[test]
     fn the_last_line_of_a_complete_file_needs_no_end() {
-        let mut intake = Intake::new_file();
-        take(&mut intake, b"one\ntwo").unwrap();
-        assert_eq!(intake.drain(), [lines(0, "one\n")]);
-        assert_eq!(intake.drain_open_line(), Some(lines(4, "two")));
-        assert_eq!(intake.drain_open_line(), None);
+        let mut verifier = TransferVerifier::new_file();
+        take(&mut verifier, b"one\ntwo").unwrap();
+        assert_eq!(verifier.drain(), [lines(0, "one\n")]);
+        assert_eq!(verifier.drain_open_line(), Some(lines(4, "two")));
+        assert_eq!(verifier.drain_open_line(), None);
     }
 }

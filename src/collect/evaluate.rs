@@ -1,11 +1,11 @@
 //! What is remarkable about a day, by its own lines and by the machine's earlier days. A day that was
-//! judged before an earlier one changed is judged again at the end of the cycle.
+//! evaluated before an earlier one changed is evaluated again at the end of the cycle.
 
 use std::collections::BTreeMap;
 
 use chrono::Days;
 
-use super::Settings;
+use super::settings::Settings;
 use crate::{
     analyse::{ANALYSIS_VERSION, Evidence, Remnants, digest, findings},
     buffer::{Batch, Buffer, BufferError, Judged},
@@ -13,7 +13,7 @@ use crate::{
     model::{Day, DayDigest, Session},
 };
 
-/// A day is judged by what happened in so many days before it: twenty Saturdays and a summer break.
+/// A day is evaluated by what happened in so many days before it: twenty Saturdays and a summer break.
 const HISTORY_DAYS: Days = Days::new(200);
 
 /// A machine's digests, brought up to date while its days are computed in order.
@@ -25,7 +25,7 @@ pub(super) struct History<'s> {
 }
 
 impl<'s> History<'s> {
-    /// What the days from `first` to `last` may be judged by.
+    /// What the days from `first` to `last` may be evaluated by.
     pub fn load(
         batch: &Batch<'_>,
         machine_id: i64,
@@ -41,8 +41,8 @@ impl<'s> History<'s> {
         })
     }
 
-    /// Judges a day; where it changes what later days are compared with, they are marked.
-    pub fn judge(
+    /// Evaluates a day; where it changes what later days are compared with, they are marked.
+    pub fn evaluate(
         &mut self,
         batch: &Batch<'_>,
         day: Day,
@@ -63,27 +63,27 @@ impl<'s> History<'s> {
             history: &history,
             limits: &self.settings.limits,
         };
-        let judged = Judged {
+        let evaluation = Judged {
             findings: findings(&evidence),
             digest: digest(day, session, &remnants),
             nominal_per_hour: nominal.map(|nominal| nominal.per_hour),
             rejects,
             remnants,
         };
-        let digest = judged.digest.clone();
+        let digest = evaluation.digest.clone();
         if self.digests.get(&day) != Some(&digest) {
             let last = day.checked_add_days(HISTORY_DAYS).unwrap_or(Day::MAX);
             batch.mark_stale(self.machine_id, day, last)?;
             self.digests.insert(day, digest);
         }
-        Ok(judged)
+        Ok(evaluation)
     }
 
-    /// Judges a day by the rows that are stored of it; whether its session changed by that.
-    pub fn judge_stored(&mut self, batch: &Batch<'_>, day: Day) -> Result<bool, BufferError> {
+    /// Evaluates a day by the rows that are stored of it; whether its session changed by that.
+    pub fn evaluate_stored(&mut self, batch: &Batch<'_>, day: Day) -> Result<bool, BufferError> {
         let Some(stored) = batch.stored_day(self.machine_id, day)? else { return Ok(false) };
-        let judged = self.judge(batch, day, &stored.session, stored.remnants)?;
-        batch.put_judged(self.machine_id, &judged, ANALYSIS_VERSION)
+        let evaluation = self.evaluate(batch, day, &stored.session, stored.remnants)?;
+        batch.put_judged(self.machine_id, &evaluation, ANALYSIS_VERSION)
     }
 }
 
@@ -91,11 +91,11 @@ fn earliest(day: Day) -> Day {
     day.checked_sub_days(HISTORY_DAYS).unwrap_or(Day::MIN)
 }
 
-/// Days of one machine that are judged in one transaction.
+/// Days of one machine that are evaluated in one transaction.
 const DAYS_AT_ONCE: usize = 20;
 
-/// Judges again what is stale; how many sessions changed by that.
-pub fn judge_stale(buffer: &mut Buffer, settings: &Settings) -> Result<u64, BufferError> {
+/// Evaluates again what is stale; how many sessions changed by that.
+pub fn reevaluate_stale(buffer: &mut Buffer, settings: &Settings) -> Result<u64, BufferError> {
     let mut changed = 0;
     while buffer.has_stale_days()? {
         let batch = buffer.batch()?;
@@ -108,7 +108,7 @@ pub fn judge_stale(buffer: &mut Buffer, settings: &Settings) -> Result<u64, Buff
             let (Some(&first), Some(&last)) = (days.first(), days.last()) else { continue };
             let mut history = History::load(&batch, machine_id, (first, last), settings)?;
             for day in days {
-                changed += u64::from(history.judge_stored(&batch, day)?);
+                changed += u64::from(history.evaluate_stored(&batch, day)?);
             }
         }
         batch.commit(Step::Replay)?;
