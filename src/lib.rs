@@ -15,7 +15,6 @@ pub mod collect;
 pub mod config;
 pub mod draw;
 pub mod durable;
-pub mod generate;
 pub mod journal;
 pub mod model;
 pub mod notify;

@@ -16,7 +16,6 @@ use cu_agent::{
     analyse::{self, Options},
     buffer::SessionFilter,
     config,
-    generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
     parse::{Text, Words, parse},
     status::{Hosts, Moment, Question, Reading, Site, health::Verdict},
     sync::{
@@ -25,6 +24,8 @@ use cu_agent::{
     },
 };
 use tempfile::TempDir;
+
+use super::generate::{CENTRES, Dirt, file_name, log_of_day, working_days};
 
 /// What one round does: how much, and of what.
 pub type Work = (u64, &'static str);

@@ -9,11 +9,14 @@ use cu_agent::{
         Evidence, Options, Remnants, debris_by_day, digest, findings, parts_by_day, remnants,
         session_of_day,
     },
-    generate::{CENTRES, Centre, Dirt, Flaw, flawed_log_of_day, log_of_day, working_days},
     model::{Day, DayDigest, Finding, FindingCode, Limits, Session},
     parse::{Debris, Text, Words, parse},
 };
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest};
+
+use crate::support::generate::{
+    CENTRES, Centre, Dirt, Flaw, flawed_log_of_day, log_of_day, working_days,
+};
 
 /// Session and remnants of each day from a machine's files, in any order.
 fn days_of(files: &[Vec<u8>]) -> BTreeMap<Day, (Session, Remnants)> {

@@ -180,14 +180,13 @@ fn only_the_manager_names_sd_notify() {
 }
 
 /// Room, and the rooms of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 20] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("model", &[]),
     ("durable", &[]),
     ("trial", &[]),
     ("retry", &["model"]),
     ("parse", &["model"]),
     ("analyse", &["model", "parse"]),
-    ("generate", &["model"]),
     ("config", &["model"]),
     ("journal", &["model", "config"]),
     ("source", &["model", "config"]),
@@ -216,8 +215,8 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
         "cli",
         &[
             "model", "config", "retry", "journal", "durable", "source", "parse", "analyse",
-            "buffer", "sync", "collect", "status", "notify", "update", "agent", "generate",
-            "trial", "draw", "report",
+            "buffer", "sync", "collect", "status", "notify", "update", "agent", "trial", "draw",
+            "report",
         ],
     ),
 ];
