@@ -77,6 +77,7 @@ pub fn remnants(parts: &[Part<'_, '_>], debris: &[&[Debris<'_>]], words: &Words)
         };
         *counted = counted.saturating_add(count);
     });
+    debug_assert!(remnants.unknown.len() <= NAMES_LIMIT, "invariant 8: names are bounded");
     remnants
 }
 

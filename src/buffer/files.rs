@@ -241,6 +241,7 @@ impl Batch<'_> {
         file: &FileProgress,
         read_at: Option<&str>,
     ) -> Result<(), BufferError> {
+        self.unsaved.is_saved_by(file);
         let quiet = file.quiet.as_ref();
         self.transaction
             .prepare_cached(

@@ -17,27 +17,29 @@ use rusqlite::{
 };
 
 mod alarms;
+mod capacity;
 mod damage;
 mod dates;
 mod details;
 mod error;
 mod files;
 mod holder;
+mod invariants;
 mod judged;
 mod link;
 mod lock;
 mod outbox;
 mod overview;
-mod pages;
+mod page_size;
 mod place;
 mod raw;
 mod report;
-mod room;
 mod sessions;
 mod tallies;
 mod turns;
 mod versions;
 
+pub use capacity::Spared;
 pub use damage::SetAside;
 pub use dates::DatedFile;
 pub use error::BufferError;
@@ -52,12 +54,12 @@ pub use raw::{Chunk, ChunkMark, TAIL_BYTES, tail_hash};
 pub use report::{
     AsideReport, FileReport, LineTotals, MachineReport, SessionFilter, StoredSession, Totals,
 };
-pub use room::Spared;
 pub use sessions::Changed;
 pub use versions::known_version;
 
 use crate::durable::{Step, durably};
 use error::During;
+use invariants::{Unsaved, commits_are_durable};
 use turns::{Turn, Turns};
 
 /// The buffer's file name inside the state directory.
@@ -83,7 +85,7 @@ impl Buffer {
             .map_err(|source| BufferError::Directory { path: state_dir.to_owned(), source })?;
         let path = state_dir.join(FILE_NAME);
         let went_back = versions::go_back(&path)?;
-        pages::renew(&path);
+        page_size::renew(&path);
         place::prepare(&path)?;
         let connection = place::connect(&path, WRITING)?;
         let mut buffer = Self {
@@ -200,7 +202,8 @@ impl Buffer {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .during("begin a batch", &self.path)?;
-        Ok(Batch { transaction, path: &self.path, zstd: raw::Zstd::default(), _turn: turn })
+        let (zstd, unsaved) = (raw::Zstd::default(), Unsaved::default());
+        Ok(Batch { transaction, path: &self.path, zstd, unsaved, _turn: turn })
     }
 
     /// One small durable change outside a batch.
@@ -226,7 +229,7 @@ impl Buffer {
         let set = || -> rusqlite::Result<()> {
             connection.busy_timeout(BUSY_TIMEOUT)?;
             // Counts for a file that has no page yet.
-            connection.pragma_update(None, "page_size", pages::PAGE_BYTES)?;
+            connection.pragma_update(None, "page_size", page_size::PAGE_BYTES)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "foreign_keys", true)?;
@@ -236,7 +239,9 @@ impl Buffer {
             connection.set_prepared_statement_cache_capacity(64);
             Ok(())
         };
-        set().during("configure it", &self.path)
+        set().during("configure it", &self.path)?;
+        debug_assert!(commits_are_durable(connection), "invariant 1: a commit is on the disk");
+        Ok(())
     }
 
     /// A buffer written by a newer version is refused, not guessed at.
@@ -271,6 +276,7 @@ pub struct Batch<'b> {
     transaction: Transaction<'b>,
     path: &'b Path,
     zstd: raw::Zstd,
+    unsaved: Unsaved,
     /// Given back behind the transaction.
     _turn: Turn,
 }
@@ -278,7 +284,10 @@ pub struct Batch<'b> {
 impl Batch<'_> {
     /// Makes everything of this batch durable.
     pub fn commit(self, step: Step) -> Result<(), BufferError> {
-        let Self { transaction, path, _turn, .. } = self;
+        let Self { transaction, path, unsaved, _turn, .. } = self;
+        debug_assert!(unsaved.is_empty(), "invariant 1: raw bytes without their progress");
+        // SQLite undoes a transaction by itself after some errors; what came then would stand alone.
+        debug_assert!(!transaction.is_autocommit(), "invariant 1: a batch is one transaction");
         durably(step, || transaction.commit()).during("commit a batch", path)
     }
 

@@ -1,7 +1,7 @@
 //! What central is known to hold and what waits for it. There is no queue: a session waits when its
 //! revision is ahead of the one that central confirmed, so an outage of weeks costs one row a session.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     Buffer, BufferError,
@@ -52,6 +52,15 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
     })
 }
 
+/// Whether the session is, or was, at `revision`; one that is gone may have been at any.
+fn had_revision(connection: &Connection, session_id: i64, revision: i64) -> bool {
+    let newest: rusqlite::Result<i64> =
+        connection.query_row("SELECT revision FROM session WHERE id = ?1", [session_id], |row| {
+            row.get(0)
+        });
+    newest.map_or(true, |newest| revision <= newest)
+}
+
 impl Buffer {
     pub fn waiting(&self) -> Result<Waiting, BufferError> {
         self.connection
@@ -96,6 +105,7 @@ impl Buffer {
                     found.push(one.query_row([id], pending)?);
                 }
             }
+            debug_assert!(found.len() <= most, "invariant 8: one batch in memory");
             Ok(found)
         };
         read().during("look up what waits", &self.path)
@@ -192,6 +202,10 @@ impl Buffer {
                  WHERE id = ?1",
             )?;
             for (session_id, revision) in synced {
+                debug_assert!(
+                    had_revision(transaction, *session_id, *revision),
+                    "invariant 4: central confirms no revision that there never was"
+                );
                 update.execute(params![session_id, revision])?;
             }
             Ok(())

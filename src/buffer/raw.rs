@@ -89,6 +89,15 @@ impl Buffer {
 impl Batch<'_> {
     /// Keeps `bytes`, which stood at `start` of the file.
     pub fn append(&self, file_id: i64, start: u64, bytes: &[u8]) -> Result<(), BufferError> {
+        self.unsaved.appended(file_id, start, bytes);
+        self.pack(file_id, start, bytes)
+    }
+
+    fn pack(&self, file_id: i64, start: u64, bytes: &[u8]) -> Result<(), BufferError> {
+        debug_assert!(
+            bytes.len() as u64 <= MOST_CHUNK_BYTES,
+            "invariant 8: no chunk is written that would not be read back"
+        );
         let packed = self
             .zstd
             .pack(bytes)
@@ -98,6 +107,7 @@ impl Batch<'_> {
 
     /// Notes that `length` bytes of an endless line at `start` were passed over.
     pub fn pass_over(&self, file_id: i64, start: u64, length: u64) -> Result<(), BufferError> {
+        self.unsaved.passed_over(file_id, start, length);
         self.insert_chunk(file_id, start, length, None)
     }
 
@@ -190,7 +200,7 @@ impl Batch<'_> {
         }
         let whole = self.whole(file_id, length)?;
         self.truncate(file_id, 0)?;
-        self.append(file_id, 0, &whole)
+        self.pack(file_id, 0, &whole)
     }
 }
 
@@ -262,6 +272,11 @@ impl Zstd {
             Some(decompressor) => decompressor,
             none => none.insert(Decompressor::new()?),
         };
-        decompressor.decompress(packed, length)
+        let bytes = decompressor.decompress(packed, length)?;
+        if bytes.len() != length {
+            let found = bytes.len();
+            return Err(io::Error::other(format!("{found} bytes in a chunk of {length}")));
+        }
+        Ok(bytes)
     }
 }

@@ -134,6 +134,11 @@ impl Batch<'_> {
         analysis_version: i64,
     ) -> Result<Changed, BufferError> {
         let day = judged.digest.day;
+        debug_assert!(
+            self.events_beyond_raw(machine_id, day)?
+                .is_none_or(|events| events <= session.figures.events),
+            "invariant 6: a session is never replaced by less"
+        );
         let put = || -> rusqlite::Result<Changed> {
             let known = self.known_session(machine_id, day)?;
             let (id, revision, header_same) = match &known {
@@ -162,6 +167,10 @@ impl Batch<'_> {
                     .execute(params![file_id, id])?;
             }
             let fresh = known.is_none();
+            debug_assert!(
+                known.as_ref().is_none_or(|known| known.revision < revision),
+                "invariant 4: a change carries a later revision"
+            );
             let rows = self.put_details(id, revision, fresh, &session.pieces)?
                 + self.put_details(id, revision, fresh, &session.waits)?
                 + self.put_details(id, revision, fresh, &session.stops)?

@@ -41,6 +41,7 @@ pub(super) fn parse_lines<'t>(text: &'t str, words: &Words) -> Parsed<'t> {
         };
     }
     reader.tally.events = reader.events.len() as u64;
+    debug_assert!(reader.debris.len() <= DEBRIS_LIMIT, "invariant 8: rejects are bounded");
     Parsed { events: reader.events, debris: reader.debris, tally: reader.tally }
 }
 

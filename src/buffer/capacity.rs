@@ -78,6 +78,19 @@ impl Batch<'_> {
             }
             Ok(spared)
         };
-        spare().during("make room", self.path)
+        let waiting = || -> rusqlite::Result<u64> {
+            transaction.query_row(
+                "SELECT count(*) FROM session WHERE +revision > +synced_revision",
+                [],
+                |row| row.get(0),
+            )
+        };
+        let before = if cfg!(debug_assertions) { waiting().ok() } else { None };
+        let spared = spare().during("make room", self.path)?;
+        debug_assert!(
+            before.is_none_or(|before| waiting().is_ok_and(|now| now == before)),
+            "invariant 6: only what central has confirmed may go"
+        );
+        Ok(spared)
     }
 }
