@@ -173,7 +173,7 @@ fn reads(rounds: u32) -> Work {
             rows += session.jobs.len();
             Ok::<_, std::convert::Infallible>(())
         };
-        gateway.agent.buffer.each_session(&filter, count).unwrap().unwrap();
+        gateway.agent.buffer.sessions().each_session(&filter, count).unwrap().unwrap();
         assert!(rows > 1000);
     }
     (rows as u64, "rows")
@@ -186,13 +186,13 @@ fn deliveries(rounds: u32) -> Work {
     let claims = Claims::new(identity.clone(), "instance".into(), "host".into());
     let mut rows = 0;
     for _ in 0..rounds {
-        let pending = buffer.pending(60, |_, _| true).unwrap();
+        let pending = buffer.outbox().pending(60, |_, _| true).unwrap();
         assert_eq!(pending.len(), CENTRES.len());
         let mut packed = Vec::new();
         for one in &pending {
             let step = plan(&one.session, None, &identity);
             let Step::Deliver { since_revision, .. } = step else { panic!("{step:?}") };
-            packed.push(buffer.delivery(one.id, since_revision).unwrap());
+            packed.push(buffer.outbox().delivery(one.id, since_revision).unwrap());
         }
         rows = packed.iter().map(|one| one.pieces.len() + one.waits.len() + one.stops.len()).sum();
         let orders: Vec<_> =

@@ -83,7 +83,7 @@ impl Agent {
                 // A thread waits for a server and has the buffer open: the next start mends it.
                 return Err(damage);
             }
-            let kept_as = self.buffer.put_away()?;
+            let kept_as = self.buffer.quarantine()?;
             journal::buffer_set_aside(&damage, &kept_as);
             self.buffer = sound_buffer(&self.config.agent.state_dir, true)?;
         }
@@ -281,7 +281,7 @@ impl CollectRoom {
                     figures.note(|counts| drop(counts.buffer_failures.remove(&failing)));
                     pulse.say(all.said());
                     if report.files_read > 0 {
-                        buffer.rest();
+                        buffer.release_memory();
                     }
                     if !stop.is_set() {
                         lock.note_once(&all);
@@ -387,7 +387,7 @@ fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, 
                 let result = courier.drain(&mut outbox, stop);
                 note_drain(vitals, begun, &courier, &result);
                 if courier.report() != DrainReport::default() {
-                    outbox.rest();
+                    outbox.release_memory();
                 }
                 result
             }

@@ -137,10 +137,10 @@ impl Watchman {
     }
 
     fn look(&mut self) -> Result<(), BufferError> {
-        let Some(mut buffer) = Buffer::join(&self.config.agent.state_dir)? else { return Ok(()) };
+        let Some(mut buffer) = Buffer::attach(&self.config.agent.state_dir)? else { return Ok(()) };
         if self.saved_in != buffer.buffer_id() {
             // The first look, or a buffer that was begun anew: what is known goes into it.
-            self.saved = buffer.alarms()?;
+            self.saved = buffer.alarm_log().state()?;
             buffer.buffer_id().clone_into(&mut self.saved_in);
         }
         let state = self.state.take().unwrap_or_else(|| self.saved.clone());
@@ -162,7 +162,7 @@ impl Watchman {
         if let Some(state) = &self.state
             && *state != self.saved
         {
-            buffer.save_alarms(state, step)?;
+            buffer.alarm_log_mut().save(state, step)?;
             self.saved = state.clone();
         }
         Ok(())
@@ -184,7 +184,7 @@ impl Watchman {
                 journal::alarms_are_taken_again();
             }
             let noted =
-                Buffer::join(&self.config.agent.state_dir).and_then(|buffer| match buffer {
+                Buffer::attach(&self.config.agent.state_dir).and_then(|buffer| match buffer {
                     Some(mut buffer) => self.save(&mut buffer, Step::NoteAlarmTold),
                     None => Ok(()),
                 });
@@ -208,7 +208,7 @@ impl Watchman {
         let config = &self.config;
         let counts = self.vitals.figures.snapshot();
         let clock_is_believed = wall_clock_fault().is_none();
-        let links = buffer.links()?;
+        let links = buffer.links().all()?;
         let link = |name: &LinkName| links.iter().find(|link| link.name == *name);
         let uptime = self.vitals.clock.now().uptime;
         let down_for = |link: &LinkState, since: Option<Duration>| {
@@ -235,7 +235,7 @@ impl Watchman {
                 english: trouble.text(),
             })
         };
-        let reports = buffer.machines()?;
+        let reports = buffer.reports().machines()?;
         let mut machines = Vec::new();
         let mut sources = Vec::new();
         for source in &config.sources {
@@ -280,7 +280,7 @@ impl Watchman {
         let today = (now() - self.config.analysis.day_start).date();
         let from = today.checked_sub_signed(NEWS_DAYS).unwrap_or(today);
         let mut days: Vec<(String, String, usize)> = Vec::new();
-        for (nom, day, finding) in buffer.grave_findings(from)? {
+        for (nom, day, finding) in buffer.alarm_log().grave_findings(from)? {
             let subject = format!("{nom} {day}");
             match days.last_mut() {
                 Some((known, _, more)) if *known == subject => *more += 1,
@@ -322,7 +322,7 @@ fn age_of(noted: &str) -> Duration {
 /// By machine: sessions, and the first reason.
 fn set_aside(buffer: &Buffer) -> Result<Vec<(String, u64, String)>, BufferError> {
     let mut machines: BTreeMap<String, (u64, String)> = BTreeMap::new();
-    for aside in buffer.set_aside_sessions(MOST_REASONS)? {
+    for aside in buffer.reports().set_aside_sessions(MOST_REASONS)? {
         let machine = machines.entry(aside.nom).or_insert((0, aside.reason));
         machine.0 += aside.sessions;
     }

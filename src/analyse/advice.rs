@@ -257,7 +257,7 @@ impl Advice {
 mod tests {
     use super::*;
     use crate::analyse::{
-        Remnants, digest, patterns,
+        LineDefects, digest, patterns,
         patterns::tests::{day, session_of},
     };
 
@@ -309,7 +309,7 @@ mod tests {
         let session = session(&lines);
         let today = patterns(&[(day(), &session)]);
         let history = |days: u64| -> Vec<DayDigest> {
-            let own = digest(day(), &session, &Remnants::default());
+            let own = digest(day(), &session, &LineDefects::default());
             let weekdays = (1..).map(|back| day() - chrono::Days::new(back)).filter(|day| {
                 !matches!(
                     chrono::Datelike::weekday(day),

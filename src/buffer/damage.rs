@@ -53,10 +53,10 @@ impl Buffer {
         open_sound(state_dir, new_id, now, SERVICE_CHECKS_BYTES)
     }
 
-    /// Opens the buffer like [`Buffer::open_to_look`]; one up to the size that commands look through is
+    /// Opens the buffer like [`Buffer::open_read_only`]; one up to the size that commands look through is
     /// looked through first, so that no figure is shown out of damaged pages.
     pub fn open_to_show(state_dir: &Path) -> Result<Option<Self>, BufferError> {
-        let Some(mut buffer) = Self::open_to_look(state_dir)? else { return Ok(None) };
+        let Some(mut buffer) = Self::open_read_only(state_dir)? else { return Ok(None) };
         if buffer.size_bytes() <= COMMANDS_CHECK_BYTES {
             buffer.check()?;
             buffer.is_checked = true;
@@ -70,7 +70,7 @@ impl Buffer {
     }
 
     /// Closes the buffer and moves it out of the way; returns where it is kept.
-    pub fn put_away(self) -> Result<PathBuf, BufferError> {
+    pub fn quarantine(self) -> Result<PathBuf, BufferError> {
         let path = self.path.clone();
         drop(self);
         set_aside(&path)
@@ -198,7 +198,7 @@ mod tests {
             let aside = aside.unwrap_or_else(|| panic!("{kind}: damage is noticed"));
             assert!(aside.kept_as.exists(), "{kind}");
             assert_eq!(buffer.buffer_id(), "second", "{kind}");
-            assert_eq!(buffer.totals().unwrap().files, 0, "{kind}");
+            assert_eq!(buffer.reports().totals().unwrap().files, 0, "{kind}");
         }
     }
 
@@ -208,7 +208,7 @@ mod tests {
         filled(dir.path());
         let (buffer, aside) = Buffer::open_or_rebuild(dir.path(), "second", "now").unwrap();
         assert!(aside.is_none());
-        assert_eq!(buffer.totals().unwrap().files, 50);
+        assert_eq!(buffer.reports().totals().unwrap().files, 50);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod damage;
 mod dates;
 mod details;
 mod error;
+mod figures;
 mod files;
 mod holder;
 mod invariants;
@@ -38,8 +39,9 @@ mod sessions;
 mod tallies;
 mod turns;
 mod versions;
+mod views;
 
-pub use capacity::Spared;
+pub use capacity::Evicted;
 pub use damage::SetAside;
 pub use dates::DatedFile;
 pub use error::BufferError;
@@ -56,6 +58,9 @@ pub use report::{
 };
 pub use sessions::Changed;
 pub use versions::known_version;
+pub use views::{
+    AlarmLog, AlarmLogMut, Files, Links, LinksMut, Outbox, OutboxMut, Reports, SessionReader,
+};
 
 use crate::durable::{Step, durably};
 use error::During;
@@ -118,14 +123,14 @@ impl Buffer {
         Ok(buffer)
     }
 
-    /// Joins the buffer that another thread of this process opened and keeps; `None` where it is not
-    /// there at the moment.
-    pub fn join(state_dir: &Path) -> Result<Option<Self>, BufferError> {
-        let Some(look) = Self::open_to_look(state_dir)? else { return Ok(None) };
-        if look.check_version()? < known_version() {
+    /// A connection to the buffer that another thread of this process opened and keeps; `None` if it is
+    /// not there at the moment.
+    pub fn attach(state_dir: &Path) -> Result<Option<Self>, BufferError> {
+        let Some(opened) = Self::open_read_only(state_dir)? else { return Ok(None) };
+        if opened.check_version()? < known_version() {
             return Ok(None);
         }
-        let Self { path, buffer_id, .. } = look;
+        let Self { path, buffer_id, .. } = opened;
         let connection = place::connect(&path, WRITING)?;
         let turns = Turns::default();
         let buffer =
@@ -134,8 +139,8 @@ impl Buffer {
         Ok(Some(buffer))
     }
 
-    /// Opens an existing buffer to look only; `None` where there is none yet.
-    pub fn open_to_look(state_dir: &Path) -> Result<Option<Self>, BufferError> {
+    /// Opens an existing buffer to read only; `None` if there is none yet.
+    pub fn open_read_only(state_dir: &Path) -> Result<Option<Self>, BufferError> {
         let path = state_dir.join(FILE_NAME);
         if !place::is_there(&path) {
             return Ok(None);
@@ -179,7 +184,7 @@ impl Buffer {
 
     /// Gives back what SQLite keeps in memory of the file's pages, before a rest: after a day of work it
     /// would be two megabytes a connection for as long as the process lives.
-    pub fn rest(&self) {
+    pub fn release_memory(&self) {
         // A cache that stays is no harm.
         if let Err(error) = self.connection.pragma_query(None, "shrink_memory", |_| Ok(())) {
             log::debug!("the cache of {} stays: {error}", self.path.display());

@@ -63,7 +63,8 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     };
     let (from, to) = period(&buffer, arguments)?;
     let machine = arguments.machine.as_deref();
-    let headers = buffer.session_headers(&HeaderFilter { from, to, machine, most: usize::MAX })?;
+    let headers =
+        buffer.sessions().session_headers(&HeaderFilter { from, to, machine, most: usize::MAX })?;
     let text = match arguments.format {
         // Its cells are made harmless one by one.
         Format::Csv => csv_table(&headers, Dialect::Rfc4180),
@@ -105,7 +106,7 @@ fn period(buffer: &Buffer, arguments: &Arguments) -> anyhow::Result<(Day, Day)> 
     let newest = || -> anyhow::Result<Day> {
         let machine = arguments.machine.as_deref();
         let filter = HeaderFilter { from: year(1), to: year(9999), machine, most: 1 };
-        let newest = buffer.session_headers(&filter)?;
+        let newest = buffer.sessions().session_headers(&filter)?;
         let header = newest.first().ok_or_else(|| UsageError("there is no session yet".into()))?;
         Ok(header.day)
     };
@@ -139,11 +140,11 @@ fn machines(
     for (nom, days) in days_of {
         let (Some(first), Some(last)) = (days.first(), days.last()) else { continue };
         let earliest = first.checked_sub_days(HISTORY).unwrap_or(*first);
-        let history = buffer.digests(nom, earliest, *last)?;
+        let history = buffer.sessions().digests(nom, earliest, *last)?;
         let mut stored = Vec::new();
         for day in days {
             let filter = SessionFilter { machine: Some(nom.to_owned()), day: Some(day) };
-            buffer.each_session(&filter, |one| {
+            buffer.sessions().each_session(&filter, |one| {
                 stored.push(one);
                 Ok::<_, std::convert::Infallible>(())
             })??;

@@ -58,7 +58,7 @@ fn as_table(
 ) -> anyhow::Result<()> {
     let (mut rows, mut told) = (Vec::new(), Vec::new());
     let mut has_trs = false;
-    buffer.each_session(filter, |stored| {
+    buffer.sessions().each_session(filter, |stored| {
         has_trs |= stored.nominal_per_hour.is_some();
         rows.push(row(&stored));
         told.extend(sentences.iter().flat_map(|language| sentences_of(&stored, *language)));
@@ -160,7 +160,7 @@ fn as_json(buffer: &Buffer, filter: &SessionFilter, language: Language) -> anyho
     let mut out = JsonOutput::new();
     out.write_all(b"[")?;
     let mut separator = "\n";
-    buffer.each_session(filter, |stored| {
+    buffer.sessions().each_session(filter, |stored| {
         out.write_all(separator.as_bytes())?;
         separator = ",\n";
         write_object(&mut out, &stored, language)

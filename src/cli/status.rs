@@ -81,12 +81,12 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             holder: StateLock::holder(&config.agent.state_dir),
         },
         Some(buffer) => Shown {
-            totals: buffer.totals()?,
-            machines: buffer.machines()?,
-            set_aside: buffer.set_aside_sessions(MOST_REASONS)?,
-            files: buffer.remarkable_files(most_files)?,
-            links: buffer.links()?,
-            troubles: configured_troubles(config, buffer.troubles()?),
+            totals: buffer.reports().totals()?,
+            machines: buffer.reports().machines()?,
+            set_aside: buffer.reports().set_aside_sessions(MOST_REASONS)?,
+            files: buffer.reports().remarkable_files(most_files)?,
+            links: buffer.links().all()?,
+            troubles: configured_troubles(config, buffer.links().troubles()?),
             implausible: implausible_dates(config, &buffer)?,
             buffer_bytes: buffer.size_bytes(),
             schema: Some(buffer.schema_version()?),
@@ -139,7 +139,7 @@ pub(super) fn implausible_dates(
 ) -> Result<Vec<ImplausibleDate>, BufferError> {
     let mut all = Vec::new();
     for source in &config.sources {
-        for (file, claim) in implausible_files(buffer.dated_files(&source.name)?) {
+        for (file, claim) in implausible_files(buffer.reports().dated_files(&source.name)?) {
             let name = printable(&format!("{}/{}", file.folder, file.name), MOST_NAME_CHARS);
             let source = source.name.clone();
             all.push(ImplausibleDate { source, file: name, reason: claim.to_string() });
@@ -153,7 +153,7 @@ pub(super) fn implausible_dates(
 fn producing(config: &Config, buffer: &Buffer) -> Result<BTreeSet<String>, BufferError> {
     let now = Clock::start().now();
     let silent_after = SILENT_AFTER + config.schedule.poll;
-    let growing = buffer.growing()?.into_iter().filter_map(|(nom, mark)| {
+    let growing = buffer.reports().growing()?.into_iter().filter_map(|(nom, mark)| {
         let mark = mark.filter(|mark| *mark.boot == *now.boot)?;
         (now.quiet_for(Some(&mark)) < silent_after).then_some(nom)
     });

@@ -189,11 +189,11 @@ pub(super) fn is_still_what_is_kept(
     folder: &str,
     file: &FileProgress,
 ) -> Result<bool, ReadError> {
-    let chunks = buffer.chunk_marks(file.id).map_err(ReadError::Buffer)?;
+    let chunks = buffer.files().chunk_marks(file.id).map_err(ReadError::Buffer)?;
     let mut failed: Option<BufferError> = None;
     let Some(mut intake) = Intake::compare(chunks, file.in_long_line) else { return Ok(false) };
     let mut sink = |bytes: &[u8]| -> io::Result<()> {
-        let mut kept = |start| buffer.chunk_bytes(file.id, start);
+        let mut kept = |start| buffer.files().chunk_bytes(file.id, start);
         intake.take(bytes, &mut kept).map_err(|error| error.stops(&mut failed))?;
         let is_longer = intake.held_bytes() > 0;
         if is_longer { Err(io::Error::other(Stopped::Other(OtherFile))) } else { Ok(()) }
@@ -225,7 +225,7 @@ fn compared(
     let Some(known) = request.known.filter(|known| known.tail_hash.is_some()) else {
         return Ok(None);
     };
-    let mut chunks = buffer.chunk_marks(known.id)?;
+    let mut chunks = buffer.files().chunk_marks(known.id)?;
     if let Some(open_line) = known.open_line_at {
         chunks.retain(|chunk| chunk.start < open_line);
     }
@@ -307,7 +307,7 @@ fn transfer(
             _ => None,
         };
         let mut kept = |start| match kept_of {
-            Some(id) => buffer.chunk_bytes(id, start),
+            Some(id) => buffer.files().chunk_bytes(id, start),
             None => Ok(Vec::new()),
         };
         intake.take(bytes, &mut kept).map_err(|error| error.stops(&mut failed))?;
@@ -403,9 +403,10 @@ pub(super) fn known(
     entries: &[Entry],
 ) -> Result<BTreeMap<String, FileProgress>, BufferError> {
     if entries.len() > FEW_FILES {
-        return buffer.folder_progress(source, folder);
+        return buffer.files().folder_progress(source, folder);
     }
-    let files = entries.iter().map(|entry| buffer.file_progress(source, folder, &entry.name));
+    let files =
+        entries.iter().map(|entry| buffer.files().file_progress(source, folder, &entry.name));
     let by_name = |file: FileProgress| (file.name.clone(), file);
     files.filter_map(Result::transpose).map(|file| file.map(by_name)).collect()
 }

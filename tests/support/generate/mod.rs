@@ -171,7 +171,18 @@ fn lines_of_day(centre: &Centre, day: NaiveDate, shape: &Shape, random: &mut Ran
         happenings.push((random.between(0, effective - 1), Happening::Stop { seconds }));
     }
     happenings.sort_by_key(|(at, _)| *at);
+    write_down(centre, day, (first_second, effective), happenings, random)
+}
 
+/// The lines of a day's happenings; `first_second` of the day, and `effective` seconds of production
+/// without what is waited and stopped.
+fn write_down(
+    centre: &Centre,
+    day: NaiveDate,
+    (first_second, effective): (u64, u64),
+    happenings: Vec<(u64, Happening)>,
+    random: &mut Random,
+) -> Vec<Line> {
     let mut lines = Vec::with_capacity(happenings.len() + 40);
     let mut write = |second: u64, event: String| {
         let second = i64::try_from(second).expect("a second of a day is small");
