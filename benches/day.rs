@@ -6,14 +6,17 @@
 //! `make bench`; `DAY_MB=` of the larger set.
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+#[path = "../tests/support/generate/mod.rs"]
+mod generate;
+
 use std::{env, hint::black_box, time::Duration};
 
 use chrono::NaiveDate;
 use cu_agent::{
     analyse::{self, Options},
-    generate::{CENTRES, Dirt, log_of_day, working_days},
     parse::{Text, Words, parse},
 };
+use generate::{CENTRES, Dirt, log_of_day, working_days};
 use rustix::time::{ClockId, clock_gettime};
 
 /// The month is 2.4 MB.

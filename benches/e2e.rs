@@ -19,14 +19,12 @@ use std::{
 };
 
 use chrono::NaiveDate;
-use cu_agent::{
-    generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
-    sync::postgres::{Central, migration_script},
-};
+use cu_agent::sync::postgres::{Central, migration_script};
 use support::{
     agent::Agent,
     costs::{cpu_of, cpu_of_children, peak_kib_of},
     ftp::{Options, Vsftpd},
+    generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
     net::Proxy,
     postgres::{Database, PASSWORD},
     wait,

@@ -19,16 +19,14 @@ use std::{
 };
 
 use chrono::NaiveDate;
-use cu_agent::{
-    config::{CentralConfig, FtpTls},
-    generate::{CENTRES, Centre, Dirt, file_name, log_of_day, working_days},
-};
+use cu_agent::config::{CentralConfig, FtpTls};
 use support::{
     agent::Agent,
     build::Build,
     certificate::Certificate,
     folder::Folder,
     ftp::{Options, Vsftpd, certificates::authority},
+    generate::{CENTRES, Centre, Dirt, file_name, log_of_day, working_days},
     http,
     measure::{Memory, forget_peak, memory, taken},
     net::Proxy,

@@ -16,13 +16,11 @@ use std::{
 };
 
 use chrono::NaiveDate;
-use cu_agent::{
-    generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
-    sync::postgres::Central,
-};
+use cu_agent::sync::postgres::Central;
 use support::{
     agent::Agent,
     certificate::Certificate,
+    generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
     net::Proxy,
     postgres::{Cluster, Database, Options},
     wait,

@@ -14,12 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cu_agent::{config::FtpTls, generate::file_name};
+use cu_agent::config::FtpTls;
 use support::{
     agent::Agent,
     build::Build,
     folder::Folder,
     ftp::{Options, Vsftpd, certificates::authority},
+    generate::file_name,
     wait,
     year::{Year, confirm_all, copy_buffer},
 };

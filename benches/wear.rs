@@ -18,11 +18,11 @@ use std::{
 };
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
-use cu_agent::generate::{CENTRES, Dirt, file_name, log_of_day, working_days};
 use support::{
     agent::Agent,
     card::{Card, in_own_namespace, process_bytes},
     folder::Folder,
+    generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
     http,
     postgres::Database,
     process::OTHER_BINARY,

@@ -14,10 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cu_agent::{buffer::Buffer, generate::file_name};
+use cu_agent::buffer::Buffer;
 use rusqlite::Connection;
 use support::{
     agent::Agent,
+    generate::file_name,
     http,
     process::Running,
     wait,

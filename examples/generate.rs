@@ -1,12 +1,15 @@
 //! Writes generated LOG files into folders laid out like the server:
 //! `cargo run --example generate -- --out DIR --days 3 --from 2025-05-26 --seed 1 [--dirty]`.
 
+#[path = "../tests/support/generate/mod.rs"]
+mod generate;
+
 use std::{fs, path::PathBuf};
 
 use anyhow::Context;
 use chrono::NaiveDate;
 use clap::Parser;
-use cu_agent::generate::{CENTRES, Dirt, file_name, log_of_day, working_days};
+use generate::{CENTRES, Dirt, file_name, log_of_day, working_days};
 
 /// Writes LOG files of three machines as a line would, one folder a machine, one file a working day.
 #[derive(Parser)]

@@ -270,17 +270,22 @@ pub fn buffer(bytes: &[u8]) {
     fs::create_dir_all(&state_dir).expect("the folder for temporary files can be written");
     fs::write(state_dir.join(FILE_NAME), &damaged).expect("a file can be written there");
     if let Ok(Some(buffer)) = Buffer::open_to_show(&state_dir) {
-        let _ = (buffer.totals(), buffer.machines(), buffer.links(), buffer.growing());
-        let _ = (buffer.remarkable_files(20), buffer.set_aside_sessions(20));
-        let _ = buffer.each_session(&SessionFilter::default(), |_| Ok::<_, ()>(()));
+        let _ = (
+            buffer.reports().totals(),
+            buffer.reports().machines(),
+            buffer.links().all(),
+            buffer.reports().growing(),
+        );
+        let _ = (buffer.reports().remarkable_files(20), buffer.reports().set_aside_sessions(20));
+        let _ = buffer.sessions().each_session(&SessionFilter::default(), |_| Ok::<_, ()>(()));
         let (from, to) = (Day::MIN, Day::MAX);
         let all = HeaderFilter { from, to, machine: None, most: usize::MAX };
-        let _ = buffer.session_headers(&all);
-        let _ = buffer.digests("DEM12", from, to);
+        let _ = buffer.sessions().session_headers(&all);
+        let _ = buffer.sessions().digests("DEM12", from, to);
     }
     // A newer schema without a copy is refused; everything else is begun anew where it must be.
     if let Ok((buffer, _)) = Buffer::open_or_rebuild(&state_dir, "second", "now") {
-        let _ = buffer.totals();
+        let _ = buffer.reports().totals();
     }
 }
 
@@ -325,7 +330,7 @@ pub fn collect(bytes: &[u8]) {
             entry.size = entry.size.map(|size| size.wrapping_mul(2));
         }
     }
-    for progress in buffer.folder_progress("s", "A").unwrap().into_values() {
+    for progress in buffer.files().folder_progress("s", "A").unwrap().into_values() {
         assert!(progress.consumed_bytes <= 64 << 10, "{progress:?}");
     }
     assert!(buffer.check().is_ok());

@@ -16,7 +16,6 @@ pub mod collect;
 pub mod config;
 pub mod draw;
 pub mod failpoints;
-pub mod generate;
 mod http_client;
 pub mod logging;
 pub mod model;

@@ -4,15 +4,19 @@
 use std::{collections::BTreeMap, fs, io::Write, path::PathBuf, time::Duration};
 
 use chrono::NaiveDate;
-use cu_agent::{
-    config::CentralConfig,
-    generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
-};
+use cu_agent::config::CentralConfig;
 use tempfile::TempDir;
 
 use super::{
     load,
-    support::{agent::Agent, golden::Expected, postgres::Database, process::Running, truth, wait},
+    support::{
+        agent::Agent,
+        generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
+        golden::Expected,
+        postgres::Database,
+        process::Running,
+        truth, wait,
+    },
 };
 
 /// The day of the steady state begins with what was written until then.

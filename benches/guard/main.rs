@@ -7,6 +7,8 @@
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot count must stop")]
 
+#[path = "../../tests/support/generate/mod.rs"]
+mod generate;
 mod kept;
 mod paths;
 

@@ -16,7 +16,6 @@ use cu_agent::{
     analyse::{self, Options},
     buffer::SessionFilter,
     config,
-    generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
     parse::{Text, Words, parse},
     status::{Hosts, Moment, Question, Reading, Site, health::Verdict},
     sync::{
@@ -25,6 +24,8 @@ use cu_agent::{
     },
 };
 use tempfile::TempDir;
+
+use super::generate::{CENTRES, Dirt, file_name, log_of_day, working_days};
 
 /// What one round does: how much, and of what.
 pub type Work = (u64, &'static str);
@@ -172,7 +173,7 @@ fn reads(rounds: u32) -> Work {
             rows += session.jobs.len();
             Ok::<_, std::convert::Infallible>(())
         };
-        gateway.agent.buffer.each_session(&filter, count).unwrap().unwrap();
+        gateway.agent.buffer.sessions().each_session(&filter, count).unwrap().unwrap();
         assert!(rows > 1000);
     }
     (rows as u64, "rows")
@@ -185,13 +186,13 @@ fn deliveries(rounds: u32) -> Work {
     let claims = Claims::new(identity.clone(), "instance".into(), "host".into());
     let mut rows = 0;
     for _ in 0..rounds {
-        let pending = buffer.pending(60, |_, _| true).unwrap();
+        let pending = buffer.outbox().pending(60, |_, _| true).unwrap();
         assert_eq!(pending.len(), CENTRES.len());
         let mut packed = Vec::new();
         for one in &pending {
             let step = plan(&one.session, None, &identity);
             let Step::Deliver { since_revision, .. } = step else { panic!("{step:?}") };
-            packed.push(buffer.delivery(one.id, since_revision).unwrap());
+            packed.push(buffer.outbox().delivery(one.id, since_revision).unwrap());
         }
         rows = packed.iter().map(|one| one.pieces.len() + one.waits.len() + one.stops.len()).sum();
         let orders: Vec<_> =

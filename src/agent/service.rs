@@ -80,7 +80,7 @@ impl Agent {
                 // A thread waits for a server and has the buffer open: the next start mends it.
                 return Err(damage);
             }
-            let kept_as = self.buffer.put_away()?;
+            let kept_as = self.buffer.quarantine()?;
             logging::buffer_set_aside(&damage, &kept_as);
             self.buffer = sound_buffer(&self.config.agent.state_dir, true)?;
         }
@@ -260,7 +260,7 @@ impl CollectWorker {
                     figures.note(|counts| drop(counts.buffer_failures.remove(&name)));
                     handle.set_status(all.status());
                     if report.files_read > 0 {
-                        buffer.rest();
+                        buffer.release_memory();
                     }
                     if !shutdown.must_stop() {
                         lock.note_once(&all);
@@ -372,7 +372,7 @@ fn deliver_until_stopped(
                 let result = courier.drain(&mut outbox, shutdown);
                 note_drain(health, begun, &courier, &result);
                 if courier.report() != DrainReport::default() {
-                    outbox.rest();
+                    outbox.release_memory();
                 }
                 result
             }

@@ -216,7 +216,7 @@ impl Collector {
             progress: &self.progress,
         };
         if self.memory.troubles.is_none() {
-            let mut known = buffer.troubles()?;
+            let mut known = buffer.links().troubles()?;
             known.retain(|trouble| trouble.key.source == self.config.name);
             let known = known.into_iter().map(|trouble| (trouble.key.clone(), trouble));
             self.memory.troubles = Some(known.collect());
@@ -283,7 +283,9 @@ impl Collector {
         let wall = self.all.clock.now().wall_text();
         let news = collect::news(&known, &report.folders, &self.config, &wall);
         if !(news.begun.is_empty() && news.changed.is_empty() && news.over.is_empty()) {
-            buffer.note_troubles(news.begun.iter().chain(&news.changed), news.over.iter())?;
+            buffer
+                .links_mut()
+                .note_troubles(news.begun.iter().chain(&news.changed), news.over.iter())?;
         }
         for trouble in &news.begun {
             // Each failed reading has a line of its own, and so have folders that are not shown.
@@ -321,7 +323,11 @@ impl Collector {
     fn note_link(&mut self, buffer: &mut Buffer, report: &SourceReport) -> Result<(), BufferError> {
         let text = report.error.as_ref().map(|error| logging::chain(error));
         let link = LinkName::source(&self.config.name);
-        let news = buffer.note_link(&link, text.as_deref(), &self.all.clock.now().wall_text())?;
+        let news = buffer.links_mut().note_link(
+            &link,
+            text.as_deref(),
+            &self.all.clock.now().wall_text(),
+        )?;
         match &text {
             Some(text) => {
                 // Also if an earlier process knew it: this one's log is to say it.

@@ -28,11 +28,11 @@ pub(super) fn facts(
 ) -> Result<Facts, BufferError> {
     let known = Known {
         counts,
-        links: buffer.links()?,
+        links: buffer.links().all()?,
         uptime: agent.uptime(),
         ages: Ages { agent, clock_is_believed: agent.clock_is_believed() },
     };
-    let reports = buffer.machines()?;
+    let reports = buffer.reports().machines()?;
     let mut machines = Vec::new();
     let mut sources = Vec::new();
     for source in &config.sources {
@@ -149,7 +149,7 @@ fn time(text: &str) -> Option<NaiveDateTime> {
 /// By machine: sessions, and the first reason.
 fn set_aside(buffer: &Buffer) -> Result<Vec<(String, u64, String)>, BufferError> {
     let mut machines: BTreeMap<String, (u64, String)> = BTreeMap::new();
-    for aside in buffer.set_aside_sessions(MOST_REASONS)? {
+    for aside in buffer.reports().set_aside_sessions(MOST_REASONS)? {
         let machine = machines.entry(aside.nom).or_insert((0, aside.reason));
         machine.0 += aside.sessions;
     }
@@ -166,7 +166,7 @@ fn grave_anomalies(
     let today = (now - config.analysis.day_start).date();
     let from = today.checked_sub_signed(NEWS_DAYS).unwrap_or(today);
     let mut days: Vec<(String, String, usize)> = Vec::new();
-    for (nom, day, finding) in buffer.grave_findings(from)? {
+    for (nom, day, finding) in buffer.alarm_log().grave_findings(from)? {
         let subject = format!("{nom} {day}");
         match days.last_mut() {
             Some((known, _, more)) if *known == subject => *more += 1,

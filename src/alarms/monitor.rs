@@ -133,10 +133,10 @@ impl AlarmMonitor {
     }
 
     fn evaluate(&mut self) -> Result<(), BufferError> {
-        let Some(mut buffer) = Buffer::join(&self.config.agent.state_dir)? else { return Ok(()) };
+        let Some(mut buffer) = Buffer::attach(&self.config.agent.state_dir)? else { return Ok(()) };
         if self.saved_in != buffer.buffer_id() {
             // The first time, or a buffer that was begun anew: what is known goes into it.
-            self.saved = buffer.alarms()?;
+            self.saved = buffer.alarm_log().state()?;
             buffer.buffer_id().clone_into(&mut self.saved_in);
         }
         let state = self.state.take().unwrap_or_else(|| self.saved.clone());
@@ -158,7 +158,7 @@ impl AlarmMonitor {
         if let Some(state) = &self.state
             && *state != self.saved
         {
-            buffer.save_alarms(state, step)?;
+            buffer.alarm_log_mut().save(state, step)?;
             self.saved = state.clone();
         }
         Ok(())
@@ -180,7 +180,7 @@ impl AlarmMonitor {
                 logging::alarms_are_taken_again();
             }
             let noted =
-                Buffer::join(&self.config.agent.state_dir).and_then(|buffer| match buffer {
+                Buffer::attach(&self.config.agent.state_dir).and_then(|buffer| match buffer {
                     Some(mut buffer) => self.save(&mut buffer, Step::NoteAlarmTold),
                     None => Ok(()),
                 });

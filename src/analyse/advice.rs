@@ -255,7 +255,7 @@ impl Advice {
 mod tests {
     use super::*;
     use crate::analyse::{
-        Remnants, digest, patterns,
+        LineDefects, digest, patterns,
         patterns::tests::{day, profile, session_of},
     };
 
@@ -327,7 +327,7 @@ mod tests {
         let session = session(&lines);
         let today = patterns(&session);
         let history = |days: u64| -> Vec<DayDigest> {
-            let own = digest(day(), &session, &Remnants::default());
+            let own = digest(day(), &session, &LineDefects::default());
             let weekdays = (1..).map(|back| day() - chrono::Days::new(back)).filter(|day| {
                 !matches!(
                     chrono::Datelike::weekday(day),

@@ -1,7 +1,7 @@
 //! A session in the few numbers that later days are compared with.
 
 use crate::{
-    analyse::{Remnants, intervals::Span},
+    analyse::{LineDefects, intervals::Span},
     model::{Day, DayDigest, Session, Stamp},
 };
 
@@ -9,7 +9,7 @@ use crate::{
 pub(super) const MICRO_STOP_MS: i64 = 60_000;
 pub(super) const SHORT_STOP_MS: i64 = 15 * 60_000;
 
-pub fn digest(day: Day, session: &Session, remnants: &Remnants) -> DayDigest {
+pub fn digest(day: Day, session: &Session, defects: &LineDefects) -> DayDigest {
     let figures = &session.figures;
     let stops = stops_inside(session);
     let sum = |is_in: fn(i64) -> bool| {
@@ -29,7 +29,7 @@ pub fn digest(day: Day, session: &Session, remnants: &Remnants) -> DayDigest {
         longest_silence_ms: longest_silence(session).map_or(0, |gap| gap.end - gap.start),
         start_loss_ms: loss(figures.first_start, figures.first_piece),
         end_loss_ms: loss(figures.last_piece, figures.last_stop),
-        unknown_events: remnants.unknown.keys().cloned().collect(),
+        unknown_events: defects.unknown.keys().cloned().collect(),
     }
 }
 

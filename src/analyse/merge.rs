@@ -22,8 +22,18 @@ pub(super) fn union<'e, 't>(parts: &'e [Part<'_, 't>]) -> Cow<'e, [Event<'t>]> {
         sorted.sort_by(|a, b| order_of_parts(a, b));
         sorted.dedup_by(|later, earlier| order_of_parts(earlier, later).is_eq());
     }
+    debug_assert!(
+        sorted.is_sorted_by(|a, b| order_of_parts(a, b).is_lt()),
+        "invariant 3: parts have one order, whatever order they came in"
+    );
     if sorted.len() > 1 {
-        return Cow::Owned(merged(&sorted));
+        let union = merged(&sorted);
+        debug_assert!(
+            sorted.iter().all(|part| part.len() <= union.len())
+                && union.len() <= sorted.iter().map(|part| part.len()).sum(),
+            "invariant 3: a line counts as often as the part that holds it most often holds it"
+        );
+        return Cow::Owned(union);
     }
     sorted.pop().unwrap_or_default()
 }

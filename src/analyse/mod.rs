@@ -9,9 +9,9 @@ mod anomalies;
 mod day;
 mod digest;
 mod intervals;
+mod line_defects;
 mod merge;
 mod patterns;
-mod remnants;
 mod robust;
 mod session;
 
@@ -21,8 +21,8 @@ pub use advice::{Advice, AdviceCode, advice};
 pub use anomalies::{Evidence, findings};
 pub use day::{Part, days_touched, part_of_day, parts_by_day};
 pub use digest::digest;
+pub use line_defects::{LineDefects, line_defects, rejected_by_day};
 pub use patterns::{Changes, Days, Hour, OfProfile, Patterns, Profile, StopClass, Stops, patterns};
-pub use remnants::{Remnants, debris_by_day, remnants};
 pub use session::{session, session_of_day, sessions};
 
 /// Grows whenever the same bytes would give a different session, so that days still held are

@@ -3,7 +3,7 @@
 
 use rusqlite::{Row, params};
 
-use super::{Buffer, BufferError, details::Detail, error::During};
+use super::{AlarmLog, AlarmLogMut, BufferError, details::Detail, error::During};
 use crate::{
     failpoints::Step,
     model::{
@@ -18,10 +18,10 @@ fn key(row: &Row<'_>) -> rusqlite::Result<Option<AlarmKey>> {
     Ok(AlarmKind::from_word(&word).map(|kind| AlarmKey { kind, subject }))
 }
 
-impl Buffer {
-    pub fn alarms(&self) -> Result<AlarmState, BufferError> {
+impl AlarmLog<'_> {
+    pub fn state(&self) -> Result<AlarmState, BufferError> {
         let read = || -> rusqlite::Result<AlarmState> {
-            let view = self.connection.unchecked_transaction()?;
+            let view = self.buffer.connection.unchecked_transaction()?;
             let mut state = AlarmState::default();
             let mut standing =
                 view.prepare("SELECT kind, subject, text, since, told_at FROM alarm")?;
@@ -45,7 +45,7 @@ impl Buffer {
             }
             Ok(state)
         };
-        read().during("look up alarms", &self.path)
+        read().during("look up alarms", &self.buffer.path)
     }
 
     /// Anomalies of high gravity of the days from `from` on, by machine and day.
@@ -60,7 +60,8 @@ impl Buffer {
              WHERE f.gravity = 'high' ORDER BY m.nom, s.day, f.number",
             columns.join(", ")
         );
-        self.connection
+        self.buffer
+            .connection
             .prepare_cached(&sql)
             .and_then(|mut select| {
                 select
@@ -69,11 +70,13 @@ impl Buffer {
                     })?
                     .collect()
             })
-            .during("look up grave anomalies", &self.path)
+            .during("look up grave anomalies", &self.buffer.path)
     }
+}
 
-    pub fn save_alarms(&mut self, state: &AlarmState, step: Step) -> Result<(), BufferError> {
-        self.change(step, "keep alarms", |transaction| {
+impl AlarmLogMut<'_> {
+    pub fn save(&mut self, state: &AlarmState, step: Step) -> Result<(), BufferError> {
+        self.buffer.change(step, "keep alarms", |transaction| {
             transaction.execute("DELETE FROM alarm", [])?;
             transaction.execute("DELETE FROM alarm_message", [])?;
             for (key, alarm) in &state.standing {
@@ -111,12 +114,13 @@ impl Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::buffer::Buffer;
 
     #[test]
     fn alarms_come_back_as_they_were_kept_and_in_their_order() {
         let dir = tempfile::tempdir().unwrap();
         let mut buffer = Buffer::open(dir.path(), "a", "now").unwrap();
-        assert_eq!(buffer.alarms().unwrap(), AlarmState::default());
+        assert_eq!(buffer.alarm_log().state().unwrap(), AlarmState::default());
         let at = "2026-11-24T09:00:00".parse().unwrap();
         let key = AlarmKey { kind: AlarmKind::MachineSilent, subject: "DEM12".into() };
         let message = |event| AlarmMessage {
@@ -131,9 +135,9 @@ mod tests {
                 .into(),
             waiting: vec![message(AlarmEvent::Cleared), message(AlarmEvent::Raised)],
         };
-        buffer.save_alarms(&state, Step::NoteAlarms).unwrap();
-        assert_eq!(buffer.alarms().unwrap(), state);
-        buffer.save_alarms(&AlarmState::default(), Step::NoteAlarms).unwrap();
-        assert_eq!(buffer.alarms().unwrap(), AlarmState::default());
+        buffer.alarm_log_mut().save(&state, Step::NoteAlarms).unwrap();
+        assert_eq!(buffer.alarm_log().state().unwrap(), state);
+        buffer.alarm_log_mut().save(&AlarmState::default(), Step::NoteAlarms).unwrap();
+        assert_eq!(buffer.alarm_log().state().unwrap(), AlarmState::default());
     }
 }

@@ -53,10 +53,10 @@ impl Buffer {
         open_sound(state_dir, new_id, now, SERVICE_CHECKS_BYTES)
     }
 
-    /// Opens the buffer like [`Buffer::open_to_look`]; one up to the size that commands look through is
+    /// Opens the buffer like [`Buffer::open_read_only`]; one up to the size that commands look through is
     /// looked through first, so that no figure is shown out of damaged pages.
     pub fn open_to_show(state_dir: &Path) -> Result<Option<Self>, BufferError> {
-        let Some(mut buffer) = Self::open_to_look(state_dir)? else { return Ok(None) };
+        let Some(mut buffer) = Self::open_read_only(state_dir)? else { return Ok(None) };
         if buffer.size_bytes() <= COMMANDS_CHECK_BYTES {
             buffer.check()?;
             buffer.is_checked = true;
@@ -70,7 +70,7 @@ impl Buffer {
     }
 
     /// Closes the buffer and moves it out of the way; returns where it is kept.
-    pub fn put_away(self) -> Result<PathBuf, BufferError> {
+    pub fn quarantine(self) -> Result<PathBuf, BufferError> {
         let path = self.path.clone();
         drop(self);
         set_aside(&path)
@@ -106,6 +106,10 @@ fn open_sound(
         Err(reason) if reason.is_damage() => {
             let kept_as = set_aside(&state_dir.join(FILE_NAME))?;
             let buffer = Buffer::open(state_dir, new_id, now)?;
+            debug_assert_eq!(
+                buffer.buffer_id, new_id,
+                "invariant 11: what is rebuilt begins empty"
+            );
             Ok((buffer, Some(SetAside { kept_as, reason, goes_on_from_copy: false })))
         }
         opened => opened.map(|mut buffer| {
@@ -137,6 +141,7 @@ fn set_aside(path: &Path) -> Result<PathBuf, BufferError> {
     }
     let kept_as = path.with_extension(format!("db.{DAMAGED_SUFFIX}"));
     durably(Step::SetBufferAside, || fs::rename(path, &kept_as)).map_err(failed)?;
+    debug_assert!(!place::is_there(path), "invariant 11: nothing of the damaged buffer is left");
     Ok(kept_as)
 }
 
@@ -145,6 +150,7 @@ mod tests {
     use std::io::{Seek, SeekFrom, Write};
 
     use super::*;
+    use crate::buffer::{TAIL_BYTES, tail_hash};
 
     fn filled(state_dir: &Path) -> PathBuf {
         let mut buffer = Buffer::open(state_dir, "first", "now").unwrap();
@@ -153,9 +159,13 @@ mod tests {
         let machine_id = batch.machine(&machine).unwrap();
         for number in 0..50 {
             let name = format!("{number}.LOG");
-            let file = batch.new_generation("cu", "DEM12", &name, machine_id, "now").unwrap();
-            let bytes: Vec<u8> = (0..20_000u32).flat_map(|n| (n * n).to_le_bytes()).collect();
+            let mut file = batch.new_generation("cu", "DEM12", &name, machine_id, "now").unwrap();
+            let mut bytes: Vec<u8> = (0..20_000u32).flat_map(|n| (n * n).to_le_bytes()).collect();
+            bytes.push(b'\n');
             batch.append(file.id, 0, &bytes).unwrap();
+            file.consumed_bytes = bytes.len() as u64;
+            file.tail_hash = Some(tail_hash(&bytes[bytes.len() - TAIL_BYTES..]));
+            batch.save_progress(&file, None).unwrap();
         }
         batch.commit(Step::Keep).unwrap();
         buffer.path().to_owned()
@@ -188,7 +198,7 @@ mod tests {
             let aside = aside.unwrap_or_else(|| panic!("{kind}: damage is noticed"));
             assert!(aside.kept_as.exists(), "{kind}");
             assert_eq!(buffer.buffer_id(), "second", "{kind}");
-            assert_eq!(buffer.totals().unwrap().files, 0, "{kind}");
+            assert_eq!(buffer.reports().totals().unwrap().files, 0, "{kind}");
         }
     }
 
@@ -198,7 +208,7 @@ mod tests {
         filled(dir.path());
         let (buffer, aside) = Buffer::open_or_rebuild(dir.path(), "second", "now").unwrap();
         assert!(aside.is_none());
-        assert_eq!(buffer.totals().unwrap().files, 50);
+        assert_eq!(buffer.reports().totals().unwrap().files, 50);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDateTime;
 use rusqlite::params;
 
-use super::{Buffer, BufferError, error::During};
+use super::{BufferError, Files, Reports, error::During};
 use crate::model::Day;
 
 /// A file with the dates that are claimed of it.
@@ -19,10 +19,11 @@ pub struct DatedFile {
     pub last_event: Option<Day>,
 }
 
-impl Buffer {
+impl Files<'_> {
     /// The day of the last event of each file of a folder, by file.
     pub fn last_days(&self, source: &str, folder: &str) -> Result<BTreeMap<i64, Day>, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare_cached(
                 "SELECT f.id, max(s.day) FROM log_file f
                  JOIN file_session fs ON fs.file_id = f.id JOIN session s ON s.id = fs.session_id
@@ -34,12 +35,15 @@ impl Buffer {
                     .query_map(params![source, folder], |row| Ok((row.get(0)?, row.get(1)?)))?
                     .collect()
             })
-            .during("look up the days of files", &self.path)
+            .during("look up the days of files", &self.buffer.path)
     }
+}
 
+impl Reports<'_> {
     /// The dates of the files of a source that are still there, as far as the buffer knows.
     pub fn dated_files(&self, source: &str) -> Result<Vec<DatedFile>, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare(
                 "SELECT f.folder, f.name, f.modified, max(s.day) FROM log_file f
                  LEFT JOIN file_session fs ON fs.file_id = f.id
@@ -59,6 +63,6 @@ impl Buffer {
                     })?
                     .collect()
             })
-            .during("look up the dates of files", &self.path)
+            .during("look up the dates of files", &self.buffer.path)
     }
 }

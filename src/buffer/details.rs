@@ -7,6 +7,7 @@ use rusqlite::{
     types::{Null, ToSqlOutput, Type},
 };
 
+use super::Batch;
 use crate::model::{
     Anomaly, AnomalyCode, Finding, FindingCode, Gravity, Job, Numbered, Piece, Stamp, Stop, Wait,
 };
@@ -183,9 +184,24 @@ pub(super) fn all<D: Detail>(connection: &Connection, session_id: i64) -> rusqli
     Ok(changed_since(connection, session_id, -1)?.into_iter().map(|row| row.row).collect())
 }
 
+impl Batch<'_> {
+    /// Makes the rows of one kind of a session equal to `new`; how many were written or removed. Of a
+    /// `fresh` session there are none yet.
+    pub(super) fn put_details<D: Detail>(
+        &self,
+        session_id: i64,
+        revision: i64,
+        fresh: bool,
+        new: &[D],
+    ) -> rusqlite::Result<usize> {
+        let old = if fresh { Vec::new() } else { all(&self.transaction, session_id)? };
+        replace(&self.transaction, session_id, revision, &old, new)
+    }
+}
+
 /// Makes the table's rows of a session equal to `new`, writing only what differs from `old`, and
 /// returns how many rows were written or removed.
-pub(super) fn replace<D: Detail>(
+fn replace<D: Detail>(
     connection: &Connection,
     session_id: i64,
     revision: i64,

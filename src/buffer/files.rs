@@ -8,7 +8,7 @@ use std::{
 use chrono::NaiveDateTime;
 use rusqlite::{OptionalExtension, Row, params, types::Type};
 
-use super::{Batch, Buffer, BufferError, Refusal, error::During};
+use super::{Batch, BufferError, Files, Refusal, error::During};
 use crate::{model::Day, parse::NAMES_LIMIT};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,14 +125,15 @@ fn share(last: &mut Option<Arc<str>>, file: &mut FileProgress) {
     }
 }
 
-impl Buffer {
+impl Files<'_> {
     /// The newest generation of every name known in a folder, by name.
     pub fn folder_progress(
         &self,
         source: &str,
         folder: &str,
     ) -> Result<BTreeMap<String, FileProgress>, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM log_file f WHERE source = ?1 AND folder = ?2
                  AND generation = (SELECT max(generation) FROM log_file g
@@ -147,7 +148,7 @@ impl Buffer {
                 };
                 select.query_map(params![source, folder], by_name)?.collect()
             })
-            .during("read file progress", &self.path)
+            .during("read file progress", &self.buffer.path)
     }
 
     /// The newest generation of one name: what a folder held before is not gone through for it.
@@ -157,7 +158,8 @@ impl Buffer {
         folder: &str,
         name: &str,
     ) -> Result<Option<FileProgress>, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM log_file WHERE source = ?1 AND folder = ?2 AND name = ?3
                  ORDER BY generation DESC LIMIT 1"
@@ -165,12 +167,13 @@ impl Buffer {
             .and_then(|mut select| {
                 select.query_row(params![source, folder, name], progress).optional()
             })
-            .during("read file progress", &self.path)
+            .during("read file progress", &self.buffer.path)
     }
 
     /// Whether every session that the file feeds is in central as it is here, and there is one.
     pub fn is_confirmed(&self, file_id: i64) -> Result<bool, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare_cached(
                 "SELECT count(*) > 0 AND sum(s.synced_revision = s.revision) = count(*)
                  FROM file_session fs JOIN session s ON s.id = fs.session_id
@@ -180,28 +183,30 @@ impl Buffer {
                 select
                     .query_row([file_id], |row| Ok(row.get::<_, Option<bool>>(0)?.unwrap_or(false)))
             })
-            .during("look up what is confirmed", &self.path)
+            .during("look up what is confirmed", &self.buffer.path)
     }
 }
 
-impl Buffer {
+impl Files<'_> {
     /// The machine's row, where it has one yet.
     pub fn machine_id(&self, nom: &str) -> Result<Option<i64>, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare_cached("SELECT id FROM machine WHERE nom = ?1")
             .and_then(|mut select| select.query_row([nom], |row| row.get(0)).optional())
-            .during("look up a machine", &self.path)
+            .during("look up a machine", &self.buffer.path)
     }
 
     /// The days of the sessions that the file feeds and that are in central as they are here.
     pub fn confirmed_days(&self, file_id: i64) -> Result<BTreeSet<Day>, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare_cached(
                 "SELECT s.day FROM file_session fs JOIN session s ON s.id = fs.session_id
                  WHERE fs.file_id = ?1 AND s.synced_revision = s.revision",
             )
             .and_then(|mut select| select.query_map([file_id], |row| row.get(0))?.collect())
-            .during("look up what is confirmed", &self.path)
+            .during("look up what is confirmed", &self.buffer.path)
     }
 }
 
@@ -241,6 +246,7 @@ impl Batch<'_> {
         file: &FileProgress,
         read_at: Option<&str>,
     ) -> Result<(), BufferError> {
+        self.unsaved.is_saved_by(file);
         let quiet = file.quiet.as_ref();
         self.transaction
             .prepare_cached(
@@ -389,10 +395,11 @@ pub struct HeldFile {
     pub label: String,
 }
 
-impl Buffer {
+impl Files<'_> {
     /// Files of a folder that the source said to have deleted, and that no listing has missed yet.
     pub fn said_deleted(&self, source: &str, folder: &str) -> Result<BTreeSet<i64>, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare_cached(
                 "SELECT id FROM log_file WHERE source = ?1 AND folder = ?2 AND state = 'deleted'
                  AND size_bytes IS NOT NULL",
@@ -400,12 +407,13 @@ impl Buffer {
             .and_then(|mut select| {
                 select.query_map(params![source, folder], |row| row.get(0))?.collect()
             })
-            .during("look up deleted files", &self.path)
+            .during("look up deleted files", &self.buffer.path)
     }
 
     /// Whether every byte of the file up to where it was consumed is held here.
     pub fn is_whole(&self, file: &FileProgress) -> Result<bool, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare_cached(
                 "SELECT coalesce(sum(length_bytes) FILTER (WHERE bytes IS NOT NULL), 0) = ?2
                  FROM raw_chunk WHERE file_id = ?1",
@@ -413,12 +421,13 @@ impl Buffer {
             .and_then(|mut select| {
                 select.query_row(params![file.id, bounded(file.consumed_bytes)], |row| row.get(0))
             })
-            .during("look at raw bytes", &self.path)
+            .during("look at raw bytes", &self.buffer.path)
     }
 
     /// Files whose raw bytes are held.
     pub fn held_files(&self) -> Result<Vec<HeldFile>, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare(
                 "SELECT id, machine_id, folder || '/' || name FROM log_file f
                  WHERE EXISTS (SELECT 1 FROM raw_chunk c WHERE c.file_id = f.id) ORDER BY id",
@@ -434,27 +443,29 @@ impl Buffer {
                     })?
                     .collect()
             })
-            .during("look up held files", &self.path)
+            .during("look up held files", &self.buffer.path)
     }
 
     /// Whether a session was computed by an analysis older than `version`.
     pub fn has_sessions_before(&self, version: i64) -> Result<bool, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .query_row(
                 "SELECT EXISTS (SELECT 1 FROM session WHERE analysis_version < ?1)",
                 [version],
                 |row| row.get(0),
             )
-            .during("look up outdated sessions", &self.path)
+            .during("look up outdated sessions", &self.buffer.path)
     }
 }
 
-impl Buffer {
+impl Files<'_> {
     pub fn machine_ids(&self) -> Result<Vec<i64>, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare("SELECT id FROM machine ORDER BY id")
             .and_then(|mut select| select.query_map([], |row| row.get(0))?.collect())
-            .during("look up its machines", &self.path)
+            .during("look up its machines", &self.buffer.path)
     }
 }
 

@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::{
-    Batch, Buffer, BufferError,
+    Batch, BufferError, Files, SessionReader,
     details::all,
     error::During,
-    sessions::{FIGURES, read_figures, with_rows},
+    figures::{FIGURES, read_figures, with_rows},
 };
 use crate::{
-    analyse::Remnants,
+    analyse::LineDefects,
     model::{Day, DayDigest, Finding, Session, ShortText},
 };
 
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Judged {
     pub digest: DayDigest,
-    pub remnants: Remnants,
+    pub defects: LineDefects,
     /// What the TRS is measured by; `None`: it has none.
     pub nominal_per_hour: Option<u32>,
     pub rejects: u32,
@@ -35,7 +35,7 @@ pub struct Judged {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredDay {
     pub session: Session,
-    pub remnants: Remnants,
+    pub defects: LineDefects,
 }
 
 const DIGEST: &str = "d.stops, d.micro_stops_ms, d.short_stops_ms, d.long_stops_ms,
@@ -74,17 +74,17 @@ impl Batch<'_> {
                      WHERE s.machine_id = ?1 AND s.day = ?2"
                 ))?
                 .query_row(params![machine_id, day], |row| {
-                    let remnants = Remnants {
+                    let defects = LineDefects {
                         torn_lines: row.get(1)?,
                         malformed_lines: row.get(2)?,
                         unknown: unknown_of(row.get_ref(3)?.as_str()?),
                     };
-                    Ok((row.get::<_, i64>(0)?, remnants, read_figures(row, 4)?))
+                    Ok((row.get::<_, i64>(0)?, defects, read_figures(row, 4)?))
                 })
                 .optional()?;
-            let Some((id, remnants, figures)) = found else { return Ok(None) };
+            let Some((id, defects, figures)) = found else { return Ok(None) };
             let session = with_rows(&self.transaction, id, figures)?;
-            Ok(Some(StoredDay { session, remnants }))
+            Ok(Some(StoredDay { session, defects }))
         };
         read().during("read a day", self.path)
     }
@@ -129,20 +129,20 @@ impl Batch<'_> {
                  WHERE s.id = ?1 AND NOT d.is_stale"
             ))?
             .query_row([session_id], |row| {
-                let remnants = Remnants {
+                let defects = LineDefects {
                     torn_lines: row.get(13)?,
                     malformed_lines: row.get(14)?,
                     unknown: unknown_of(row.get_ref(15)?.as_str()?),
                 };
                 let trs: (Option<u32>, u32) = (row.get(16)?, row.get(17)?);
-                Ok((read_digest(row)?, remnants, trs))
+                Ok((read_digest(row)?, defects, trs))
             })
             .optional()?;
         let trs = (judged.nominal_per_hour, judged.rejects);
         let digest = &judged.digest;
-        if let Some((known_digest, remnants, known_trs)) = &known
+        if let Some((known_digest, defects, known_trs)) = &known
             && known_digest == digest
-            && *remnants == judged.remnants
+            && *defects == judged.defects
             && *known_trs == trs
         {
             return Ok(0);
@@ -172,9 +172,9 @@ impl Batch<'_> {
                 digest.longest_silence_ms,
                 digest.start_loss_ms,
                 digest.end_loss_ms,
-                judged.remnants.torn_lines,
-                judged.remnants.malformed_lines,
-                lines_of(&judged.remnants.unknown),
+                judged.defects.torn_lines,
+                judged.defects.malformed_lines,
+                lines_of(&judged.defects.unknown),
                 judged.nominal_per_hour,
                 judged.rejects,
             ])?;
@@ -215,11 +215,22 @@ impl Batch<'_> {
     }
 }
 
-impl Buffer {
+impl Files<'_> {
+    pub fn has_stale_days(&self) -> Result<bool, BufferError> {
+        self.buffer
+            .connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM day_digest WHERE is_stale)")
+            .and_then(|mut select| select.query_row([], |row| row.get(0)))
+            .during("look up stale days", &self.buffer.path)
+    }
+}
+
+impl SessionReader<'_> {
     /// What is remarkable about a machine's day, as it was found when the day was last judged.
     pub fn findings(&self, nom: &str, day: Day) -> Result<Vec<Finding>, BufferError> {
         let read = || -> rusqlite::Result<Vec<Finding>> {
             let id: Option<i64> = self
+                .buffer
                 .connection
                 .prepare_cached(
                     "SELECT s.id FROM session s JOIN machine m ON m.id = s.machine_id
@@ -227,21 +238,15 @@ impl Buffer {
                 )?
                 .query_row(params![nom, day], |row| row.get(0))
                 .optional()?;
-            id.map_or_else(|| Ok(Vec::new()), |id| all(&self.connection, id))
+            id.map_or_else(|| Ok(Vec::new()), |id| all(&self.buffer.connection, id))
         };
-        read().during("look up anomalies", &self.path)
-    }
-
-    pub fn has_stale_days(&self) -> Result<bool, BufferError> {
-        self.connection
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM day_digest WHERE is_stale)")
-            .and_then(|mut select| select.query_row([], |row| row.get(0)))
-            .during("look up stale days", &self.path)
+        read().during("look up anomalies", &self.buffer.path)
     }
 
     /// The digests of a machine's days from `first` to `last`, both included.
     pub fn digests(&self, nom: &str, first: Day, last: Day) -> Result<Vec<DayDigest>, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare_cached(&format!(
                 "SELECT s.day, s.total_pieces, s.window_ms, s.effective_ms, s.wait_ms, {DIGEST}
                  FROM session s JOIN day_digest d ON d.session_id = s.id
@@ -251,7 +256,7 @@ impl Buffer {
             .and_then(|mut select| {
                 select.query_map(params![nom, first, last], read_digest)?.collect()
             })
-            .during("look up digests", &self.path)
+            .during("look up digests", &self.buffer.path)
     }
 }
 

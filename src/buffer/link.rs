@@ -7,7 +7,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Buffer, BufferError, error::During};
+use super::{BufferError, Links, LinksMut, error::During};
 use crate::{
     failpoints::Step,
     model::{LinkName, Trouble, TroubleKey, TroubleKind},
@@ -26,10 +26,11 @@ pub struct LinkState {
     pub error: Option<String>,
 }
 
-impl Buffer {
+impl Links<'_> {
     /// In order of their names; links that only another release knows are left out.
-    pub fn links(&self) -> Result<Vec<LinkState>, BufferError> {
+    pub fn all(&self) -> Result<Vec<LinkState>, BufferError> {
         let rows: Vec<(String, bool, String, Option<String>)> = self
+            .buffer
             .connection
             .prepare(
                 "SELECT name, state = 'up', since, error FROM link
@@ -42,7 +43,7 @@ impl Buffer {
                     })?
                     .collect()
             })
-            .during("look at its links", &self.path)?;
+            .during("look at its links", &self.buffer.path)?;
         let links = rows.into_iter().filter_map(|(name, up, since, error)| {
             Some(LinkState { name: name.parse().ok()?, up, since, error })
         });
@@ -52,6 +53,7 @@ impl Buffer {
     /// What of the sources cannot be read, in order of source, folder and file.
     pub fn troubles(&self) -> Result<Vec<Trouble>, BufferError> {
         let rows: Vec<(String, String, Option<String>)> = self
+            .buffer
             .connection
             .prepare("SELECT name, since, error FROM link WHERE name >= ?1 AND name < ?2")
             .and_then(|mut select| {
@@ -61,7 +63,7 @@ impl Buffer {
                     })?
                     .collect()
             })
-            .during("look at what cannot be read", &self.path)?;
+            .during("look at what cannot be read", &self.buffer.path)?;
         let mut troubles: Vec<Trouble> = rows
             .into_iter()
             .filter_map(|(name, since, detail)| {
@@ -71,14 +73,16 @@ impl Buffer {
         troubles.sort_by(|one, other| one.key.cmp(&other.key));
         Ok(troubles)
     }
+}
 
+impl LinksMut<'_> {
     /// Notes troubles that began or whose words changed, and drops those that are over.
     pub fn note_troubles<'t>(
         &mut self,
         noted: impl Iterator<Item = &'t Trouble>,
         over: impl Iterator<Item = &'t Trouble>,
     ) -> Result<(), BufferError> {
-        self.change(Step::NoteLink, "note what cannot be read", |transaction| {
+        self.buffer.change(Step::NoteLink, "note what cannot be read", |transaction| {
             for trouble in over {
                 transaction.execute("DELETE FROM link WHERE name = ?1", [name_of(&trouble.key)])?;
             }
@@ -104,15 +108,16 @@ impl Buffer {
         let state = if error.is_none() { "up" } else { "down" };
         let action = "note a link's state";
         let known: Option<(String, Option<String>)> = self
+            .buffer
             .connection
             .prepare_cached("SELECT state, error FROM link WHERE name = ?1")
             .and_then(|mut select| {
                 select.query_row([&name], |row| Ok((row.get(0)?, row.get(1)?))).optional()
             })
-            .during(action, &self.path)?;
+            .during(action, &self.buffer.path)?;
         let news = known.as_ref().is_none_or(|(known_state, _)| known_state != state);
         if news || known.is_some_and(|(_, known_error)| known_error.as_deref() != error) {
-            self.change(Step::NoteLink, action, |transaction| {
+            self.buffer.change(Step::NoteLink, action, |transaction| {
                 transaction.execute(
                     "INSERT INTO link (name, state, since, error) VALUES (?1, ?2, ?3, ?4)
                      ON CONFLICT DO UPDATE SET error = excluded.error, state = excluded.state,
@@ -140,6 +145,7 @@ fn key_of(name: &str) -> Option<TroubleKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::buffer::Buffer;
 
     #[test]
     fn a_trouble_is_read_back_as_it_was_noted_and_is_no_link() {
@@ -156,11 +162,11 @@ mod tests {
             since: "2026-11-28 08:00:00".into(),
         };
         let all = [trouble("a.LOG"), trouble("b.LOG")];
-        buffer.note_link(&LinkName::source("cu"), None, "now").unwrap();
-        buffer.note_troubles(all.iter(), [].iter()).unwrap();
-        assert_eq!(buffer.troubles().unwrap(), all);
-        assert_eq!(buffer.links().unwrap().len(), 1);
-        buffer.note_troubles([].iter(), all[..1].iter()).unwrap();
-        assert_eq!(buffer.troubles().unwrap(), all[1..]);
+        buffer.links_mut().note_link(&LinkName::source("cu"), None, "now").unwrap();
+        buffer.links_mut().note_troubles(all.iter(), [].iter()).unwrap();
+        assert_eq!(buffer.links().troubles().unwrap(), all);
+        assert_eq!(buffer.links().all().unwrap().len(), 1);
+        buffer.links_mut().note_troubles([].iter(), all[..1].iter()).unwrap();
+        assert_eq!(buffer.links().troubles().unwrap(), all[1..]);
     }
 }

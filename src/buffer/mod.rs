@@ -17,28 +17,32 @@ use rusqlite::{
 };
 
 mod alarms;
+mod capacity;
 mod damage;
 mod dates;
 mod details;
 mod error;
+mod figures;
 mod files;
 mod holder;
+mod invariants;
 mod judged;
 mod link;
 mod lock;
 mod outbox;
 mod overview;
-mod pages;
+mod page_size;
 mod place;
 mod raw;
 mod refusal;
 mod report;
-mod room;
 mod sessions;
 mod tallies;
 mod turns;
 mod versions;
+mod views;
 
+pub use capacity::Evicted;
 pub use damage::SetAside;
 pub use dates::DatedFile;
 pub use error::BufferError;
@@ -54,12 +58,15 @@ pub use refusal::Refusal;
 pub use report::{
     AsideReport, FileReport, LineTotals, MachineReport, SessionFilter, StoredSession, Totals,
 };
-pub use room::Spared;
 pub use sessions::Changed;
 pub use versions::known_version;
+pub use views::{
+    AlarmLog, AlarmLogMut, Files, Links, LinksMut, Outbox, OutboxMut, Reports, SessionReader,
+};
 
 use crate::failpoints::{Step, durably};
 use error::During;
+use invariants::{Unsaved, commits_are_durable};
 use turns::{Turn, Turns};
 
 /// The buffer's file name inside the state directory.
@@ -85,7 +92,7 @@ impl Buffer {
             .map_err(|source| BufferError::Directory { path: state_dir.to_owned(), source })?;
         let path = state_dir.join(FILE_NAME);
         let went_back = versions::go_back(&path)?;
-        pages::renew(&path);
+        page_size::renew(&path);
         place::prepare(&path)?;
         let connection = place::connect(&path, WRITING)?;
         let mut buffer = Self {
@@ -118,14 +125,14 @@ impl Buffer {
         Ok(buffer)
     }
 
-    /// Joins the buffer that another thread of this process opened and keeps; `None` where it is not
-    /// there at the moment.
-    pub fn join(state_dir: &Path) -> Result<Option<Self>, BufferError> {
-        let Some(look) = Self::open_to_look(state_dir)? else { return Ok(None) };
-        if look.check_version()? < known_version() {
+    /// A connection to the buffer that another thread of this process opened and keeps; `None` if it is
+    /// not there at the moment.
+    pub fn attach(state_dir: &Path) -> Result<Option<Self>, BufferError> {
+        let Some(opened) = Self::open_read_only(state_dir)? else { return Ok(None) };
+        if opened.check_version()? < known_version() {
             return Ok(None);
         }
-        let Self { path, buffer_id, .. } = look;
+        let Self { path, buffer_id, .. } = opened;
         let connection = place::connect(&path, WRITING)?;
         let turns = Turns::default();
         let buffer =
@@ -134,8 +141,8 @@ impl Buffer {
         Ok(Some(buffer))
     }
 
-    /// Opens an existing buffer to look only; `None` where there is none yet.
-    pub fn open_to_look(state_dir: &Path) -> Result<Option<Self>, BufferError> {
+    /// Opens an existing buffer to read only; `None` if there is none yet.
+    pub fn open_read_only(state_dir: &Path) -> Result<Option<Self>, BufferError> {
         let path = state_dir.join(FILE_NAME);
         if !place::is_there(&path) {
             return Ok(None);
@@ -179,7 +186,7 @@ impl Buffer {
 
     /// Gives back what SQLite keeps in memory of the file's pages, before a rest: after a day of work it
     /// would be two megabytes a connection for as long as the process lives.
-    pub fn rest(&self) {
+    pub fn release_memory(&self) {
         // A cache that stays is no harm.
         if let Err(error) = self.connection.pragma_query(None, "shrink_memory", |_| Ok(())) {
             log::debug!("the cache of {} stays: {error}", self.path.display());
@@ -202,7 +209,8 @@ impl Buffer {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .during("begin a batch", &self.path)?;
-        Ok(Batch { transaction, path: &self.path, zstd: raw::Zstd::default(), _turn: turn })
+        let (zstd, unsaved) = (raw::Zstd::default(), Unsaved::default());
+        Ok(Batch { transaction, path: &self.path, zstd, unsaved, _turn: turn })
     }
 
     /// One small durable change outside a batch.
@@ -228,7 +236,7 @@ impl Buffer {
         let set = || -> rusqlite::Result<()> {
             connection.busy_timeout(BUSY_TIMEOUT)?;
             // Counts for a file that has no page yet.
-            connection.pragma_update(None, "page_size", pages::PAGE_BYTES)?;
+            connection.pragma_update(None, "page_size", page_size::PAGE_BYTES)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "foreign_keys", true)?;
@@ -238,7 +246,9 @@ impl Buffer {
             connection.set_prepared_statement_cache_capacity(64);
             Ok(())
         };
-        set().during("configure it", &self.path)
+        set().during("configure it", &self.path)?;
+        debug_assert!(commits_are_durable(connection), "invariant 1: a commit is on the disk");
+        Ok(())
     }
 
     /// A buffer written by a newer version is refused, not guessed at.
@@ -273,6 +283,7 @@ pub struct Batch<'b> {
     transaction: Transaction<'b>,
     path: &'b Path,
     zstd: raw::Zstd,
+    unsaved: Unsaved,
     /// Given back behind the transaction.
     _turn: Turn,
 }
@@ -280,7 +291,10 @@ pub struct Batch<'b> {
 impl Batch<'_> {
     /// Makes everything of this batch durable.
     pub fn commit(self, step: Step) -> Result<(), BufferError> {
-        let Self { transaction, path, _turn, .. } = self;
+        let Self { transaction, path, unsaved, _turn, .. } = self;
+        debug_assert!(unsaved.is_empty(), "invariant 1: raw bytes without their progress");
+        // SQLite undoes a transaction by itself after some errors; what came then would stand alone.
+        debug_assert!(!transaction.is_autocommit(), "invariant 1: a batch is one transaction");
         durably(step, || transaction.commit()).during("commit a batch", path)
     }
 

@@ -1,13 +1,13 @@
 //! What central is known to hold and what waits for it. There is no queue: a session waits when its
 //! revision is ahead of the one that central confirmed, so an outage of weeks costs one row a session.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    Buffer, BufferError,
+    BufferError, Outbox, OutboxMut,
     details::changed_since,
     error::During,
-    sessions::{FIGURES, read_figures},
+    figures::{FIGURES, read_figures},
 };
 use crate::failpoints::Step;
 use crate::model::{Day, Delivery, DetailCounts, Language, LocalSession, Machine};
@@ -52,9 +52,19 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
     })
 }
 
-impl Buffer {
+/// Whether the session is, or was, at `revision`; one that is gone may have been at any.
+fn had_revision(connection: &Connection, session_id: i64, revision: i64) -> bool {
+    let newest: rusqlite::Result<i64> =
+        connection.query_row("SELECT revision FROM session WHERE id = ?1", [session_id], |row| {
+            row.get(0)
+        });
+    newest.map_or(true, |newest| revision <= newest)
+}
+
+impl Outbox<'_> {
     pub fn waiting(&self) -> Result<Waiting, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare_cached(
                 "SELECT count(*), min(day) FROM session WHERE revision > synced_revision",
             )
@@ -63,7 +73,7 @@ impl Buffer {
                     Ok(Waiting { sessions: row.get(0)?, oldest_day: row.get(1)? })
                 })
             })
-            .during("count what waits", &self.path)
+            .during("count what waits", &self.buffer.path)
     }
 
     /// At most `most` of the sessions that wait for central and for which `wanted` holds: the newest
@@ -75,13 +85,13 @@ impl Buffer {
         wanted: impl Fn(i64, i64) -> bool,
     ) -> Result<Vec<Pending>, BufferError> {
         let read = || -> rusqlite::Result<Vec<Pending>> {
-            let mut ids = self.connection.prepare_cached(
+            let mut ids = self.buffer.connection.prepare_cached(
                 "SELECT s.id, s.revision FROM session s JOIN machine m ON m.id = s.machine_id
                  WHERE s.revision > s.synced_revision
                  ORDER BY s.day = (SELECT max(day) FROM session t
                      WHERE t.machine_id = s.machine_id) DESC, s.day, m.nom",
             )?;
-            let mut one = self.connection.prepare_cached(&format!(
+            let mut one = self.buffer.connection.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM session s JOIN machine m ON m.id = s.machine_id
                  WHERE s.id = ?1"
             ))?;
@@ -96,9 +106,10 @@ impl Buffer {
                     found.push(one.query_row([id], pending)?);
                 }
             }
+            debug_assert!(found.len() <= most, "invariant 8: one batch in memory");
             Ok(found)
         };
-        read().during("look up what waits", &self.path)
+        read().during("look up what waits", &self.buffer.path)
     }
 
     /// At most `most` of the sessions that central is believed to hold as they are here, newest
@@ -109,7 +120,8 @@ impl Buffer {
         after: Option<&Pending>,
     ) -> Result<Vec<Pending>, BufferError> {
         let (day, id) = after.map(|after| (after.session.day, after.id)).unzip();
-        self.connection
+        self.buffer
+            .connection
             .prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM session s JOIN machine m ON m.id = s.machine_id
                  WHERE s.revision = s.synced_revision AND (?1 IS NULL OR (s.day, s.id) < (?1, ?2))
@@ -118,12 +130,13 @@ impl Buffer {
             .and_then(|mut select| {
                 select.query_map(params![day, id, most as i64], pending)?.collect()
             })
-            .during("look up what is confirmed", &self.path)
+            .during("look up what is confirmed", &self.buffer.path)
     }
 
-    /// Where a walk through [`Buffer::confirmed`] may begin, anywhere: `dice` is in 0..1.
+    /// Where a walk through [`Outbox::confirmed`] may begin, anywhere: `dice` is in 0..1.
     pub fn any_confirmed(&self, dice: f64) -> Result<Option<Pending>, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM session s JOIN machine m ON m.id = s.machine_id
                  WHERE s.revision = s.synced_revision ORDER BY s.day DESC, s.id DESC
@@ -131,7 +144,7 @@ impl Buffer {
                      WHERE revision = synced_revision)"
             ))
             .and_then(|mut select| select.query_row([dice], pending).optional())
-            .during("look up what is confirmed", &self.path)
+            .during("look up what is confirmed", &self.buffer.path)
     }
 
     /// The session as it is now, with the detail rows that changed after `since_revision`; `None`
@@ -139,7 +152,7 @@ impl Buffer {
     pub fn delivery(&self, session_id: i64, since_revision: i64) -> Result<Delivery, BufferError> {
         let read = || -> rusqlite::Result<Delivery> {
             // One read transaction, so that header and rows are of the same moment.
-            let view = self.connection.unchecked_transaction()?;
+            let view = self.buffer.connection.unchecked_transaction()?;
             let mut delivery = view
                 .prepare_cached(&format!(
                     "SELECT m.nom, m.type_cu, s.day, s.revision, s.log_sources, s.total_waits,
@@ -180,18 +193,24 @@ impl Buffer {
             delivery.findings = changed_since(&view, session_id, since_revision)?;
             Ok(delivery)
         };
-        read().during("read a session", &self.path)
+        read().during("read a session", &self.buffer.path)
     }
+}
 
+impl OutboxMut<'_> {
     /// Notes that central holds these sessions at these revisions. A session that changed in the
     /// meantime goes on waiting.
     pub fn mark_synced(&mut self, synced: &[(i64, i64)]) -> Result<(), BufferError> {
-        self.change(Step::NoteSynced, "note what central confirmed", |transaction| {
+        self.buffer.change(Step::NoteSynced, "note what central confirmed", |transaction| {
             let mut update = transaction.prepare_cached(
                 "UPDATE session SET synced_revision = ?2, refusal = NULL, refused_at = NULL
                  WHERE id = ?1",
             )?;
             for (session_id, revision) in synced {
+                debug_assert!(
+                    had_revision(transaction, *session_id, *revision),
+                    "invariant 4: central confirms no revision that there never was"
+                );
                 update.execute(params![session_id, revision])?;
             }
             Ok(())
@@ -211,7 +230,7 @@ impl Buffer {
         if news.is_empty() {
             return Ok(());
         }
-        self.change(Step::SetAside, "set a session aside", |transaction| {
+        self.buffer.change(Step::SetAside, "set a session aside", |transaction| {
             let mut update = transaction
                 .prepare_cached("UPDATE session SET refusal = ?2, refused_at = ?3 WHERE id = ?1")?;
             for (pending, refusal) in news {
@@ -223,7 +242,7 @@ impl Buffer {
 
     /// Makes sessions wait again that central turned out not to hold.
     pub fn unconfirm(&mut self, session_ids: &[i64]) -> Result<(), BufferError> {
-        self.change(Step::Unconfirm, "note what central lost", |transaction| {
+        self.buffer.change(Step::Unconfirm, "note what central lost", |transaction| {
             let mut update = transaction
                 .prepare_cached("UPDATE session SET synced_revision = 0 WHERE id = ?1")?;
             for session_id in session_ids {

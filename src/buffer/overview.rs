@@ -6,9 +6,9 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{
-    Buffer, BufferError,
+    BufferError, SessionReader,
     error::During,
-    sessions::{FIGURES, read_figures},
+    figures::{FIGURES, read_figures},
 };
 use crate::model::{Day, DetailCounts, Figures};
 
@@ -35,13 +35,14 @@ pub struct HeaderFilter<'f> {
     pub most: usize,
 }
 
-impl Buffer {
+impl SessionReader<'_> {
     /// Headers in order of day and machine.
     pub fn session_headers(
         &self,
         filter: &HeaderFilter<'_>,
     ) -> Result<Vec<SessionHeader>, BufferError> {
         let mut headers: Vec<SessionHeader> = self
+            .buffer
             .connection
             .prepare(&format!(
                 "SELECT m.nom, s.day, s.total_pieces, s.total_waits, s.total_stops, s.total_jobs,
@@ -74,14 +75,15 @@ impl Buffer {
                     })?
                     .collect()
             })
-            .during("look up sessions", &self.path)?;
+            .during("look up sessions", &self.buffer.path)?;
         headers.reverse();
         Ok(headers)
     }
 
     /// The nearest days with sessions before and after `day`.
     pub fn neighbours(&self, day: Day) -> Result<(Option<Day>, Option<Day>), BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .query_row(
                 "SELECT max((SELECT max(day) FROM session s
                          WHERE s.machine_id = m.id AND s.day < ?1)),
@@ -92,6 +94,6 @@ impl Buffer {
             )
             .optional()
             .map(Option::unwrap_or_default)
-            .during("look up days", &self.path)
+            .during("look up days", &self.buffer.path)
     }
 }

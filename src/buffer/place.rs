@@ -179,9 +179,9 @@ mod tests {
                     ]
                 } else {
                     let open = Buffer::open_or_rebuild(&state_dir, "second", "now").map(|_| ());
-                    let look = Buffer::open_to_look(&state_dir).map(|_| ());
-                    let join = Buffer::join(&state_dir).map(|_| ());
-                    vec![open.unwrap_err(), look.unwrap_err(), join.unwrap_err()]
+                    let look = Buffer::open_read_only(&state_dir).map(|_| ());
+                    let attach = Buffer::attach(&state_dir).map(|_| ());
+                    vec![open.unwrap_err(), look.unwrap_err(), attach.unwrap_err()]
                 };
                 for refusal in refusals {
                     let text = refusal.to_string();
@@ -205,11 +205,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         drop(Buffer::open(dir.path(), "first", "now").unwrap());
         std::os::unix::fs::chown(dir.path().join(FILE_NAME), Some(1234), None).unwrap();
-        let refusal = Buffer::open_to_look(dir.path()).map(|_| ()).unwrap_err().to_string();
+        let refusal = Buffer::open_read_only(dir.path()).map(|_| ()).unwrap_err().to_string();
         assert!(refusal.contains("another user (number 1234)"), "{refusal}");
         // Its own directory's user may have made it.
         std::os::unix::fs::chown(dir.path(), Some(1234), None).unwrap();
-        assert!(Buffer::open_to_look(dir.path()).unwrap().is_some());
+        assert!(Buffer::open_read_only(dir.path()).unwrap().is_some());
     }
 
     #[test]
@@ -218,7 +218,7 @@ mod tests {
             let before = rustix::process::umask(Mode::from_raw_mode(umask));
             let dir = tempfile::tempdir().unwrap();
             let buffer = Buffer::open(dir.path(), "first", "now").unwrap();
-            buffer.reopen().unwrap().totals().unwrap();
+            buffer.reopen().unwrap().reports().totals().unwrap();
             let _lock = StateLock::take(dir.path(), LockHolder::this(Task::Once, "now")).unwrap();
             let names: Vec<(String, u32)> = fs::read_dir(dir.path())
                 .unwrap()

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use sha2::{Digest, Sha256};
 use zstd::bulk::{Compressor, Decompressor};
 
-use super::{Batch, Buffer, BufferError, error::During, files::bounded};
+use super::{Batch, BufferError, Files, error::During, files::bounded};
 
 /// How many of the last consumed bytes the next reading checks before it believes the rest.
 pub const TAIL_BYTES: usize = 1024;
@@ -42,10 +42,11 @@ pub struct ChunkMark {
     pub is_kept: bool,
 }
 
-impl Buffer {
+impl Files<'_> {
     /// Where the chunks of a file stand, in order.
     pub fn chunk_marks(&self, file_id: i64) -> Result<Vec<ChunkMark>, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare_cached(
                 "SELECT start_byte, length_bytes, bytes IS NOT NULL FROM raw_chunk
                  WHERE file_id = ?1 ORDER BY start_byte",
@@ -56,15 +57,15 @@ impl Buffer {
                 };
                 select.query_map([file_id], mark)?.collect()
             })
-            .during("read raw bytes", &self.path)
+            .during("read raw bytes", &self.buffer.path)
     }
 
     /// The bytes of the chunk that begins at `start`; empty where none are kept.
     pub fn chunk_bytes(&self, file_id: i64, start: u64) -> Result<Vec<u8>, BufferError> {
         let mut found = Vec::new();
         each_chunk(
-            &self.connection,
-            &self.path,
+            &self.buffer.connection,
+            &self.buffer.path,
             &Zstd::default(),
             file_id,
             Some(start),
@@ -82,13 +83,29 @@ impl Buffer {
         file_id: i64,
         take: impl FnMut(Chunk) -> Result<(), BufferError>,
     ) -> Result<(), BufferError> {
-        each_chunk(&self.connection, &self.path, &Zstd::default(), file_id, None, take)
+        each_chunk(
+            &self.buffer.connection,
+            &self.buffer.path,
+            &Zstd::default(),
+            file_id,
+            None,
+            take,
+        )
     }
 }
 
 impl Batch<'_> {
     /// Keeps `bytes`, which stood at `start` of the file.
     pub fn append(&self, file_id: i64, start: u64, bytes: &[u8]) -> Result<(), BufferError> {
+        self.unsaved.appended(file_id, start, bytes);
+        self.pack(file_id, start, bytes)
+    }
+
+    fn pack(&self, file_id: i64, start: u64, bytes: &[u8]) -> Result<(), BufferError> {
+        debug_assert!(
+            bytes.len() as u64 <= MOST_CHUNK_BYTES,
+            "invariant 8: no chunk is written that would not be read back"
+        );
         let packed = self
             .zstd
             .pack(bytes)
@@ -98,6 +115,7 @@ impl Batch<'_> {
 
     /// Notes that `length` bytes of an endless line at `start` were passed over.
     pub fn pass_over(&self, file_id: i64, start: u64, length: u64) -> Result<(), BufferError> {
+        self.unsaved.passed_over(file_id, start, length);
         self.insert_chunk(file_id, start, length, None)
     }
 
@@ -190,7 +208,7 @@ impl Batch<'_> {
         }
         let whole = self.whole(file_id, length)?;
         self.truncate(file_id, 0)?;
-        self.append(file_id, 0, &whole)
+        self.pack(file_id, 0, &whole)
     }
 }
 
@@ -262,6 +280,11 @@ impl Zstd {
             Some(decompressor) => decompressor,
             none => none.insert(Decompressor::new()?),
         };
-        decompressor.decompress(packed, length)
+        let bytes = decompressor.decompress(packed, length)?;
+        if bytes.len() != length {
+            let found = bytes.len();
+            return Err(io::Error::other(format!("{found} bytes in a chunk of {length}")));
+        }
+        Ok(bytes)
     }
 }

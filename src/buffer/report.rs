@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use rusqlite::{OptionalExtension, params};
 
 use super::{
-    Buffer, BufferError, QuietMark,
+    BufferError, Files, QuietMark, Reports, SessionReader,
     details::all,
     error::During,
-    sessions::{FIGURES, read_figures, with_rows},
+    figures::{FIGURES, read_figures, with_rows},
 };
 use crate::model::{Day, Finding, Session, Trs};
 
@@ -99,9 +99,20 @@ impl StoredSession {
     }
 }
 
-impl Buffer {
+impl Files<'_> {
+    /// Events that were found in a file so far.
+    pub fn events_of(&self, file_id: i64) -> Result<u64, BufferError> {
+        self.buffer
+            .connection
+            .query_row("SELECT events FROM log_file WHERE id = ?1", [file_id], |row| row.get(0))
+            .during("count a file's events", &self.buffer.path)
+    }
+}
+
+impl Reports<'_> {
     pub fn totals(&self) -> Result<Totals, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .query_row(
                 // `+`: what is set aside is sought among what was refused, not among what waits.
                 "SELECT coalesce(sum(total_sessions), 0),
@@ -126,35 +137,30 @@ impl Buffer {
                     })
                 },
             )
-            .during("count what it holds", &self.path)
-    }
-
-    /// Events that were found in a file so far.
-    pub fn events_of(&self, file_id: i64) -> Result<u64, BufferError> {
-        self.connection
-            .query_row("SELECT events FROM log_file WHERE id = ?1", [file_id], |row| row.get(0))
-            .during("count a file's events", &self.path)
+            .during("count what it holds", &self.buffer.path)
     }
 
     pub fn line_totals(&self) -> Result<LineTotals, BufferError> {
         let read = || -> rusqlite::Result<LineTotals> {
-            let (lines, events) = self.connection.query_row(
+            let (lines, events) = self.buffer.connection.query_row(
                 "SELECT coalesce(sum(total_lines), 0), coalesce(sum(total_events), 0) FROM machine",
                 [],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
             let rejects = self
+                .buffer
                 .connection
                 .prepare("SELECT reason, lines FROM reject_tally")?
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<Result<_, _>>()?;
             Ok(LineTotals { lines, events, rejects })
         };
-        read().during("count its lines", &self.path)
+        read().during("count its lines", &self.buffer.path)
     }
 
     pub fn machines(&self) -> Result<Vec<MachineReport>, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare(
                 "SELECT m.nom, m.total_sessions, coalesce(p.pending, 0),
                      (SELECT max(day) FROM session s WHERE s.machine_id = m.id), m.last_read_at
@@ -177,12 +183,13 @@ impl Buffer {
                     })?
                     .collect()
             })
-            .during("look at its machines", &self.path)
+            .during("look at its machines", &self.buffer.path)
     }
 
     /// Machines with a file that may still grow, and since when it does not.
     pub fn growing(&self) -> Result<Vec<(String, Option<QuietMark>)>, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare(
                 "SELECT m.nom, f.quiet_boot, f.quiet_since_s
                  FROM log_file f JOIN machine m ON m.id = f.machine_id WHERE f.state = 'growing'",
@@ -197,12 +204,13 @@ impl Buffer {
                     })?
                     .collect()
             })
-            .during("look at what grows", &self.path)
+            .during("look at what grows", &self.buffer.path)
     }
 
     /// What is set aside, and why, at most `most` reasons.
     pub fn set_aside_sessions(&self, most: usize) -> Result<Vec<AsideReport>, BufferError> {
-        self.connection
+        self.buffer
+            .connection
             .prepare(
                 "SELECT m.nom, s.refusal, count(*), min(s.day), max(s.day), min(s.refused_at)
                  FROM session s JOIN machine m ON m.id = s.machine_id
@@ -223,13 +231,13 @@ impl Buffer {
                     })?
                     .collect()
             })
-            .during("look up what is set aside", &self.path)
+            .during("look up what is set aside", &self.buffer.path)
     }
 
     /// Files that were refused or have lines that were not understood, newest first, at most `most`.
     pub fn remarkable_files(&self, most: usize) -> Result<Vec<FileReport>, BufferError> {
         let read = || -> rusqlite::Result<Vec<FileReport>> {
-            let mut files = self.connection.prepare(
+            let mut files = self.buffer.connection.prepare(
                 // The newest of each kind, so that the unremarkable ones are not gone through.
                 "SELECT id, source, folder, name, state, refusal, lines, events FROM log_file
                  WHERE id IN (
@@ -241,10 +249,10 @@ impl Buffer {
                          ORDER BY file_id DESC LIMIT ?1))
                  ORDER BY id DESC LIMIT ?1",
             )?;
-            let mut rejects = self.connection.prepare(
+            let mut rejects = self.buffer.connection.prepare(
                 "SELECT reason, lines, first_line, sample FROM reject WHERE file_id = ?1 ORDER BY 1",
             )?;
-            let mut unknown = self.connection.prepare(
+            let mut unknown = self.buffer.connection.prepare(
                 "SELECT name, events FROM unknown_event WHERE file_id = ?1 ORDER BY 2 DESC, 1",
             )?;
             let rows = files.query_map(params![most as i64], |row| {
@@ -269,9 +277,11 @@ impl Buffer {
             })?;
             rows.collect()
         };
-        read().during("look at its files", &self.path)
+        read().during("look at its files", &self.buffer.path)
     }
+}
 
+impl SessionReader<'_> {
     /// Sessions in order of day and machine, handed to `show` one by one.
     pub fn each_session<E>(
         &self,
@@ -279,6 +289,7 @@ impl Buffer {
         mut show: impl FnMut(StoredSession) -> Result<(), E>,
     ) -> Result<Result<(), E>, BufferError> {
         let keys: Vec<i64> = self
+            .buffer
             .connection
             .prepare(
                 // Machine by machine, each day sought in the index that sessions have anyway.
@@ -290,10 +301,10 @@ impl Buffer {
             .and_then(|mut select| {
                 select.query_map(params![filter.machine, filter.day], |row| row.get(0))?.collect()
             })
-            .during("look up sessions", &self.path)?;
+            .during("look up sessions", &self.buffer.path)?;
         for key in keys {
             let Some(session) =
-                self.stored_session(key).optional().during("read a session", &self.path)?
+                self.stored_session(key).optional().during("read a session", &self.buffer.path)?
             else {
                 continue;
             };
@@ -305,7 +316,7 @@ impl Buffer {
     }
 
     fn stored_session(&self, id: i64) -> rusqlite::Result<StoredSession> {
-        let view = self.connection.unchecked_transaction()?;
+        let view = self.buffer.connection.unchecked_transaction()?;
         let mut stored = view
             .prepare_cached(&format!(
                 "SELECT m.nom, s.day, s.revision, s.synced_revision, s.refusal, s.log_sources,

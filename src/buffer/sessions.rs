@@ -1,12 +1,12 @@
 //! Sessions as computed: a recomputation writes only what changed, and every changed row carries
 //! the session's revision of that change.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::{
     Batch, BufferError,
-    details::{Detail, all, replace},
     error::During,
+    figures::{FIGURES, read_figures},
     judged::Judged,
 };
 use crate::model::{Day, Figures, Session, Stamp};
@@ -17,44 +17,6 @@ pub enum Changed {
     New,
     Updated,
     Same,
-}
-
-/// The header columns in the order of [`read_figures`].
-pub(super) const FIGURES: &str = "events, first_piece_ms, last_piece_ms, first_start_ms,
-    last_stop_ms, total_pieces, window_ms, wait_ms, stop_ms, effective_ms, raw_wait_ms, raw_stop_ms";
-
-pub(super) fn read_figures(row: &Row<'_>, first: usize) -> rusqlite::Result<Figures> {
-    let stamp = |at: usize| row.get::<_, Option<i64>>(first + at).map(|ms| ms.map(Stamp));
-    Ok(Figures {
-        events: row.get(first)?,
-        first_piece: stamp(1)?,
-        last_piece: stamp(2)?,
-        first_start: stamp(3)?,
-        last_stop: stamp(4)?,
-        total_pieces: row.get(first + 5)?,
-        window_ms: row.get(first + 6)?,
-        wait_ms: row.get(first + 7)?,
-        stop_ms: row.get(first + 8)?,
-        effective_ms: row.get(first + 9)?,
-        raw_wait_ms: row.get(first + 10)?,
-        raw_stop_ms: row.get(first + 11)?,
-    })
-}
-
-/// All rows of a session whose figures are known.
-pub(super) fn with_rows(
-    connection: &Connection,
-    id: i64,
-    figures: Figures,
-) -> rusqlite::Result<Session> {
-    Ok(Session {
-        figures,
-        pieces: all(connection, id)?,
-        waits: all(connection, id)?,
-        stops: all(connection, id)?,
-        jobs: all(connection, id)?,
-        anomalies: all(connection, id)?,
-    })
 }
 
 impl Batch<'_> {
@@ -134,6 +96,11 @@ impl Batch<'_> {
         analysis_version: i64,
     ) -> Result<Changed, BufferError> {
         let day = judged.digest.day;
+        debug_assert!(
+            self.events_beyond_raw(machine_id, day)?
+                .is_none_or(|events| events <= session.figures.events),
+            "invariant 6: a session is never replaced by less"
+        );
         let put = || -> rusqlite::Result<Changed> {
             let known = self.known_session(machine_id, day)?;
             let (id, revision, header_same) = match &known {
@@ -162,6 +129,10 @@ impl Batch<'_> {
                     .execute(params![file_id, id])?;
             }
             let fresh = known.is_none();
+            debug_assert!(
+                known.as_ref().is_none_or(|known| known.revision < revision),
+                "invariant 4: a change carries a later revision"
+            );
             let rows = self.put_details(id, revision, fresh, &session.pieces)?
                 + self.put_details(id, revision, fresh, &session.waits)?
                 + self.put_details(id, revision, fresh, &session.stops)?
@@ -200,17 +171,6 @@ impl Batch<'_> {
                 })
             })
             .optional()
-    }
-
-    pub(super) fn put_details<D: Detail>(
-        &self,
-        session_id: i64,
-        revision: i64,
-        fresh: bool,
-        new: &[D],
-    ) -> rusqlite::Result<usize> {
-        let old = if fresh { Vec::new() } else { all(&self.transaction, session_id)? };
-        replace(&self.transaction, session_id, revision, &old, new)
     }
 
     fn put_header(

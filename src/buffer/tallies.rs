@@ -193,16 +193,16 @@ mod tests {
         assert!(before.len() == 3 && rejects.len() == 3, "{before:?} {rejects:?}");
         let answers = |buffer: &Buffer| {
             (
-                buffer.totals().unwrap(),
-                buffer.line_totals().unwrap(),
-                buffer.machines().unwrap(),
-                buffer.remarkable_files(5).unwrap(),
+                buffer.reports().totals().unwrap(),
+                buffer.reports().line_totals().unwrap(),
+                buffer.reports().machines().unwrap(),
+                buffer.reports().remarkable_files(5).unwrap(),
             )
         };
         let answered = answers(&buffer);
         buffer.connection.execute_batch(BACK_TO_SCHEMA_3).unwrap();
         drop(buffer);
-        let look = Buffer::open_to_look(dir.path()).unwrap().unwrap();
+        let look = Buffer::open_read_only(dir.path()).unwrap().unwrap();
         assert_eq!(look.schema_version().unwrap(), 3);
         assert_eq!(answers(&look), answered, "only looked at");
         drop(look);

@@ -236,8 +236,8 @@ fn unprotected(config: &CentralConfig) -> Option<&'static str> {
 fn check_buffer(lines: &mut Lines, config: &Config) {
     let what = "buffer";
     let state_dir = &config.agent.state_dir;
-    match Buffer::open_to_look(state_dir) {
-        Ok(Some(buffer)) => match buffer.check().and_then(|()| buffer.totals()) {
+    match Buffer::open_read_only(state_dir) {
+        Ok(Some(buffer)) => match buffer.check().and_then(|()| buffer.reports().totals()) {
             Ok(totals) => lines.good(
                 what,
                 &format!(
@@ -268,7 +268,7 @@ fn check_buffer(lines: &mut Lines, config: &Config) {
 
 /// From what the buffer knows: a check reads no LOG.
 fn check_dates(lines: &mut Lines, config: &Config) {
-    let dates = match Buffer::open_to_look(&config.agent.state_dir) {
+    let dates = match Buffer::open_read_only(&config.agent.state_dir) {
         Ok(Some(buffer)) => implausible_dates(config, &buffer).unwrap_or_default(),
         // Told with the buffer.
         Ok(None) | Err(_) => return,

@@ -23,11 +23,11 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
         }
         Err(error) => return Err(error.into()),
     };
-    let Some(buffer) = Buffer::open_to_look(state_dir)? else {
+    let Some(buffer) = Buffer::open_read_only(state_dir)? else {
         complain(&format!("{holder} has no buffer yet"));
         return Ok(Exit::Failed);
     };
-    let totals = buffer.totals()?;
+    let totals = buffer.reports().totals()?;
     let at_work =
         format!("{holder}, {} sessions, {} waiting", totals.sessions, totals.pending_sessions);
     // What is no service is done soon, and is alive as long as it holds the lock.

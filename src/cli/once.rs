@@ -18,16 +18,16 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
     let progress: Progress = Arc::new(move |folder, done, of| shown.show(folder, done, of));
     let report = agent.once(&progress)?;
     bar.finish();
-    let totals = agent.buffer.totals()?;
+    let totals = agent.buffer.reports().totals()?;
     if let Some(Err(error)) = &report.sync {
         complain(&format!("not delivered now: {}", logging::chain(error)));
     }
-    for link in agent.buffer.links()?.iter().filter(|link| !link.up) {
+    for link in agent.buffer.links().all()?.iter().filter(|link| !link.up) {
         if let (LinkName::Source(source), Some(error)) = (&link.name, &link.error) {
             complain(&format!("source {source:?} not collected: {error}"));
         }
     }
-    for trouble in agent.buffer.troubles()? {
+    for trouble in agent.buffer.links().troubles()? {
         complain(&format!("{:?}: {}", trouble.key.place(), trouble.text()));
     }
     print(&summary(&report, &totals))?;

@@ -63,7 +63,8 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     };
     let (from, to) = period(&buffer, arguments)?;
     let machine = arguments.machine.as_deref();
-    let headers = buffer.session_headers(&HeaderFilter { from, to, machine, most: usize::MAX })?;
+    let headers =
+        buffer.sessions().session_headers(&HeaderFilter { from, to, machine, most: usize::MAX })?;
     let contents = Contents { buffer: &buffer, config: &config, from, to, headers: &headers };
     let Some(path) = &arguments.output else {
         contents.write(arguments.format, Output::stdout())?;
@@ -82,7 +83,7 @@ fn period(buffer: &Buffer, arguments: &Arguments) -> anyhow::Result<(Day, Day)> 
     let newest = || -> anyhow::Result<Day> {
         let machine = arguments.machine.as_deref();
         let filter = HeaderFilter { from: year(1), to: year(9999), machine, most: 1 };
-        let newest = buffer.session_headers(&filter)?;
+        let newest = buffer.sessions().session_headers(&filter)?;
         let header = newest.first().ok_or_else(|| UsageError("there is no session yet".into()))?;
         Ok(header.day)
     };
@@ -145,10 +146,10 @@ impl Contents<'_> {
             return Ok(period.patterns());
         };
         let earliest = first.checked_sub_days(HISTORY).unwrap_or(*first);
-        let history = self.buffer.digests(nom, earliest, *last)?;
+        let history = self.buffer.sessions().digests(nom, earliest, *last)?;
         for day in days {
             let filter = SessionFilter { machine: Some(nom.to_owned()), day: Some(*day) };
-            self.buffer.each_session(&filter, |stored| {
+            self.buffer.sessions().each_session(&filter, |stored| {
                 period.add(&stored.session);
                 let today = analyse::patterns(&stored.session);
                 let limits = &self.config.anomalies;

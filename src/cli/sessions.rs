@@ -3,6 +3,7 @@
 
 use std::{io::Write, path::Path};
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Exit, JsonOutput, LogTo, Output, UsageError, configured, print, table::table};
@@ -58,7 +59,7 @@ fn as_table(
 ) -> anyhow::Result<()> {
     let (mut rows, mut told) = (Vec::new(), Vec::new());
     let mut has_trs = false;
-    buffer.each_session(filter, |stored| {
+    buffer.sessions().each_session(filter, |stored| {
         has_trs |= stored.nominal_per_hour.is_some();
         rows.push(row(&stored));
         told.extend(sentences.iter().flat_map(|language| sentences_of(&stored, *language)));
@@ -160,7 +161,7 @@ fn as_json(buffer: &Buffer, filter: &SessionFilter, language: Language) -> anyho
     let mut out = JsonOutput(Output::stdout());
     out.write_all(b"[")?;
     let mut separator = "\n";
-    buffer.each_session(filter, |stored| {
+    buffer.sessions().each_session(filter, |stored| {
         out.write_all(separator.as_bytes())?;
         separator = ",\n";
         write_object(&mut out, &stored, language, None)
@@ -204,6 +205,11 @@ fn write_list(
     out.write_all(b"]")
 }
 
+/// Keys come in alphabetical order, as they always did.
+fn value(plain: impl Serialize) -> Value {
+    serde_json::to_value(plain).expect("plain data has a form in JSON")
+}
+
 fn shown(at: Stamp) -> String {
     at.to_naive().format("%Y-%m-%d %H:%M:%S%.3f").to_string()
 }
@@ -213,24 +219,14 @@ type Rows<'s> = Box<dyn Iterator<Item = Value> + 's>;
 /// The lists of a session, each row by row.
 fn lists(stored: &StoredSession, language: Language) -> [(&'static str, Rows<'_>); 5] {
     let session = &stored.session;
-    let piece = |piece: &Piece| json!([shown(piece.at), piece.details.as_str()]);
-    let wait = |wait: &Wait| json!([shown(wait.start), (wait.end.0 - wait.start.0) / 1000]);
-    let stop = |stop: &Stop| json!([shown(stop.start), shown(stop.end)]);
+    let piece = |piece: &Piece| value((shown(piece.at), piece.details.as_str()));
+    let wait = |wait: &Wait| value((shown(wait.start), (wait.end.0 - wait.start.0) / 1000));
+    let stop = |stop: &Stop| value((shown(stop.start), shown(stop.end)));
     let job = |job: &Job| {
         let length = decimal(job.length_e2, 2);
-        json!([shown(job.at), job.reference.as_str(), length, job.colour.as_str()])
+        value((shown(job.at), job.reference.as_str(), length, job.colour.as_str()))
     };
-    let anomaly = move |finding: &Finding| {
-        json!({
-            "code": finding.code.as_str(),
-            "gravite": finding.gravity.in_french(),
-            "timestamp_debut": finding.from.map(shown),
-            "timestamp_fin": finding.to.map(shown),
-            "valeur": decimal(finding.value_e2, 2),
-            "attendu": finding.expected_e2.map(|expected| decimal(expected, 2)),
-            "texte": finding.text(language),
-        })
-    };
+    let anomaly = move |finding: &Finding| value(AnomalyRow::of(finding, language));
     [
         ("pieces", Box::new(session.pieces.iter().map(piece))),
         ("attentes", Box::new(session.waits.iter().map(wait))),
@@ -240,41 +236,103 @@ fn lists(stored: &StoredSession, language: Language) -> [(&'static str, Rows<'_>
     ]
 }
 
-/// A session without its lists; never empty.
+#[derive(Serialize)]
+struct AnomalyRow {
+    code: &'static str,
+    gravite: &'static str,
+    timestamp_debut: Option<String>,
+    timestamp_fin: Option<String>,
+    valeur: String,
+    attendu: Option<String>,
+    texte: String,
+}
+
+impl AnomalyRow {
+    fn of(finding: &Finding, language: Language) -> Self {
+        Self {
+            code: finding.code.as_str(),
+            gravite: finding.gravity.in_french(),
+            timestamp_debut: finding.from.map(shown),
+            timestamp_fin: finding.to.map(shown),
+            valeur: decimal(finding.value_e2, 2),
+            attendu: finding.expected_e2.map(|expected| decimal(expected, 2)),
+            texte: finding.text(language),
+        }
+    }
+}
+
+/// A session without its lists, under the names of central's columns.
+#[derive(Serialize)]
+struct Header<'s> {
+    machine: &'s str,
+    date_production: String,
+    total_pieces: u32,
+    heure_premiere_piece: Option<String>,
+    heure_derniere_piece: Option<String>,
+    heure_premier_machine_start: Option<String>,
+    heure_dernier_machine_stop: Option<String>,
+    duree_production_totale: String,
+    temps_attente: String,
+    temps_arret_volontaire: String,
+    temps_production_effectif: String,
+    taux_occupation: String,
+    taux_attente: String,
+    taux_arret_volontaire: String,
+    temps_attente_brut: String,
+    temps_arret_brut: String,
+    fichier_log_source: &'s str,
+    trs: Option<TrsRow>,
+    events: u64,
+    revision: i64,
+    synced_revision: i64,
+    refusal: Option<&'s str>,
+}
+
+#[derive(Serialize)]
+struct TrsRow {
+    cadence_nominale: Option<u32>,
+    rebuts: u32,
+    taux_disponibilite: String,
+    taux_performance: String,
+    taux_qualite: String,
+    taux_trs: String,
+}
+
+/// Never empty.
 fn header(stored: &StoredSession) -> Value {
-    let (figures, trs) = (&stored.session.figures, stored.trs());
+    let figures = &stored.session.figures;
     let hours = |ms| decimal(hours_e4(ms), 4);
     let rate = |ms| decimal(rate_e2(ms, figures.window_ms), 2);
-    json!({
-        "machine": stored.nom,
-        "date_production": stored.day.to_string(),
-        "total_pieces": figures.total_pieces,
-        "heure_premiere_piece": figures.first_piece.map(shown),
-        "heure_derniere_piece": figures.last_piece.map(shown),
-        "heure_premier_machine_start": figures.first_start.map(shown),
-        "heure_dernier_machine_stop": figures.last_stop.map(shown),
-        "duree_production_totale": hours(figures.window_ms),
-        "temps_attente": hours(figures.wait_ms),
-        "temps_arret_volontaire": hours(figures.stop_ms),
-        "temps_production_effectif": hours(figures.effective_ms),
-        "taux_occupation": rate(figures.effective_ms),
-        "taux_attente": rate(figures.wait_ms),
-        "taux_arret_volontaire": rate(figures.stop_ms),
-        "temps_attente_brut": hours(figures.raw_wait_ms),
-        "temps_arret_brut": hours(figures.raw_stop_ms),
-        "fichier_log_source": stored.log_sources,
-        "trs": trs.map(|trs| json!({
-            "cadence_nominale": stored.nominal_per_hour,
-            "rebuts": stored.rejects,
-            "taux_disponibilite": decimal(trs.availability_e4, 2),
-            "taux_performance": decimal(trs.performance_e4, 2),
-            "taux_qualite": decimal(trs.quality_e4, 2),
-            "taux_trs": decimal(trs.trs_e4, 2),
-        })),
-        "events": figures.events,
-        "revision": stored.revision,
-        "synced_revision": stored.synced_revision,
-        "refusal": stored.refusal,
+    value(Header {
+        machine: &stored.nom,
+        date_production: stored.day.to_string(),
+        total_pieces: figures.total_pieces,
+        heure_premiere_piece: figures.first_piece.map(shown),
+        heure_derniere_piece: figures.last_piece.map(shown),
+        heure_premier_machine_start: figures.first_start.map(shown),
+        heure_dernier_machine_stop: figures.last_stop.map(shown),
+        duree_production_totale: hours(figures.window_ms),
+        temps_attente: hours(figures.wait_ms),
+        temps_arret_volontaire: hours(figures.stop_ms),
+        temps_production_effectif: hours(figures.effective_ms),
+        taux_occupation: rate(figures.effective_ms),
+        taux_attente: rate(figures.wait_ms),
+        taux_arret_volontaire: rate(figures.stop_ms),
+        temps_attente_brut: hours(figures.raw_wait_ms),
+        temps_arret_brut: hours(figures.raw_stop_ms),
+        fichier_log_source: &stored.log_sources,
+        trs: stored.trs().map(|trs| TrsRow {
+            cadence_nominale: stored.nominal_per_hour,
+            rebuts: stored.rejects,
+            taux_disponibilite: decimal(trs.availability_e4, 2),
+            taux_performance: decimal(trs.performance_e4, 2),
+            taux_qualite: decimal(trs.quality_e4, 2),
+            taux_trs: decimal(trs.trs_e4, 2),
+        }),
+        events: figures.events,
+        revision: stored.revision,
+        synced_revision: stored.synced_revision,
+        refusal: stored.refusal.as_deref(),
     })
 }
 

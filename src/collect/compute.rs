@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{evaluate::History, settings::Settings};
 use crate::{
     analyse::{
-        ANALYSIS_VERSION, Part, Remnants, days_touched, debris_by_day, parts_by_day, remnants,
-        session_of_day,
+        ANALYSIS_VERSION, LineDefects, Part, days_touched, line_defects, parts_by_day,
+        rejected_by_day, session_of_day,
     },
     buffer::{Batch, BufferError, Changed},
     logging,
     model::{Day, Session},
-    parse::{Debris, Parsed, Text, parse},
+    parse::{Parsed, RejectedLine, Text, parse},
 };
 
 /// Central's `fichier_log_source` holds 255 characters.
@@ -56,7 +56,7 @@ pub(super) fn recompute(
         let later = later.map_or_else(BTreeMap::new, |day| files_of_day.split_off(&day));
         let group = std::mem::replace(&mut files_of_day, later);
         let computed = computed(batch, &group, at_hand, settings)?;
-        for ((&day, files), Computed { session, remnants }) in group.iter().zip(computed) {
+        for ((&day, files), Computed { session, defects }) in group.iter().zip(computed) {
             let held = batch.events_beyond_raw(machine_id, day)?;
             if held.is_some_and(|events| session.figures.events < events) {
                 // Its older bytes made room long ago; what is left of them would only shrink it. The
@@ -65,7 +65,7 @@ pub(super) fn recompute(
                 changed += u64::from(history.evaluate_stored(batch, day)?);
                 continue;
             }
-            let evaluation = history.evaluate(batch, day, &session, remnants)?;
+            let evaluation = history.evaluate(batch, day, &session, defects)?;
             let ids: Vec<i64> = files.keys().copied().collect();
             let sources = log_sources(files.values());
             let change = batch.put_session(
@@ -106,7 +106,7 @@ fn beyond_memory(
 /// What the bytes of a day amount to.
 struct Computed {
     session: Session,
-    remnants: Remnants,
+    defects: LineDefects,
 }
 
 /// Computes the days of `files_of_day`, in their order. Texts and events are gone when it returns: a huge day's are not
@@ -141,9 +141,9 @@ fn computed(
     let day_start = settings.options.day_start;
     let mut parts_of_file: BTreeMap<i64, BTreeMap<Day, Part<'_, '_>>> =
         parsed.iter().map(|(id, parsed)| (*id, parts_by_day(&parsed.events, day_start))).collect();
-    let mut debris_of_file: BTreeMap<i64, BTreeMap<Day, Vec<Debris<'_>>>> = parsed
+    let mut rejected_of_file: BTreeMap<i64, BTreeMap<Day, Vec<RejectedLine<'_>>>> = parsed
         .iter()
-        .map(|(id, parsed)| (*id, debris_by_day(&parsed.events, &parsed.debris, day_start)))
+        .map(|(id, parsed)| (*id, rejected_by_day(&parsed.events, &parsed.rejected, day_start)))
         .collect();
 
     let mut all = Vec::with_capacity(files_of_day.len());
@@ -153,13 +153,13 @@ fn computed(
             .filter_map(|id| parts_of_file.get_mut(id).and_then(|parts| parts.remove(day)))
             .collect();
         let session = session_of_day(&parts, &settings.options);
-        let debris: Vec<Vec<Debris<'_>>> = files
+        let rejected: Vec<Vec<RejectedLine<'_>>> = files
             .keys()
-            .filter_map(|id| debris_of_file.get_mut(id).and_then(|debris| debris.remove(day)))
+            .filter_map(|id| rejected_of_file.get_mut(id).and_then(|rejected| rejected.remove(day)))
             .collect();
-        let debris: Vec<&[Debris<'_>]> = debris.iter().map(Vec::as_slice).collect();
-        let remnants = remnants(&parts, &debris, &settings.words);
-        all.push(Computed { session, remnants });
+        let rejected: Vec<&[RejectedLine<'_>]> = rejected.iter().map(Vec::as_slice).collect();
+        let defects = line_defects(&parts, &rejected, &settings.words);
+        all.push(Computed { session, defects });
     }
     Ok(all)
 }
@@ -197,9 +197,9 @@ fn parsed_of<'t>(texts: &'t [Text<'_>], settings: &Settings) -> Parsed<'t> {
     for text in texts {
         let mut parsed = parse(text, &settings.words);
         let events_before = all.events.len();
-        all.debris.extend(parsed.debris.into_iter().map(|debris| Debris {
-            events_before: debris.events_before + events_before,
-            ..debris
+        all.rejected.extend(parsed.rejected.into_iter().map(|rejected| RejectedLine {
+            events_before: rejected.events_before + events_before,
+            ..rejected
         }));
         if all.events.is_empty() {
             all.events = parsed.events;

@@ -33,7 +33,7 @@ impl FolderCycle<'_, '_> {
     ) -> Result<(), BufferError> {
         let said = match self.memory.said_deleted.remove(self.folder) {
             Some(said) => said,
-            None => buffer.said_deleted(&self.config.name, self.folder)?,
+            None => buffer.files().said_deleted(&self.config.name, self.folder)?,
         };
         if said.is_empty() {
             self.memory.said_deleted.insert(self.folder.to_owned(), said);
@@ -79,8 +79,8 @@ impl FolderCycle<'_, '_> {
     ) -> Result<(), BufferError> {
         let uptime = self.watch.now().uptime;
         if !self.may_be_asked_to_delete(file, uptime)
-            || !buffer.is_confirmed(file.id)?
-            || !buffer.is_whole(file)?
+            || !buffer.files().is_confirmed(file.id)?
+            || !buffer.files().is_whole(file)?
             || !self.is_all_confirmed(buffer, file)?
         {
             return Ok(());
@@ -172,7 +172,7 @@ impl FolderCycle<'_, '_> {
             return Ok(*known);
         }
         let is_confirmed =
-            buffer.is_whole(newer)? && self.reads_on(buffer, source, entry, newer)?;
+            buffer.files().is_whole(newer)? && self.reads_on(buffer, source, entry, newer)?;
         self.confirmed_newer.insert(newer.id, is_confirmed);
         Ok(is_confirmed)
     }
@@ -203,10 +203,10 @@ impl FolderCycle<'_, '_> {
     /// Whether every day of which the kept bytes hold an event is a session in central. A day whose
     /// older raw bytes made room takes nothing new, and is not fed by this file.
     fn is_all_confirmed(&self, buffer: &Buffer, file: &FileProgress) -> Result<bool, BufferError> {
-        let confirmed = buffer.confirmed_days(file.id)?;
+        let confirmed = buffer.files().confirmed_days(file.id)?;
         let day_start = self.settings.options.day_start;
         let mut is_in_central = true;
-        buffer.each_chunk(file.id, |chunk| {
+        buffer.files().each_chunk(file.id, |chunk| {
             let Some(bytes) = chunk.bytes.filter(|_| is_in_central) else { return Ok(()) };
             let text = Text::new(&bytes);
             let events = parse(&text, &self.settings.words).events;

@@ -7,7 +7,7 @@ use chrono::Days;
 
 use super::settings::Settings;
 use crate::{
-    analyse::{ANALYSIS_VERSION, Evidence, Remnants, digest, findings},
+    analyse::{ANALYSIS_VERSION, Evidence, LineDefects, digest, findings},
     buffer::{Batch, Buffer, BufferError, Judged},
     failpoints::Step,
     model::{Day, DayDigest, Session},
@@ -47,28 +47,28 @@ impl<'s> History<'s> {
         batch: &Batch<'_>,
         day: Day,
         session: &Session,
-        remnants: Remnants,
+        defects: LineDefects,
     ) -> Result<Judged, BufferError> {
         let before = self.digests.range(earliest(day)..day);
         let history: Vec<DayDigest> = before.map(|(_, digest)| digest.clone()).collect();
         let nominal = self.settings.nominals.get(&self.nom);
-        let mut known = remnants.clone();
+        let mut known = defects.clone();
         let rejects = nominal
             .and_then(|nominal| known.unknown.remove(nominal.reject_event.as_deref()?))
             .unwrap_or(0);
         let evidence = Evidence {
             day,
             session,
-            remnants: &known,
+            defects: &known,
             history: &history,
             limits: &self.settings.limits,
         };
         let evaluation = Judged {
             findings: findings(&evidence),
-            digest: digest(day, session, &remnants),
+            digest: digest(day, session, &defects),
             nominal_per_hour: nominal.map(|nominal| nominal.per_hour),
             rejects,
-            remnants,
+            defects,
         };
         let digest = evaluation.digest.clone();
         if self.digests.get(&day) != Some(&digest) {
@@ -82,7 +82,7 @@ impl<'s> History<'s> {
     /// Evaluates a day by the rows that are stored of it; whether its session changed by that.
     pub fn evaluate_stored(&mut self, batch: &Batch<'_>, day: Day) -> Result<bool, BufferError> {
         let Some(stored) = batch.stored_day(self.machine_id, day)? else { return Ok(false) };
-        let evaluation = self.evaluate(batch, day, &stored.session, stored.remnants)?;
+        let evaluation = self.evaluate(batch, day, &stored.session, stored.defects)?;
         batch.put_judged(self.machine_id, &evaluation, ANALYSIS_VERSION)
     }
 }
@@ -97,7 +97,7 @@ const DAYS_AT_ONCE: usize = 20;
 /// Evaluates again what is stale; how many sessions changed by that.
 pub fn reevaluate_stale(buffer: &mut Buffer, settings: &Settings) -> Result<u64, BufferError> {
     let mut changed = 0;
-    while buffer.has_stale_days()? {
+    while buffer.files().has_stale_days()? {
         let batch = buffer.batch()?;
         let stale = batch.stale_days(DAYS_AT_ONCE)?;
         let mut of_machines: BTreeMap<i64, Vec<Day>> = BTreeMap::new();

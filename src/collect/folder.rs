@@ -127,7 +127,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
             return Ok(Some(listed));
         }
         let newest = newest_log(&listed.entries).filter(|_| !source.lists_true_sizes());
-        let machine_id = buffer.machine_id(&self.machine.nom)?;
+        let machine_id = buffer.files().machine_id(&self.machine.nom)?;
         let mut waiting_bytes = bytes_of(waiting);
         for (at, entry) in listed.entries.iter().enumerate() {
             if self.watch.must_stop() {
@@ -273,7 +273,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
         complete: bool,
     ) -> Result<Outcome, BufferError> {
         // A file that was another machine's is read whole for this one: the folder has changed hands.
-        let machine_id = buffer.machine_id(&self.machine.nom)?;
+        let machine_id = buffer.files().machine_id(&self.machine.nom)?;
         let known = known.filter(|file| Some(file.machine_id) == machine_id);
         let request = Request {
             folder: self.folder,

@@ -62,7 +62,7 @@ pub fn import_file(
     moment: &Moment,
 ) -> Result<ImportReport, ImportError> {
     let origin = Origin { source: SOURCE, folder, machine, max_file_bytes };
-    let known: Option<FileProgress> = buffer.file_progress(SOURCE, folder, name)?;
+    let known: Option<FileProgress> = buffer.files().file_progress(SOURCE, folder, name)?;
     let size = source.size(directory, name)?;
     let entry = Entry { name: name.to_owned(), size, modified: None }.bounded();
     let mut report = ImportReport::default();

@@ -197,11 +197,11 @@ pub(super) fn is_still_what_is_kept(
     folder: &str,
     file: &FileProgress,
 ) -> Result<bool, ReadError> {
-    let chunks = buffer.chunk_marks(file.id)?;
+    let chunks = buffer.files().chunk_marks(file.id)?;
     let Some(mut verifier) = TransferVerifier::compare(chunks, file.in_long_line) else {
         return Ok(false);
     };
-    let mut kept = |start| buffer.chunk_bytes(file.id, start);
+    let mut kept = |start| buffer.files().chunk_bytes(file.id, start);
     let mut transfer = source.open(folder, &file.name, 0)?;
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
@@ -245,7 +245,7 @@ fn begun<'r>(
             (file, Some(verifier), consumed - TransferVerifier::overlap(consumed))
         }
         Start::Compared { file, bytes } => {
-            let mut chunks = buffer.chunk_marks(file.id)?;
+            let mut chunks = buffer.files().chunk_marks(file.id)?;
             chunks.retain(|chunk| chunk.start < bytes);
             let kept_bytes: u64 = chunks.iter().map(|chunk| chunk.length).sum();
             // Fewer where old raw bytes made room for new ones: there is nothing to compare with.
@@ -349,7 +349,7 @@ impl Receiving<'_> {
         }
         let target = &self.target;
         let mut kept = |start| match target {
-            Target::Known(known) => buffer.chunk_bytes(known.id, start),
+            Target::Known(known) => buffer.files().chunk_bytes(known.id, start),
             Target::New(_) => Ok(Vec::new()),
         };
         match self.verifier.take(bytes, &mut kept) {
@@ -420,9 +420,10 @@ pub(super) fn known(
     entries: &[Entry],
 ) -> Result<BTreeMap<String, FileProgress>, BufferError> {
     if entries.len() > FEW_FILES {
-        return buffer.folder_progress(source, folder);
+        return buffer.files().folder_progress(source, folder);
     }
-    let files = entries.iter().map(|entry| buffer.file_progress(source, folder, &entry.name));
+    let files =
+        entries.iter().map(|entry| buffer.files().file_progress(source, folder, &entry.name));
     let by_name = |file: FileProgress| (file.name.clone(), file);
     files.filter_map(Result::transpose).map(|file| file.map(by_name)).collect()
 }

@@ -28,9 +28,9 @@ pub fn replay(
     settings: &Settings,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<ReplayReport, BufferError> {
-    let files = buffer.held_files()?;
+    let files = buffer.files().held_files()?;
     // Also those whose raw bytes made room: their days are evaluated by their rows.
-    let machines: BTreeSet<i64> = buffer.machine_ids()?.into_iter().collect();
+    let machines: BTreeSet<i64> = buffer.files().machine_ids()?.into_iter().collect();
     let mut report = ReplayReport::default();
     for machine_id in machines {
         let of_machine: Vec<&HeldFile> =
@@ -78,7 +78,7 @@ pub fn replay_outdated(
     settings: &Settings,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Option<ReplayReport>, BufferError> {
-    if buffer.has_sessions_before(ANALYSIS_VERSION)? {
+    if buffer.files().has_sessions_before(ANALYSIS_VERSION)? {
         return replay(buffer, settings, progress).map(Some);
     }
     Ok(None)

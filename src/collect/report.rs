@@ -49,7 +49,7 @@ impl SourceReport {
         events: u64,
         rejected: u64,
     ) -> Result<(), BufferError> {
-        if events > 0 || (rejected > 0 && buffer.events_of(file.id)? > 0) {
+        if events > 0 || (rejected > 0 && buffer.files().events_of(file.id)? > 0) {
             self.folder(folder).lines_read(&file.name);
         } else if rejected > 0 {
             self.files_without_lines += 1;

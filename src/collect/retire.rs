@@ -173,7 +173,7 @@ impl FolderCycle<'_, '_> {
         if !has_work {
             return Ok(());
         }
-        let days: BTreeMap<i64, Day> = buffer.last_days(&self.config.name, self.folder)?;
+        let days: BTreeMap<i64, Day> = buffer.files().last_days(&self.config.name, self.folder)?;
         self.tell_implausible(&days, listed, times);
         let dates: Vec<Dates> = listed.entries.iter().map(|e| dates(e, &days, listed)).collect();
         // Witnesses are asked only where something may go: they hold the names of the whole folder.
@@ -207,7 +207,7 @@ impl FolderCycle<'_, '_> {
                     }
                 }
                 FileState::Deleted if may_one_go && is_unchanged(entry, file) => {
-                    let last_event = buffer.confirmed_days(file.id)?.last().copied();
+                    let last_event = buffer.files().confirmed_days(file.id)?.last().copied();
                     let log = Log { last_event, ..logs[at].clone() };
                     if self.is_to_be_deleted_again(file)
                         && let Ok(witnesses) = may_go(&log, &folder, server_time, terms)
@@ -278,7 +278,7 @@ impl FolderCycle<'_, '_> {
         }
         // A listing without times does not show that a file was rewritten at its old length. A file
         // of a folder that changed hands is closed as the former machine's.
-        let is_own = buffer.machine_id(&self.machine.nom)? == Some(file.machine_id);
+        let is_own = buffer.files().machine_id(&self.machine.nom)? == Some(file.machine_id);
         let is_sure = entry.modified.is_some() || !is_own;
         if is_sure && entry.size == Some(file.consumed_bytes) {
             ends.closed.push(file.clone());

@@ -2,7 +2,7 @@
 //! not have the sessions of.
 
 use crate::{
-    buffer::{Buffer, BufferError, Spared},
+    buffer::{Buffer, BufferError, Evicted},
     failpoints::Step,
 };
 
@@ -11,7 +11,7 @@ use crate::{
 pub enum Room {
     Enough,
     /// What central holds was spared.
-    Made(Spared),
+    Made(Evicted),
     /// Everything that is left is still needed: nothing more can be read for now.
     None,
 }
@@ -22,11 +22,11 @@ pub fn make_room(buffer: &mut Buffer, max_bytes: u64) -> Result<Room, BufferErro
         return Ok(Room::Enough);
     }
     let batch = buffer.batch()?;
-    let spared = batch.spare(max_bytes / 10 * 9)?;
+    let spared = batch.evict(max_bytes / 10 * 9)?;
     batch.commit(Step::Prune)?;
     if buffer.used_bytes()? >= max_bytes {
         return Ok(Room::None);
     }
     // Another source's thread may have made it before this one's turn came.
-    Ok(if spared == Spared::default() { Room::Enough } else { Room::Made(spared) })
+    Ok(if spared == Evicted::default() { Room::Enough } else { Room::Made(spared) })
 }

@@ -2,10 +2,11 @@
 //! spec for all others. Both must give the same; a test runs every line through both.
 
 use crate::parse::{
-    Debris, Event, Kind, Parsed, Reject, Tally, Words, blanks_ahead,
-    debris::{DEBRIS_LIMIT, is_beginning},
+    Event, Kind, Parsed, Reject, RejectedLine, Tally, Words, blanks_ahead,
     event::Number,
+    head::{MARKER, NAME_AT, STAMP_LEN},
     job,
+    rejected_line::{REJECTED_LINES_LIMIT, is_beginning},
     time::{Clock, NoStamp},
     trim, trim_end, trim_end_of, trim_start, wait,
 };
@@ -14,9 +15,6 @@ use crate::parse::{
 /// whoever reads in pieces must be able to give up on a line that does not end.
 pub const LINE_LIMIT_BYTES: usize = 64 * 1024;
 
-const STAMP_LEN: usize = 17;
-const MARKER: &str = "|@";
-pub(super) const NAME_AT: usize = STAMP_LEN + MARKER.len();
 /// Timestamp, marker, and the 16 bytes that hold a short name.
 const HEAD_LEN: usize = NAME_AT + 16;
 /// An ordinary line fits, and is looked at, in so many bytes; they are eight words of eight.
@@ -28,7 +26,7 @@ pub(super) fn parse_lines<'t>(text: &'t str, words: &Words) -> Parsed<'t> {
         clock: Clock::default(),
         // Ordinary lines are 45 bytes; a guess too low costs one copy.
         events: Vec::with_capacity(text.len() / 40 + 1),
-        debris: Vec::new(),
+        rejected: Vec::new(),
         tally: Tally::default(),
         last_seconds: i64::MIN,
     };
@@ -41,14 +39,18 @@ pub(super) fn parse_lines<'t>(text: &'t str, words: &Words) -> Parsed<'t> {
         };
     }
     reader.tally.events = reader.events.len() as u64;
-    Parsed { events: reader.events, debris: reader.debris, tally: reader.tally }
+    debug_assert!(
+        reader.rejected.len() <= REJECTED_LINES_LIMIT,
+        "invariant 8: rejects are bounded"
+    );
+    Parsed { events: reader.events, rejected: reader.rejected, tally: reader.tally }
 }
 
 struct Reader<'t, 'w> {
     words: &'w Words,
     clock: Clock,
     events: Vec<Event<'t>>,
-    debris: Vec<Debris<'t>>,
+    rejected: Vec<RejectedLine<'t>>,
     tally: Tally,
     last_seconds: i64,
 }
@@ -105,7 +107,7 @@ impl<'t> Reader<'t, '_> {
             self.tally.blank += 1;
         } else if let Err(reject) = self.event_line(line) {
             self.tally.reject(reject, line);
-            self.keep_debris(is_beginning(line), line);
+            self.keep_rejected(is_beginning(line), line);
         }
         at + end + 1
     }
@@ -143,16 +145,16 @@ impl<'t> Reader<'t, '_> {
         if let Some((first, _)) = before.char_indices().rev().nth(STAMP_LEN - 1)
             && first > 0
         {
-            self.keep_debris(true, &before[..first]);
+            self.keep_rejected(true, &before[..first]);
         }
         self.take(seconds, kind, text, name.len(), details_at);
         Ok(())
     }
 
     #[cold]
-    fn keep_debris(&mut self, torn: bool, text: &'t str) {
-        if self.debris.len() < DEBRIS_LIMIT {
-            self.debris.push(Debris { events_before: self.events.len(), torn, text });
+    fn keep_rejected(&mut self, torn: bool, text: &'t str) {
+        if self.rejected.len() < REJECTED_LINES_LIMIT {
+            self.rejected.push(RejectedLine { events_before: self.events.len(), torn, text });
         }
     }
 
@@ -447,7 +449,7 @@ mod tests {
             words,
             clock: Clock::default(),
             events: Vec::new(),
-            debris: Vec::new(),
+            rejected: Vec::new(),
             tally: Tally::default(),
             last_seconds: i64::MIN,
         };

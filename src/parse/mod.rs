@@ -6,11 +6,12 @@
 //!
 //! "Blanks" are the ASCII ones (space, tab, LF, VT, FF, CR). The bytes 0x85 and 0xA0 are text.
 
-mod debris;
 mod event;
+mod head;
 mod job;
 mod line;
 mod number;
+mod rejected_line;
 mod tally;
 mod time;
 mod wait;
@@ -18,10 +19,10 @@ mod words;
 
 use std::borrow::Cow;
 
-pub use debris::{DEBRIS_LIMIT, Debris};
 pub use event::{Event, Kind};
 pub use job::JobProfile;
 pub use line::LINE_LIMIT_BYTES;
+pub use rejected_line::{REJECTED_LINES_LIMIT, RejectedLine};
 pub use tally::{NAMES_LIMIT, Reject, Rejected, Tally, UnknownNames};
 pub use words::{WordError, Words};
 
@@ -56,8 +57,8 @@ impl<'a> Text<'a> {
 pub struct Parsed<'t> {
     /// In the order of the lines.
     pub events: Vec<Event<'t>>,
-    /// In the order of the lines, at most [`DEBRIS_LIMIT`].
-    pub debris: Vec<Debris<'t>>,
+    /// In the order of the lines, at most [`REJECTED_LINES_LIMIT`].
+    pub rejected: Vec<RejectedLine<'t>>,
     pub tally: Tally,
 }
 

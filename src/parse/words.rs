@@ -1,6 +1,6 @@
 //! The maker's words for the five events.
 
-use crate::parse::{Kind, is_blank, line::NAME_AT};
+use crate::parse::{Kind, head::NAME_AT, is_blank};
 
 /// Names of the events that mean something.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -218,7 +218,7 @@ impl Site {
     /// Of each machine of the board, in its order: everything, or where there are many the gravest.
     fn notes(&self, board: &Board, reader: Reader) -> Result<Vec<Vec<Note>>, BufferError> {
         let language = reader.language;
-        let Some(buffer) = Buffer::open_to_look(&self.config.agent.state_dir)? else {
+        let Some(buffer) = Buffer::open_read_only(&self.config.agent.state_dir)? else {
             return Ok(vec![Vec::new(); board.machines.len()]);
         };
         let is_many = board.machines.len() > pages::MOST_LARGE;
@@ -296,8 +296,8 @@ impl Site {
         };
         let machine = address.value("machine");
         let filter = HeaderFilter { from, to, machine, most: MOST_ROWS };
-        let headers = match Buffer::open_to_look(&self.config.agent.state_dir)? {
-            Some(buffer) => buffer.session_headers(&filter)?,
+        let headers = match Buffer::open_read_only(&self.config.agent.state_dir)? {
+            Some(buffer) => buffer.sessions().session_headers(&filter)?,
             None => Vec::new(),
         };
         let mut answer = Answer::of(200, CSV, csv::table(&headers, dialect));

@@ -104,9 +104,10 @@ impl Board {
     /// Looks once; a buffer that is not there yet is an empty board. `Ok(None)`: the wanted machine is
     /// unknown.
     pub fn look(config: &Config, now: Moment, wish: Wish<'_>) -> Result<Option<Self>, BufferError> {
-        let buffer = Buffer::open_to_look(&config.agent.state_dir)?;
+        let buffer = Buffer::open_read_only(&config.agent.state_dir)?;
         let stamp = Stamp::from_naive(now.wall);
-        let reports = buffer.as_ref().map_or_else(|| Ok(Vec::new()), Buffer::machines)?;
+        let reports =
+            buffer.as_ref().map_or_else(|| Ok(Vec::new()), |buffer| buffer.reports().machines())?;
         let today = match now.fault {
             None => stamp.day(config.analysis.day_start),
             // A clock that cannot be right does not know the day: the newest one is shown.
@@ -137,7 +138,7 @@ impl Board {
             board.machines = names.into_iter().map(|nom| empty_machine(nom, day)).collect();
             return Ok(Some(board));
         };
-        (board.before, board.after) = buffer.neighbours(day)?;
+        (board.before, board.after) = buffer.sessions().neighbours(day)?;
         let month = month_of(&buffer, wish.machine, day)?;
         let quiet_ms = QUIET_MS + i64::try_from(config.schedule.poll.as_millis()).unwrap_or(0);
         let mut sessions = sessions_of(&buffer, wish.machine, day)?;
@@ -212,7 +213,7 @@ fn month_of(buffer: &Buffer, machine: Option<&str>, day: Day) -> Result<Month, B
     let most = MOST_MACHINES * MONTH_DAYS as usize;
     let filter = HeaderFilter { from, to: day, machine, most };
     let mut month = Month::new();
-    for header in buffer.session_headers(&filter)? {
+    for header in buffer.sessions().session_headers(&filter)? {
         month.entry(header.nom.clone()).or_default().insert(header.day, header);
     }
     Ok(month)
@@ -226,6 +227,7 @@ fn sessions_of(
     let filter = SessionFilter { machine: machine.map(str::to_owned), day: Some(day) };
     let mut sessions = BTreeMap::new();
     buffer
+        .sessions()
         .each_session(&filter, |stored| {
             sessions.insert(stored.nom, stored.session);
             Ok::<_, std::convert::Infallible>(())
@@ -248,12 +250,12 @@ fn health(
     buffer: Option<&Buffer>,
     reports: &[MachineReport],
 ) -> Result<Health, BufferError> {
-    let links = buffer.map_or_else(|| Ok(Vec::new()), Buffer::links)?;
+    let links = buffer.map_or_else(|| Ok(Vec::new()), |buffer| buffer.links().all())?;
     let link = |name: &LinkName| links.iter().find(|link| link.name == *name).cloned();
     let read_at = |nom: &str| {
         reports.iter().find(|report| report.nom == nom).and_then(|r| r.last_read_at.clone())
     };
-    let mut troubles = buffer.map_or_else(|| Ok(Vec::new()), Buffer::troubles)?;
+    let mut troubles = buffer.map_or_else(|| Ok(Vec::new()), |buffer| buffer.links().troubles())?;
     troubles.retain(|Trouble { key, .. }| config.maps(&key.source, &key.folder));
     let mut unknown = BTreeSet::new();
     for source in &config.sources {
@@ -270,7 +272,7 @@ fn health(
     Ok(Health {
         troubles,
         unknown,
-        totals: buffer.map(Buffer::totals).transpose()?,
+        totals: buffer.map(|buffer| buffer.reports().totals()).transpose()?,
         has_central: config.central.is_some(),
         central: config.central.as_ref().and_then(|_| link(&LinkName::Central)),
         sources: config

@@ -30,10 +30,12 @@ pub struct Holdings {
 impl Holdings {
     /// `None`: there is no buffer yet.
     pub fn look(config: &Config) -> Result<Option<Self>, BufferError> {
-        let Some(buffer) = Buffer::open_to_look(&config.agent.state_dir)? else { return Ok(None) };
+        let Some(buffer) = Buffer::open_read_only(&config.agent.state_dir)? else {
+            return Ok(None);
+        };
         Ok(Some(Self {
-            totals: buffer.totals()?,
-            lines: buffer.line_totals()?,
+            totals: buffer.reports().totals()?,
+            lines: buffer.reports().line_totals()?,
             buffer_bytes: buffer.size_bytes(),
         }))
     }

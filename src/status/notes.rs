@@ -34,9 +34,9 @@ pub fn of_day(
     limits: &Limits,
     language: Language,
 ) -> Result<Vec<Note>, BufferError> {
-    let mut notes = as_notes(buffer.findings(nom, day)?, language);
+    let mut notes = as_notes(buffer.sessions().findings(nom, day)?, language);
     let from = day.checked_sub_signed(COMPARED_DAYS).unwrap_or(day);
-    let history = buffer.digests(nom, from, day)?;
+    let history = buffer.sessions().digests(nom, from, day)?;
     let patterns = analyse::patterns(session);
     notes.extend(
         analyse::advice(day, &patterns, &history, limits)
@@ -53,7 +53,7 @@ pub fn gravest(
     day: Day,
     language: Language,
 ) -> Result<Vec<Note>, BufferError> {
-    let mut notes = as_notes(buffer.findings(nom, day)?, language);
+    let mut notes = as_notes(buffer.sessions().findings(nom, day)?, language);
     notes.truncate(1);
     Ok(notes)
 }

@@ -3,12 +3,12 @@
 use std::net::{SocketAddr, TcpListener};
 
 use chrono::{Local, NaiveDate, NaiveDateTime, NaiveTime};
-use cu_agent::generate::{CENTRES, Dirt, file_name, log_of_day, working_days};
 
 use crate::support::{
     agent::Agent,
     clock::{Wrong, WrongClock},
     folder::Folder,
+    generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
     process::Running,
 };
 

@@ -6,45 +6,48 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use cu_agent::{
     analyse::{
-        Evidence, Options, Remnants, debris_by_day, digest, findings, parts_by_day, remnants,
-        session_of_day,
+        Evidence, LineDefects, Options, digest, findings, line_defects, parts_by_day,
+        rejected_by_day, session_of_day,
     },
-    generate::{CENTRES, Centre, Dirt, Flaw, flawed_log_of_day, log_of_day, working_days},
     model::{Day, DayDigest, Finding, FindingCode, Limits, Session},
-    parse::{Debris, Text, Words, parse},
+    parse::{RejectedLine, Text, Words, parse},
 };
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest};
 
-/// Session and remnants of each day from a machine's files, in any order.
-fn days_of(files: &[Vec<u8>]) -> BTreeMap<Day, (Session, Remnants)> {
+use crate::support::generate::{
+    CENTRES, Centre, Dirt, Flaw, flawed_log_of_day, log_of_day, working_days,
+};
+
+/// Session and defects of each day from a machine's files, in any order.
+fn days_of(files: &[Vec<u8>]) -> BTreeMap<Day, (Session, LineDefects)> {
     let (words, options) = (Words::default(), Options::default());
     let texts: Vec<Text<'_>> = files.iter().map(|file| Text::new(file)).collect();
     let parsed: Vec<_> = texts.iter().map(|text| parse(text, &words)).collect();
     let mut parts: BTreeMap<Day, Vec<_>> = BTreeMap::new();
-    let mut debris: BTreeMap<Day, Vec<Vec<Debris<'_>>>> = BTreeMap::new();
+    let mut rejected: BTreeMap<Day, Vec<Vec<RejectedLine<'_>>>> = BTreeMap::new();
     for one in &parsed {
         for (day, part) in parts_by_day(&one.events, options.day_start) {
             parts.entry(day).or_default().push(part);
         }
-        for (day, of_day) in debris_by_day(&one.events, &one.debris, options.day_start) {
-            debris.entry(day).or_default().push(of_day);
+        for (day, of_day) in rejected_by_day(&one.events, &one.rejected, options.day_start) {
+            rejected.entry(day).or_default().push(of_day);
         }
     }
     let of_day = |(day, parts): (Day, Vec<_>)| {
-        let debris = debris.remove(&day).unwrap_or_default();
-        let debris: Vec<&[Debris<'_>]> = debris.iter().map(Vec::as_slice).collect();
-        (day, (session_of_day(&parts, &options), remnants(&parts, &debris, &words)))
+        let rejected = rejected.remove(&day).unwrap_or_default();
+        let rejected: Vec<&[RejectedLine<'_>]> = rejected.iter().map(Vec::as_slice).collect();
+        (day, (session_of_day(&parts, &options), line_defects(&parts, &rejected, &words)))
     };
     parts.into_iter().map(of_day).collect()
 }
 
 fn findings_of(
     day: Day,
-    (session, remnants): &(Session, Remnants),
+    (session, defects): &(Session, LineDefects),
     history: &[DayDigest],
 ) -> Vec<Finding> {
     let limits = Limits::default();
-    findings(&Evidence { day, session, remnants, history, limits: &limits })
+    findings(&Evidence { day, session, defects, history, limits: &limits })
 }
 
 fn first_monday() -> NaiveDate {
@@ -52,13 +55,13 @@ fn first_monday() -> NaiveDate {
 }
 
 /// Ordinary days of a machine with their digests.
-fn ordinary(centre: &Centre, days: &[Day], seed: u64) -> Vec<(Session, Remnants, DayDigest)> {
+fn ordinary(centre: &Centre, days: &[Day], seed: u64) -> Vec<(Session, LineDefects, DayDigest)> {
     days.iter()
         .map(|day| {
             let files = [log_of_day(centre, *day, seed, Dirt::None)];
-            let (session, remnants) = days_of(&files).remove(day).unwrap();
-            let digest = digest(*day, &session, &remnants);
-            (session, remnants, digest)
+            let (session, defects) = days_of(&files).remove(day).unwrap();
+            let digest = digest(*day, &session, &defects);
+            (session, defects, digest)
         })
         .collect()
 }
@@ -95,8 +98,8 @@ fn ordinary_weeks_have_at_most_one_anomaly_a_machine_and_week() {
         for (week, of_week) in days.chunks(5).enumerate() {
             let mut of_this_week = Vec::new();
             for (at, day) in of_week.iter().enumerate() {
-                let (session, remnants, _) = &month[week * 5 + at];
-                let evidence = (session.clone(), remnants.clone());
+                let (session, defects, _) = &month[week * 5 + at];
+                let evidence = (session.clone(), defects.clone());
                 of_this_week.extend(findings_of(*day, &evidence, &history));
             }
             for finding in &of_this_week {
@@ -167,8 +170,8 @@ fn each_planted_flaw_is_found_and_told_as_what_it_is() {
             let history: Vec<DayDigest> = month.iter().map(|day| day.2.clone()).collect();
             for at in 30..33 {
                 let day = days[at];
-                let (session, remnants, _) = &month[at];
-                let without = findings_of(day, &(session.clone(), remnants.clone()), &history);
+                let (session, defects, _) = &month[at];
+                let without = findings_of(day, &(session.clone(), defects.clone()), &history);
                 let fires_anyway = |code| without.iter().any(|finding| finding.code == code);
                 for flaw in Flaw::ALL {
                     let files = [flawed_log_of_day(centre, day, seed, flaw)];
@@ -244,8 +247,8 @@ fn a_word_that_nobody_knows_is_news_on_its_first_day_only() {
         let files = [flawed_log_of_day(&CENTRES[0], day, 1, Flaw::UnknownEvent)];
         days_of(&files).remove(&day).unwrap()
     };
-    let (session, remnants) = of(days[0]);
-    let first = digest(days[0], &session, &remnants);
+    let (session, defects) = of(days[0]);
+    let first = digest(days[0], &session, &defects);
     let told = |day: Day, history: &[DayDigest]| findings_of(day, &of(day), history).len();
     assert_eq!(told(days[0], &[]), 1);
     assert_eq!(told(days[1], &[first]), 0);

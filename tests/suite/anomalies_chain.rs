@@ -2,12 +2,14 @@
 //! delivered with it, the same whatever order the files came in.
 
 use chrono::NaiveDate;
-use cu_agent::generate::{
-    CENTRES, Dirt, Flaw, file_name, flawed_log_of_day, log_of_day, working_days,
-};
 use serde_json::{Value, json};
 
-use crate::support::{agent::Agent, folder::Folder, postgres::Database};
+use crate::support::{
+    agent::Agent,
+    folder::Folder,
+    generate::{CENTRES, Dirt, Flaw, file_name, flawed_log_of_day, log_of_day, working_days},
+    postgres::Database,
+};
 
 const SEED: u64 = 3;
 const DAYS: usize = 25;

@@ -5,11 +5,11 @@ use crate::support::{
     agent::Agent,
     central::{Feeder, grown, session},
     folder::Folder,
+    generate::{CENTRES, Dirt, file_name, log_of_day},
     postgres::Database,
     rows::{assert_same, buffer_sessions, central_sessions},
 };
 use cu_agent::{
-    generate::{CENTRES, Dirt, file_name, log_of_day},
     model::Delivery,
     sync::{
         plan::Step,

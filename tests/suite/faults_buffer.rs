@@ -11,11 +11,11 @@ use std::{
 };
 
 use chrono::NaiveDate;
-use cu_agent::generate::{CENTRES, Dirt, file_name, log_of_day, working_days};
 
 use crate::support::{
     agent::Agent,
     folder::Folder,
+    generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
     golden::{self, Expected, machine_of},
     net::Proxy,
     postgres::Database,

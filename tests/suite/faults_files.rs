@@ -1,11 +1,10 @@
 //! What machines and people do to LOG files, on a real vsftpd: central ends up with every line once.
 
-use cu_agent::generate::{CENTRES, Dirt, log_of_day, working_days};
-
 use crate::support::{
     agent::Agent,
     folder::Folder,
     ftp::{Options, Vsftpd},
+    generate::{CENTRES, Dirt, log_of_day, working_days},
     golden::{self, Expected},
     plant::Plant,
     postgres::Database,

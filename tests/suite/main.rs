@@ -50,6 +50,7 @@ mod ftp_scripted;
 mod ftp_servers;
 mod ftp_tls;
 mod fuzz_corpus;
+mod generate;
 mod golden_chain;
 mod golden_pure;
 mod guarantees;

@@ -7,12 +7,12 @@ use std::{
 };
 
 use chrono::NaiveDate;
-use cu_agent::generate::{CENTRES, Dirt, file_name, log_of_day, working_days};
 
 use crate::support::{
     agent::Agent,
     folder::Folder,
     ftp::{Options, Vsftpd},
+    generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
     postgres::Database,
     process::cu_agent,
 };

@@ -3,7 +3,6 @@
 
 use cu_agent::{
     analyse::{self, Options, WaitStamp},
-    generate::{CENTRES, Dirt, log_of_day, working_days},
     model::{Day, Session, rate_e2},
     parse::{Text, Words, parse},
 };
@@ -11,7 +10,10 @@ use proptest::prelude::{
     Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
 
-use crate::support::reference;
+use crate::support::{
+    generate::{CENTRES, Dirt, log_of_day, working_days},
+    reference,
+};
 
 pub fn sessions_of(
     files: &[Vec<u8>],

@@ -2,12 +2,13 @@
 //! JSON.
 
 use chrono::NaiveDate;
-use cu_agent::generate::{
-    CENTRES, Dirt, Flaw, file_name, flawed_log_of_day, log_of_day, working_days,
-};
 use serde_json::Value;
 
-use crate::support::{agent::Agent, folder::Folder};
+use crate::support::{
+    agent::Agent,
+    folder::Folder,
+    generate::{CENTRES, Dirt, Flaw, file_name, flawed_log_of_day, log_of_day, working_days},
+};
 
 const SEED: u64 = 5;
 

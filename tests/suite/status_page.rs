@@ -11,12 +11,12 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::NaiveDate;
-use cu_agent::generate::{CENTRES, Dirt, file_name, log_of_day, working_days};
 use sha2::{Digest, Sha256};
 
 use crate::support::{
     agent::Agent,
     folder::Folder,
+    generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
     http::{self, get, send},
     process::Running,
     wait,

@@ -1,13 +1,13 @@
 //! Reading the same bytes again, split, renamed, sent twice, in any order: same sessions.
 
-use cu_agent::{
-    analyse::Options,
-    generate::{CENTRES, Dirt, log_of_day, working_days},
-};
+use cu_agent::analyse::Options;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest};
 
 use super::reference::sessions_of;
-use crate::support::reference;
+use crate::support::{
+    generate::{CENTRES, Dirt, log_of_day, working_days},
+    reference,
+};
 
 /// One or two machine days of one folder, dirty, one file each or one file for both.
 fn files() -> impl Strategy<Value = Vec<Vec<u8>>> {

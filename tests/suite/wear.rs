@@ -3,13 +3,13 @@
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
-use cu_agent::generate::{CENTRES, Dirt, log_of_day};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::support::{
     agent::Agent,
     card::process_bytes,
     folder::Folder,
+    generate::{CENTRES, Dirt, log_of_day},
     http,
     postgres::Database,
     wait,

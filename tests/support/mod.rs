@@ -12,6 +12,7 @@ pub mod damage;
 pub mod debian;
 pub mod folder;
 pub mod ftp;
+pub mod generate;
 pub mod golden;
 pub mod http;
 pub mod manager;

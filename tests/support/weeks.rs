@@ -9,7 +9,8 @@ use std::{
 };
 
 use chrono::NaiveDate;
-use cu_agent::generate::{CENTRES, Centre, Dirt, file_name, log_of_day, working_days};
+
+use super::generate::{CENTRES, Centre, Dirt, file_name, log_of_day, working_days};
 
 /// At five minutes, a day and a week.
 pub const POLLS_A_DAY: usize = 288;

@@ -7,9 +7,12 @@
 use std::{fs, path::Path};
 
 use chrono::NaiveDate;
-use cu_agent::generate::{CENTRES, Centre, Dirt, file_name, log_of_day, working_days};
 
-use super::{agent::Agent, ftp::Vsftpd};
+use super::{
+    agent::Agent,
+    ftp::Vsftpd,
+    generate::{CENTRES, Centre, Dirt, file_name, log_of_day, working_days},
+};
 
 /// Machines and working days; the files of machine 0, 1, 2 are those of the three machines of the spec.
 #[derive(Clone, Copy, Debug)]

@@ -59,18 +59,18 @@ impl Courier {
         // A process compares all when it has run for a day: not at each of its starts.
         let all_at = *self.audits.all_at.get_or_insert(now);
         let all_due = self.audits.is_in_doubt || Audits::is_due(Some(all_at), now, ALL_EVERY);
-        let mut page = buffer.confirmed(AT_ONCE, None)?;
+        let mut page = buffer.outbox().confirmed(AT_ONCE, None)?;
         let mut lost = self.compare(buffer, &page)?;
         if !all_due && lost == 0 && page.len() == AT_ONCE {
-            let begin = buffer.any_confirmed(fastrand::f64())?;
-            lost += self.compare(buffer, &buffer.confirmed(AT_ONCE, begin.as_ref())?)?;
+            let begin = buffer.outbox().any_confirmed(fastrand::f64())?;
+            lost += self.compare(buffer, &buffer.outbox().confirmed(AT_ONCE, begin.as_ref())?)?;
         }
         if all_due || lost > 0 {
             while let Some(last) = page.last().filter(|_| page.len() == AT_ONCE) {
                 if stop.must_stop() {
                     return Ok(());
                 }
-                page = buffer.confirmed(AT_ONCE, Some(last))?;
+                page = buffer.outbox().confirmed(AT_ONCE, Some(last))?;
                 lost += self.compare(buffer, &page)?;
             }
             self.audits.all_at = Some(now);
@@ -101,7 +101,7 @@ impl Courier {
             .map(|(pending, _)| pending.id)
             .collect();
         if !lost.is_empty() {
-            buffer.unconfirm(&lost)?;
+            buffer.outbox_mut().unconfirm(&lost)?;
         }
         Ok(lost.len())
     }

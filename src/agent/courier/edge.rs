@@ -49,8 +49,8 @@ impl Gateway {
     }
 
     fn edge(&self, buffer: &Buffer) -> Result<Edge, BufferError> {
-        let waiting = buffer.waiting()?;
-        let links = buffer.links()?.into_iter().filter_map(|link| {
+        let waiting = buffer.outbox().waiting()?;
+        let links = buffer.links().all()?.into_iter().filter_map(|link| {
             let LinkName::Source(name) = link.name else { return None };
             self.sources.contains(&name).then_some(SourceLink {
                 name,

@@ -235,8 +235,11 @@ impl Courier {
             self.audits.forget();
             // What a server says of itself is as long as it likes.
             let text = printable(&logging::chain(error), MOST_ERROR_CHARS);
-            let news =
-                buffer.note_link(&LinkName::Central, Some(&text), &self.clock.now().wall_text())?;
+            let news = buffer.links_mut().note_link(
+                &LinkName::Central,
+                Some(&text),
+                &self.clock.now().wall_text(),
+            )?;
             // Also where an earlier process knew it: this one's log is to tell it.
             if news || !self.told_down {
                 logging::link_down(&LinkName::Central, &text);
@@ -249,8 +252,11 @@ impl Courier {
     /// The link counts as up as soon as something has passed, however much still waits. It is not
     /// said before the end of the drain, when it is known what was sent.
     fn note_link_up(&mut self, buffer: &mut Buffer) -> Result<(), BufferError> {
-        self.came_back |=
-            buffer.note_link(&LinkName::Central, None, &self.clock.now().wall_text())?;
+        self.came_back |= buffer.links_mut().note_link(
+            &LinkName::Central,
+            None,
+            &self.clock.now().wall_text(),
+        )?;
         self.told_down = false;
         Ok(())
     }
@@ -334,11 +340,11 @@ impl Courier {
             self.aside.get(&id).is_none_or(|aside| aside.is_over(now, revision))
                 && self.passed_over.get(&id).is_none_or(|times| *times < MOST_TRIES)
         };
-        let due = buffer.pending(most, |id, revision| {
+        let due = buffer.outbox().pending(most, |id, revision| {
             is_due(id, revision) && !self.suspects.contains_key(&id)
         })?;
         if due.is_empty() && !self.suspects.is_empty() {
-            buffer.pending(1, is_due)
+            buffer.outbox().pending(1, is_due)
         } else {
             Ok(due)
         }
@@ -392,7 +398,7 @@ impl Courier {
                     refused.push((pending, refusal.to_string()));
                 }
                 Step::Deliver { since_revision, .. } => {
-                    let mut delivery = buffer.delivery(pending.id, since_revision)?;
+                    let mut delivery = buffer.outbox().delivery(pending.id, since_revision)?;
                     delivery.language = self.language;
                     let whole = since_revision == 0;
                     deliveries.push(Parcel { pending, held, delivery, whole });
@@ -409,7 +415,7 @@ impl Courier {
             }
         }
         if !confirmed.is_empty() {
-            buffer.mark_synced(&confirmed)?;
+            buffer.outbox_mut().mark_synced(&confirmed)?;
             self.report.confirmed += confirmed.len() as u64;
         }
         if self.report.has_progress() {
@@ -459,6 +465,6 @@ impl Courier {
                 logging::set_aside(nom, pending.session.day, reason, time);
             }
         }
-        buffer.set_aside(&refused, &now.wall_text())
+        buffer.outbox_mut().set_aside(&refused, &now.wall_text())
     }
 }

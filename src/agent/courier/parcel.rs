@@ -215,7 +215,7 @@ impl Courier {
             }
         }
         if !written.is_empty() {
-            buffer.mark_synced(&written)?;
+            buffer.outbox_mut().mark_synced(&written)?;
             self.note_link_up(buffer)?;
         }
         if !refused.is_empty() {

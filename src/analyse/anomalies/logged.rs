@@ -7,7 +7,7 @@ use crate::model::{AnomalyCode, Day, Finding, FindingCode, Gravity, ShortText, S
 
 pub(super) fn find(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
     of_the_session(evidence, findings);
-    of_the_remnants(evidence, findings);
+    of_the_lines(evidence, findings);
     findings.extend(missing_days(evidence));
 }
 
@@ -49,18 +49,18 @@ fn of_the_session(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn of_the_remnants(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
-    let (limits, remnants) = (evidence.limits, evidence.remnants);
-    if remnants.torn_lines >= limits.torn_lines.max(1) {
+fn of_the_lines(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
+    let (limits, defects) = (evidence.limits, evidence.defects);
+    if defects.torn_lines >= limits.torn_lines.max(1) {
         let code = FindingCode::TornLine;
-        findings.push(counted(code, Gravity::Low, remnants.torn_lines, None, None));
+        findings.push(counted(code, Gravity::Low, defects.torn_lines, None, None));
     }
-    if remnants.malformed_lines >= limits.malformed_lines.max(1) {
+    if defects.malformed_lines >= limits.malformed_lines.max(1) {
         let code = FindingCode::MalformedLines;
-        findings.push(counted(code, Gravity::High, remnants.malformed_lines, None, None));
+        findings.push(counted(code, Gravity::High, defects.malformed_lines, None, None));
     }
     let known = evidence.earlier();
-    for (name, &count) in &remnants.unknown {
+    for (name, &count) in &defects.unknown {
         // A word is news once: the day on which it first stood.
         let is_news = !known.iter().any(|digest| digest.unknown_events.contains(name));
         if is_news && count >= limits.unknown_events.max(1) {

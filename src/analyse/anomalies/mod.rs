@@ -10,7 +10,7 @@ mod within;
 use chrono::{Datelike, Weekday};
 
 use crate::{
-    analyse::Remnants,
+    analyse::LineDefects,
     model::{Day, DayDigest, Finding, FindingCode, Gravity, Limits, Session, Stamp},
 };
 
@@ -19,7 +19,7 @@ use crate::{
 pub struct Evidence<'e> {
     pub day: Day,
     pub session: &'e Session,
-    pub remnants: &'e Remnants,
+    pub defects: &'e LineDefects,
     /// Any days of the machine, in any order; those that are not before `day` are left out.
     pub history: &'e [DayDigest],
     pub limits: &'e Limits,

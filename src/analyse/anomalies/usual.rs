@@ -30,7 +30,7 @@ enum Least {
 
 pub(super) fn find(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
     let Some(days) = evidence.comparable() else { return };
-    let today = digest(evidence.day, evidence.session, evidence.remnants);
+    let today = digest(evidence.day, evidence.session, evidence.defects);
     // Of a day that has just begun, shares say nothing yet.
     let mut windows: Vec<i64> = days.iter().map(|day| day.window_ms).collect();
     let Some(usual_window_ms) = robust::median(&mut windows) else { return };

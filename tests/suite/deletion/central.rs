@@ -23,31 +23,31 @@ impl ModelCentral {
     /// Delivers the waiting sessions that `chosen` picks by their place.
     pub fn take(&mut self, buffer: &mut Buffer, how: Delivery, chosen: impl Fn(usize) -> bool) {
         for (place, pending) in
-            buffer.pending(usize::MAX, |_, _| true).unwrap().into_iter().enumerate()
+            buffer.outbox().pending(usize::MAX, |_, _| true).unwrap().into_iter().enumerate()
         {
             if !chosen(place) {
                 continue;
             }
-            let delivery = buffer.delivery(pending.id, 0).unwrap();
+            let delivery = buffer.outbox().delivery(pending.id, 0).unwrap();
             let pieces =
                 delivery.pieces.iter().map(|piece| piece.row.details.to_string()).collect();
             self.sessions.insert((delivery.machine.nom.clone(), delivery.day), pieces);
             if how == Delivery::Confirmed {
-                buffer.mark_synced(&[(pending.id, delivery.revision)]).unwrap();
+                buffer.outbox_mut().mark_synced(&[(pending.id, delivery.revision)]).unwrap();
             }
         }
     }
 
     /// Central is restored from a backup without one of its sessions, and the agent finds out.
     pub fn lose_one(&mut self, buffer: &mut Buffer, number: usize) {
-        let confirmed = buffer.confirmed(i64::MAX as usize, None).unwrap();
+        let confirmed = buffer.outbox().confirmed(i64::MAX as usize, None).unwrap();
         if confirmed.is_empty() {
             return;
         }
         let lost = &confirmed[number % confirmed.len()];
         let session = &lost.session;
         self.sessions.remove(&(session.machine.nom.clone(), session.day));
-        buffer.unconfirm(&[lost.id]).unwrap();
+        buffer.outbox_mut().unconfirm(&[lost.id]).unwrap();
     }
 
     pub fn holds(&self, machine: usize, line: Line) -> bool {

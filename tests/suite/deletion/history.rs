@@ -411,7 +411,7 @@ impl History {
                 assert!(!file.exists(), "{name} is in central for days and still on the server");
             }
         }
-        assert!(self.buffer.as_ref().unwrap().pending(1, |_, _| true).unwrap().is_empty());
+        assert!(self.buffer.as_ref().unwrap().outbox().pending(1, |_, _| true).unwrap().is_empty());
         self.done.lines += self.owed.len();
         // A file that claims to be of the future stays, and so does what nobody could notice in it.
         let mut standing = self.on_server();

@@ -1,7 +1,7 @@
 //! Ordinary days with exactly one thing wrong, each a kind of anomaly, for the test that every one is
 //! found and for nothing else.
 
-use crate::generate::{Line, random::Random};
+use super::{Line, random::Random};
 
 /// What is wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,96 +78,7 @@ impl Shape {
 /// The bytes of a day whose lines are given and have the flaw's [`Shape`] already.
 pub(super) fn written(mut lines: Vec<Line>, flaw: Flaw, random: &mut Random) -> Vec<u8> {
     let middle = lines.len() / 2;
-    let next = |lines: &[Line], event: &str| {
-        let at = lines[middle..].iter().position(|line| line.event.starts_with(event));
-        middle + at.expect("the afternoon has every kind of line")
-    };
-    let extra = |line: &Line, event: &str| Line { event: event.into(), ..line.clone() };
-    match flaw {
-        Flaw::StartLineLost => {
-            // One that a piece follows before the next stop: else nothing shows that it is missing.
-            let is_seen = |at: &usize| {
-                let mut behind = lines[at + 1..].iter().map(|line| line.event.as_str());
-                let told = ["StukUitgevoerd", "MachineSt"];
-                let next = behind.find(|event| told.iter().any(|word| event.starts_with(word)));
-                next.is_some_and(|event| event.starts_with("StukUitgevoerd"))
-            };
-            let mut starts = (middle..lines.len()).filter(|at| lines[*at].event == "MachineStart");
-            let at = starts.find(is_seen).expect("a piece follows some stop");
-            lines.remove(at);
-        }
-        Flaw::ClockSteppedBack => {
-            for line in &mut lines[middle..] {
-                line.second -= 1_800;
-            }
-        }
-        Flaw::WaitWithoutDuration => {
-            let at = next(&lines, "MachineWait");
-            lines[at].event = "MachineWait: ?".into();
-        }
-        Flaw::WaitOutsideProduction => {
-            let last = lines.last().expect("a day has lines").clone();
-            let line = extra(&last, "MachineWait: 45 sec");
-            lines.push(Line { second: last.second + 30, ..line });
-        }
-        Flaw::Overlap => {
-            let at = next(&lines, "MachineWait");
-            let line = extra(&lines[at], "MachineWait: 5 sec");
-            lines.insert(at + 1, line);
-        }
-        Flaw::NoPiece => lines.retain(|line| !line.event.starts_with("StukUitgevoerd")),
-        Flaw::UnknownEvent => {
-            let line = extra(&lines[middle], "GereedschapWissel: T14");
-            lines.insert(middle, line);
-        }
-        Flaw::Silence => {
-            // A whole stretch in which nobody wrote: not a single line is left.
-            let from = lines[middle].second;
-            let stops = |line: &Line| line.event.starts_with("MachineSt");
-            lines.retain(|line| !(from..from + 7_200).contains(&line.second) || stops(line));
-            lines.retain({
-                // Stops in it are taken out in pairs, so that no start line is missing.
-                let mut open = false;
-                move |line| {
-                    let is_inside = (from..from + 7_200).contains(&line.second);
-                    match line.event.as_str() {
-                        "MachineStop" if is_inside => {
-                            open = true;
-                            false
-                        }
-                        "MachineStart" if open => {
-                            open = false;
-                            false
-                        }
-                        _ => true,
-                    }
-                }
-            });
-        }
-        Flaw::RhythmDrop => {
-            let from = lines[middle].second / 900 * 900;
-            let mut pieces = 0;
-            lines.retain(|line| {
-                let is_in = (from..from + 5_400).contains(&line.second)
-                    && line.event.starts_with("StukUitgevoerd");
-                pieces += u32::from(is_in);
-                !is_in || pieces % 8 == 0
-            });
-        }
-        Flaw::LongStop => {
-            let at = next(&lines, "MachineStart");
-            for line in &mut lines[at..] {
-                line.second += 7_200;
-            }
-        }
-        Flaw::TornLine
-        | Flaw::MalformedLines
-        | Flaw::LowOccupation
-        | Flaw::SlowRhythm
-        | Flaw::MuchWaiting
-        | Flaw::ManyStops
-        | Flaw::LongStops => {}
-    }
+    plant(&mut lines, flaw, middle);
     let mut bytes = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         let text = format!("{}\n", line.text());
@@ -185,4 +96,104 @@ pub(super) fn written(mut lines: Vec<Line>, flaw: Flaw, random: &mut Random) -> 
         }
     }
     bytes
+}
+
+/// Makes the lines behind `middle` wrong, where the flaw is one of lines and not of the day's shape
+/// or of the bytes.
+fn plant(lines: &mut Vec<Line>, flaw: Flaw, middle: usize) {
+    let next = |lines: &[Line], event: &str| {
+        let at = lines[middle..].iter().position(|line| line.event.starts_with(event));
+        middle + at.expect("the afternoon has every kind of line")
+    };
+    let extra = |line: &Line, event: &str| Line { event: event.into(), ..line.clone() };
+    match flaw {
+        Flaw::StartLineLost => lose_start(lines, middle),
+        Flaw::ClockSteppedBack => {
+            for line in &mut lines[middle..] {
+                line.second -= 1_800;
+            }
+        }
+        Flaw::WaitWithoutDuration => {
+            let at = next(lines, "MachineWait");
+            lines[at].event = "MachineWait: ?".into();
+        }
+        Flaw::WaitOutsideProduction => {
+            let last = lines.last().expect("a day has lines").clone();
+            let line = extra(&last, "MachineWait: 45 sec");
+            lines.push(Line { second: last.second + 30, ..line });
+        }
+        Flaw::Overlap => {
+            let at = next(lines, "MachineWait");
+            let line = extra(&lines[at], "MachineWait: 5 sec");
+            lines.insert(at + 1, line);
+        }
+        Flaw::NoPiece => lines.retain(|line| !line.event.starts_with("StukUitgevoerd")),
+        Flaw::UnknownEvent => {
+            let line = extra(&lines[middle], "GereedschapWissel: T14");
+            lines.insert(middle, line);
+        }
+        Flaw::Silence => fall_silent(lines, middle),
+        Flaw::RhythmDrop => slow_down(lines, middle),
+        Flaw::LongStop => {
+            let at = next(lines, "MachineStart");
+            for line in &mut lines[at..] {
+                line.second += 7_200;
+            }
+        }
+        Flaw::TornLine
+        | Flaw::MalformedLines
+        | Flaw::LowOccupation
+        | Flaw::SlowRhythm
+        | Flaw::MuchWaiting
+        | Flaw::ManyStops
+        | Flaw::LongStops => {}
+    }
+}
+
+/// Removes a start line that a piece follows before the next stop: else nothing shows that it is missing.
+fn lose_start(lines: &mut Vec<Line>, middle: usize) {
+    let is_seen = |at: &usize| {
+        let mut behind = lines[at + 1..].iter().map(|line| line.event.as_str());
+        let told = ["StukUitgevoerd", "MachineSt"];
+        let next = behind.find(|event| told.iter().any(|word| event.starts_with(word)));
+        next.is_some_and(|event| event.starts_with("StukUitgevoerd"))
+    };
+    let mut starts = (middle..lines.len()).filter(|at| lines[*at].event == "MachineStart");
+    let at = starts.find(is_seen).expect("a piece follows some stop");
+    lines.remove(at);
+}
+
+/// Two hours in which nobody wrote: not a single line is left.
+fn fall_silent(lines: &mut Vec<Line>, middle: usize) {
+    let from = lines[middle].second;
+    let stops = |line: &Line| line.event.starts_with("MachineSt");
+    lines.retain(|line| !(from..from + 7_200).contains(&line.second) || stops(line));
+    // Stops in it are taken out in pairs, so that no start line is missing.
+    let mut open = false;
+    lines.retain(|line| {
+        let is_inside = (from..from + 7_200).contains(&line.second);
+        match line.event.as_str() {
+            "MachineStop" if is_inside => {
+                open = true;
+                false
+            }
+            "MachineStart" if open => {
+                open = false;
+                false
+            }
+            _ => true,
+        }
+    });
+}
+
+/// Leaves one piece of eight for an hour and a half.
+fn slow_down(lines: &mut Vec<Line>, middle: usize) {
+    let from = lines[middle].second / 900 * 900;
+    let mut pieces = 0;
+    lines.retain(|line| {
+        let is_in =
+            (from..from + 5_400).contains(&line.second) && line.event.starts_with("StukUitgevoerd");
+        pieces += u32::from(is_in);
+        !is_in || pieces % 8 == 0
+    });
 }

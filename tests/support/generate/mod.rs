@@ -3,6 +3,7 @@
 //!
 //! Pure: the same machine, day and seed give the same bytes for ever. What must never happen here: a
 //! day tuned to what the parser likes.
+#![allow(dead_code, reason = "each test, benchmark and example uses the part it needs")]
 
 mod dirt;
 mod flaw;
@@ -170,7 +171,18 @@ fn lines_of_day(centre: &Centre, day: NaiveDate, shape: &Shape, random: &mut Ran
         happenings.push((random.between(0, effective - 1), Happening::Stop { seconds }));
     }
     happenings.sort_by_key(|(at, _)| *at);
+    write_down(centre, day, (first_second, effective), happenings, random)
+}
 
+/// The lines of a day's happenings; `first_second` of the day, and `effective` seconds of production
+/// without what is waited and stopped.
+fn write_down(
+    centre: &Centre,
+    day: NaiveDate,
+    (first_second, effective): (u64, u64),
+    happenings: Vec<(u64, Happening)>,
+    random: &mut Random,
+) -> Vec<Line> {
     let mut lines = Vec::with_capacity(happenings.len() + 40);
     let mut write = |second: u64, event: String| {
         let second = i64::try_from(second).expect("a second of a day is small");
@@ -220,91 +232,4 @@ fn shares(total: u64, count: u64, random: &mut Random) -> Vec<u64> {
     let weights: Vec<u64> = (0..count).map(|_| random.between(10, 100)).collect();
     let sum: u64 = weights.iter().sum();
     weights.into_iter().map(|weight| (total * weight / sum.max(1)).max(1)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        analyse::{self, Options},
-        model::Session,
-        parse::{Text, Words, parse},
-    };
-
-    /// Not chosen: the figures hold for any.
-    const SEED: u64 = 7;
-
-    fn session(centre: &Centre, day: NaiveDate, dirt: Dirt) -> Session {
-        let log = log_of_day(centre, day, SEED, dirt);
-        let text = Text::new(&log);
-        let parsed = parse(&text, &Words::default());
-        if dirt == Dirt::None {
-            assert_eq!(parsed.tally.lines, parsed.tally.events);
-            assert_eq!(parsed.tally.rejected(), 0);
-        }
-        let mut sessions = analyse::sessions(&[&parsed.events], &Options::default());
-        sessions.remove(&day).expect("the day of the file has a session")
-    }
-
-    fn may() -> Vec<NaiveDate> {
-        working_days(NaiveDate::from_ymd_opt(2025, 5, 1).unwrap(), 20)
-    }
-
-    #[test]
-    fn a_generated_month_has_the_figures_of_the_spec() {
-        for centre in &CENTRES {
-            let month: Vec<Session> =
-                may().into_iter().map(|day| session(centre, day, Dirt::None)).collect();
-            let total = |figure: fn(&Session) -> i64| month.iter().map(figure).sum::<i64>();
-            let pieces = total(|s| i64::from(s.figures.total_pieces));
-            let expected = i64::try_from(centre.pieces_of_20_days).unwrap();
-            assert!((pieces - expected).abs() * 10 <= expected, "{}: {pieces} pieces", centre.nom);
-
-            let occupation =
-                1000 * total(|s| s.figures.effective_ms) / total(|s| s.figures.window_ms);
-            let expected = i64::try_from(centre.occupation_per_mille).unwrap();
-            assert!((occupation - expected).abs() <= 50, "{}: {occupation} ‰", centre.nom);
-
-            let stops = total(|s| i64::try_from(s.stops.len()).unwrap());
-            assert!((16 * 20..=26 * 20).contains(&stops), "{}: {stops} stops", centre.nom);
-            let stop_seconds = total(|s| s.figures.raw_stop_ms) / 1000 / stops;
-            assert!(
-                (270..=930).contains(&stop_seconds),
-                "{}: stops of {stop_seconds} s",
-                centre.nom
-            );
-            let wait_minutes = total(|s| s.figures.raw_wait_ms) / 60_000 / 20;
-            assert!((84..=138).contains(&wait_minutes), "{}: {wait_minutes} min waits", centre.nom);
-        }
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
-        let day = may()[0];
-        let log = |seed, dirt| log_of_day(&CENTRES[0], day, seed, dirt);
-        assert_eq!(log(1, Dirt::None), log(1, Dirt::None));
-        assert_eq!(log(1, Dirt::Some), log(1, Dirt::Some));
-        assert_ne!(log(1, Dirt::None), log(2, Dirt::None));
-        assert_ne!(log(1, Dirt::None), log_of_day(&CENTRES[1], day, 1, Dirt::None));
-    }
-
-    #[test]
-    fn dirty_days_hold_every_kind_of_damage_and_still_their_pieces() {
-        let mut all = Vec::new();
-        for day in may() {
-            let dirty = session(&CENTRES[2], day, Dirt::Some);
-            let clean = session(&CENTRES[2], day, Dirt::None);
-            let (dirty_pieces, pieces) = (dirty.pieces.len(), clean.pieces.len());
-            assert!(dirty_pieces * 10 > pieces * 9, "{dirty_pieces} of {pieces} left on {day}");
-            all.extend(log_of_day(&CENTRES[2], day, SEED, Dirt::Some));
-        }
-        let text = Text::new(&all);
-        let tally = parse(&text, &Words::default()).tally;
-        assert!(all.contains(&0), "no NULs");
-        assert!(tally.blank > 0 && !tally.unknown.counts.is_empty());
-        use crate::parse::Reject::{MalformedJob, NoMarker, NoTimestamp, WaitWithoutDuration};
-        for reject in [MalformedJob, NoMarker, NoTimestamp, WaitWithoutDuration] {
-            assert!(tally.rejects.contains_key(&reject), "no {reject:?}");
-        }
-    }
 }

@@ -1,12 +1,12 @@
 //! Lines that are no event, as they stand, so that a day's can be counted once however often a file
-//! is read. Bounded: beyond [`DEBRIS_LIMIT`] only the tally counts them.
+//! is read. Bounded: beyond [`REJECTED_LINES_LIMIT`] only the tally counts them.
 
 /// Most lines of a reading that are told apart; who has more has a broken file, not torn lines.
-pub const DEBRIS_LIMIT: usize = 1_000;
+pub const REJECTED_LINES_LIMIT: usize = 1_000;
 
 /// What is left of a line, or stands in front of one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Debris<'t> {
+pub struct RejectedLine<'t> {
     /// Events of the reading before it.
     pub events_before: usize,
     /// Begins as a line does and lacks the rest: a power cut tore it. Otherwise it is no line at all.
@@ -35,12 +35,12 @@ mod tests {
     use crate::parse::{Text, Words, parse};
 
     /// `events before:t|m:text` of each.
-    fn debris(log: &[u8]) -> Vec<String> {
+    fn rejected(log: &[u8]) -> Vec<String> {
         let text = Text::new(log);
         let parsed = parse(&text, &Words::default());
-        let shown = parsed.debris.iter().map(|debris| {
-            let kind = if debris.torn { 't' } else { 'm' };
-            format!("{}:{kind}:{}", debris.events_before, debris.text)
+        let shown = parsed.rejected.iter().map(|line| {
+            let kind = if line.torn { 't' } else { 'm' };
+            format!("{}:{kind}:{}", line.events_before, line.text)
         });
         shown.collect()
     }
@@ -57,18 +57,18 @@ mod tests {
             "1:t:20250528",
             "1:m:20250631 10:00:00|@StukUitgevoerd: 1",
         ];
-        assert_eq!(debris(log), expected);
+        assert_eq!(rejected(log), expected);
     }
 
     #[test]
-    fn a_remnant_in_front_of_a_line_is_torn_and_the_line_is_an_event() {
+    fn a_rest_in_front_of_a_line_is_torn_and_the_line_is_an_event() {
         let log = b"20250528 05:020250528 05:08:54|@StukUitgevoerd: 1\n";
-        assert_eq!(debris(log), ["0:t:20250528 05:0"]);
+        assert_eq!(rejected(log), ["0:t:20250528 05:0"]);
     }
 
     #[test]
     fn a_file_full_of_rubbish_is_bounded() {
-        let log = b"x\n".repeat(DEBRIS_LIMIT + 50);
-        assert_eq!(debris(&log).len(), DEBRIS_LIMIT);
+        let log = b"x\n".repeat(REJECTED_LINES_LIMIT + 50);
+        assert_eq!(rejected(&log).len(), REJECTED_LINES_LIMIT);
     }
 }

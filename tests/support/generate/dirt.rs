@@ -1,6 +1,6 @@
 //! What goes wrong on the way from a controller's memory to its disk.
 
-use crate::generate::{Line, random::Random};
+use super::{Line, random::Random};
 
 /// The day's lines as a controller on a bad net leaves them.
 pub(super) fn soiled(lines: Vec<Line>, random: &mut Random) -> Vec<u8> {

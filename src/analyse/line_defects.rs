@@ -9,14 +9,14 @@ use chrono::TimeDelta;
 use crate::{
     analyse::Part,
     model::{Day, ShortText, Stamp},
-    parse::{Debris, Event, Kind, NAMES_LIMIT, Words},
+    parse::{Event, Kind, NAMES_LIMIT, RejectedLine, Words},
 };
 
 /// Characters kept of an unknown name.
 const NAME_CHARS: usize = 80;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Remnants {
+pub struct LineDefects {
     pub torn_lines: u32,
     /// Lines that are no event and not torn, and jobs without reference or length.
     pub malformed_lines: u32,
@@ -24,15 +24,15 @@ pub struct Remnants {
     pub unknown: BTreeMap<ShortText, u32>,
 }
 
-/// A file's debris by the production day it stands in: that of the event before it, or of the first
+/// A file's rejected lines by the production day they stand in: that of the event before it, or of the first
 /// one. A file without any event has no day.
-pub fn debris_by_day<'t>(
+pub fn rejected_by_day<'t>(
     events: &[Event<'_>],
-    debris: &[Debris<'t>],
+    rejected: &[RejectedLine<'t>],
     day_start: TimeDelta,
-) -> BTreeMap<Day, Vec<Debris<'t>>> {
-    let mut days: BTreeMap<Day, Vec<Debris<'t>>> = BTreeMap::new();
-    for one in debris {
+) -> BTreeMap<Day, Vec<RejectedLine<'t>>> {
+    let mut days: BTreeMap<Day, Vec<RejectedLine<'t>>> = BTreeMap::new();
+    for one in rejected {
         let beside = one.events_before.saturating_sub(1);
         if let Some(event) = events.get(beside) {
             let day = Stamp::from_seconds(event.seconds).day(day_start);
@@ -42,13 +42,17 @@ pub fn debris_by_day<'t>(
     days
 }
 
-/// The remnants of one day from each file's part of it and each file's debris of it, in any order.
-pub fn remnants(parts: &[Part<'_, '_>], debris: &[&[Debris<'_>]], words: &Words) -> Remnants {
-    let mut remnants = Remnants::default();
-    let order = |a: &Debris<'_>, b: &Debris<'_>| (a.torn, a.text).cmp(&(b.torn, b.text));
-    most_often(debris.iter().map(|of_file| of_file.iter()), order, |one, count| {
-        let counted =
-            if one.torn { &mut remnants.torn_lines } else { &mut remnants.malformed_lines };
+/// The defects of one day from each file's part of it and each file's rejected lines of it, in any order.
+pub fn line_defects(
+    parts: &[Part<'_, '_>],
+    rejected: &[&[RejectedLine<'_>]],
+    words: &Words,
+) -> LineDefects {
+    let mut defects = LineDefects::default();
+    let order =
+        |a: &RejectedLine<'_>, b: &RejectedLine<'_>| (a.torn, a.text).cmp(&(b.torn, b.text));
+    most_often(rejected.iter().map(|of_file| of_file.iter()), order, |one, count| {
+        let counted = if one.torn { &mut defects.torn_lines } else { &mut defects.malformed_lines };
         *counted = counted.saturating_add(count);
     });
     let odd = parts.iter().map(|part| {
@@ -65,19 +69,20 @@ pub fn remnants(parts: &[Part<'_, '_>], debris: &[&[Debris<'_>]], words: &Words)
     most_often(odd, order, |event, count| {
         let (name, details) = event.content();
         let counted = if event.kind == Kind::Job {
-            &mut remnants.malformed_lines
+            &mut defects.malformed_lines
         } else if details.is_empty() && words.begins_a_word(name) {
-            &mut remnants.torn_lines
+            &mut defects.torn_lines
         } else {
             let name = shown(name);
-            if !remnants.unknown.contains_key(&name) && remnants.unknown.len() >= NAMES_LIMIT {
+            if !defects.unknown.contains_key(&name) && defects.unknown.len() >= NAMES_LIMIT {
                 return;
             }
-            remnants.unknown.entry(name).or_default()
+            defects.unknown.entry(name).or_default()
         };
         *counted = counted.saturating_add(count);
     });
-    remnants
+    debug_assert!(defects.unknown.len() <= NAMES_LIMIT, "invariant 8: names are bounded");
+    defects
 }
 
 /// Hands over every line of several files, as often as the file that holds it most often holds it; in
@@ -113,18 +118,18 @@ mod tests {
         parse::{Text, parse},
     };
 
-    fn remnants_of(files: &[&str]) -> Remnants {
+    fn defects_of(files: &[&str]) -> LineDefects {
         let texts: Vec<Text<'_>> = files.iter().map(|file| Text::new(file.as_bytes())).collect();
         let words = Words::default();
         let parsed: Vec<_> = texts.iter().map(|text| parse(text, &words)).collect();
-        let (mut parts, mut debris) = (Vec::new(), Vec::new());
+        let (mut parts, mut rejected) = (Vec::new(), Vec::new());
         for one in &parsed {
             parts.extend(parts_by_day(&one.events, TimeDelta::zero()).into_values());
-            let days = debris_by_day(&one.events, &one.debris, TimeDelta::zero());
-            debris.extend(days.into_values());
+            let days = rejected_by_day(&one.events, &one.rejected, TimeDelta::zero());
+            rejected.extend(days.into_values());
         }
-        let debris: Vec<&[Debris<'_>]> = debris.iter().map(Vec::as_slice).collect();
-        remnants(&parts, &debris, &words)
+        let rejected: Vec<&[RejectedLine<'_>]> = rejected.iter().map(Vec::as_slice).collect();
+        line_defects(&parts, &rejected, &words)
     }
 
     const LINES: [&str; 6] = [
@@ -137,23 +142,23 @@ mod tests {
     ];
 
     #[test]
-    fn each_kind_of_remnant_is_counted_as_what_it_is() {
-        let found = remnants_of(&[&LINES.concat()]);
+    fn each_kind_of_defect_is_counted_as_what_it_is() {
+        let found = defects_of(&[&LINES.concat()]);
         assert_eq!((found.torn_lines, found.malformed_lines), (2, 2));
         assert_eq!(found.unknown, BTreeMap::from([("Onderhoud".into(), 1)]));
     }
 
     #[test]
-    fn a_file_sent_twice_or_cut_in_two_has_the_same_remnants() {
-        let whole = remnants_of(&[&LINES.concat()]);
-        assert_eq!(remnants_of(&[&LINES.concat(), &LINES.concat()]), whole);
-        assert_eq!(remnants_of(&[&LINES[3..].concat(), &LINES[..3].concat()]), whole);
-        assert_eq!(remnants_of(&[&LINES[..4].concat(), &LINES.concat()]), whole);
+    fn a_file_sent_twice_or_cut_in_two_has_the_same_defects() {
+        let whole = defects_of(&[&LINES.concat()]);
+        assert_eq!(defects_of(&[&LINES.concat(), &LINES.concat()]), whole);
+        assert_eq!(defects_of(&[&LINES[3..].concat(), &LINES[..3].concat()]), whole);
+        assert_eq!(defects_of(&[&LINES[..4].concat(), &LINES.concat()]), whole);
     }
 
     #[test]
     fn a_line_that_stands_twice_in_one_file_counts_twice() {
-        let found = remnants_of(&[&(LINES.concat() + LINES[5] + LINES[3])]);
+        let found = defects_of(&[&(LINES.concat() + LINES[5] + LINES[3])]);
         assert_eq!(found.unknown.values().sum::<u32>(), 2);
         assert_eq!(found.malformed_lines, 3);
     }

@@ -1,13 +1,13 @@
-//! What the buffer weighs, and what of it can be spared: first raw bytes, then whole sessions, oldest
+//! What the buffer weighs, and what of it may go: first raw bytes, then whole sessions, oldest
 //! first, and only what central is known to hold.
 
 use rusqlite::{Connection, params};
 
 use super::{Batch, Buffer, BufferError, error::During};
 
-/// What was spared.
+/// What was dropped to make room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Spared {
+pub struct Evicted {
     /// Files that gave up their raw bytes.
     pub files: u64,
     pub sessions: u64,
@@ -50,34 +50,47 @@ impl Buffer {
 }
 
 impl Batch<'_> {
-    /// Spares what central holds until at most `target_bytes` are used, or nothing more can go.
-    pub fn spare(&self, target_bytes: u64) -> Result<Spared, BufferError> {
+    /// Drops what central holds until at most `target_bytes` are used, or nothing more can go.
+    pub fn evict(&self, target_bytes: u64) -> Result<Evicted, BufferError> {
         let transaction = &self.transaction;
         let ids = |sql: &str| -> rusqlite::Result<Vec<i64>> {
             transaction.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
         };
-        let spare = || -> rusqlite::Result<Spared> {
-            let mut spared = Spared::default();
+        let evict = || -> rusqlite::Result<Evicted> {
+            let mut evicted = Evicted::default();
             for file_id in ids(FILES)? {
                 if used_bytes(transaction)? <= target_bytes {
-                    return Ok(spared);
+                    return Ok(evicted);
                 }
                 transaction.execute("DELETE FROM raw_chunk WHERE file_id = ?1", [file_id])?;
-                spared.files += 1;
+                evicted.files += 1;
             }
             for session_id in ids(SESSIONS)? {
                 if used_bytes(transaction)? <= target_bytes {
-                    return Ok(spared);
+                    return Ok(evicted);
                 }
                 for table in OF_SESSION {
                     let sql = format!("DELETE FROM {table} WHERE session_id = ?1");
                     transaction.prepare_cached(&sql)?.execute(params![session_id])?;
                 }
                 transaction.execute("DELETE FROM session WHERE id = ?1", [session_id])?;
-                spared.sessions += 1;
+                evicted.sessions += 1;
             }
-            Ok(spared)
+            Ok(evicted)
         };
-        spare().during("make room", self.path)
+        let waiting = || -> rusqlite::Result<u64> {
+            transaction.query_row(
+                "SELECT count(*) FROM session WHERE +revision > +synced_revision",
+                [],
+                |row| row.get(0),
+            )
+        };
+        let before = if cfg!(debug_assertions) { waiting().ok() } else { None };
+        let evicted = evict().during("make room", self.path)?;
+        debug_assert!(
+            before.is_none_or(|before| waiting().is_ok_and(|now| now == before)),
+            "invariant 6: only what central has confirmed may go"
+        );
+        Ok(evicted)
     }
 }

@@ -115,7 +115,7 @@ mod tests {
         let again = Buffer::open(dir.path(), "second", "now").unwrap();
         assert_eq!(page_bytes(again.path()), PAGE_BYTES);
         assert_eq!(again.buffer_id(), "first");
-        assert_eq!(again.machine_id("DEM12").unwrap(), Some(1));
+        assert_eq!(again.files().machine_id("DEM12").unwrap(), Some(1));
         again.check().unwrap();
     }
 
@@ -124,10 +124,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let buffer = of_large_pages(dir.path());
         let path = buffer.path().to_owned();
-        assert_eq!(buffer.machine_id("DEM12").unwrap(), Some(1));
+        assert_eq!(buffer.files().machine_id("DEM12").unwrap(), Some(1));
         renew(&path);
         assert_eq!(page_bytes(&path), 4096);
-        assert_eq!(buffer.machine_id("DEM12").unwrap(), Some(1));
+        assert_eq!(buffer.files().machine_id("DEM12").unwrap(), Some(1));
         drop(buffer);
         renew(&path);
         assert_eq!(page_bytes(&path), PAGE_BYTES);

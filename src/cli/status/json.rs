@@ -1,0 +1,265 @@
+//! `cu-agent status --json`. Its keys are an interface: they are added to, never renamed.
+
+use std::fmt::Display;
+
+use serde::{Serialize, Serializer};
+
+use super::{ImplausibleDate, Shown, central, folder_state};
+use crate::{
+    buffer::{AsideReport, FileReport, Holder, LinkState, MachineReport, known_version},
+    config::{Config, SourceConfig},
+    model::{Collected, Day, FolderTold, LinkTold, ServiceTold, SourceTold, StatusTold, Trouble},
+};
+
+/// What is shown of a state directory, as indented JSON with its keys in alphabetical order.
+pub(super) fn json(config: &Config, shown: &Shown) -> serde_json::Result<String> {
+    // By way of a map, which sorts the keys.
+    Ok(format!("{:#}\n", serde_json::to_value(Status::of(config, shown))?))
+}
+
+/// Shown as text.
+struct Text<T>(T);
+
+impl<T: Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+#[derive(Serialize)]
+struct Status<'s> {
+    agent: &'s str,
+    version: &'static str,
+    sessions: u64,
+    pending_sessions: u64,
+    set_aside_sessions: u64,
+    oldest_pending_day: Option<Text<Day>>,
+    files: u64,
+    refused_files: u64,
+    raw_bytes: u64,
+    buffer_bytes: u64,
+    max_buffer_bytes: u64,
+    /// The part that updaters read.
+    #[serde(flatten)]
+    told: StatusTold,
+    central: Link<'s>,
+    troubles: Vec<NotRead<'s>>,
+    machines: Vec<Machine<'s>>,
+    set_aside: Vec<Aside<'s>>,
+    implausible_dates: Vec<Implausible<'s>>,
+    remarkable_files: Vec<File<'s>>,
+}
+
+#[derive(Serialize)]
+struct Link<'s> {
+    state: &'static str,
+    since: Option<&'s str>,
+    error: Option<&'s str>,
+}
+
+#[derive(Serialize)]
+struct NotRead<'s> {
+    source: &'s str,
+    folder: &'s str,
+    /// `None`: the folder itself.
+    file: Option<&'s str>,
+    kind: &'static str,
+    since: &'s str,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Machine<'s> {
+    nom: &'s str,
+    sessions: u64,
+    pending_sessions: u64,
+    last_day: Option<Text<Day>>,
+    last_read_at: Option<&'s str>,
+}
+
+#[derive(Serialize)]
+struct Aside<'s> {
+    machine: &'s str,
+    reason: &'s str,
+    sessions: u64,
+    first_day: Text<Day>,
+    last_day: Text<Day>,
+    since: Option<&'s str>,
+}
+
+#[derive(Serialize)]
+struct Implausible<'s> {
+    source: &'s str,
+    file: &'s str,
+    reason: &'s str,
+}
+
+#[derive(Serialize)]
+struct File<'s> {
+    source: &'s str,
+    /// `folder/name`.
+    file: String,
+    state: &'s str,
+    refusal: Option<&'s str>,
+    lines: u64,
+    events: u64,
+    rejects: Vec<Rejected<'s>>,
+    unknown_events: Vec<Unknown<'s>>,
+}
+
+#[derive(Serialize)]
+struct Rejected<'s> {
+    reason: &'s str,
+    lines: u64,
+    first_line: u64,
+    sample: &'s str,
+}
+
+#[derive(Serialize)]
+struct Unknown<'s> {
+    name: &'s str,
+    events: u64,
+}
+
+impl<'s> Status<'s> {
+    fn of(config: &'s Config, shown: &'s Shown) -> Self {
+        let Shown { totals, links, troubles, .. } = shown;
+        let (state, link) = central(config, links);
+        Self {
+            agent: &config.agent.id,
+            version: env!("CARGO_PKG_VERSION"),
+            sessions: totals.sessions,
+            pending_sessions: totals.pending_sessions,
+            set_aside_sessions: totals.set_aside_sessions,
+            oldest_pending_day: totals.oldest_pending_day.map(Text),
+            files: totals.files,
+            refused_files: totals.refused_files,
+            raw_bytes: totals.raw_bytes,
+            buffer_bytes: shown.buffer_bytes,
+            max_buffer_bytes: config.agent.max_buffer_bytes,
+            told: told(config, shown),
+            central: Link::of(state, link),
+            troubles: troubles.iter().map(NotRead::of).collect(),
+            machines: shown.machines.iter().map(Machine::of).collect(),
+            set_aside: shown.set_aside.iter().map(Aside::of).collect(),
+            implausible_dates: shown.implausible.iter().map(Implausible::of).collect(),
+            remarkable_files: shown.files.iter().map(File::of).collect(),
+        }
+    }
+}
+
+/// The process at work: its number and, once it has collected, its version and the sources that did
+/// not answer.
+fn service((holder, collected): &(Holder, Option<Collected>)) -> ServiceTold {
+    let (process, since) = match holder {
+        Holder::Known(known) => (Some(known.process), known.since.clone()),
+        Holder::Said(_) | Holder::Unnamed => (None, None),
+    };
+    ServiceTold { process, since, collected: collected.clone() }
+}
+
+impl<'s> Link<'s> {
+    fn of(state: &'static str, link: Option<&'s LinkState>) -> Self {
+        let error = link.and_then(|link| link.error.as_deref());
+        Self { state, since: link.map(|link| link.since.as_str()), error }
+    }
+}
+
+fn told(config: &Config, shown: &Shown) -> StatusTold {
+    let of = |source| source_told(source, &shown.links, &shown.troubles);
+    StatusTold {
+        producing: shown.producing.clone(),
+        schema: shown.schema,
+        schema_known: Some(known_version()),
+        service: shown.holder.as_ref().map(service),
+        sources: config.sources.iter().map(of).collect(),
+    }
+}
+
+fn source_told(source: &SourceConfig, links: &[LinkState], troubles: &[Trouble]) -> SourceTold {
+    let link = links.iter().find(|link| link.name.is_source(&source.name));
+    let folders = source.folders.iter().map(|(folder, machine)| {
+        let (state, since, error) = folder_state(folder, link, source, troubles);
+        FolderTold {
+            folder: folder.clone(),
+            machine: machine.nom.clone(),
+            state: state.to_owned(),
+            since: since.map(str::to_owned),
+            error,
+        }
+    });
+    SourceTold {
+        name: source.name.clone(),
+        state: match link {
+            None => LinkTold::Unknown,
+            Some(link) if link.up => LinkTold::Up,
+            Some(_) => LinkTold::Down,
+        },
+        since: link.map(|link| link.since.clone()),
+        error: link.and_then(|link| link.error.clone()),
+        folders: folders.collect(),
+    }
+}
+
+impl<'s> NotRead<'s> {
+    fn of(trouble: &'s Trouble) -> Self {
+        Self {
+            source: &trouble.key.source,
+            folder: &trouble.key.folder,
+            file: Some(trouble.key.file.as_str()).filter(|file| !file.is_empty()),
+            kind: trouble.key.kind.as_str(),
+            since: &trouble.since,
+            text: trouble.text(),
+        }
+    }
+}
+
+impl<'s> Machine<'s> {
+    fn of(machine: &'s MachineReport) -> Self {
+        Self {
+            nom: &machine.nom,
+            sessions: machine.sessions,
+            pending_sessions: machine.pending_sessions,
+            last_day: machine.last_day.map(Text),
+            last_read_at: machine.last_read_at.as_deref(),
+        }
+    }
+}
+
+impl<'s> Aside<'s> {
+    fn of(aside: &'s AsideReport) -> Self {
+        Self {
+            machine: &aside.nom,
+            reason: &aside.reason,
+            sessions: aside.sessions,
+            first_day: Text(aside.first_day),
+            last_day: Text(aside.last_day),
+            since: aside.since.as_deref(),
+        }
+    }
+}
+
+impl<'s> Implausible<'s> {
+    fn of(date: &'s ImplausibleDate) -> Self {
+        Self { source: &date.source, file: &date.file, reason: &date.reason }
+    }
+}
+
+impl<'s> File<'s> {
+    fn of(file: &'s FileReport) -> Self {
+        let rejected = |(reason, lines, first_line, sample): &'s (String, u64, u64, String)| {
+            Rejected { reason, lines: *lines, first_line: *first_line, sample }
+        };
+        let unknown = |(name, events): &'s (String, u64)| Unknown { name, events: *events };
+        Self {
+            source: &file.source,
+            file: format!("{}/{}", file.folder, file.name),
+            state: &file.state,
+            refusal: file.refusal.as_deref(),
+            lines: file.lines,
+            events: file.events,
+            rejects: file.rejects.iter().map(rejected).collect(),
+            unknown_events: file.unknown.iter().map(unknown).collect(),
+        }
+    }
+}

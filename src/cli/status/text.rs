@@ -1,0 +1,186 @@
+//! `cu-agent status` for people.
+
+use super::{ImplausibleDate, Shown, central, folder_state};
+use crate::{
+    buffer::{AsideReport, FileReport, LinkState, MachineReport},
+    cli::table::table,
+    config::Config,
+    model::{Trouble, printable},
+};
+
+/// Files with implausible dates that are shown.
+const MOST_IMPLAUSIBLE: usize = 20;
+
+pub(super) fn text(config: &Config, shown: &Shown) -> String {
+    [
+        overview(config, shown),
+        machines(&shown.machines),
+        not_read(config, shown),
+        set_aside(&shown.set_aside),
+        implausible(&shown.implausible),
+        files(&shown.files),
+    ]
+    .concat()
+}
+
+fn overview(config: &Config, shown: &Shown) -> String {
+    let Shown { totals, links, .. } = shown;
+    let mut text = format!(
+        "agent {} (cu-agent {})\n\nsessions   {} in the buffer, {} waiting for central",
+        config.agent.id,
+        env!("CARGO_PKG_VERSION"),
+        totals.sessions,
+        totals.pending_sessions
+    );
+    if let Some(day) = totals.oldest_pending_day {
+        text += &format!(", the oldest of {day}");
+    }
+    if totals.set_aside_sessions > 0 {
+        text += &format!(", {} of them set aside (see below)", totals.set_aside_sessions);
+    }
+    let (state, link) = central(config, links);
+    text += &format!("\ncentral    {state}{}", since(link));
+    for source in &config.sources {
+        let link = links.iter().find(|link| link.name.is_source(&source.name));
+        let state = link.map_or("unknown", |link| if link.up { "up" } else { "down" });
+        text += &format!("\nsource     {} {state}{}", source.name, since(link));
+    }
+    text += &format!(
+        "\nbuffer     {} on disk of at most {}; {} files, {} refused\n",
+        bytes(shown.buffer_bytes),
+        bytes(config.agent.max_buffer_bytes),
+        totals.files,
+        totals.refused_files
+    );
+    text
+}
+
+fn machines(machines: &[MachineReport]) -> String {
+    if machines.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<Vec<String>> = machines
+        .iter()
+        .map(|machine| {
+            vec![
+                machine.nom.clone(),
+                machine.sessions.to_string(),
+                machine.pending_sessions.to_string(),
+                machine.last_day.map_or("-".into(), |day| day.to_string()),
+                machine.last_read_at.clone().unwrap_or_else(|| "-".into()),
+            ]
+        })
+        .collect();
+    let heads = ["machine", ">sessions", ">waiting", "last day", "last reading"];
+    format!("\n{}", table(&heads, &rows))
+}
+
+fn not_read(config: &Config, shown: &Shown) -> String {
+    let Shown { links, troubles, .. } = shown;
+    let hidden = unknown_machines(config, links, troubles);
+    let mut text = String::new();
+    if !(hidden.is_empty() && troubles.is_empty()) {
+        text += "\ncannot be read:\n";
+    }
+    for line in hidden {
+        text += &format!("  {line}\n");
+    }
+    for one in troubles {
+        text += &format!("  {:?} since {}: {}\n", one.key.place(), one.since, one.text());
+    }
+    text
+}
+
+fn set_aside(all: &[AsideReport]) -> String {
+    let mut text = String::new();
+    if !all.is_empty() {
+        text += "\nset aside, tried again slowly:\n";
+    }
+    for AsideReport { nom, reason, sessions, first_day, last_day, .. } in all {
+        let (nom, reason) = (shown_name(nom), printable(reason, MOST_REASON_CHARS));
+        text += &format!("  {nom} {first_day} to {last_day}, {sessions} sessions: {reason}\n");
+    }
+    text
+}
+
+fn implausible(dates: &[ImplausibleDate]) -> String {
+    if dates.is_empty() {
+        return String::new();
+    }
+    let mut text =
+        format!("\nfiles with implausible dates, {}; nothing is deleted by them:\n", dates.len());
+    for ImplausibleDate { file, reason, .. } in dates.iter().take(MOST_IMPLAUSIBLE) {
+        text += &format!("  {file}: {reason}\n");
+    }
+    text
+}
+
+fn files(files: &[FileReport]) -> String {
+    let mut text = String::new();
+    if !files.is_empty() {
+        text += "\nfiles with something to look at:\n";
+    }
+    for file in files {
+        text += &format!(
+            "  {}/{}: {} lines, {} events\n",
+            shown_name(&file.folder),
+            shown_name(&file.name),
+            file.lines,
+            file.events
+        );
+        if let Some(refusal) = &file.refusal {
+            text += &format!("    refused: {}\n", printable(refusal, MOST_REASON_CHARS));
+        }
+        for (reason, lines, first_line, sample) in &file.rejects {
+            text += &format!("    {reason}: {lines} (first in line {first_line}: {sample:?})\n");
+        }
+        for (name, events) in &file.unknown {
+            text += &format!("    unknown event {name:?}: {events}\n");
+        }
+    }
+    text
+}
+
+/// Names and reasons are of files, servers and central: each stays on its line.
+fn shown_name(name: &str) -> String {
+    printable(name, 255)
+}
+
+const MOST_REASON_CHARS: usize = 2000;
+
+/// Of machines behind a source that does not answer, or whose folder cannot be read, nobody knows
+/// whether they work.
+fn unknown_machines(config: &Config, links: &[LinkState], troubles: &[Trouble]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for source in &config.sources {
+        let Some(link) = links.iter().find(|link| link.name.is_source(&source.name)) else {
+            continue;
+        };
+        for (folder, machine) in &source.folders {
+            let (state, since, _) = folder_state(folder, Some(link), source, troubles);
+            if let (true, Some(since)) = (state != "read", since) {
+                let why = if link.up { "its folder" } else { "its source" };
+                let nom = &machine.nom;
+                lines.push(format!("machine {nom} unknown since {since}: {why} cannot be read"));
+            }
+        }
+    }
+    lines
+}
+
+fn since(link: Option<&LinkState>) -> String {
+    link.map_or(String::new(), |link| {
+        let error = link
+            .error
+            .as_ref()
+            .map_or(String::new(), |error| format!(": {}", printable(error, MOST_REASON_CHARS)));
+        format!(" since {}{error}", link.since)
+    })
+}
+
+fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_048_576 => format!("{} KiB", bytes.div_ceil(1024)),
+        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+    }
+}
