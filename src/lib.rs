@@ -13,6 +13,7 @@ pub mod buffer;
 pub mod cli;
 pub mod collect;
 pub mod config;
+pub(crate) mod deliver;
 pub mod draw;
 pub mod durable;
 pub mod generate;

@@ -13,7 +13,7 @@ use std::{
 };
 
 mod clock;
-mod courier;
+mod delivery;
 mod heart;
 mod manager;
 mod service;
@@ -27,13 +27,13 @@ use service::{COLLECT, END_WITHIN, EndAll};
 use watchman::Watchman;
 
 pub use clock::{Clock, wall, wall_clock_fault};
-pub use courier::{Courier, DrainError, DrainReport, Gateway};
 pub use heart::{Heart, Pulse};
 pub use manager::waits_for;
 pub use sources::{CollectReport, Collection, Collector, Progress};
 pub use stop::Stop;
 pub use vitals::{AskError, Vitals, ask};
 
+pub use crate::deliver::{DrainError, DrainReport};
 use crate::{
     buffer::{Buffer, BufferError, LockHolder, SetAside, StateLock, Task},
     collect::{self, Settings},
@@ -105,51 +105,24 @@ impl Agent {
         Ok(Self { config, clock, stop, buffer, settings, heart, figures, lock })
     }
 
-    fn courier(&self) -> Option<Courier> {
-        let central = self.config.central.clone()?;
-        let id = &self.config.agent.id;
-        let pulse = self.heart.pulse("deliver");
-        let gateway = Gateway::of(&self.config);
-        let buffer_id = self.buffer.buffer_id();
-        let language = self.config.agent.language;
-        Some(Courier::new(central, language, id, buffer_id, gateway, self.clock.clone(), pulse))
-    }
-
     /// Collects everything and delivers everything, the second beginning while the first goes on.
     pub fn once(&mut self, progress: &Progress) -> Result<OnceReport, BufferError> {
         let mut report = OnceReport::default();
         collect::replay_outdated(&mut self.buffer, &self.settings, &mut |_, _| {})?;
-        let Some(mut courier) = self.courier() else {
+        let Some(delivery) = self.delivery() else {
             report.collect = self.collect_once(progress)?;
             self.tell_once();
             return Ok(report);
         };
-        let mut outbox = self.buffer.reopen()?;
+        let outbox = self.buffer.reopen()?;
         let (done, is_done) = mpsc::channel::<()>();
         let (result, sync) = mpsc::channel();
-        let (stop, figures, clock) = (self.stop.clone(), self.figures.clone(), self.clock.clone());
+        let stop = self.stop.clone();
         thread::spawn(move || {
-            let _end = EndAll(stop.clone());
-            let mut early = DrainReport::default();
-            let drained = loop {
-                let heard = stop.knocks();
-                let last = is_done.try_recv() != Err(mpsc::TryRecvError::Empty);
-                let drained = courier.drain(&mut outbox, &stop);
-                let is_up = !matches!(drained, Err(DrainError::Central(_)));
-                figures.note(|counts| counts.note_central(is_up, clock.now().uptime));
-                match drained {
-                    Ok(drained) => early.add(&drained),
-                    Err(error) if last => break Err(error),
-                    // The last try will tell.
-                    Err(_) => {}
-                }
-                if last || stop.is_set() {
-                    break Ok(early);
-                }
-                stop.wait_for_knock(Duration::from_secs(3600), heard);
-            };
-            // Nobody listens any more where the end was wished and central kept silent.
-            result.send(drained).ok();
+            let _end = EndAll(stop);
+            let is_last = || is_done.try_recv() == Err(mpsc::TryRecvError::Disconnected);
+            // Nobody listens any more if the end was wished and central kept silent.
+            result.send(delivery.run(outbox, is_last)).ok();
         });
         let collected = self.collect_once(progress);
         drop(done);
@@ -165,6 +138,9 @@ impl Agent {
                 Ok(DrainReport::default())
             }
         });
+        if let Some(damage) = self.stop.take_failure() {
+            return Err(damage);
+        }
         self.tell_once();
         Ok(report)
     }

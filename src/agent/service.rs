@@ -13,9 +13,7 @@ use std::{
 };
 
 use super::{
-    Agent, Collection, Collector, Courier, DrainError, DrainReport, Pulse, Stop, clock,
-    courier::IDLE_AFTER,
-    manager, sound_buffer,
+    Agent, Collection, Collector, Pulse, Stop, clock, manager, sound_buffer,
     vitals::Vitals,
     wall, wall_clock_fault,
     watchman::{Watchman, central_is_up},
@@ -35,7 +33,6 @@ pub(super) const END_WITHIN: Duration = Duration::from_secs(4);
 const CHECK_AFTER: Duration = Duration::from_secs(2);
 
 pub(super) const COLLECT: &str = "collect";
-const DELIVER: &str = "deliver";
 
 /// What the collecting thread of one source works with.
 struct CollectRoom {
@@ -151,12 +148,10 @@ impl Agent {
         for room in rooms {
             threads.start(running.clone(), &self.stop, move || room.collect_until_stopped());
         }
-        if let Some(courier) = self.courier() {
-            let (outbox, stop) = (self.buffer.reopen()?, self.stop.clone());
-            let vitals = self.vitals();
-            threads.start(running, &self.stop, move || {
-                deliver_until_stopped(courier, outbox, &stop, &vitals);
-            });
+        if let Some(delivery) = self.delivery() {
+            let outbox = self.buffer.reopen()?;
+            // Without a last time there is no result: each failure was dealt with.
+            threads.start(running, &self.stop, move || drop(delivery.run(outbox, || false)));
         }
         if !self.buffer.is_checked() {
             // It may take minutes and holds nobody up: it is not waited for at the end.
@@ -224,7 +219,7 @@ impl Drop for EndAll {
 
 /// Says a lasting failure once, and once that it is over.
 #[derive(Default)]
-struct Told(Option<String>);
+pub(super) struct Told(Option<String>);
 
 impl Told {
     fn failed(&mut self, error: &BufferError) {
@@ -235,7 +230,7 @@ impl Told {
         }
     }
 
-    fn worked(&mut self) {
+    pub(super) fn worked(&mut self) {
         if self.0.take().is_some() {
             journal::buffer_works_again();
         }
@@ -246,7 +241,12 @@ impl Told {
 ///
 /// What was under way counts as lost: a new connection sees what is durable, and where the disk
 /// itself failed every page is looked at before anything is built on it.
-fn recovered(buffer: Buffer, error: BufferError, told: &mut Told, stop: &Stop) -> Option<Buffer> {
+pub(super) fn recovered(
+    buffer: Buffer,
+    error: BufferError,
+    told: &mut Told,
+    stop: &Stop,
+) -> Option<Buffer> {
     told.failed(&error);
     let damage = if error.is_damage() {
         Some(error)
@@ -342,94 +342,5 @@ impl LockNote {
             });
             *noted = Some(failed);
         }
-    }
-}
-
-fn said_of_failure(error: &DrainError) -> &'static str {
-    match error {
-        DrainError::Buffer(_) => "the buffer fails",
-        DrainError::Central(_) => "central does not take sessions, they wait in the buffer",
-    }
-}
-
-/// Hands over what a drain came to; one that failed in the end may have brought something before.
-fn note_drain(
-    vitals: &Vitals,
-    begun: Duration,
-    courier: &Courier,
-    result: &Result<DrainReport, DrainError>,
-) {
-    let now = vitals.clock.now().uptime;
-    let done = courier.report();
-    vitals.figures.note(|counts| {
-        counts.sync_time += now.saturating_sub(begun);
-        counts.synced_sessions += done.delivered;
-        counts.synced_rows += done.rows;
-        match result {
-            Ok(_) => counts.note_central(true, now),
-            Err(DrainError::Central(_)) => counts.note_central(false, now),
-            Err(DrainError::Buffer(_)) => {}
-        }
-    });
-}
-
-fn deliver_until_stopped(mut courier: Courier, mut outbox: Buffer, stop: &Stop, vitals: &Vitals) {
-    let mut failures = 0;
-    let mut told = Told::default();
-    let mut was_idle = false;
-    while !stop.is_set() {
-        let heard = stop.knocks();
-        let result = match courier.has_work(&outbox) {
-            Ok(false) => Ok(DrainReport::default()),
-            Ok(true) => {
-                was_idle = false;
-                let begun = vitals.clock.now().uptime;
-                let result = courier.drain(&mut outbox, stop);
-                note_drain(vitals, begun, &courier, &result);
-                if courier.report() != DrainReport::default() {
-                    outbox.rest();
-                }
-                result
-            }
-            Err(error) => Err(error.into()),
-        };
-        vitals.figures.note(|counts| match &result {
-            Err(DrainError::Buffer(error)) => {
-                counts.buffer_failures.insert(DELIVER.to_owned(), journal::chain(error));
-            }
-            _ => drop(counts.buffer_failures.remove(DELIVER)),
-        });
-        let (wait, heard) = match result {
-            Ok(_) => {
-                failures = 0;
-                told.worked();
-                courier.pulse().say("central answers");
-                courier.release_for_others(was_idle);
-                (IDLE_AFTER, heard)
-            }
-            Err(error) => {
-                // A line that breaks now and then is not an unreachable central.
-                courier.pulse().say(said_of_failure(&error));
-                failures = if courier.made_progress() { 1 } else { failures + 1 };
-                let dice = fastrand::f64();
-                let wait = match &error {
-                    DrainError::Central(error) if error.is_want_of_a_connection() => {
-                        retry::wait_for_a_turn(failures, dice)
-                    }
-                    _ => retry::wait(failures, dice),
-                };
-                if let DrainError::Buffer(error) = error {
-                    outbox = match recovered(outbox, error, &mut told, stop) {
-                        Some(outbox) => outbox,
-                        None => return,
-                    };
-                }
-                // New sessions do not make an unreachable central reachable: knocks are not heard.
-                (wait, u64::MAX)
-            }
-        };
-        courier.pulse().rest(wait);
-        stop.wait_for_knock(wait, heard);
-        was_idle = stop.knocks() == heard;
     }
 }

@@ -180,7 +180,7 @@ fn only_the_manager_names_sd_notify() {
 }
 
 /// Room, and the rooms of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 20] = [
+const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("model", &[]),
     ("durable", &[]),
     ("trial", &[]),
@@ -200,6 +200,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
             "buffer", "status",
         ],
     ),
+    ("deliver", &["model", "config", "retry", "journal", "durable", "buffer", "sync"]),
     ("draw", &["model"]),
     ("report", &["model", "analyse", "draw"]),
     ("status", &["model", "config", "journal", "buffer", "analyse", "draw"]),
@@ -209,7 +210,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
         "agent",
         &[
             "model", "config", "retry", "journal", "durable", "source", "parse", "analyse",
-            "buffer", "sync", "collect", "status", "notify", "update",
+            "buffer", "sync", "collect", "deliver", "status", "notify", "update",
         ],
     ),
     (
