@@ -5,7 +5,7 @@ use crate::{
     model::{CentralSession, Delivery},
 };
 
-/// Detail rows delivered in one statement: about 300 kB on the wire. A line or a server that is too
+/// Detail rows delivered in one statement: about 250 kB on the wire. A line or a server that is too
 /// slow for that gets fewer, down to the second figure.
 const MOST_ROWS: usize = 12_000;
 const LEAST_ROWS: usize = 500;
