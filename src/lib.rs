@@ -14,6 +14,7 @@ pub mod buffer;
 pub mod cli;
 pub mod collect;
 pub mod config;
+pub(crate) mod deliver;
 pub mod draw;
 pub mod failpoints;
 mod http_client;

@@ -8,9 +8,11 @@ const LONGEST: Duration = Duration::from_secs(300);
 
 /// The longest wait after `failures` failures in a row: 1 s, doubling, at most 5 minutes.
 pub fn ceiling(failures: u32) -> Duration {
-    FIRST
-        .saturating_mul(1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX))
-        .min(LONGEST)
+    doubled(FIRST, failures).min(LONGEST)
+}
+
+fn doubled(first: Duration, failures: u32) -> Duration {
+    first.saturating_mul(1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX))
 }
 
 /// Full jitter: anything from nothing to the ceiling, so that forty gateways do not knock together
@@ -25,6 +27,18 @@ pub fn wait(failures: u32, jitter: f64) -> Duration {
 /// soon as another gateway is done, and whoever waited longest must not go on waiting longest.
 pub fn wait_for_a_turn(failures: u32, jitter: f64) -> Duration {
     wait(failures.min(7), jitter)
+}
+
+const FIRST_FOR_A_CHANGE: Duration = Duration::from_secs(15);
+const LONGEST_FOR_A_CHANGE: Duration = Duration::from_secs(3600);
+
+/// After a failure that lasts until somebody changes something (a wrong password): 15 s, doubling, at most
+/// an hour, of which `jitter` in 0..1 takes up to half away. The first waits are short because what is being
+/// changed just now is soon right.
+pub fn wait_for_a_change(failures: u32, jitter: f64) -> Duration {
+    doubled(FIRST_FOR_A_CHANGE, failures)
+        .min(LONGEST_FOR_A_CHANGE)
+        .mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 
 /// A place of its own within an interval, from 0 to 1, for whoever is called `name`: always the same, and
@@ -61,6 +75,13 @@ mod tests {
     fn a_turn_is_waited_for_a_minute_at_most() {
         let most: Vec<u64> = [1, 6, 7, 8, 100].map(|n| wait_for_a_turn(n, 1.0).as_secs()).into();
         assert_eq!(most, [1, 32, 64, 64, 64]);
+    }
+
+    #[test]
+    fn a_change_is_waited_for_an_hour_at_most_and_half_of_that_at_least() {
+        let waits = |jitter| [1, 2, 8, 9, u32::MAX].map(|n| wait_for_a_change(n, jitter).as_secs());
+        assert_eq!(waits(1.0), [15, 30, 1920, 3600, 3600]);
+        assert_eq!(waits(0.0), [7, 15, 960, 1800, 1800]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::{
 };
 
 mod clock;
-mod courier;
+mod delivery;
 mod health_service;
 mod process;
 mod service;
@@ -27,13 +27,13 @@ use shutdown::{END_WITHIN, EndRoundOnDrop};
 use watchdog::COLLECT;
 
 pub use clock::{Clock, wall, wall_clock_fault};
-pub use courier::{Courier, DrainError, DrainReport, Gateway};
 pub use health_service::{HealthService, QueryError, query_health};
 pub use shutdown::{Shutdown, Wakeup};
 pub use sources::{CollectReport, Collection, Collector, Progress};
 pub use systemd::waits_for;
 pub use watchdog::{LoopHandle, Watchdog};
 
+pub use crate::deliver::{DrainError, DrainReport};
 use crate::{
     alarms::AlarmMonitor,
     buffer::{Buffer, BufferError, LockHolder, SetAside, StateLock, Task},
@@ -114,52 +114,24 @@ impl Agent {
         Collection::new(config, settings, clock, shutdown, wakeup, figures)
     }
 
-    fn courier(&self) -> Option<Courier> {
-        let central = self.config.central.clone()?;
-        let id = &self.config.agent.id;
-        let handle = self.watchdog.register("deliver");
-        let gateway = Gateway::of(&self.config);
-        let buffer_id = self.buffer.buffer_id();
-        let language = self.config.agent.language;
-        Some(Courier::new(central, language, id, buffer_id, gateway, self.clock.clone(), handle))
-    }
-
     /// Collects everything and delivers everything, the second beginning while the first goes on.
     pub fn once(&mut self, progress: &Progress) -> Result<OnceReport, BufferError> {
         let mut report = OnceReport::default();
         collect::replay_outdated(&mut self.buffer, &self.settings, &mut |_, _| {})?;
-        let Some(mut courier) = self.courier() else {
+        let Some(delivery) = self.delivery() else {
             report.collect = self.collect_once(progress)?;
             self.send_alarms_once();
             return Ok(report);
         };
-        let mut outbox = self.buffer.reopen()?;
+        let outbox = self.buffer.reopen()?;
         let (done, is_done) = mpsc::channel::<()>();
         let (result, sync) = mpsc::channel();
-        let (shutdown, wakeup) = (self.shutdown.clone(), self.wakeup.clone());
-        let (figures, clock) = (self.figures.clone(), self.clock.clone());
+        let shutdown = self.shutdown.clone();
         thread::spawn(move || {
-            let _end = EndRoundOnDrop(shutdown.clone());
-            let mut early = DrainReport::default();
-            let drained = loop {
-                let seen = wakeup.generation();
-                let last = is_done.try_recv() != Err(mpsc::TryRecvError::Empty);
-                let drained = courier.drain(&mut outbox, &shutdown);
-                let is_up = !matches!(drained, Err(DrainError::Central(_)));
-                figures.note(|counts| counts.note_central(is_up, clock.now().uptime));
-                match drained {
-                    Ok(drained) => early.add(&drained),
-                    Err(error) if last => break Err(error),
-                    // The last try will tell.
-                    Err(_) => {}
-                }
-                if last || shutdown.must_stop() {
-                    break Ok(early);
-                }
-                wakeup.wait(Duration::from_secs(3600), seen);
-            };
-            // Nobody listens any more where the end was wished and central kept silent.
-            result.send(drained).ok();
+            let _end = EndRoundOnDrop(shutdown);
+            let is_last = || is_done.try_recv() == Err(mpsc::TryRecvError::Disconnected);
+            // Nobody listens any more if the end was wished and central kept silent.
+            result.send(delivery.run(outbox, is_last)).ok();
         });
         let collected = self.collect_once(progress);
         drop(done);
@@ -175,6 +147,9 @@ impl Agent {
                 Ok(DrainReport::default())
             }
         });
+        if let Some(damage) = self.shutdown.take_failure() {
+            return Err(damage);
+        }
         self.send_alarms_once();
         Ok(report)
     }

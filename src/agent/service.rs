@@ -13,9 +13,7 @@ use std::{
 };
 
 use super::{
-    Agent, Collection, Collector, Courier, DrainError, DrainReport, HealthService, LoopHandle,
-    Shutdown, Wakeup, clock,
-    courier::IDLE_AFTER,
+    Agent, Collection, Collector, HealthService, LoopHandle, Shutdown, clock,
     shutdown::{END_WITHIN, EndRoundOnDrop},
     sound_buffer, systemd, wall, wall_clock_fault,
     watchdog::COLLECT,
@@ -31,8 +29,6 @@ use crate::{
 
 /// A card is read for one at a time: the first collection comes before the look through all of it.
 const CHECK_AFTER: Duration = Duration::from_secs(2);
-
-const DELIVER: &str = "deliver";
 
 /// What the collecting thread of one source works with.
 struct CollectWorker {
@@ -148,13 +144,10 @@ impl Agent {
         for worker in workers {
             threads.start(running.clone(), &self.shutdown, move || worker.collect_until_stopped());
         }
-        if let Some(courier) = self.courier() {
+        if let Some(delivery) = self.delivery() {
             let outbox = self.buffer.reopen()?;
-            let (shutdown, wakeup) = (self.shutdown.clone(), self.wakeup.clone());
-            let health = self.health();
-            threads.start(running, &self.shutdown, move || {
-                deliver_until_stopped(courier, outbox, &shutdown, &wakeup, &health);
-            });
+            // Without a last time there is no result: each failure was dealt with.
+            threads.start(running, &self.shutdown, move || drop(delivery.run(outbox, || false)));
         }
         if !self.buffer.is_checked() {
             // It may take minutes and holds nobody up: it is not waited for at the end.
@@ -215,7 +208,7 @@ impl Threads {
 ///
 /// What was under way counts as lost: a new connection sees what is durable, and where the disk
 /// itself failed every page is looked at before anything is built on it.
-fn recovered(
+pub(super) fn recovered(
     buffer: Buffer,
     error: BufferError,
     failing: &mut LogOnce<String>,
@@ -321,102 +314,5 @@ impl LockNote {
             });
             *noted = Some(failed);
         }
-    }
-}
-
-fn said_of_failure(error: &DrainError) -> &'static str {
-    match error {
-        DrainError::Buffer(_) => "the buffer fails",
-        DrainError::Central(_) => "central does not take sessions, they wait in the buffer",
-    }
-}
-
-/// Hands over what a drain came to; one that failed in the end may have brought something before.
-fn note_drain(
-    health: &HealthService,
-    begun: Duration,
-    courier: &Courier,
-    result: &Result<DrainReport, DrainError>,
-) {
-    let now = health.clock.now().uptime;
-    let done = courier.report();
-    health.figures.note(|counts| {
-        counts.sync_time += now.saturating_sub(begun);
-        counts.synced_sessions += done.delivered;
-        counts.synced_rows += done.rows;
-        match result {
-            Ok(_) => counts.note_central(true, now),
-            Err(DrainError::Central(_)) => counts.note_central(false, now),
-            Err(DrainError::Buffer(_)) => {}
-        }
-    });
-}
-
-fn deliver_until_stopped(
-    mut courier: Courier,
-    mut outbox: Buffer,
-    shutdown: &Shutdown,
-    wakeup: &Wakeup,
-    health: &HealthService,
-) {
-    let mut failures = 0;
-    let mut failing = LogOnce::default();
-    let mut was_idle = false;
-    while !shutdown.must_stop() {
-        let seen = wakeup.generation();
-        let result = match courier.has_work(&outbox) {
-            Ok(false) => Ok(DrainReport::default()),
-            Ok(true) => {
-                was_idle = false;
-                let begun = health.clock.now().uptime;
-                let result = courier.drain(&mut outbox, shutdown);
-                note_drain(health, begun, &courier, &result);
-                if courier.report() != DrainReport::default() {
-                    outbox.release_memory();
-                }
-                result
-            }
-            Err(error) => Err(error.into()),
-        };
-        health.figures.note(|counts| match &result {
-            Err(DrainError::Buffer(error)) => {
-                counts.buffer_failures.insert(DELIVER.to_owned(), logging::chain(error));
-            }
-            _ => drop(counts.buffer_failures.remove(DELIVER)),
-        });
-        let (wait, seen) = match result {
-            Ok(_) => {
-                failures = 0;
-                if failing.ends() {
-                    logging::buffer_works_again();
-                }
-                courier.pulse().set_status("central answers");
-                courier.release_for_others(was_idle);
-                (IDLE_AFTER, seen)
-            }
-            Err(error) => {
-                // A line that breaks now and then is not an unreachable central.
-                courier.pulse().set_status(said_of_failure(&error));
-                failures = if courier.made_progress() { 1 } else { failures + 1 };
-                let jitter = fastrand::f64();
-                let wait = match &error {
-                    DrainError::Central(error) if error.is_want_of_a_connection() => {
-                        retry::wait_for_a_turn(failures, jitter)
-                    }
-                    _ => retry::wait(failures, jitter),
-                };
-                if let DrainError::Buffer(error) = error {
-                    outbox = match recovered(outbox, error, &mut failing, shutdown) {
-                        Some(outbox) => outbox,
-                        None => return,
-                    };
-                }
-                // New sessions do not make an unreachable central reachable: no notification wakes.
-                (wait, u64::MAX)
-            }
-        };
-        courier.pulse().expect_idle(wait);
-        wakeup.wait(wait, seen);
-        was_idle = wakeup.generation() == seen;
     }
 }

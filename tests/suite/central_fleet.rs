@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Local, TimeDelta};
 use cu_agent::{
     model::{LastUpdate, UpdateEnd},
-    sync::postgres::{Central, CentralError, Edge, SchemaState, sessions_pass_without},
+    sync::postgres::{Central, CentralError, GatewayRow, SchemaState, sessions_pass_without},
 };
 
 use crate::support::{
@@ -21,9 +21,9 @@ fn wall() -> DateTime<Local> {
     Local::now()
 }
 
-fn show(central: &mut Central, agent: &str, edge: &Edge) {
+fn show(central: &mut Central, agent: &str, edge: &GatewayRow) {
     let claims = claims(agent, &format!("tampon-{agent}"), &format!("instance-{agent}"));
-    central.show_edge(&claims, edge, wall()).unwrap();
+    central.write_gateway_row(&claims, edge, wall()).unwrap();
 }
 
 fn state(db: &Database<'_>, agent: &str) -> String {
@@ -118,9 +118,9 @@ fn versions_are_compared_as_numbers_and_a_pre_release_comes_before_its_release()
     let mut central = Feeder::new(&db).central;
     let ranked = ["0.9.0", "0.10.0-rc.1", "0.10.0"];
     for (number, version) in ranked.into_iter().enumerate() {
-        show(&mut central, &format!("a{number}"), &Edge { version, ..edge() });
+        show(&mut central, &format!("a{number}"), &GatewayRow { version, ..edge() });
     }
-    show(&mut central, "odd", &Edge { version: "trunk", ..edge() });
+    show(&mut central, "odd", &GatewayRow { version: "trunk", ..edge() });
     let outdated = "SELECT string_agg(agent_id, ' ' ORDER BY agent_id) FROM v_parc WHERE perime";
     assert_eq!(db.psql(outdated), "a0 a1");
     db.psql("DELETE FROM agent_edge WHERE agent_id = 'a2'");
@@ -132,7 +132,7 @@ fn versions_are_compared_as_numbers_and_a_pre_release_comes_before_its_release()
 fn a_backlog_is_dated_by_central_from_the_first_contact_that_had_one() {
     let db = Database::fresh();
     let mut central = Feeder::new(&db).central;
-    let waiting = |n| Edge { waiting_sessions: n, ..edge() };
+    let waiting = |n| GatewayRow { waiting_sessions: n, ..edge() };
     show(&mut central, "a", &waiting(2));
     db.psql("UPDATE agent_edge SET attente_depuis = now() - interval '3 hours'");
     show(&mut central, "a", &waiting(7));
@@ -150,7 +150,7 @@ fn the_gateway_s_clock_is_compared_with_central_s_and_stamps_nothing() {
     let me = claims("a", "b", "c");
     let years = TimeDelta::days(20 * 365);
     for (clock, seconds) in [(wall() + years, 630_720_000), (wall() - years, -630_720_000)] {
-        central.show_edge(&me, &edge(), clock).unwrap();
+        central.write_gateway_row(&me, &edge(), clock).unwrap();
         let near = db.psql(&format!(
             "SELECT abs(ecart_horloge_s - ({seconds})) < 30,
                  abs(extract(epoch FROM now() - dernier_contact)) < 30 FROM agent_edge"
@@ -158,7 +158,7 @@ fn the_gateway_s_clock_is_compared_with_central_s_and_stamps_nothing() {
         assert_eq!(near, "t|t");
         assert_eq!(state(&db, "a"), "horloge fausse");
     }
-    central.show_edge(&me, &edge(), wall()).unwrap();
+    central.write_gateway_row(&me, &edge(), wall()).unwrap();
     assert_eq!(state(&db, "a"), "ok");
 }
 

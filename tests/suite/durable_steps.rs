@@ -18,7 +18,7 @@ const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
     ),
     ("central.deliver(", &[]),
     ("central.ensure_centres(", &[]),
-    ("central.show_edge(", &[]),
+    ("central.write_gateway_row(", &[]),
     ("source.delete(", &[("collect/pace.rs", "passes the call on to the source, timed")]),
     (
         "COMMIT",
@@ -45,7 +45,7 @@ const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
 /// The only rooms that may hold SQL which changes central; all of it is reached through the three calls
 /// above and the migrations.
 const CENTRAL_WRITERS: [&str; 6] =
-    ["claim.rs", "deliver.rs", "details.rs", "edge.rs", "schema.rs", "states.rs"];
+    ["claim.rs", "deliver.rs", "details.rs", "gateway_row.rs", "schema.rs", "states.rs"];
 
 struct Source {
     path: String,

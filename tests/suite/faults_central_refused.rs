@@ -1,6 +1,8 @@
 //! Central takes some sessions and not others: constraints, triggers, locks. The others go on, the
 //! refused ones are set aside with the reason, shown, and pass when the obstacle is gone.
 
+use std::time::Duration;
+
 use postgres::{Client, Config, NoTls};
 
 use crate::support::{postgres::PASSWORD, scene::Scene, wait};
@@ -129,6 +131,32 @@ fn a_trigger_that_swallows_rows_is_noticed() {
     assert!(reason.contains("did not keep every row"), "{status:#}");
     scene.database.psql("DROP TRIGGER swallow ON piece_production");
     scene.assert_equal_after_once();
+}
+
+#[test]
+fn a_wrong_password_is_not_tried_every_few_seconds_and_everything_passes_once_it_is_right() {
+    let mut scene = Scene::new(45);
+    let role = scene.database.role();
+    scene.database.psql(&format!("ALTER ROLE {role} SUPERUSER"));
+    scene.agent.set_central(&scene.database.config_as(&role, &role));
+    let proxy = scene.behind_proxy();
+    scene.day();
+    scene.once().succeeded();
+    scene.database.psql(&format!("ALTER ROLE {role} PASSWORD 'another'"));
+    let running = scene.agent.run();
+    let line = running.wait_for_line("central: link down");
+    assert!(line.contains("central.password_file"), "{line}");
+    let log_ins = proxy.connections();
+    // What is collected meanwhile does not make the password right.
+    for _ in 0..6 {
+        scene.day();
+        wait::any_moment(Duration::from_secs(1));
+    }
+    assert_eq!(proxy.connections(), log_ins, "log-ins within six seconds of one that was refused");
+    scene.database.psql(&format!("ALTER ROLE {role} PASSWORD '{role}'"));
+    scene.wait_until_equal();
+    assert!(proxy.connections() <= log_ins + 3, "{} log-ins", proxy.connections() - log_ins);
+    running.terminate().0.succeeded();
 }
 
 fn another_program(scene: &Scene<'_>) -> Client {

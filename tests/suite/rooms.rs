@@ -190,7 +190,7 @@ fn only_one_file_names_sd_notify() {
 }
 
 /// Room, and the rooms of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 21] = [
+const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("model", &[]),
     ("monitor", &[]),
     ("failpoints", &[]),
@@ -219,6 +219,7 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
             "status",
         ],
     ),
+    ("deliver", &["model", "config", "retry", "logging", "failpoints", "buffer", "sync"]),
     ("draw", &["model"]),
     ("report", &["model", "analyse", "draw"]),
     ("status", &["model", "config", "monitor", "logging", "buffer", "analyse", "draw"]),
@@ -252,6 +253,7 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
             "buffer",
             "sync",
             "collect",
+            "deliver",
             "status",
             "alarms",
             "update",

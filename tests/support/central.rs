@@ -12,7 +12,7 @@ use cu_agent::{
     },
     sync::{
         plan::{Identity, Step, plan},
-        postgres::{Central, CentralError, Claims, Edge, Order, Outcome, SourceLink},
+        postgres::{Central, CentralError, Claims, GatewayRow, Order, Outcome, SourceLink},
     },
 };
 
@@ -99,8 +99,8 @@ pub fn session(nom: &str, date: &str, pieces: u32) -> Delivery {
 }
 
 /// A gateway without trouble.
-pub fn edge() -> Edge {
-    Edge {
+pub fn edge() -> GatewayRow {
+    GatewayRow {
         version: "0.9.0",
         architecture: "arm64",
         interval_s: 300,

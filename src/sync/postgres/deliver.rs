@@ -10,7 +10,7 @@ use super::{
     details::push_details,
     params::Params,
     prepared::Often,
-    runs::write_line,
+    row_runs::write_line,
     same_count, unreadable,
 };
 use crate::model::{CentralSession, Delivery, Trs, hours_e4, rate_e2};

@@ -3,11 +3,12 @@
 
 use super::{
     deliver::Order,
-    halves::lines_of,
     params::Params,
-    runs::{Runs, write_line, write_seconds},
+    row_runs::{At, Between, Runs, WriteColumn, write_line, write_seconds},
 };
-use crate::model::{Delivery, Finding, Language, Numbered, Stamp};
+use crate::model::{Delivery, Finding, Job, Language, Numbered, Piece, Stamp, Stop, Wait};
+
+use Between::{Commas, LineEnds};
 
 /// The parts of the statement that write details.
 #[derive(Default)]
@@ -18,45 +19,23 @@ pub struct Details {
 }
 
 /// One detail table and how its rows are taken apart from the runs `r` into `x`.
-struct Table<'a> {
-    name: &'a str,
-    number: &'a str,
+struct Table {
+    name: &'static str,
+    number: &'static str,
     /// Column of `ecrite` with the rows that the session has.
-    rows: &'a str,
-    /// Parameters, see [`Runs::into_params`]; `None` where the delivery has no such row. Then nothing is
+    rows: &'static str,
+    runs: PackedRuns,
+    /// Column of the table and its value from `r` and `x`.
+    values: &'static [(&'static str, &'static str)],
+}
+
+/// The runs of one table as they travel.
+struct PackedRuns {
+    /// Parameters, see [`Runs::into_params`]; `None` if the delivery has no such row. Then nothing is
     /// inserted: on a slow line the words of the statement weigh as much as half a session.
     places: Option<Vec<String>>,
-    /// What stands between the rows of each column of the runs.
-    columns: &'a [Between],
-    /// Column of the table and its value from `r` and `x`.
-    values: &'a [(&'a str, &'a str)],
-}
-
-/// What stands between two rows of a run's column.
-#[derive(Clone, Copy)]
-enum Between {
-    Commas,
-    LineEnds,
-    /// Line ends, in half bytes where the run has such; it is the table's only column then.
-    HalvedLineEnds,
-}
-
-impl Between {
-    /// The column's values as an array.
-    fn apart(self, column: &str) -> String {
-        match self {
-            // Of an empty text no elements, which is as good as an empty one: it stands for NULL.
-            Self::Commas => format!("string_to_array(r.{column}, ',')"),
-            Self::LineEnds => format!(
-                "CASE r.{column} WHEN '' THEN ARRAY[''] ELSE string_to_array(r.{column}, E'\\n') END"
-            ),
-            Self::HalvedLineEnds => format!(
-                "CASE WHEN r.demis IS NULL THEN {} ELSE {} END",
-                Self::LineEnds.apart(column),
-                lines_of(&format!("r.{column}"), "r.demis"),
-            ),
-        }
-    }
+    /// What stands between the rows of each column.
+    columns: Vec<Between>,
 }
 
 /// Central's columns for words are no longer than this.
@@ -64,6 +43,21 @@ const MAX_WORD: usize = 50;
 
 /// Columns that hold text, of whatever length.
 const TEXTS: &[&str] = &["details", "reference", "couleur", "code", "gravite", "texte"];
+
+/// When a row is.
+macro_rules! moment {
+    () => {
+        "r.debut + (get_byte(r.instants, x.n::int * 2 - 2) * 256
+        + get_byte(r.instants, x.n::int * 2 - 1))::float8 * interval '1 second'"
+    };
+}
+
+/// Columns of a table of periods: begin, and from the length in seconds the rest.
+const PERIOD: &[(&str, &str)] = &[
+    ("timestamp_debut", moment!()),
+    ("timestamp_fin", concat!(moment!(), " + x.c1::float8 * interval '1 second'")),
+    ("duree_secondes", "trunc(x.c1::numeric)::integer"),
+];
 
 /// Adds the detail rows of `orders` to the parameters, and gives the parts of the statement that
 /// write them into the sessions of `ecrite`; a `whole` one has parts for rows that there are none of.
@@ -73,136 +67,138 @@ pub fn push_details(
     all_new: bool,
     whole: bool,
 ) -> Details {
-    let mut pieces = Runs::new(1);
-    let mut waits = Runs::new(1);
-    let mut stops = Runs::new(1);
-    let mut jobs = Runs::new(3);
-    let mut findings = Runs::new(7);
-    for (place, order) in (1..).zip(orders) {
-        let delivery = order.delivery;
-        let day = delivery.day;
-        pieces.pack(
-            place,
-            day,
-            &delivery.pieces,
-            |piece, _| piece.at,
-            &[('\n', |out, piece, _| write_line(out, &piece.details, usize::MAX))],
-        );
-        waits.pack(
-            place,
-            day,
-            &delivery.waits,
-            |wait, _| wait.start,
-            &[(',', |out, wait, _| write_seconds(out, wait.end.0 - wait.start.0))],
-        );
-        stops.pack(
-            place,
-            day,
-            &delivery.stops,
-            |stop, _| stop.start,
-            &[(',', |out, stop, _| write_seconds(out, stop.end.0 - stop.start.0))],
-        );
-        jobs.pack(
-            place,
-            day,
-            &delivery.jobs,
-            |job, _| job.at,
-            &[
-                (',', |out, job, _| out.push_str(&job.length_e2.to_string())),
-                ('\n', |out, job, _| write_line(out, &job.reference, MAX_WORD)),
-                ('\n', |out, job, _| write_line(out, &job.colour, MAX_WORD)),
-            ],
-        );
-        findings.pack(
-            place,
-            day,
-            &told(delivery),
-            |_, midnight| midnight,
-            &[
-                (',', |out, told, _| out.push_str(told.finding.code.as_str())),
-                (',', |out, told, _| out.push_str(told.finding.gravity.in_french())),
-                (',', |out, told, midnight| write_moment(out, told.finding.from, midnight)),
-                (',', |out, told, midnight| write_moment(out, told.finding.to, midnight)),
-                (',', |out, told, _| out.push_str(&told.finding.value_e2.to_string())),
-                (',', |out, told, _| {
-                    out.extend(told.finding.expected_e2.map(|expected| expected.to_string()));
-                }),
-                ('\n', |out, told, _| {
-                    write_line(out, &told.finding.text(told.language), usize::MAX);
-                }),
-            ],
-        );
-    }
-    const AT: &str = "r.debut + (get_byte(r.instants, x.n::int * 2 - 2) * 256
-        + get_byte(r.instants, x.n::int * 2 - 1))::float8 * interval '1 second'";
-    let end = format!("{AT} + x.c1::float8 * interval '1 second'");
-    let period = &[
-        ("timestamp_debut", AT),
-        ("timestamp_fin", end.as_str()),
-        ("duree_secondes", "trunc(x.c1::numeric)::integer"),
-    ];
-    use Between::{Commas, HalvedLineEnds, LineEnds};
-    let tables = [
-        Table {
-            name: "piece_production",
-            number: "numero_piece",
-            rows: "n_pieces",
-            places: pieces.into_halved_params(params, whole),
-            columns: &[HalvedLineEnds],
-            values: &[("timestamp_production", AT), ("details", "x.c1")],
-        },
-        Table {
-            name: "periode_attente",
-            number: "numero",
-            rows: "n_attentes",
-            places: waits.into_params(params, whole),
-            columns: &[Commas],
-            values: period,
-        },
-        Table {
-            name: "periode_arret",
-            number: "numero",
-            rows: "n_arrets",
-            places: stops.into_params(params, whole),
-            columns: &[Commas],
-            values: period,
-        },
-        Table {
-            name: "job_profil",
-            number: "numero",
-            rows: "n_jobs",
-            places: jobs.into_params(params, whole),
-            columns: &[Commas, LineEnds, LineEnds],
-            values: &[
-                ("timestamp_debut", AT),
-                ("longueur", "(x.c1::numeric / 100.0)::numeric(18,2)"),
-                ("reference", "x.c2"),
-                ("couleur", "x.c3"),
-            ],
-        },
-        Table {
-            name: "anomalie",
-            number: "numero",
-            rows: "n_anomalies",
-            places: findings.into_params(params, whole),
-            columns: &[Commas, Commas, Commas, Commas, Commas, Commas, LineEnds],
-            // A moment or a figure that there is not is an empty text.
-            values: &[
-                ("code", "x.c1"),
-                ("gravite", "x.c2"),
-                ("timestamp_debut", "r.jour + nullif(x.c3, '')::float8 * interval '1 second'"),
-                ("timestamp_fin", "r.jour + nullif(x.c4, '')::float8 * interval '1 second'"),
-                ("valeur", "(x.c5::numeric / 100.0)::numeric(18,2)"),
-                ("attendu", "(nullif(x.c6, '')::numeric / 100.0)::numeric(18,2)"),
-                ("texte", "x.c7"),
-            ],
-        },
-    ];
     let mut details = Details::default();
-    for table in &tables {
-        table.write(&mut details, all_new);
+    for table in [pieces, waits, stops, jobs, findings] {
+        table(params, orders, whole).write(&mut details, all_new);
     }
     details
+}
+
+/// Packs the `rows` of all `orders` into runs, and those into the parameters.
+fn pack<'o, T, R: AsRef<[Numbered<T>]>>(
+    params: &mut Params,
+    orders: &[Order<'o>],
+    whole: bool,
+    rows: impl Fn(&'o Delivery) -> R,
+    at: At<T>,
+    columns: &[(Between, WriteColumn<T>)],
+) -> PackedRuns {
+    let mut runs = Runs::new(columns.len());
+    for (place, Order { delivery, .. }) in (1..).zip(orders) {
+        runs.pack(place, delivery.day, rows(delivery).as_ref(), at, columns);
+    }
+    PackedRuns {
+        places: runs.into_params(params, whole),
+        columns: columns.iter().map(|(between, _)| *between).collect(),
+    }
+}
+
+fn pieces(params: &mut Params, orders: &[Order<'_>], whole: bool) -> Table {
+    let runs = pack::<Piece, _>(
+        params,
+        orders,
+        whole,
+        |delivery| &delivery.pieces,
+        |piece, _| piece.at,
+        &[(LineEnds, |out, piece, _| write_line(out, &piece.details, usize::MAX))],
+    );
+    Table {
+        name: "piece_production",
+        number: "numero_piece",
+        rows: "n_pieces",
+        runs,
+        values: &[("timestamp_production", moment!()), ("details", "x.c1")],
+    }
+}
+
+fn waits(params: &mut Params, orders: &[Order<'_>], whole: bool) -> Table {
+    let runs = pack::<Wait, _>(
+        params,
+        orders,
+        whole,
+        |delivery| &delivery.waits,
+        |wait, _| wait.start,
+        &[(Commas, |out, wait, _| write_seconds(out, wait.end.0 - wait.start.0))],
+    );
+    Table { name: "periode_attente", number: "numero", rows: "n_attentes", runs, values: PERIOD }
+}
+
+fn stops(params: &mut Params, orders: &[Order<'_>], whole: bool) -> Table {
+    let runs = pack::<Stop, _>(
+        params,
+        orders,
+        whole,
+        |delivery| &delivery.stops,
+        |stop, _| stop.start,
+        &[(Commas, |out, stop, _| write_seconds(out, stop.end.0 - stop.start.0))],
+    );
+    Table { name: "periode_arret", number: "numero", rows: "n_arrets", runs, values: PERIOD }
+}
+
+fn jobs(params: &mut Params, orders: &[Order<'_>], whole: bool) -> Table {
+    let runs = pack::<Job, _>(
+        params,
+        orders,
+        whole,
+        |delivery| &delivery.jobs,
+        |job, _| job.at,
+        &[
+            (Commas, |out, job, _| out.push_str(&job.length_e2.to_string())),
+            (LineEnds, |out, job, _| write_line(out, &job.reference, MAX_WORD)),
+            (LineEnds, |out, job, _| write_line(out, &job.colour, MAX_WORD)),
+        ],
+    );
+    Table {
+        name: "job_profil",
+        number: "numero",
+        rows: "n_jobs",
+        runs,
+        values: &[
+            ("timestamp_debut", moment!()),
+            ("longueur", "(x.c1::numeric / 100.0)::numeric(18,2)"),
+            ("reference", "x.c2"),
+            ("couleur", "x.c3"),
+        ],
+    }
+}
+
+fn findings(params: &mut Params, orders: &[Order<'_>], whole: bool) -> Table {
+    let runs = pack(
+        params,
+        orders,
+        whole,
+        told,
+        |_, midnight| midnight,
+        &[
+            (Commas, |out, told, _| out.push_str(told.finding.code.as_str())),
+            (Commas, |out, told, _| out.push_str(told.finding.gravity.in_french())),
+            (Commas, |out, told, midnight| write_moment(out, told.finding.from, midnight)),
+            (Commas, |out, told, midnight| write_moment(out, told.finding.to, midnight)),
+            (Commas, |out, told, _| out.push_str(&told.finding.value_e2.to_string())),
+            (Commas, |out, told, _| {
+                out.extend(told.finding.expected_e2.map(|expected| expected.to_string()));
+            }),
+            (LineEnds, |out, told, _| {
+                write_line(out, &told.finding.text(told.language), usize::MAX);
+            }),
+        ],
+    );
+    Table {
+        name: "anomalie",
+        number: "numero",
+        rows: "n_anomalies",
+        runs,
+        // A moment or a figure that there is not is an empty text.
+        values: &[
+            ("code", "x.c1"),
+            ("gravite", "x.c2"),
+            ("timestamp_debut", "r.jour + nullif(x.c3, '')::float8 * interval '1 second'"),
+            ("timestamp_fin", "r.jour + nullif(x.c4, '')::float8 * interval '1 second'"),
+            ("valeur", "(x.c5::numeric / 100.0)::numeric(18,2)"),
+            ("attendu", "(nullif(x.c6, '')::numeric / 100.0)::numeric(18,2)"),
+            ("texte", "x.c7"),
+        ],
+    }
 }
 
 /// A finding and the language of its sentence.
@@ -228,44 +224,59 @@ fn write_moment(out: &mut String, at: Option<Stamp>, midnight: Stamp) {
     }
 }
 
-impl Table<'_> {
+impl Table {
     fn write(&self, details: &mut Details, all_new: bool) {
-        let Self { name, number, rows, places, columns, values } = self;
-        let removed = format!(
-            "\n{name}_otee AS (
+        let Self { name, number, rows, .. } = self;
+        if !all_new {
+            details.with.push(format!(
+                "\n{name}_otee AS (
     DELETE FROM {name} d USING ecrite w
     WHERE d.session_id = w.id AND NOT w.neuve
       AND (d.{number} > w.{rows} OR d.{number} < 1 OR d.{number} IS NULL)
 )"
-        );
+            ));
+        }
         let in_range = format!(
             "(SELECT count(*) FROM {name} d
               WHERE d.session_id = w.id AND d.{number} BETWEEN 1 AND w.{rows}) = w.{rows}"
         );
-        let Some(places) = places else {
-            if !all_new {
-                details.with.push(removed);
-                details.complete.push(in_range);
+        let insert = self.runs.places.as_ref().map(|places| self.insert(places));
+        match (insert, all_new) {
+            (Some(insert), true) => {
+                details.with.push(format!("\n{name}_ecrite AS (\n    {insert}\n)"));
             }
-            return;
-        };
-        let texts: Vec<String> = (1..=columns.len()).map(|i| format!("c{i}")).collect();
-        let mut run_columns = texts.join(", ");
-        if columns.iter().any(|between| matches!(between, Between::HalvedLineEnds)) {
-            run_columns.push_str(", demis");
+            (Some(insert), false) => {
+                details.with.push(self.upsert(&insert));
+                // The statement sees the rows as they were before it; those in range stay.
+                details.complete.push(format!("coalesce({name}_compte.n, 0) + {in_range}"));
+                details
+                    .joins
+                    .push(format!("LEFT JOIN {name}_compte ON {name}_compte.session_id = w.id\n"));
+            }
+            (None, true) => {}
+            (None, false) => details.complete.push(in_range),
         }
-        let arrays: Vec<String> =
-            texts.iter().zip(*columns).map(|(column, between)| between.apart(column)).collect();
+    }
+
+    /// The rows of the runs, put into the table.
+    fn insert(&self, places: &[String]) -> String {
+        let Self { name, number, runs, values, .. } = self;
+        let texts: Vec<String> = (1..=runs.columns.len()).map(|i| format!("c{i}")).collect();
+        let arrays: Vec<String> = texts
+            .iter()
+            .zip(&runs.columns)
+            .map(|(column, between)| between.split(column))
+            .collect();
         // See `qualify`: of one array it is a function like any other.
         let unnest = if arrays.len() == 1 { "pg_catalog.unnest" } else { "unnest" };
         let columns: Vec<&str> = values.iter().map(|v| v.0).collect();
         let selected: Vec<&str> = values.iter().map(|v| v.1).collect();
-        let insert = format!(
+        format!(
             "INSERT INTO {name} AS d (session_id, {number}, {columns})
     SELECT r.id, (r.premier + x.n - 1)::integer, {selected}
     FROM (SELECT w.id, w.jour::timestamp AS jour,
                  w.jour::timestamp + r.debut_ms::float8 * interval '1 millisecond' AS debut, r.*
-          FROM unnest({places}) AS r (rang, premier, debut_ms, instants, {run_columns})
+          FROM unnest({places}) AS r (rang, premier, debut_ms, instants, {texts})
           JOIN ecrite w ON w.rang = r.rang OFFSET 0) r
     CROSS JOIN LATERAL {unnest}({arrays}) WITH ORDINALITY AS x ({texts}, n)",
             columns = columns.join(", "),
@@ -273,21 +284,23 @@ impl Table<'_> {
             places = places.join(", "),
             texts = texts.join(", "),
             arrays = arrays.join(", "),
-        );
-        if all_new {
-            details.with.push(format!("\n{name}_ecrite AS (\n    {insert}\n)"));
-        } else {
-            details.with.push(removed);
-            let set: Vec<String> = columns.iter().map(|c| format!("{c} = excluded.{c}")).collect();
-            let of = |alias: &str| {
-                // Of texts the server compares none but its own type.
-                let text = |c: &str| if TEXTS.contains(&c) { "::text" } else { "" };
-                let of_alias = |c: &&str| format!("{alias}.{c}{}", text(c));
-                columns.iter().map(of_alias).collect::<Vec<_>>().join(", ")
-            };
-            // What is there is looked up as it was before: a parted table has no xmax to tell.
-            details.with.push(format!(
-                "\n{name}_ecrite AS (
+        )
+    }
+
+    /// `insert`, which changes the rows that are there and differ, and how many rows were not there.
+    fn upsert(&self, insert: &str) -> String {
+        let Self { name, number, values, .. } = self;
+        let columns: Vec<&str> = values.iter().map(|v| v.0).collect();
+        let set: Vec<String> = columns.iter().map(|c| format!("{c} = excluded.{c}")).collect();
+        let of = |alias: &str| {
+            // Of texts the server compares none but its own type.
+            let text = |c: &str| if TEXTS.contains(&c) { "::text" } else { "" };
+            let of_alias = |c: &&str| format!("{alias}.{c}{}", text(c));
+            columns.iter().map(of_alias).collect::<Vec<_>>().join(", ")
+        };
+        // What is there is looked up as it was before: a parted table has no xmax to tell.
+        format!(
+            "\n{name}_ecrite AS (
     {insert}
     ON CONFLICT (session_id, {number}) DO UPDATE SET {set}
     WHERE ROW({held}) IS DISTINCT FROM ROW({sent})
@@ -296,15 +309,9 @@ impl Table<'_> {
 ),
 {name}_compte AS (
     SELECT session_id, count(*) FILTER (WHERE neuve) AS n FROM {name}_ecrite GROUP BY 1)",
-                set = set.join(", "),
-                held = of("d"),
-                sent = of("excluded"),
-            ));
-            // The statement sees the rows as they were before it; those in range stay.
-            details.complete.push(format!("coalesce({name}_compte.n, 0) + {in_range}"));
-            details
-                .joins
-                .push(format!("LEFT JOIN {name}_compte ON {name}_compte.session_id = w.id\n"));
-        }
+            set = set.join(", "),
+            held = of("d"),
+            sent = of("excluded"),
+        )
     }
 }

@@ -8,7 +8,7 @@ use rustls::CertificateError;
 use thiserror::Error;
 
 use super::{
-    bounded::{Flood, Silence},
+    deadline_stream::{Flood, Silence},
     inspect::Improper,
     tls::NoTlsOffered,
 };
@@ -26,6 +26,30 @@ pub enum Retry {
     Slowly,
     /// Not as it is: the same statement will be refused again. Set the session aside.
     Never,
+}
+
+/// What keeps a delivery from passing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// The sessions: the server is well and refused what was sent. Others may pass.
+    Session,
+    /// The sessions or central: the server answered with an error that the agent does not know.
+    Unknown(AnswerCode),
+    /// What was sent at once, or the line: half of it may pass.
+    Transfer,
+    /// Central as a whole.
+    Central,
+}
+
+/// The code (SQLSTATE) of an error that the agent does not know: the same trouble has the same code,
+/// whatever the server says of it in which language.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AnswerCode(String);
+
+impl From<&str> for AnswerCode {
+    fn from(code: &str) -> Self {
+        Self(code.to_owned())
+    }
 }
 
 #[derive(Debug, Error)]
@@ -160,21 +184,19 @@ impl CentralError {
         }
     }
 
-    /// Whether half the batch may go where the whole did not.
-    pub fn smaller_may_pass(&self) -> bool {
-        matches!(
-            self,
-            Self::Refused { .. }
-                | Self::TooSlow { .. }
-                | Self::NoAnswer { .. }
-                | Self::Lost { .. }
-                | Self::Busy { .. }
-        )
-    }
-
-    /// Whether the server is well and answered to what it was sent: another session may pass.
-    pub fn is_about_the_data(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::Answer { .. })
+    /// What kept a delivery from passing, as far as the kind of the error says.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Refused { .. } => Fault::Session,
+            Self::Answer { source } => {
+                Fault::Unknown(AnswerCode::from(source.code().map_or("", SqlState::code)))
+            }
+            Self::TooSlow { .. }
+            | Self::NoAnswer { .. }
+            | Self::Lost { .. }
+            | Self::Busy { .. } => Fault::Transfer,
+            _ => Fault::Central,
+        }
     }
 
     /// Why a session is set aside, in one line that is the same for the same trouble: without the

@@ -1,23 +1,22 @@
 //! Central PostgreSQL: the only room that names postgres. It owns the connection, the wire and the
 //! schema, and knows neither buffer nor source.
 //!
-//! Each exchange (`states`, `ensure_centres`, `deliver`, `show_edge`) is one statement, one round trip
+//! Each exchange (`states`, `ensure_centres`, `deliver`, `write_gateway_row`) is one statement, one round trip
 //! and one transaction. Those that come again and again are told to the server once a connection
 //! (`prepared`). Works through PgBouncer in transaction mode: there statements are unnamed, and nothing
 //! is set for longer than a transaction. Every wait is bounded on this side, whatever the server does.
 
-mod bounded;
 mod claim;
+mod deadline_stream;
 mod deliver;
 mod details;
-mod edge;
 mod error;
-mod halves;
+mod gateway_row;
 mod inspect;
 mod params;
 mod prepared;
 mod qualify;
-mod runs;
+mod row_runs;
 mod schema;
 mod server;
 mod states;
@@ -36,22 +35,22 @@ use postgres::{
     fallible_iterator::FallibleIterator,
 };
 
-use self::{
-    bounded::Deadline,
-    params::Params,
-    prepared::{Often, Prepared},
-    qualify::Names,
-    tls::Connector,
-};
 pub use self::{
     claim::{Claimed, Claims},
     deliver::{Order, Outcome, statement_bytes},
-    edge::{Edge, SourceLink},
-    error::{CentralError, Place, Retry},
+    error::{AnswerCode, CentralError, Fault, Place, Retry},
+    gateway_row::{GatewayRow, SourceLink},
     inspect::{Improper, Inspector},
     schema::{MIGRATIONS, Migration, SchemaState, migration_script, sessions_pass_without},
     server::{Creator, Server},
     states::States,
+};
+use self::{
+    deadline_stream::Deadline,
+    params::Params,
+    prepared::{Often, Prepared},
+    qualify::Names,
+    tls::Connector,
 };
 use crate::{config::CentralConfig, model::printable};
 

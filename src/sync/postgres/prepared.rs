@@ -21,7 +21,7 @@ pub enum Often {
     States,
     DeliverNew,
     DeliverKnown,
-    ShowEdge,
+    GatewayRow,
 }
 
 /// What the connection's server keeps.

@@ -24,7 +24,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
-    bounded::{Bounded, Deadline},
+    deadline_stream::{Deadline, DeadlineStream},
     error::CentralError,
     inspect::Inspector,
 };
@@ -107,7 +107,7 @@ impl ServerCertVerifier for AnyCertificate {
     }
 }
 
-type Raw = Bounded<Socket>;
+type Raw = DeadlineStream<Socket>;
 type Encrypted = <MakeRustlsConnect as MakeTlsConnect<Raw>>::Stream;
 
 /// The stream after the greeting. The client is told to hand its socket over at once ("direct"), so
@@ -155,7 +155,7 @@ impl TlsConnect<Socket> for Handshake {
             let inspector = Inspector::new(only_scram);
             let stream =
                 |transport| Stream { transport, deadline: deadline.clone(), exchange, inspector };
-            let mut raw = Bounded::new(socket, deadline.clone());
+            let mut raw = DeadlineStream::new(socket, deadline.clone());
             let Some(mut tls) = tls else {
                 return Ok(stream(Transport::Plain(raw)));
             };

@@ -18,7 +18,7 @@ const MOST_CHARS: usize = 300;
 
 /// A gateway at one moment.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Edge {
+pub struct GatewayRow {
     pub version: &'static str,
     /// As Debian names it.
     pub architecture: &'static str,
@@ -44,7 +44,7 @@ pub struct SourceLink {
     pub error: Option<String>,
 }
 
-impl Edge {
+impl GatewayRow {
     /// Whether somebody who looks at the fleet learns something new. What changes all the time (disk)
     /// is no news.
     pub fn is_news_after(&self, shown: &Self) -> bool {
@@ -80,10 +80,10 @@ fn clamped(bytes: u64) -> i64 {
 impl Central {
     /// Writes the agent's row; `wall` is the gateway's clock. Tells whether connections are scarce by now,
     /// see [`Server::is_crowded`](super::Server::is_crowded).
-    pub fn show_edge(
+    pub fn write_gateway_row(
         &mut self,
         claims: &Claims,
-        edge: &Edge,
+        row: &GatewayRow,
         wall: DateTime<Local>,
     ) -> Result<bool, CentralError> {
         let mut params = Params::default();
@@ -91,25 +91,25 @@ impl Central {
         params.push(short(&claims.identity.buffer_id), Type::TEXT);
         params.push(short(&claims.instance_id), Type::TEXT);
         params.push(short(&claims.host), Type::TEXT);
-        params.push(edge.version, Type::TEXT);
-        params.push(edge.architecture, Type::TEXT);
-        params.push(edge.interval_s, Type::INT4);
+        params.push(row.version, Type::TEXT);
+        params.push(row.architecture, Type::TEXT);
+        params.push(row.interval_s, Type::INT4);
         // As µs, because no clock is too wrong for a number.
         params.push(wall.timestamp_micros(), Type::INT8);
-        params.push(clamped(edge.waiting_sessions), Type::INT8);
-        params.push(edge.oldest_waiting_day, Type::DATE);
-        params.push(edge.links().to_string(), Type::TEXT);
-        params.push(clamped(edge.buffer_bytes), Type::INT8);
-        params.push(clamped(edge.max_buffer_bytes), Type::INT8);
-        params.push(edge.free_bytes.map(clamped), Type::INT8);
-        let update = edge.update.as_ref();
+        params.push(clamped(row.waiting_sessions), Type::INT8);
+        params.push(row.oldest_waiting_day, Type::DATE);
+        params.push(row.links().to_string(), Type::TEXT);
+        params.push(clamped(row.buffer_bytes), Type::INT8);
+        params.push(clamped(row.max_buffer_bytes), Type::INT8);
+        params.push(row.free_bytes.map(clamped), Type::INT8);
+        let update = row.update.as_ref();
         params.push(update.and_then(|update| update.version.as_deref().map(short)), Type::TEXT);
         params.push(update.and_then(|update| update.from.as_deref().map(short)), Type::TEXT);
         params.push(update.and_then(|update| update.at), Type::TIMESTAMPTZ);
         params.push(update.map(|update| update.result.as_str()), Type::TEXT);
         params.push(update.and_then(|update| update.detail.as_deref().map(short)), Type::TEXT);
         let sql = format!("{SHOW} RETURNING {IS_CROWDED} AS crowded");
-        let rows = self.ask_often(Often::ShowEdge, &sql, &params)?;
+        let rows = self.ask_often(Often::GatewayRow, &sql, &params)?;
         rows.first().map_or(Ok(false), |row| row.try_get("crowded")).map_err(unreadable)
     }
 }

@@ -1,13 +1,13 @@
 //! Detail rows packed for a slow line. Rows with consecutive numbers form a run; a run travels as
 //! its first moment, two bytes a row for the seconds since then, and one text a further column: what
-//! is a line of text stands one a line. Central takes them apart itself. Less than half of what the same
+//! is a line of text stands one a line. Central takes them apart itself. Two fifths of what the same
 //! rows take as CSV.
 
 use std::fmt::Write;
 
 use postgres::types::Type;
 
-use super::{halves::halved, params::Params};
+use super::params::Params;
 use crate::model::{Day, Numbered, Stamp};
 
 /// When a row is, given the midnight that its production day began with.
@@ -15,6 +15,33 @@ pub type At<T> = fn(&T, Stamp) -> Stamp;
 
 /// How one column of a detail row is written behind the others of its run.
 pub type WriteColumn<T> = fn(&mut String, &T, Stamp);
+
+/// What stands between two rows of a run's column.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Between {
+    Commas,
+    LineEnds,
+}
+
+impl Between {
+    fn character(self) -> char {
+        match self {
+            Self::Commas => ',',
+            Self::LineEnds => '\n',
+        }
+    }
+
+    /// SQL that makes an array of the column's values.
+    pub(super) fn split(self, column: &str) -> String {
+        match self {
+            // An empty text gives no elements, which is as good as an empty one: it stands for NULL.
+            Self::Commas => format!("string_to_array(r.{column}, ',')"),
+            Self::LineEnds => format!(
+                "CASE r.{column} WHEN '' THEN ARRAY[''] ELSE string_to_array(r.{column}, E'\\n') END"
+            ),
+        }
+    }
+}
 
 /// The runs of one kind of detail, over all sessions of a delivery.
 pub struct Runs {
@@ -38,15 +65,14 @@ impl Runs {
         }
     }
 
-    /// Packs the rows of the session at `place` (from 1) in the delivery. Each column has the
-    /// character that stands between two rows.
+    /// Packs the rows of the session at `place` (from 1) in the delivery.
     pub fn pack<T>(
         &mut self,
         place: i32,
         day: Day,
         rows: &[Numbered<T>],
         at: At<T>,
-        columns: &[(char, WriteColumn<T>)],
+        columns: &[(Between, WriteColumn<T>)],
     ) {
         debug_assert_eq!(columns.len(), self.columns.len());
         let midnight = Stamp::from_naive(day.and_time(chrono::NaiveTime::MIN));
@@ -66,10 +92,10 @@ impl Runs {
             if let Some(moments) = self.moments.last_mut() {
                 moments.extend(since.unwrap_or(0).to_be_bytes());
             }
-            for (texts, (separator, write)) in self.columns.iter_mut().zip(columns) {
+            for (texts, (between, write)) in self.columns.iter_mut().zip(columns) {
                 let text = texts.last_mut().expect("a run was begun above");
                 if since.is_some() {
-                    text.push(*separator);
+                    text.push(between.character());
                 }
                 write(text, row, midnight);
             }
@@ -90,38 +116,6 @@ impl Runs {
             params.push(self.moments, Type::BYTEA_ARRAY),
         ];
         places.extend(self.columns.into_iter().map(|texts| params.push(texts, Type::TEXT_ARRAY)));
-        Some(places)
-    }
-
-    /// As [`Self::into_params`], with half bytes behind the columns: where a run has some, its last
-    /// column holds their symbols.
-    pub fn into_halved_params(
-        mut self,
-        params: &mut Params,
-        also_for_none: bool,
-    ) -> Option<Vec<String>> {
-        let texts = self.columns.last_mut().map(std::mem::take).unwrap_or_default();
-        let mut all_halves = Vec::with_capacity(texts.len());
-        let mut columns = Vec::with_capacity(texts.len());
-        for text in texts {
-            match halved(&text)
-                .filter(|(symbols, halves)| symbols.len() + halves.len() < text.len())
-            {
-                Some((symbols, halves)) => {
-                    columns.push(symbols);
-                    all_halves.push(Some(halves));
-                }
-                None => {
-                    columns.push(text);
-                    all_halves.push(None);
-                }
-            }
-        }
-        if let Some(last) = self.columns.last_mut() {
-            *last = columns;
-        }
-        let mut places = self.into_params(params, also_for_none)?;
-        places.push(params.push(all_halves, Type::BYTEA_ARRAY));
         Some(places)
     }
 }
@@ -165,7 +159,13 @@ mod tests {
             let rows: Vec<_> =
                 rows.iter().map(|(number, ms)| Numbered { number: *number, row: *ms }).collect();
             let at: At<i64> = |ms, midnight| midnight.plus_ms(*ms);
-            runs.pack(place, day, &rows, at, &[(',', |out, ms, _| write_seconds(out, *ms))]);
+            runs.pack(
+                place,
+                day,
+                &rows,
+                at,
+                &[(Between::Commas, |out, ms, _| write_seconds(out, *ms))],
+            );
         }
         runs
     }

@@ -26,7 +26,7 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-/// How the error of [`Bounded`] is told from a time-out of the network's own, which may come before
+/// How the error of [`DeadlineStream`] is told from a time-out of the network's own, which may come before
 /// there is a connection.
 #[derive(Debug, Error)]
 #[error("the server stayed silent")]
@@ -98,13 +98,13 @@ impl Deadline {
 
 /// A stream whose every wait ends at the deadline with [`io::ErrorKind::TimedOut`], and that gives no
 /// more than an answer's bytes.
-pub struct Bounded<S> {
+pub struct DeadlineStream<S> {
     stream: S,
     deadline: Deadline,
     alarm: Pin<Box<Sleep>>,
 }
 
-impl<S> Bounded<S> {
+impl<S> DeadlineStream<S> {
     /// Must be called on the client's runtime, which owns the timer.
     pub fn new(stream: S, deadline: Deadline) -> Self {
         let alarm = Box::pin(tokio::time::sleep_until(deadline.at()));
@@ -122,7 +122,7 @@ impl<S> Bounded<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for DeadlineStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -143,7 +143,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for DeadlineStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -173,7 +173,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Bounded<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for DeadlineStream<S> {
     fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding::none()
     }

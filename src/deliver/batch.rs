@@ -1,0 +1,280 @@
+//! What becomes of the sessions of one exchange: confirmed, delivered, refused, or left for later.
+//!
+//! What must never happen here: one session that central does not take keeping the others from it.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Deliverer, DrainError,
+    quarantine::{Cause, Verdict},
+    shipment::Shipment,
+};
+use crate::{
+    buffer::{Buffer, BufferError, Pending},
+    logging,
+    model::Machine,
+    sync::{
+        plan::{Step, plan},
+        postgres::{AnswerCode, CentralError, Fault, Order, Outcome, States},
+    },
+};
+
+/// Unknown answers taken for the sessions' own fault only if another session passes meanwhile.
+const ODD_ANSWERS: usize = 3;
+/// Sessions that were set aside in one drain and are named in the log; the others are counted.
+const NAMED_IN_LOG: u64 = 10;
+
+/// A session that is left alone for a while.
+struct Refused<'p> {
+    pending: &'p Pending,
+    cause: Cause,
+    /// For people.
+    reason: String,
+}
+
+/// A session that central answered in a way the agent does not know.
+struct Odd<'p> {
+    pending: &'p Pending,
+    code: AnswerCode,
+    error: CentralError,
+}
+
+/// What the sessions of a batch need.
+#[derive(Default)]
+struct Sorted<'p> {
+    /// Id and revision.
+    confirmed: Vec<(i64, i64)>,
+    refused: Vec<Refused<'p>>,
+    shipments: Vec<Shipment<'p>>,
+}
+
+impl Deliverer {
+    /// Brings one batch as far as it goes. Each of its sessions is then confirmed or has a standing in
+    /// quarantine, so that the next batch is another one.
+    pub(super) fn sync_batch(
+        &mut self,
+        buffer: &mut Buffer,
+        batch: &[Pending],
+    ) -> Result<(), DrainError> {
+        let states = self.connection.states(batch)?;
+        let missing: BTreeSet<&Machine> = batch
+            .iter()
+            .map(|one| &one.session.machine)
+            .filter(|machine| states.missing_centres.contains(&machine.nom))
+            .collect();
+        if !missing.is_empty() {
+            let missing: Vec<Machine> = missing.into_iter().cloned().collect();
+            self.connection.ensure_centres(&missing)?;
+        }
+        let Sorted { confirmed, refused, shipments } = self.sorted(buffer, batch, states)?;
+        if !refused.is_empty() {
+            self.set_aside(buffer, refused)?;
+        }
+        if !confirmed.is_empty() {
+            buffer.outbox_mut().mark_synced(&confirmed)?;
+            self.report.confirmed += confirmed.len() as u64;
+        }
+        if self.report.has_progress() {
+            self.link.note_up(buffer, &self.runtime.noted_now())?;
+        }
+        self.deliver_all(buffer, shipments)
+    }
+
+    fn sorted<'p>(
+        &mut self,
+        buffer: &Buffer,
+        batch: &'p [Pending],
+        states: States,
+    ) -> Result<Sorted<'p>, BufferError> {
+        let mut sorted = Sorted::default();
+        for (pending, held) in batch.iter().zip(states.sessions) {
+            let nom = &pending.session.machine.nom;
+            let revision = held.as_ref().and_then(|held| held.revision).unwrap_or(0);
+            if revision < pending.session.synced_revision {
+                self.audits.doubt();
+            }
+            if let Some(claimed) = states.claimed.iter().find(|claimed| claimed.nom == *nom) {
+                let reason = claimed.to_string();
+                sorted.refused.push(Refused { pending, cause: Cause::Refused, reason });
+                continue;
+            }
+            match plan(&pending.session, held.as_ref(), self.connection.identity()) {
+                Step::Confirm => sorted.confirmed.push((pending.id, pending.session.revision)),
+                Step::Refuse(refusal) => sorted.refused.push(Refused {
+                    pending,
+                    cause: Cause::KnowsLess { revision: pending.session.revision },
+                    reason: refusal.to_string(),
+                }),
+                Step::Deliver { since_revision, .. } => {
+                    let mut delivery = buffer.outbox().delivery(pending.id, since_revision)?;
+                    delivery.language = self.language;
+                    let whole = since_revision == 0;
+                    sorted.shipments.push(Shipment { pending, held, delivery, whole });
+                }
+            }
+        }
+        Ok(sorted)
+    }
+
+    /// Leaves sessions alone for a while. A machine that another agent feeds was logged as such.
+    fn set_aside(
+        &mut self,
+        buffer: &mut Buffer,
+        refused: Vec<Refused<'_>>,
+    ) -> Result<(), BufferError> {
+        let now = self.runtime.uptime();
+        let mut noted = Vec::with_capacity(refused.len());
+        for Refused { pending, cause, reason } in refused {
+            let time = cause.lasts();
+            self.quarantine.set_aside(pending.id, cause, now);
+            self.report.set_aside += 1;
+            let nom = &pending.session.machine.nom;
+            if pending.refusal.as_ref() != Some(&reason)
+                && !self.connection.is_foreign(nom)
+                && self.report.set_aside <= NAMED_IN_LOG
+            {
+                logging::set_aside(nom, pending.session.day, &reason, time);
+            }
+            noted.push((pending, reason));
+        }
+        buffer.outbox_mut().set_aside(&noted, &self.runtime.noted_now())
+    }
+
+    /// Delivers all shipments, statement by statement.
+    fn deliver_all(
+        &mut self,
+        buffer: &mut Buffer,
+        mut shipments: Vec<Shipment<'_>>,
+    ) -> Result<(), DrainError> {
+        shipments.sort_by_key(|shipment| !shipment.is_new());
+        let mut rest = shipments.as_slice();
+        let mut odd = Vec::new();
+        while !rest.is_empty() && !self.runtime.is_ending() {
+            let (next, behind) = rest.split_at(self.size.fitting(rest));
+            self.deliver(buffer, next, &mut odd)?;
+            rest = behind;
+        }
+        if odd.is_empty() {
+            return Ok(());
+        }
+        // Others passed on the same connection, or did when these were set aside before: it is these
+        // sessions, and not central.
+        let is_known = |Odd { pending, code, .. }: &Odd<'_>| {
+            self.quarantine.is_known(pending.id, code, pending.refusal.is_some())
+        };
+        if self.report.delivered > 0 || odd.iter().all(is_known) {
+            let refused = odd.into_iter().map(|Odd { pending, code, error }| Refused {
+                pending,
+                cause: Cause::Unknown(code),
+                reason: error.reason(),
+            });
+            self.set_aside(buffer, refused.collect())?;
+            return Ok(());
+        }
+        Err(odd.swap_remove(0).error.into())
+    }
+
+    /// Delivers shipments in one statement; what central does not take is found by halving.
+    fn deliver<'p>(
+        &mut self,
+        buffer: &mut Buffer,
+        shipments: &[Shipment<'p>],
+        odd: &mut Vec<Odd<'p>>,
+    ) -> Result<(), DrainError> {
+        let orders: Vec<Order<'_>> = shipments
+            .iter()
+            .map(|one| Order { delivery: &one.delivery, replaces: one.held.as_ref() })
+            .collect();
+        let error = match self.connection.deliver(&orders) {
+            Ok(outcomes) => {
+                self.size.grow();
+                return Ok(self.delivered(buffer, shipments, outcomes)?);
+            }
+            Err(error) => error,
+        };
+        match (error.fault(), shipments) {
+            (Fault::Session, [Shipment { pending, .. }]) => {
+                let reason = error.reason();
+                let refused = Refused { pending, cause: Cause::Refused, reason };
+                Ok(self.set_aside(buffer, vec![refused])?)
+            }
+            (Fault::Unknown(code), [Shipment { pending, .. }]) => {
+                if odd.len() + 1 >= ODD_ANSWERS
+                    && self.report.delivered == 0
+                    && pending.refusal.is_none()
+                {
+                    return Err(error.into());
+                }
+                odd.push(Odd { pending, code, error });
+                Ok(())
+            }
+            (Fault::Session | Fault::Unknown(_), _) => {
+                let (first, second) = shipments.split_at(shipments.len() / 2);
+                self.deliver(buffer, first, odd)?;
+                self.deliver(buffer, second, odd)
+            }
+            (Fault::Transfer, _) => self.did_not_pass(buffer, shipments, error),
+            (Fault::Central, _) => Err(error.into()),
+        }
+    }
+
+    /// The next try brings fewer at once, until one alone does not pass: that one then goes last.
+    fn did_not_pass(
+        &mut self,
+        buffer: &mut Buffer,
+        shipments: &[Shipment<'_>],
+        error: CentralError,
+    ) -> Result<(), DrainError> {
+        self.size.shrink();
+        let [Shipment { pending, .. }] = shipments else { return Err(error.into()) };
+        match self.quarantine.did_not_pass(pending.id, error.ends_connection()) {
+            Verdict::TryAgain => Err(error.into()),
+            Verdict::SetAside => {
+                let reason = error.reason();
+                let refused = Refused { pending, cause: Cause::Late, reason };
+                self.set_aside(buffer, vec![refused])?;
+                if error.ends_connection() { Err(error.into()) } else { Ok(()) }
+            }
+        }
+    }
+
+    fn delivered(
+        &mut self,
+        buffer: &mut Buffer,
+        shipments: &[Shipment<'_>],
+        outcomes: Vec<Outcome>,
+    ) -> Result<(), BufferError> {
+        let mut written = Vec::new();
+        let mut refused = Vec::new();
+        for (shipment, outcome) in shipments.iter().zip(outcomes) {
+            let pending = shipment.pending;
+            let refusal = match outcome {
+                Outcome::Written { complete: true } => {
+                    self.quarantine.passed(pending.id);
+                    written.push((pending.id, shipment.delivery.revision));
+                    self.report.delivered += 1;
+                    self.report.rows += shipment.rows() as u64;
+                    continue;
+                }
+                Outcome::Written { complete: false } if shipment.whole => {
+                    "central did not keep every row that was delivered (a trigger?)".to_owned()
+                }
+                Outcome::Claimed(claimed) => claimed.to_string(),
+                // Rows that were believed to be there are not: the next round sends every row.
+                Outcome::Written { complete: false } | Outcome::Overtaken | Outcome::NoCentre => {
+                    self.quarantine.passed_over(pending.id);
+                    continue;
+                }
+            };
+            refused.push(Refused { pending, cause: Cause::Refused, reason: refusal });
+        }
+        if !written.is_empty() {
+            buffer.outbox_mut().mark_synced(&written)?;
+            self.link.note_up(buffer, &self.runtime.noted_now())?;
+        }
+        if !refused.is_empty() {
+            self.set_aside(buffer, refused)?;
+        }
+        Ok(())
+    }
+}

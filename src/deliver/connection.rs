@@ -1,0 +1,206 @@
+//! The connection to central: opened when it is needed, kept while it serves, given back when others may
+//! want it. Every exchange passes through here, and is a sign of life for the watchdog.
+//!
+//! What must never happen here: an exchange before the schema is known to serve; a machine that another
+//! agent feeds reported more than once.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use super::Runtime;
+use crate::{
+    buffer::Pending,
+    config::CentralConfig,
+    failpoints::{self, durably},
+    logging,
+    model::{Day, Machine},
+    sync::{
+        plan::Identity,
+        postgres::{
+            Central, CentralError, Claimed, Claims, GatewayRow, Order, Outcome, SchemaState,
+            Server, States, sessions_pass_without,
+        },
+    },
+};
+
+/// A takeover of a database of years: several migrations, each with minutes of its own.
+const MIGRATING: Duration = Duration::from_secs(2 * 3600);
+
+pub(super) struct Connection {
+    config: CentralConfig,
+    runtime: Arc<dyn Runtime>,
+    claims: Claims,
+    /// Machines that another agent feeds, as logged.
+    foreign: BTreeMap<String, Claimed>,
+    central: Option<Central>,
+    /// As it was when the last connection was opened.
+    server: Option<Server>,
+    schema_ready: bool,
+}
+
+/// The connection is open.
+pub(super) struct Opened {
+    /// The server was restarted, restored or made anew since it was last seen: what it confirmed may be
+    /// lost.
+    pub(super) may_hold_other_data: bool,
+}
+
+impl Connection {
+    pub(super) fn new(config: CentralConfig, claims: Claims, runtime: Arc<dyn Runtime>) -> Self {
+        Self {
+            config,
+            runtime,
+            claims,
+            foreign: BTreeMap::new(),
+            central: None,
+            server: None,
+            schema_ready: false,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.central.is_some()
+    }
+
+    pub(super) fn close(&mut self) {
+        self.central = None;
+    }
+
+    /// Closes the connection if others may want it: at once if central has few left, and
+    /// after a while without work if it is a pooler's, whose own limit nobody sees from here. Otherwise it
+    /// stays: a log-in costs more than a day's news.
+    pub(super) fn release_for_others(&mut self, was_idle: bool) {
+        let is_crowded = self.server.as_ref().is_some_and(|server| server.is_crowded);
+        let is_pooled = self.central.as_ref().is_some_and(|central| !central.has_own_session());
+        if is_crowded || is_pooled && was_idle {
+            self.close();
+        }
+    }
+
+    /// The schema is looked at again before the next exchange.
+    pub(super) fn forget_schema(&mut self) {
+        self.schema_ready = false;
+    }
+
+    /// Opens the connection, unless it is open.
+    pub(super) fn open(&mut self) -> Result<Opened, CentralError> {
+        self.runtime.check_in();
+        let was_closed = self.central.as_mut().is_some_and(Central::is_closed);
+        if was_closed {
+            self.close();
+        }
+        if self.is_open() {
+            return Ok(Opened { may_hold_other_data: false });
+        }
+        let name = format!("cu-agent {}", self.claims.identity.agent_id);
+        let central = Central::connect(&self.config, &name)?;
+        let before = self.server.replace(central.server().clone());
+        // Restarted or restored while this gateway held no connection.
+        let is_other =
+            before.is_some_and(|before| before.incarnation != central.server().incarnation);
+        self.central = Some(central);
+        Ok(Opened { may_hold_other_data: was_closed || is_other })
+    }
+
+    /// Brings central's tables up to date, unless that is known. An error inside is one that the sessions
+    /// pass without; after one outside the connection is closed.
+    pub(super) fn prepare_schema(&mut self) -> Result<Option<CentralError>, CentralError> {
+        if self.schema_ready {
+            return Ok(None);
+        }
+        let failure = match self.migrate() {
+            Ok(failure) => failure,
+            Err(error) => {
+                self.close();
+                return Err(error);
+            }
+        };
+        self.schema_ready = true;
+        Ok(failure)
+    }
+
+    fn migrate(&mut self) -> Result<Option<CentralError>, CentralError> {
+        let central = self.central.as_mut().expect("open ran before");
+        match central.schema_state()? {
+            SchemaState::Ready => {}
+            SchemaState::Newer { version } => logging::schema_newer(version),
+            SchemaState::Behind { pending } => {
+                self.runtime.expect_idle(MIGRATING);
+                match central.migrate() {
+                    Ok(applied) => logging::schema_migrated(&pending, &applied),
+                    Err(error) if sessions_pass_without(&pending) && !central.is_closed() => {
+                        return Ok(Some(error));
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// For the next exchange.
+    fn central(&mut self) -> (&mut Central, &mut Claims) {
+        self.runtime.check_in();
+        let central = self.central.as_mut().expect("open ran before");
+        (central, &mut self.claims)
+    }
+
+    /// Who writes.
+    pub(super) fn identity(&self) -> &Identity {
+        &self.claims.identity
+    }
+
+    /// Whether another agent feeds the machine.
+    pub(super) fn is_foreign(&self, nom: &str) -> bool {
+        self.foreign.contains_key(nom)
+    }
+
+    /// What central holds of the batch, and whose its machines are.
+    pub(super) fn states(&mut self, batch: &[Pending]) -> Result<States, CentralError> {
+        let keys: Vec<(&str, Day)> =
+            batch.iter().map(|one| (one.session.machine.nom.as_str(), one.session.day)).collect();
+        let (central, claims) = self.central();
+        let states = central.states(claims, &keys)?;
+        self.report_claims(batch, &states.claimed);
+        Ok(states)
+    }
+
+    /// Logs once that another agent feeds a machine, and once that it no longer does.
+    fn report_claims(&mut self, batch: &[Pending], claimed: &[Claimed]) {
+        for pending in batch {
+            let nom = &pending.session.machine.nom;
+            match (claimed.iter().find(|claimed| claimed.nom == *nom), self.foreign.get(nom)) {
+                (None, None) => {}
+                (None, Some(_)) => {
+                    self.foreign.remove(nom);
+                    logging::claim_over(nom);
+                }
+                (Some(now), Some(logged)) if logged.instance_id == now.instance_id => {}
+                (Some(now), _) => {
+                    logging::claimed(nom, now);
+                    self.foreign.insert(nom.clone(), now.clone());
+                }
+            }
+        }
+    }
+
+    pub(super) fn ensure_centres(&mut self, missing: &[Machine]) -> Result<(), CentralError> {
+        let (central, _) = self.central();
+        durably(failpoints::Step::EnsureCentres, || central.ensure_centres(missing))
+    }
+
+    pub(super) fn deliver(&mut self, orders: &[Order<'_>]) -> Result<Vec<Outcome>, CentralError> {
+        let (central, claims) = self.central();
+        durably(failpoints::Step::Deliver, || central.deliver(claims, orders))
+    }
+
+    pub(super) fn write_gateway_row(&mut self, row: &GatewayRow) -> Result<(), CentralError> {
+        let wall = self.runtime.wall();
+        let (central, claims) = self.central();
+        let is_crowded =
+            durably(failpoints::Step::ShowEdge, || central.write_gateway_row(claims, row, wall))?;
+        if let Some(server) = &mut self.server {
+            server.is_crowded = is_crowded;
+        }
+        Ok(())
+    }
+}
