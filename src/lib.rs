@@ -25,5 +25,6 @@ pub mod retry;
 pub mod source;
 pub mod status;
 pub mod sync;
+pub mod text;
 pub mod trial;
 pub mod update;

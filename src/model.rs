@@ -5,27 +5,29 @@ use std::fmt;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta};
 
+mod advice;
 mod alarm;
 mod digest;
 mod finding;
+mod language;
 mod limits;
 mod link;
 mod printable;
 mod told;
 mod trouble;
 mod trs;
-mod wording;
 
+pub use advice::{Advice, AdviceCode};
 pub use alarm::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, StandingAlarm};
 pub use digest::DayDigest;
-pub use finding::{Finding, FindingCode, Gravity, Language, Unit};
+pub use finding::{Finding, FindingCode, Gravity, Unit};
+pub use language::Language;
 pub use limits::Limits;
 pub use link::LinkName;
 pub use printable::{is_harmless, printable, printable_json, printable_lines};
 pub use told::{Collected, ServiceTold};
 pub use trouble::{Trouble, TroubleKey, TroubleKind};
 pub use trs::Trs;
-pub use wording::{clock, figure};
 
 /// Production day of a machine.
 pub type Day = NaiveDate;

@@ -231,8 +231,7 @@ impl Watchman {
             let noted = if clock_is_believed { age_of(&trouble.since) } else { Duration::ZERO };
             Some(UnreadableFact {
                 length: uptime.saturating_sub(*since).max(noted),
-                french: trouble.french(),
-                english: trouble.text(),
+                trouble: trouble.clone(),
             })
         };
         let reports = buffer.machines()?;

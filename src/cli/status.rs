@@ -13,7 +13,7 @@ use crate::{
     },
     collect::implausible_files,
     config::{Config, SourceConfig},
-    model::{Collected, LinkName, ServiceTold, Trouble, TroubleKey, printable},
+    model::{Collected, Language, LinkName, ServiceTold, Trouble, TroubleKey, printable},
 };
 
 #[derive(Debug, clap::Args)]
@@ -119,7 +119,9 @@ fn folder_state<'s>(
         Some(_) => {
             let hides = |one: &&Trouble| is_own(&one.key) && one.key.kind.hides_machine();
             match troubles.iter().find(hides) {
-                Some(one) => (one.key.kind.as_str(), Some(&one.since), Some(one.text())),
+                Some(one) => {
+                    (one.key.kind.as_str(), Some(&one.since), Some(one.text(Language::English)))
+                }
                 None => ("read", None, None),
             }
         }
@@ -248,7 +250,7 @@ fn as_json(config: &Config, shown: &Shown) -> Value {
             "file": Some(&one.key.file).filter(|file| !file.is_empty()),
             "kind": one.key.kind.as_str(),
             "since": one.since,
-            "text": one.text(),
+            "text": one.text(Language::English),
         })).collect::<Vec<_>>(),
         "machines": machines.iter().map(|machine| json!({
             "nom": machine.nom,
@@ -336,7 +338,12 @@ fn as_text(config: &Config, shown: &Shown) -> String {
         text += &format!("  {line}\n");
     }
     for one in troubles {
-        text += &format!("  {:?} since {}: {}\n", one.key.place(), one.since, one.text());
+        text += &format!(
+            "  {:?} since {}: {}\n",
+            one.key.place(),
+            one.since,
+            one.text(Language::English)
+        );
     }
     if !set_aside.is_empty() {
         text += "\nset aside, tried again slowly:\n";

@@ -6,8 +6,11 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
-use super::{Axis, axis::COLUMN_MS, span};
-use crate::model::{Job, Language, Session, Stamp, clock, rate_e2};
+use super::{Axis, axis::COLUMN_MS};
+use crate::{
+    model::{Job, Language, Session, Stamp, rate_e2},
+    text::{clock, date, phrase, span},
+};
 
 /// How much is drawn, which is how many bytes it takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,13 +96,9 @@ impl TimeLine<'_> {
     }
 
     fn title(&self) -> String {
-        let day = self.axis.from.to_naive().date();
-        match self.language {
-            Language::French => {
-                format!("{}, chronologie du {}", self.machine, day.format("%d/%m/%Y"))
-            }
-            Language::English => format!("{}, time line of {day}", self.machine),
-        }
+        let day = date(self.axis.from.to_naive().date(), self.language);
+        let machine = self.machine;
+        phrase!(self.language, "{machine}, chronologie du {day}", "{machine}, time line of {day}")
     }
 
     /// What each column shows: a stop hides a wait, and a wait production.
@@ -272,25 +271,15 @@ pub fn describe(session: &Session, language: Language) -> String {
     let (pieces, stops) = (figures.total_pieces, session.stops.len());
     let changes = changes(session).len();
     let longest = session.stops.iter().max_by_key(|stop| stop.end.0 - stop.start.0);
-    let longest = longest.map(|stop| (span(stop.end.0 - stop.start.0), clock(stop.start)));
-    match language {
-        Language::French => {
-            let longest = longest
-                .map(|(length, at)| format!(", le plus long de {length} à {at}"))
-                .unwrap_or_default();
-            format!(
-                "{pieces} pièces de {first} à {last} : {producing} % en production, {waiting} % en attente, {stopped} % à l'arrêt ; arrêts : {stops}{longest} ; changements de profil : {changes}."
-            )
-        }
-        Language::English => {
-            let longest = longest
-                .map(|(length, at)| format!(", the longest of {length} at {at}"))
-                .unwrap_or_default();
-            format!(
-                "{pieces} pieces from {first} to {last}: {producing} % producing, {waiting} % waiting, {stopped} % stopped; stops: {stops}{longest}; profile changes: {changes}."
-            )
-        }
-    }
+    let longest = longest.map_or_else(String::new, |stop| {
+        let (length, at) = (span(stop.end.0 - stop.start.0), clock(stop.start));
+        phrase!(language, ", le plus long de {length} à {at}", ", the longest of {length} at {at}",)
+    });
+    phrase!(
+        language,
+        "{pieces} pièces de {first} à {last} : {producing} % en production, {waiting} % en attente, {stopped} % à l'arrêt ; arrêts : {stops}{longest} ; changements de profil : {changes}.",
+        "{pieces} pieces from {first} to {last}: {producing} % producing, {waiting} % waiting, {stopped} % stopped; stops: {stops}{longest}; profile changes: {changes}.",
+    )
 }
 
 #[cfg(test)]

@@ -12,8 +12,9 @@ pub use page::page;
 use chrono::TimeDelta;
 
 use crate::{
-    analyse::{Advice, Patterns},
-    model::{Day, Finding, Language, Session, Trs},
+    analyse::Patterns,
+    model::{Advice, Day, Finding, Language, Session, Trs},
+    text::Text,
 };
 
 /// What is reported.
@@ -48,9 +49,6 @@ pub struct DayReport {
 
 impl Report {
     fn say(&self, french: &'static str, english: &'static str) -> &'static str {
-        match self.language {
-            Language::French => french,
-            Language::English => english,
-        }
+        Text::new(french, english).in_(self.language)
     }
 }

@@ -7,7 +7,8 @@ use super::{DayReport, MachineReport, Report, tables};
 use crate::{
     draw,
     draw::{Axis, Detail, TimeLine},
-    model::{Day, Gravity, Language, Stamp},
+    model::{Gravity, Stamp},
+    text::{code, date, phrase},
 };
 
 /// Time lines show less where there are more of them.
@@ -16,13 +17,9 @@ const MOST_CARD_DAYS: usize = 7;
 
 pub fn page(report: &Report) -> String {
     let title = title(report);
-    let language = match report.language {
-        Language::French => "fr",
-        Language::English => "en",
-    };
     let page = html! {
         (DOCTYPE)
-        html lang=(language) {
+        html lang=(code(report.language)) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
@@ -52,24 +49,12 @@ pub fn page(report: &Report) -> String {
 }
 
 fn title(report: &Report) -> String {
-    let Report { from, to, .. } = report;
-    match (report.language, from == to) {
-        (Language::French, true) => format!("Production du {}", date(*from, report.language)),
-        (Language::French, false) => format!(
-            "Production du {} au {}",
-            date(*from, report.language),
-            date(*to, report.language)
-        ),
-        (Language::English, true) => format!("Production on {from}"),
-        (Language::English, false) => format!("Production from {from} to {to}"),
+    let Report { language, .. } = *report;
+    let (from, to) = (date(report.from, language), date(report.to, language));
+    if from == to {
+        return phrase!(language, "Production du {from}", "Production on {from}");
     }
-}
-
-pub(super) fn date(day: Day, language: Language) -> String {
-    match language {
-        Language::French => day.format("%d/%m/%Y").to_string(),
-        Language::English => day.to_string(),
-    }
+    phrase!(language, "Production du {from} au {to}", "Production from {from} to {to}")
 }
 
 fn machine(report: &Report, machine: &MachineReport, number: usize) -> Markup {

@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::{MachineReport, Report, page::date};
+use super::{MachineReport, Report};
 use crate::{
     analyse::{Profile, StopClass},
-    model::{Figures, clock, figure, rate_e2},
+    model::{Figures, rate_e2},
+    text::{clock, date, figure},
 };
 
 /// Milliseconds as whole minutes, half up.

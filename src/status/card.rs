@@ -9,20 +9,15 @@ use super::{
     state::{Activity, State},
 };
 use crate::{
-    draw::{Axis, Chart, Detail, TimeLine, span},
-    model::{Day, Figures, Gravity, Stamp, clock, rate_e2},
+    draw::{Axis, Chart, Detail, TimeLine},
+    model::{Day, Figures, Gravity, Stamp, rate_e2},
+    text::{clock, one_decimal, short_date, span},
 };
 
 /// Pieces an hour of effective production, in hundredths.
 pub fn rhythm_e2(figures: &Figures) -> Option<i64> {
     let ms = figures.effective_ms;
     (ms > 0).then(|| (i64::from(figures.total_pieces) * 360_000_000 + ms / 2) / ms)
-}
-
-/// Hundredths with one decimal, rounded half up.
-pub fn one_decimal(value_e2: i64, reader: Reader) -> String {
-    let tenths = (value_e2 + 5) / 10;
-    format!("{}{}{}", tenths / 10, reader.say(",", "."), tenths % 10)
 }
 
 fn occupation_e2(figures: &Figures) -> i64 {
@@ -109,7 +104,7 @@ impl Card<'_> {
         if naive.date() == self.now.wall.date() {
             clock(at)
         } else {
-            format!("{} {}", crate::draw::short_day(naive.date(), self.reader.language), clock(at))
+            format!("{} {}", short_date(naive.date(), self.reader.language), clock(at))
         }
     }
 
@@ -119,7 +114,7 @@ impl Card<'_> {
         let figures = &machine.session.figures;
         // What is left out stands in the drawing's sentence, and on the machine's own page.
         let is_small = self.detail == Detail::Small;
-        let of_window = |ms| one_decimal(rate_e2(ms, figures.window_ms), *reader);
+        let of_window = |ms| one_decimal(rate_e2(ms, figures.window_ms), reader.language);
         html! {
             dl.figures {
                 div { dt { (say("Pièces", "Pieces")) } dd data-figure="pieces" { (figures.total_pieces) } }
@@ -132,7 +127,7 @@ impl Card<'_> {
                 div {
                     dt { (say("Cadence", "Rhythm")) }
                     dd data-figure="rhythm" {
-                        (rhythm_e2(figures).map_or_else(|| "–".to_owned(), |e2| one_decimal(e2, *reader)))
+                        (rhythm_e2(figures).map_or_else(|| "–".to_owned(), |e2| one_decimal(e2, reader.language)))
                         small { (say(" p/h", " p/h")) }
                     }
                 }

@@ -6,7 +6,10 @@ use super::{
     board::{Board, Health},
     shell::Reader,
 };
-use crate::{buffer::LinkState, draw::span, model::Language};
+use crate::{
+    buffer::LinkState,
+    text::{phrase, span},
+};
 
 /// Less room than this is worth a word.
 const LITTLE_ROOM_BYTES: u64 = 256 << 20;
@@ -70,16 +73,9 @@ fn lines(board: &Board, reader: Reader) -> Vec<Line> {
         lines.push(Line { name, is_good: is_up, text });
     }
     for trouble in health.troubles.iter().take(MOST_TROUBLES) {
-        let (text, since) = match reader.language {
-            Language::French => (trouble.french(), "depuis"),
-            Language::English => (trouble.text(), "since"),
-        };
-        let name = trouble.key.place();
-        lines.push(Line {
-            name,
-            is_good: false,
-            text: format!("{text} ({since} {})", trouble.since),
-        });
+        let (text, since) = (trouble.text(reader.language), &trouble.since);
+        let text = phrase!(reader.language, "{text} (depuis {since})", "{text} (since {since})");
+        lines.push(line(&trouble.key.place(), false, text));
     }
     if let Some(more @ 1..) = health.troubles.len().checked_sub(MOST_TROUBLES) {
         let text = reader.say("autres, voir « cu-agent status »", "more, see “cu-agent status”");

@@ -6,6 +6,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::figures::{Counts, Hidden, SourceCounts, UnreadKind};
+use crate::model::Language;
 
 /// A fault of reading is believed when it has lasted for so many polls.
 const POLLS: u32 = 3;
@@ -119,7 +120,7 @@ fn fault(signs: &Signs<'_>, now: Duration) -> Option<String> {
                 format!(
                     "source {name}: nothing of machine {nom} can be read: {:?}: {}",
                     trouble.key.place(),
-                    trouble.text()
+                    trouble.text(Language::English)
                 )
             })
         })

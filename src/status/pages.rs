@@ -4,15 +4,16 @@ use maud::{Markup, html};
 
 use super::{
     board::{Board, MachineBoard, Standing, begin_of},
-    card::{Card, one_decimal, rhythm_e2},
+    card::{Card, rhythm_e2},
     gateway,
     notes::Note,
     shell::Reader,
 };
 use crate::{
     config::Config,
-    draw::{self, Axis, Detail, changes, span},
-    model::{Stamp, clock, figure, rate_e2},
+    draw::{self, Axis, Detail, changes},
+    model::{Stamp, rate_e2},
+    text::{clock, figure, one_decimal, span},
 };
 
 /// With more machines than this, each is drawn small: a page is to stay below 100 kB.
@@ -206,7 +207,7 @@ fn month(machine: &MachineBoard, reader: Reader) -> Markup {
                         }
                         tbody {
                             @for (day, figures) in days {
-                                @let number = |e2| one_decimal(e2, reader);
+                                @let number = |e2| one_decimal(e2, reader.language);
                                 @let rate = |ms| number(rate_e2(ms, figures.window_ms));
                                 @let at = |at: Option<Stamp>| at.map(clock).unwrap_or_default();
                                 tr {
