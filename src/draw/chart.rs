@@ -83,8 +83,8 @@ impl Chart<'_> {
             let days = self.days.len();
             return phrase!(
                 *language,
-                "{name} : rien sur {days} jours",
-                "{name}: nothing in {days} days",
+                "{name}\u{202f}: aucune donnée sur {days} jours",
+                "{name}: no data in {days} days",
             );
         };
         let say = |value: &i64| figure(*value, *language);
@@ -92,8 +92,8 @@ impl Chart<'_> {
         let (days, of) = (values.len(), self.days.len());
         phrase!(
             *language,
-            "{name}, {days} jours de production sur {of} : de {least} à {most}, médiane {median}",
-            "{name}, {days} days of production out of {of}: {least} to {most}, median {median}",
+            "{name}, {days} jours de production sur {of}\u{202f}: de {least} à {most}, médiane {median}",
+            "{name}, {days} production days out of {of}: {least} to {most}, median {median}",
         )
     }
 }
@@ -115,7 +115,7 @@ mod tests {
         assert!(drawn.contains(r#"class="chosen" d="M20 1h7v40h-7z""#), "{drawn}");
         assert!(!drawn.contains("M10 "), "{drawn}");
         assert!(
-            drawn.contains("Pièces, 2 jours de production sur 3 : de 2 à 4, médiane 2"),
+            drawn.contains("Pièces, 2 jours de production sur 3\u{202f}: de 2 à 4, médiane 2"),
             "{drawn}"
         );
     }
@@ -124,6 +124,6 @@ mod tests {
     fn a_month_of_nothing_is_drawn_too() {
         let days = [(day(1), None)];
         let chart = Chart { name: "Pieces", days: &days, day: day(1), language: Language::English };
-        assert!(chart.draw().into_string().contains("Pieces: nothing in 1 days"));
+        assert!(chart.draw().into_string().contains("Pieces: no data in 1 days"));
     }
 }

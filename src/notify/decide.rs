@@ -198,7 +198,7 @@ fn conditions(
         add(
             AlarmKind::GraveAnomaly,
             nom,
-            Condition::Bad(wording::grave_anomaly(language, nom, text)),
+            Condition::Bad(wording::critical_anomaly(language, nom, text)),
         );
     }
     // What nobody speaks of any more is over: a session that was delivered, a machine that was taken

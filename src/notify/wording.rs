@@ -6,18 +6,18 @@ use chrono::NaiveDateTime;
 
 use crate::{
     model::{AlarmEvent, AlarmKey, AlarmKind, Language, Trouble},
-    text::{Text, days_and_hours, phrase},
+    text::{Noun, Text, days_and_hours, moment, phrase},
 };
 
 pub(super) fn silent(language: Language, nom: &str, last: Option<NaiveDateTime>) -> String {
-    let last = match last.map(|at| at.format("%Y-%m-%d %H:%M")) {
-        None => Text::new("jamais", "never").in_(language).to_owned(),
-        Some(at) => phrase!(language, "dernière lecture {at}", "last reading {at}"),
+    let last = match last.map(|at| moment(&at.format("%Y-%m-%d %H:%M").to_string(), language)) {
+        None => Text::new("jamais lue", "never read").in_(language).to_owned(),
+        Some(at) => phrase!(language, "dernière lecture\u{202f}: {at}", "last read: {at}"),
     };
     phrase!(
         language,
         "{nom} n'écrit plus rien pendant les heures de travail ({last})",
-        "{nom} writes nothing any more in working hours ({last})",
+        "{nom} has stopped writing during working hours ({last})",
     )
 }
 
@@ -30,8 +30,8 @@ pub(super) fn unreadable(
     let (time, trouble) = (days_and_hours(time, language), trouble.text(language));
     phrase!(
         language,
-        "rien de {nom} ne peut être lu depuis {time} : {trouble}",
-        "nothing of {nom} could be read for {time}: {trouble}",
+        "rien de {nom} ne peut être lu depuis {time}\u{202f}: {trouble}",
+        "nothing from {nom} could be read for {time}: {trouble}",
     )
 }
 
@@ -39,8 +39,8 @@ pub(super) fn source(language: Language, name: &str, time: Duration, error: &str
     let time = days_and_hours(time, language);
     phrase!(
         language,
-        "la source {name} ne répond plus depuis {time} : {error}",
-        "source {name} has not answered for {time}: {error}",
+        "la source {name} ne répond plus depuis {time}\u{202f}: {error}",
+        "source {name} has been unreachable for {time}: {error}",
     )
 }
 
@@ -48,8 +48,8 @@ pub(super) fn central(language: Language, time: Duration, error: &str) -> String
     let time = days_and_hours(time, language);
     phrase!(
         language,
-        "la base centrale ne répond plus depuis {time}, les sessions attendent : {error}",
-        "central has not answered for {time}, sessions wait: {error}",
+        "la base centrale ne répond plus depuis {time}, les sessions attendent\u{202f}: {error}",
+        "the central database has been unreachable for {time}, sessions are waiting: {error}",
     )
 }
 
@@ -57,34 +57,41 @@ pub(super) fn disk(language: Language, free_bytes: u64) -> String {
     let mib = free_bytes >> 20;
     phrase!(
         language,
-        "le disque de la passerelle est presque plein : {mib} Mio libres",
-        "the gateway's disk is nearly full: {mib} MiB free",
+        "le disque de la passerelle est presque plein\u{202f}: {mib}\u{a0}Mio libres",
+        "the gateway's disk is nearly full: {mib}\u{a0}MiB free",
     )
 }
 
 pub(super) fn at_cap(language: Language) -> String {
     let text = Text::new(
-        "le tampon est plein (agent.max_buffer_size) : plus rien n'est lu",
-        "the buffer is at its cap (agent.max_buffer_size): nothing more is read",
+        "le tampon est plein (agent.max_buffer_size)\u{202f}: la lecture est arrêtée",
+        "the buffer is full (agent.max_buffer_size): reading has stopped",
     );
     text.in_(language).to_owned()
 }
 
 pub(super) fn set_aside(language: Language, nom: &str, sessions: u64, reason: &str) -> String {
+    const REFUSED: Noun = Noun::new(
+        "session refusée",
+        "sessions refusées",
+        "session quarantined",
+        "sessions quarantined",
+    );
+    let refused = REFUSED.counted(sessions, language);
     phrase!(
         language,
-        "{nom} : {sessions} session(s) refusée(s) par la base centrale : {reason}",
-        "{nom}: {sessions} session(s) set aside, central refuses them: {reason}",
+        "{nom}\u{202f}: {refused} par la base centrale\u{202f}: {reason}",
+        "{nom}: {refused}, refused by the central database: {reason}",
     )
 }
 
 pub(super) fn update(language: Language, detail: &str) -> String {
-    phrase!(language, "la mise à jour a échoué : {detail}", "the update failed: {detail}")
+    phrase!(language, "la mise à jour a échoué\u{202f}: {detail}", "the update failed: {detail}")
 }
 
 /// `nom` is the machine with its day, `text` what is the matter.
-pub(super) fn grave_anomaly(language: Language, nom: &str, text: &str) -> String {
-    phrase!(language, "{nom} : {text}", "{nom}: {text}")
+pub(super) fn critical_anomaly(language: Language, nom: &str, text: &str) -> String {
+    phrase!(language, "{nom}\u{202f}: {text}", "{nom}: {text}")
 }
 
 /// One line that names the gateway and what it is about.
@@ -94,21 +101,21 @@ pub(super) fn title(language: Language, agent: &str, key: &AlarmKey, event: Alar
         AlarmKind::MachineUnreadable => Text::new("machine illisible", "machine unreadable"),
         AlarmKind::SourceUnreachable => Text::new("source injoignable", "source unreachable"),
         AlarmKind::CentralUnreachable => {
-            Text::new("base centrale injoignable", "central unreachable")
+            Text::new("base centrale injoignable", "central database unreachable")
         }
         AlarmKind::DiskNearlyFull => Text::new("disque presque plein", "disk nearly full"),
-        AlarmKind::SessionSetAside => Text::new("session refusée", "session set aside"),
+        AlarmKind::SessionSetAside => Text::new("session refusée", "session quarantined"),
         AlarmKind::UpdateFailed => Text::new("mise à jour échouée", "update failed"),
-        AlarmKind::GraveAnomaly => Text::new("anomalie grave", "grave anomaly"),
+        AlarmKind::GraveAnomaly => Text::new("anomalie grave", "critical anomaly"),
     };
     let event = match event {
         AlarmEvent::Raised => Text::new("", ""),
-        AlarmEvent::Repeated => Text::new("toujours : ", "still: "),
-        AlarmEvent::Cleared => Text::new("terminé : ", "over: "),
+        AlarmEvent::Repeated => Text::new("toujours en cours\u{202f}: ", "ongoing: "),
+        AlarmEvent::Cleared => Text::new("terminé\u{202f}: ", "resolved: "),
     };
     let (what, event) = (what.in_(language), event.in_(language));
     let subject = if key.subject.is_empty() { String::new() } else { format!(" {}", key.subject) };
-    phrase!(language, "{agent} : {event}{what}{subject}", "{agent}: {event}{what}{subject}")
+    phrase!(language, "{agent}\u{202f}: {event}{what}{subject}", "{agent}: {event}{what}{subject}")
 }
 
 #[cfg(test)]
@@ -120,7 +127,7 @@ mod tests {
         let key = AlarmKey { kind: AlarmKind::MachineSilent, subject: "DEM12".into() };
         assert_eq!(
             title(Language::French, "ligne-1", &key, AlarmEvent::Cleared),
-            "ligne-1 : terminé : machine muette DEM12"
+            "ligne-1\u{202f}: terminé\u{202f}: machine muette DEM12"
         );
         assert_eq!(
             title(Language::English, "ligne-1", &key, AlarmEvent::Raised),

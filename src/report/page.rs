@@ -104,7 +104,7 @@ fn time_line(report: &Report, machine: &MachineReport, day: &DayReport, number: 
 
 fn anomalies(report: &Report, machine: &MachineReport) -> Markup {
     let gravity = |gravity| match gravity {
-        Gravity::High => ("high", report.say("Grave.", "Grave.")),
+        Gravity::High => ("high", report.say("Grave.", "Critical.")),
         Gravity::Medium => ("medium", report.say("Moyenne.", "Medium.")),
         Gravity::Low => ("low", report.say("Faible.", "Low.")),
     };

@@ -11,11 +11,11 @@ use super::{
 use crate::{
     draw::{Axis, Chart, Detail, TimeLine},
     model::{Day, Figures, Gravity, Stamp, rate_e2},
-    text::{clock, one_decimal, short_date, span},
+    text::{clock, count, one_decimal, percent_sign, short_date, span},
 };
 
-/// Pieces an hour of effective production, in hundredths.
-pub fn rhythm_e2(figures: &Figures) -> Option<i64> {
+/// Pieces per hour of effective production, in hundredths.
+pub fn rate_per_hour_e2(figures: &Figures) -> Option<i64> {
     let ms = figures.effective_ms;
     (ms > 0).then(|| (i64::from(figures.total_pieces) * 360_000_000 + ms / 2) / ms)
 }
@@ -117,7 +117,7 @@ impl Card<'_> {
         let of_window = |ms| one_decimal(rate_e2(ms, figures.window_ms), reader.language);
         html! {
             dl.figures {
-                div { dt { (say("Pièces", "Pieces")) } dd data-figure="pieces" { (figures.total_pieces) } }
+                div { dt { (say("Pièces", "Pieces")) } dd data-figure="pieces" { (count(figures.total_pieces.into(), reader.language)) } }
                 @if self.is_today {
                     div {
                         dt { (say("Dernière heure", "Last hour")) }
@@ -125,21 +125,21 @@ impl Card<'_> {
                     }
                 }
                 div {
-                    dt { (say("Cadence", "Rhythm")) }
+                    dt { (say("Cadence", "Rate")) }
                     dd data-figure="rhythm" {
-                        (rhythm_e2(figures).map_or_else(|| "–".to_owned(), |e2| one_decimal(e2, reader.language)))
-                        small { (say(" p/h", " p/h")) }
+                        (rate_per_hour_e2(figures).map_or_else(|| "–".to_owned(), |e2| one_decimal(e2, reader.language)))
+                        small { "\u{a0}p/h" }
                     }
                 }
                 div {
                     dt { (say("Occupation", "Occupation")) }
-                    dd data-figure="occupation" { (of_window(figures.effective_ms)) small { " %" } }
+                    dd data-figure="occupation" { (of_window(figures.effective_ms)) small { (percent_sign(reader.language)) } }
                 }
                 @if !is_small {
                     div {
                         dt { (say("Attente", "Waiting")) }
                         dd data-figure="waiting" {
-                            (of_window(figures.wait_ms)) small { " % · " (span(figures.wait_ms)) }
+                            (of_window(figures.wait_ms)) small { (percent_sign(reader.language)) " · " (span(figures.wait_ms)) }
                         }
                     }
                 }
@@ -197,8 +197,8 @@ impl Card<'_> {
             (reader.say("Occupation, %", "Occupation, %"), |figures| {
                 Some((occupation_e2(figures) + 50) / 100 * 100)
             }),
-            (reader.say("Cadence, p/h", "Rhythm, p/h"), |figures| {
-                rhythm_e2(figures).map(|e2| (e2 + 50) / 100 * 100)
+            (reader.say("Cadence, p/h", "Rate, p/h"), |figures| {
+                rate_per_hour_e2(figures).map(|e2| (e2 + 50) / 100 * 100)
             }),
         ];
         html! {
@@ -226,12 +226,12 @@ fn activity(activity: Activity) -> &'static str {
 
 fn notes(notes: &[Note], reader: Reader) -> Markup {
     html! {
-        ul.notes aria-label=(reader.say("À noter", "To be noted")) {
+        ul.notes aria-label=(reader.say("À noter", "Notes")) {
             @for Note { kind, text } in notes {
                 @let (class, word) = match kind {
-                    NoteKind::Anomaly(Gravity::High) => ("high", reader.say("Anomalie grave.", "Grave anomaly.")),
+                    NoteKind::Anomaly(Gravity::High) => ("high", reader.say("Anomalie grave.", "Critical anomaly.")),
                     NoteKind::Anomaly(Gravity::Medium) => ("medium", reader.say("Anomalie.", "Anomaly.")),
-                    NoteKind::Anomaly(Gravity::Low) => ("low", reader.say("Remarque.", "Remark.")),
+                    NoteKind::Anomaly(Gravity::Low) => ("low", reader.say("Remarque.", "Note.")),
                     NoteKind::Advice => ("advice", reader.say("Conseil.", "Advice.")),
                 };
                 li class=(class) { b { (word) } (text) "." }

@@ -111,7 +111,7 @@ impl Shell<'_> {
                         }
                     }
                     p #stale role="alert" hidden {
-                        (say("La passerelle ne répond plus. Dernier état connu :", "The gateway does not answer. Last known state:"))
+                        (say("La passerelle ne répond plus. Dernier état connu\u{202f}:", "The gateway is not responding. Last known state:"))
                         " " span {}
                     }
                     p #said .hidden role="status" {}

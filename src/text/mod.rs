@@ -11,7 +11,8 @@ mod shape;
 mod trouble;
 
 pub use shape::{
-    clock, code, date, date_with_weekday, days_and_hours, figure, one_decimal, short_date, span,
+    clock, code, count, date, date_with_weekday, days_and_hours, figure, moment, one_decimal,
+    percent, percent_sign, short_date, span, two_decimals,
 };
 
 use crate::model::Language;
@@ -33,6 +34,34 @@ impl Text {
             Language::French => self.fr,
             Language::English => self.en,
         }
+    }
+}
+
+/// What is counted, in the singular and in the plural.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Noun {
+    one: Text,
+    many: Text,
+}
+
+impl Noun {
+    pub const fn new(
+        fr_one: &'static str,
+        fr_many: &'static str,
+        en_one: &'static str,
+        en_many: &'static str,
+    ) -> Self {
+        Self { one: Text::new(fr_one, en_one), many: Text::new(fr_many, en_many) }
+    }
+
+    /// `0 arrêt`, `1 arrêt`, `2 arrêts`; `0 stops`, `1 stop`, `2 stops`.
+    pub fn counted(self, count: u64, language: Language) -> String {
+        let is_one = match language {
+            Language::French => count < 2,
+            Language::English => count == 1,
+        };
+        let noun = if is_one { self.one } else { self.many };
+        format!("{} {}", shape::count(count, language), noun.in_(language))
     }
 }
 

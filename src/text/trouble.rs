@@ -11,16 +11,17 @@ impl TroubleKind {
             Self::FolderNotListed => {
                 Text::new("le dossier ne peut pas être listé", "the folder cannot be listed")
             }
-            Self::NoFileRead => {
-                Text::new("aucun fichier ne peut être lu", "files are there and none can be read")
-            }
+            Self::NoFileRead => Text::new(
+                "il y a des fichiers, mais aucun ne peut être lu",
+                "there are files, but none can be read",
+            ),
             Self::FileNotRead => Text::new("non lu", "not read"),
             Self::NoLineRead => {
-                Text::new("aucune ligne n'a pu être lue", "not one line of it could be read")
+                Text::new("aucune ligne n'a pu être lue", "none of its lines could be read")
             }
             Self::ListingNotRead => Text::new(
-                "des lignes de la liste n'ont pas pu être lues",
-                "lines of the listing could not be read",
+                "certaines lignes de la liste n'ont pas pu être lues",
+                "some lines of the listing could not be read",
             ),
         };
         text.in_(language)
@@ -34,7 +35,7 @@ impl Trouble {
         let detail = self.detail.as_str();
         match detail {
             "" => text.to_owned(),
-            _ => phrase!(language, "{text} : {detail}", "{text}: {detail}"),
+            _ => phrase!(language, "{text}\u{202f}: {detail}", "{text}: {detail}"),
         }
     }
 }
