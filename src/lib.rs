@@ -27,5 +27,6 @@ pub mod retry;
 pub mod source;
 pub mod status;
 pub mod sync;
+pub mod text;
 mod tls;
 pub mod update;

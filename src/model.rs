@@ -5,9 +5,11 @@ use std::fmt;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta};
 
+mod advice;
 mod alarm;
 mod digest;
 mod finding;
+mod language;
 mod limits;
 mod link;
 mod printable;
@@ -15,11 +17,12 @@ mod told;
 mod trouble;
 mod trs;
 mod update_result;
-mod wording;
 
+pub use advice::{Advice, AdviceCode};
 pub use alarm::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, StandingAlarm};
 pub use digest::DayDigest;
-pub use finding::{Finding, FindingCode, Gravity, Language, Unit};
+pub use finding::{Finding, FindingCode, Gravity, Unit};
+pub use language::Language;
 pub use limits::Limits;
 pub use link::LinkName;
 pub use printable::{is_harmless, printable, printable_json, printable_lines};
@@ -27,7 +30,6 @@ pub use told::{Collected, FolderTold, LinkTold, ServiceTold, SourceTold, StatusT
 pub use trouble::{Trouble, TroubleKey, TroubleKind};
 pub use trs::Trs;
 pub use update_result::{LastUpdate, UNKNOWN_VERSION, UpdateEnd};
-pub use wording::{clock, figure};
 
 /// Production day of a machine.
 pub type Day = NaiveDate;

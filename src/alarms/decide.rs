@@ -11,7 +11,9 @@ use chrono::{NaiveDateTime, TimeDelta};
 use super::wording;
 use crate::{
     config::AlarmLimits,
-    model::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, Language, StandingAlarm},
+    model::{
+        AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, Language, StandingAlarm, Trouble,
+    },
 };
 
 /// An alarm that stands is told again after this long.
@@ -50,12 +52,11 @@ pub struct MachineFact {
     pub unreadable: Option<UnreadableFact>,
 }
 
-/// Since when nothing of a machine can be read, and why, in both languages.
+/// Since when nothing of a machine can be read, and why.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnreadableFact {
     pub length: Duration,
-    pub french: String,
-    pub english: String,
+    pub trouble: Trouble,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -155,9 +156,8 @@ fn conditions(
             _ if !machine.source_is_up => Condition::Unknown,
             None => Condition::Good,
             Some(fact) if fact.length >= limits.source_after => {
-                let UnreadableFact { length, french, english } = fact;
-                let text = wording::unreadable(language, &machine.nom, *length, french, english);
-                Condition::Bad(text)
+                let UnreadableFact { length, trouble } = fact;
+                Condition::Bad(wording::unreadable(language, &machine.nom, *length, trouble))
             }
             Some(_) => Condition::Unknown,
         };
@@ -195,7 +195,11 @@ fn conditions(
     };
     add(AlarmKind::UpdateFailed, "", update);
     for (nom, text) in &facts.grave_anomalies {
-        add(AlarmKind::GraveAnomaly, nom, Condition::Bad(format!("{nom} : {text}")));
+        add(
+            AlarmKind::GraveAnomaly,
+            nom,
+            Condition::Bad(wording::critical_anomaly(language, nom, text)),
+        );
     }
     // What nobody speaks of any more is over: a session that was delivered, a machine that was taken
     // out of the configuration.

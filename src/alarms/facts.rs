@@ -118,8 +118,7 @@ impl Known<'_> {
             self.counts.sources.get(source)?.machines.get(nom)?.as_ref()?;
         Some(UnreadableFact {
             length: self.length(Some(*since), &trouble.since),
-            french: trouble.french(),
-            english: trouble.text(),
+            trouble: trouble.clone(),
         })
     }
 }

@@ -17,7 +17,7 @@ mod session;
 
 use chrono::TimeDelta;
 
-pub use advice::{Advice, AdviceCode, advice};
+pub use advice::advice;
 pub use anomalies::{Evidence, findings};
 pub use day::{Part, days_touched, part_of_day, parts_by_day};
 pub use digest::digest;

@@ -7,7 +7,7 @@ use crate::{
     agent::{Agent, OnceReport, Progress},
     buffer::{Task, Totals},
     logging,
-    model::LinkName,
+    model::{Language, LinkName},
 };
 
 pub fn run(config: &Path) -> anyhow::Result<Exit> {
@@ -28,7 +28,7 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
         }
     }
     for trouble in agent.buffer.links().troubles()? {
-        complain(&format!("{:?}: {}", trouble.key.place(), trouble.text()));
+        complain(&format!("{:?}: {}", trouble.key.place(), trouble.text(Language::English)));
     }
     print(&summary(&report, &totals))?;
     Ok(exit(&report, &totals))

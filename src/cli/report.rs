@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 
 use super::{Exit, JsonOutput, LogTo, Output, UsageError, configured, print, sessions};
 use crate::{
-    analyse::{self, Advice, OfProfile, Patterns},
+    analyse::{self, OfProfile, Patterns},
     buffer::{Buffer, HeaderFilter, SessionFilter, SessionHeader, StoredSession},
     config::Config,
-    model::{Day, printable_lines},
+    model::{Advice, Day, printable_lines},
     report::{self, DayReport, MachineReport, Report},
     status::{Dialect, csv_table},
 };

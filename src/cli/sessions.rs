@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 
 use super::{Exit, JsonOutput, LogTo, Output, UsageError, configured, print, table::table};
 use crate::{
-    analyse::Advice,
     buffer::{Buffer, SessionFilter, StoredSession},
-    model::{Day, Finding, Job, Language, Piece, Stamp, Stop, Wait, hours_e4, rate_e2},
+    model::{Advice, Day, Finding, Job, Language, Piece, Stamp, Stop, Wait, hours_e4, rate_e2},
 };
 
 #[derive(Debug, clap::Args)]

@@ -11,7 +11,7 @@ use crate::{
     },
     collect::implausible_files,
     config::{Config, SourceConfig},
-    model::{Collected, LinkName, Trouble, TroubleKey, printable},
+    model::{Collected, Language, LinkName, Trouble, TroubleKey, printable},
 };
 
 mod json;
@@ -117,7 +117,9 @@ fn folder_state<'s>(
         Some(_) => {
             let hides = |one: &&Trouble| is_own(&one.key) && one.key.kind.hides_machine();
             match troubles.iter().find(hides) {
-                Some(one) => (one.key.kind.as_str(), Some(&one.since), Some(one.text())),
+                Some(one) => {
+                    (one.key.kind.as_str(), Some(&one.since), Some(one.text(Language::English)))
+                }
                 None => ("read", None, None),
             }
         }

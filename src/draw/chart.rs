@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
-use crate::model::{Day, Language, figure};
+use crate::{
+    model::{Day, Language},
+    text::{figure, phrase, short_date},
+};
 
 /// One figure of a machine over some days.
 #[derive(Clone, Copy, Debug)]
@@ -28,15 +31,6 @@ fn median(values: &[i64]) -> Option<i64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable();
     sorted.get(sorted.len().saturating_sub(1) / 2).copied()
-}
-
-/// `28/05` or `05-28`.
-pub fn short_day(day: Day, language: Language) -> String {
-    let shape = match language {
-        Language::French => "%d/%m",
-        Language::English => "%m-%d",
-    };
-    day.format(shape).to_string()
 }
 
 impl Chart<'_> {
@@ -72,9 +66,9 @@ impl Chart<'_> {
                 }
                 @if let (Some((first, _)), Some((last, _))) = (self.days.first(), self.days.last()) {
                     p.ends {
-                        span { (short_day(*first, self.language)) }
-                        span { (match self.language { Language::French => "max ", Language::English => "max " }) (figure(most, self.language)) }
-                        span { (short_day(*last, self.language)) }
+                        span { (short_date(*first, self.language)) }
+                        span { "max " (figure(most, self.language)) }
+                        span { (short_date(*last, self.language)) }
                     }
                 }
             }
@@ -86,22 +80,21 @@ impl Chart<'_> {
         let (Some(least), Some(most), Some(median)) =
             (values.iter().min(), values.iter().max(), median(values))
         else {
-            return match language {
-                Language::French => format!("{name} : rien sur {} jours", self.days.len()),
-                Language::English => format!("{name}: nothing in {} days", self.days.len()),
-            };
+            let days = self.days.len();
+            return phrase!(
+                *language,
+                "{name}\u{202f}: aucune donnée sur {days} jours",
+                "{name}: no data in {days} days",
+            );
         };
         let say = |value: &i64| figure(*value, *language);
         let (least, median, most) = (say(least), say(&median), say(most));
         let (days, of) = (values.len(), self.days.len());
-        match language {
-            Language::French => format!(
-                "{name}, {days} jours de production sur {of} : de {least} à {most}, médiane {median}"
-            ),
-            Language::English => format!(
-                "{name}, {days} days of production out of {of}: {least} to {most}, median {median}"
-            ),
-        }
+        phrase!(
+            *language,
+            "{name}, {days} jours de production sur {of}\u{202f}: de {least} à {most}, médiane {median}",
+            "{name}, {days} production days out of {of}: {least} to {most}, median {median}",
+        )
     }
 }
 
@@ -122,7 +115,7 @@ mod tests {
         assert!(drawn.contains(r#"class="chosen" d="M20 1h7v40h-7z""#), "{drawn}");
         assert!(!drawn.contains("M10 "), "{drawn}");
         assert!(
-            drawn.contains("Pièces, 2 jours de production sur 3 : de 2 à 4, médiane 2"),
+            drawn.contains("Pièces, 2 jours de production sur 3\u{202f}: de 2 à 4, médiane 2"),
             "{drawn}"
         );
     }
@@ -131,6 +124,6 @@ mod tests {
     fn a_month_of_nothing_is_drawn_too() {
         let days = [(day(1), None)];
         let chart = Chart { name: "Pieces", days: &days, day: day(1), language: Language::English };
-        assert!(chart.draw().into_string().contains("Pieces: nothing in 1 days"));
+        assert!(chart.draw().into_string().contains("Pieces: no data in 1 days"));
     }
 }

@@ -12,24 +12,13 @@ mod timeline;
 mod words;
 
 pub use axis::Axis;
-pub use chart::{Chart, short_day};
+pub use chart::Chart;
 pub use timeline::{Detail, TimeLine, changes, describe, open_stop};
-pub use words::Text;
 
-use crate::model::Language;
+use crate::{model::Language, text::Text};
 
 /// What the drawings look like, light and dark; a page that shows them holds it.
 pub const STYLE: &str = include_str!("style.css");
-
-/// A length of time as people say it: `45 s`, `14 min`, `1 h 05`. Seconds are cut off.
-pub fn span(ms: i64) -> String {
-    let seconds = ms.max(0) / 1000;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        _ => format!("{} h {:02}", seconds / 3600, seconds / 60 % 60),
-    }
-}
 
 /// The shapes that time lines are drawn with: once on each page, before the first of them.
 pub fn shapes() -> Markup {
@@ -76,13 +65,6 @@ pub fn legend(language: Language) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_are_said_in_the_unit_that_fits() {
-        let said: Vec<String> =
-            [-5, 45_999, 60_000, 3_599_000, 3_900_000, 90_000_000].map(span).into();
-        assert_eq!(said, ["0 s", "45 s", "1 min", "59 min", "1 h 05", "25 h 00"]);
-    }
 
     #[test]
     fn no_drawing_carries_a_style_attribute_a_script_or_an_address() {

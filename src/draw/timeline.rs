@@ -6,8 +6,11 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
-use super::{Axis, axis::COLUMN_MS, span};
-use crate::model::{Job, Language, Session, Stamp, clock, rate_e2};
+use super::{Axis, axis::COLUMN_MS};
+use crate::{
+    model::{Job, Language, Session, Stamp, rate_e2},
+    text::{Noun, clock, date, percent, phrase, span},
+};
 
 /// How much is drawn, which is how many bytes it takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,10 +85,10 @@ impl TimeLine<'_> {
                 }
                 (self.arrows())
                 @for (at, hour) in axis.labels(if self.detail == Detail::Small { 3 } else { 2 }) {
-                    text.hour x={ (percent(axis.place_e2(at))) } y="88" { (hour) }
+                    text.hour x={ (place(axis.place_e2(at))) } y="88" { (hour) }
                 }
                 @if let Some(now) = self.now.filter(|now| axis.holds(*now)) {
-                    @let x = percent(axis.place_e2(now));
+                    @let x = place(axis.place_e2(now));
                     line.now x1=(x) x2=(x) y1="0" y2="64" {}
                 }
             }
@@ -93,13 +96,9 @@ impl TimeLine<'_> {
     }
 
     fn title(&self) -> String {
-        let day = self.axis.from.to_naive().date();
-        match self.language {
-            Language::French => {
-                format!("{}, chronologie du {}", self.machine, day.format("%d/%m/%Y"))
-            }
-            Language::English => format!("{}, time line of {day}", self.machine),
-        }
+        let day = date(self.axis.from.to_naive().date(), self.language);
+        let machine = self.machine;
+        phrase!(self.language, "{machine}, chronologie du {day}", "{machine}, timeline of {day}")
     }
 
     /// What each column shows: a stop hides a wait, and a wait production.
@@ -177,7 +176,7 @@ impl TimeLine<'_> {
 
     /// Arrows keep their shape, however wide the page is: each stands at a percentage.
     fn arrows(&self) -> Markup {
-        let place = |job: &Job| percent(self.axis.place_e2(job.at));
+        let place_of = |job: &Job| place(self.axis.place_e2(job.at));
         let mut changes = changes(self.session);
         // Two that would lie on one another are one.
         let apart = match self.detail {
@@ -189,7 +188,7 @@ impl TimeLine<'_> {
         match self.detail {
             Detail::Full => html! {
                 @for job in changes {
-                    svg x=(place(job)) y="65" overflow="visible" {
+                    svg x=(place_of(job)) y="65" overflow="visible" {
                         path.change d="M0 0l4 8h-8z" {
                             title { (clock(job.at)) " " (job.reference) "/" (job.colour) }
                         }
@@ -197,7 +196,7 @@ impl TimeLine<'_> {
                 }
             },
             Detail::Card => html! {
-                @for job in changes { use.change href="#arrow" x=(place(job)) y="65" {} }
+                @for job in changes { use.change href="#arrow" x=(place_of(job)) y="65" {} }
             },
             Detail::Small => html! {
                 svg y="65" width="100%" height="8"
@@ -255,42 +254,45 @@ fn strokes(runs: &[(State, usize, usize)], state: State, y: i32) -> String {
     path
 }
 
-fn percent(place_e2: i64) -> String {
+fn place(place_e2: i64) -> String {
     format!("{}.{:02}%", place_e2 / 100, place_e2 % 100)
 }
 
-/// The day in one sentence, for who does not see the drawing.
+const PIECES: Noun = Noun::new("pièce", "pièces", "piece", "pieces");
+const STOPS: Noun = Noun::new("arrêt", "arrêts", "stop", "stops");
+const CHANGES: Noun =
+    Noun::new("changement de profil", "changements de profil", "profile change", "profile changes");
+
+/// The day in one sentence, for readers who do not see the drawing.
 pub fn describe(session: &Session, language: Language) -> String {
     let figures = &session.figures;
     let Some((first, last)) = figures.first_piece.zip(figures.last_piece) else {
         return super::words::NO_PIECE.in_(language).to_owned();
     };
     let (first, last) = (clock(first), clock(last));
-    let rate = |ms| rate_e2(ms, figures.window_ms).saturating_add(50) / 100;
+    let rate = |ms| {
+        let whole = rate_e2(ms, figures.window_ms).saturating_add(50) / 100;
+        percent(&whole.to_string(), language)
+    };
     let (producing, waiting) = (rate(figures.effective_ms), rate(figures.wait_ms));
     let stopped = rate(figures.stop_ms);
-    let (pieces, stops) = (figures.total_pieces, session.stops.len());
-    let changes = changes(session).len();
+    let pieces = PIECES.counted(figures.total_pieces.into(), language);
+    let stops = STOPS.counted(session.stops.len() as u64, language);
+    let changes = CHANGES.counted(changes(session).len() as u64, language);
     let longest = session.stops.iter().max_by_key(|stop| stop.end.0 - stop.start.0);
-    let longest = longest.map(|stop| (span(stop.end.0 - stop.start.0), clock(stop.start)));
-    match language {
-        Language::French => {
-            let longest = longest
-                .map(|(length, at)| format!(", le plus long de {length} à {at}"))
-                .unwrap_or_default();
-            format!(
-                "{pieces} pièces de {first} à {last} : {producing} % en production, {waiting} % en attente, {stopped} % à l'arrêt ; arrêts : {stops}{longest} ; changements de profil : {changes}."
-            )
-        }
-        Language::English => {
-            let longest = longest
-                .map(|(length, at)| format!(", the longest of {length} at {at}"))
-                .unwrap_or_default();
-            format!(
-                "{pieces} pieces from {first} to {last}: {producing} % producing, {waiting} % waiting, {stopped} % stopped; stops: {stops}{longest}; profile changes: {changes}."
-            )
-        }
-    }
+    let longest = longest.map_or_else(String::new, |stop| {
+        let (length, at) = (span(stop.end.0 - stop.start.0), clock(stop.start));
+        phrase!(
+            language,
+            ", le plus long\u{202f}: {length} à {at}",
+            ", the longest {length} at {at}",
+        )
+    });
+    phrase!(
+        language,
+        "{pieces} de {first} à {last}\u{202f}: {producing} en production, {waiting} en attente, {stopped} à l'arrêt\u{202f}; {stops}{longest}\u{202f}; {changes}.",
+        "{pieces} from {first} to {last}: {producing} producing, {waiting} waiting, {stopped} stopped; {stops}{longest}; {changes}.",
+    )
 }
 
 #[cfg(test)]
@@ -379,7 +381,7 @@ mod tests {
     fn the_sentence_says_what_the_drawing_shows() {
         assert_eq!(
             describe(&session(), Language::French),
-            "3 pièces de 06:00 à 10:00 : 50 % en production, 25 % en attente, 25 % à l'arrêt ; arrêts : 1, le plus long de 1 h 00 à 08:00 ; changements de profil : 1."
+            "3 pièces de 06:00 à 10:00\u{202f}: 50\u{a0}% en production, 25\u{a0}% en attente, 25\u{a0}% à l'arrêt\u{202f}; 1 arrêt, le plus long\u{202f}: 1\u{a0}h\u{a0}00 à 08:00\u{202f}; 1 changement de profil."
         );
         assert_eq!(describe(&Session::default(), Language::English), "No piece on this day.");
     }

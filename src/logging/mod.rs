@@ -15,7 +15,7 @@ use one_line::{MOST_CHARS, OWN_TARGET, OneLine};
 
 use crate::{
     config::Config,
-    model::{AlarmEvent, Day, LinkName, Machine, Trouble, printable},
+    model::{AlarmEvent, Day, Language, LinkName, Machine, Trouble, printable},
 };
 
 /// Starts the log on standard error. In systemd's journal each line has a priority, and its time is
@@ -79,12 +79,17 @@ pub fn root_refused(source: &str, error: &dyn Error) {
 
 /// What of a source cannot be read; told when it begins and when it is over.
 pub fn trouble(trouble: &Trouble) {
-    log::warn!("{}: {:?}: {}", trouble.key.source, trouble.key.place(), trouble.text());
+    log::warn!(
+        "{}: {:?}: {}",
+        trouble.key.source,
+        trouble.key.place(),
+        trouble.text(Language::English)
+    );
 }
 
 pub fn trouble_over(trouble: &Trouble) {
     let (source, place) = (&trouble.key.source, trouble.key.place());
-    log::info!("{source}: {place:?}: over: {}", trouble.key.kind.text());
+    log::info!("{source}: {place:?}: over: {}", trouble.key.kind.text(Language::English));
 }
 
 pub fn file_read(folder: &str, name: &str, events: u64, rejected: u64, bytes: u64, took: Duration) {

@@ -162,11 +162,3 @@ impl Gravity {
         }
     }
 }
-
-/// Of the sentences that people read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Language {
-    #[default]
-    French,
-    English,
-}

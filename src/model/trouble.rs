@@ -47,30 +47,6 @@ impl TroubleKind {
     pub fn hides_machine(self) -> bool {
         matches!(self, Self::FolderMissing | Self::FolderNotListed | Self::NoFileRead)
     }
-
-    /// As people read it, in front of the source's own words.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::FolderMissing => "the folder is missing",
-            Self::FolderNotListed => "the folder cannot be listed",
-            Self::NoFileRead => "files are there and none can be read",
-            Self::FileNotRead => "not read",
-            Self::NoLineRead => "not one line of it could be read",
-            Self::ListingNotRead => "lines of the listing could not be read",
-        }
-    }
-
-    /// [`TroubleKind::text`] in French.
-    pub fn french(self) -> &'static str {
-        match self {
-            Self::FolderMissing => "le dossier manque",
-            Self::FolderNotListed => "le dossier ne peut pas être listé",
-            Self::NoFileRead => "aucun fichier ne peut être lu",
-            Self::FileNotRead => "non lu",
-            Self::NoLineRead => "aucune ligne n'a pu être lue",
-            Self::ListingNotRead => "des lignes de la liste n'ont pas pu être lues",
-        }
-    }
 }
 
 /// What a trouble is about. One key has at most one trouble.
@@ -102,20 +78,4 @@ pub struct Trouble {
     pub detail: String,
     /// When it was first seen, by the gateway's wall clock.
     pub since: String,
-}
-
-impl Trouble {
-    /// What is the matter, with the source's own words.
-    pub fn text(&self) -> String {
-        with_detail(self.key.kind.text(), &self.detail, ": ")
-    }
-
-    /// [`Trouble::text`] in French.
-    pub fn french(&self) -> String {
-        with_detail(self.key.kind.french(), &self.detail, " : ")
-    }
-}
-
-fn with_detail(text: &str, detail: &str, colon: &str) -> String {
-    if detail.is_empty() { text.to_owned() } else { format!("{text}{colon}{detail}") }
 }

@@ -13,8 +13,9 @@ use chrono::TimeDelta;
 use maud::Markup;
 
 use crate::{
-    analyse::{Advice, Patterns},
-    model::{Day, Figures, Finding, Language, Trs},
+    analyse::Patterns,
+    model::{Advice, Day, Figures, Finding, Language, Trs},
+    text::Text,
 };
 
 /// What is reported.
@@ -52,9 +53,6 @@ pub struct DayReport {
 
 impl Report {
     fn say(&self, french: &'static str, english: &'static str) -> &'static str {
-        match self.language {
-            Language::French => french,
-            Language::English => english,
-        }
+        Text::new(french, english).in_(self.language)
     }
 }

@@ -7,7 +7,8 @@ use super::{MachineReport, Report, tables};
 use crate::{
     draw,
     draw::{Axis, Detail, TimeLine},
-    model::{Day, Gravity, Language, Session, Stamp},
+    model::{Day, Gravity, Session, Stamp},
+    text::{code, date, phrase},
 };
 
 /// Time lines show less where there are more of them.
@@ -20,13 +21,9 @@ const MACHINES: &str = "<!--machines-->";
 /// What stands before the machines of the page and after them.
 pub fn frame(report: &Report, is_empty: bool) -> (String, String) {
     let title = title(report);
-    let language = match report.language {
-        Language::French => "fr",
-        Language::English => "en",
-    };
     let page = html! {
         (DOCTYPE)
-        html lang=(language) {
+        html lang=(code(report.language)) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
@@ -56,24 +53,12 @@ pub fn frame(report: &Report, is_empty: bool) -> (String, String) {
 }
 
 fn title(report: &Report) -> String {
-    let Report { from, to, .. } = report;
-    match (report.language, from == to) {
-        (Language::French, true) => format!("Production du {}", date(*from, report.language)),
-        (Language::French, false) => format!(
-            "Production du {} au {}",
-            date(*from, report.language),
-            date(*to, report.language)
-        ),
-        (Language::English, true) => format!("Production on {from}"),
-        (Language::English, false) => format!("Production from {from} to {to}"),
+    let Report { language, .. } = *report;
+    let (from, to) = (date(report.from, language), date(report.to, language));
+    if from == to {
+        return phrase!(language, "Production du {from}", "Production on {from}");
     }
-}
-
-pub(super) fn date(day: Day, language: Language) -> String {
-    match language {
-        Language::French => day.format("%d/%m/%Y").to_string(),
-        Language::English => day.to_string(),
-    }
+    phrase!(language, "Production du {from} au {to}", "Production from {from} to {to}")
 }
 
 /// A machine's section of the page.
@@ -132,7 +117,7 @@ pub fn time_line(
 
 fn anomalies(report: &Report, machine: &MachineReport) -> Markup {
     let gravity = |gravity| match gravity {
-        Gravity::High => ("high", report.say("Grave.", "Grave.")),
+        Gravity::High => ("high", report.say("Grave.", "Critical.")),
         Gravity::Medium => ("medium", report.say("Moyenne.", "Medium.")),
         Gravity::Low => ("low", report.say("Faible.", "Low.")),
     };

@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::{MachineReport, Report, page::date};
+use super::{MachineReport, Report};
 use crate::{
     analyse::{OfProfile, Profile, StopClass},
-    model::{Figures, clock, figure, rate_e2},
+    model::{Figures, rate_e2},
+    text::{clock, count, date, two_decimals},
 };
 
 /// Milliseconds as whole minutes, half up.
@@ -14,14 +15,14 @@ fn minutes(ms: i64) -> i64 {
 }
 
 /// Pieces per hour of effective production, in hundredths.
-fn rhythm_e2(pieces: i64, effective_ms: i64) -> Option<i64> {
+fn rate_per_hour_e2(pieces: i64, effective_ms: i64) -> Option<i64> {
     (effective_ms > 0).then(|| pieces.saturating_mul(360_000_000) / effective_ms)
 }
 
 pub(super) fn days(report: &Report, machine: &MachineReport) -> Markup {
     let has_trs = machine.days.iter().any(|day| day.trs.is_some());
     let say = |french, english| report.say(french, english);
-    let e2 = |value: i64| figure(value, report.language);
+    let e2 = |value: i64| two_decimals(value, report.language);
     let rate = |figures: &Figures, ms| e2(rate_e2(ms, figures.window_ms));
     html! {
         table {
@@ -35,7 +36,7 @@ pub(super) fn days(report: &Report, machine: &MachineReport) -> Markup {
                     th scope="col" { (say("Attente, %", "Waiting, %")) }
                     th scope="col" { (say("Arrêt, %", "Stopped, %")) }
                     th scope="col" { (say("Arrêts", "Stops")) }
-                    th scope="col" { (say("Pièces/h effective", "Pieces/effective h")) }
+                    th scope="col" { (say("Cadence, p/h", "Rate, p/h")) }
                     @if has_trs { th scope="col" { (say("TRS, %", "OEE, %")) } }
                 }
             }
@@ -44,14 +45,14 @@ pub(super) fn days(report: &Report, machine: &MachineReport) -> Markup {
                     @let figures = &day.figures;
                     tr {
                         th.word scope="row" { (date(day.day, report.language)) }
-                        td { (figures.total_pieces) }
+                        td { (count(figures.total_pieces.into(), report.language)) }
                         td { (figures.first_piece.map(clock).unwrap_or_default()) }
                         td { (figures.last_piece.map(clock).unwrap_or_default()) }
                         td { (rate(figures, figures.effective_ms)) }
                         td { (rate(figures, figures.wait_ms)) }
                         td { (rate(figures, figures.stop_ms)) }
                         td { (day.stops) }
-                        td { (rhythm_e2(i64::from(figures.total_pieces), figures.effective_ms).map(e2).unwrap_or_default()) }
+                        td { (rate_per_hour_e2(i64::from(figures.total_pieces), figures.effective_ms).map(e2).unwrap_or_default()) }
                         @if has_trs {
                             td { (day.trs.map(|trs| e2(trs.trs_e4)).unwrap_or_default()) }
                         }
@@ -65,7 +66,7 @@ pub(super) fn days(report: &Report, machine: &MachineReport) -> Markup {
 pub(super) fn hours(report: &Report, machine: &MachineReport) -> Markup {
     let say = |french, english| report.say(french, english);
     let hours = || machine.patterns.hours.iter().enumerate().filter(|(_, of)| of.window_ms > 0);
-    let rhythm = |pieces: u32, effective_ms| rhythm_e2(i64::from(pieces), effective_ms);
+    let hourly = |pieces: u32, effective_ms| rate_per_hour_e2(i64::from(pieces), effective_ms);
     let most = hours().map(|(_, of)| of.pieces).max().unwrap_or(0).max(1);
     html! {
         @if hours().next().is_some() {
@@ -76,7 +77,7 @@ pub(super) fn hours(report: &Report, machine: &MachineReport) -> Markup {
                         th.word scope="col" { (say("Heure", "Hour")) }
                         th scope="col" { (say("Pièces", "Pieces")) }
                         th.bar-of aria-hidden="true" {}
-                        th scope="col" { (say("Pièces/h effective", "Pieces/effective h")) }
+                        th scope="col" { (say("Cadence, p/h", "Rate, p/h")) }
                         th scope="col" { (say("Attente, min", "Waiting, min")) }
                         th scope="col" { (say("Arrêts", "Stops")) }
                         th scope="col" { (say("Arrêt, min", "Stopped, min")) }
@@ -85,10 +86,10 @@ pub(super) fn hours(report: &Report, machine: &MachineReport) -> Markup {
                 tbody {
                     @for (hour, of) in hours() {
                         tr {
-                            th.word scope="row" { (format!("{hour:02} h")) }
-                            td { (of.pieces) }
+                            th.word scope="row" { (format!("{hour:02}\u{a0}h")) }
+                            td { (count(of.pieces.into(), report.language)) }
                             td.bar-of aria-hidden="true" { (bar(i64::from(of.pieces), i64::from(most))) }
-                            td { (rhythm(of.pieces, of.effective_ms).map(|e2| figure(e2, report.language)).unwrap_or_default()) }
+                            td { (hourly(of.pieces, of.effective_ms).map(|e2| two_decimals(e2, report.language)).unwrap_or_default()) }
                             td { (minutes(of.wait_ms)) }
                             td { (of.stops) }
                             td { (minutes(of.stop_ms)) }
@@ -121,36 +122,36 @@ pub(super) fn stops(report: &Report, machine: &MachineReport) -> Markup {
     let mut so_far = 0;
     let rows: Vec<(StopClass, u32, i64, i64)> = classes
         .into_iter()
-        .map(|(class, count, ms)| {
+        .map(|(class, stops, ms)| {
             so_far += ms;
-            (class, count, ms, so_far)
+            (class, stops, ms, so_far)
         })
         .collect();
     let name = |class| match class {
-        StopClass::Micro => say("moins d'une minute", "below a minute"),
-        StopClass::Short => say("1 à 15 min", "1 to 15 min"),
-        StopClass::Long => say("15 min et plus", "15 min and more"),
+        StopClass::Micro => say("moins de 1\u{a0}min", "under 1\u{a0}min"),
+        StopClass::Short => say("1 à 15\u{a0}min", "1 to 15\u{a0}min"),
+        StopClass::Long => say("15\u{a0}min ou plus", "15\u{a0}min or more"),
     };
-    let share = |ms| figure(rate_e2(ms, all_ms), report.language);
+    let share = |ms| two_decimals(rate_e2(ms, all_ms), report.language);
     html! {
         @if all_ms > 0 {
-            h3 { (say("Arrêts par durée", "Stops by length")) }
+            h3 { (say("Arrêts par durée", "Stops by duration")) }
             table {
                 thead {
                     tr {
-                        th.word scope="col" { (say("Durée", "Length")) }
+                        th.word scope="col" { (say("Durée", "Duration")) }
                         th scope="col" { (say("Arrêts", "Stops")) }
                         th scope="col" { (say("Temps, min", "Time, min")) }
                         th.bar-of aria-hidden="true" {}
                         th scope="col" { (say("Part, %", "Share, %")) }
-                        th scope="col" { (say("Cumul, %", "Cumulated, %")) }
+                        th scope="col" { (say("Cumul, %", "Cumulative, %")) }
                     }
                 }
                 tbody {
-                    @for (class, count, ms, so_far) in rows {
+                    @for (class, stops, ms, so_far) in rows {
                         tr {
                             th.word scope="row" { (name(class)) }
-                            td { (count) }
+                            td { (stops) }
                             td { (minutes(ms)) }
                             td.bar-of aria-hidden="true" { (bar(ms, all_ms)) }
                             td { (share(ms)) }
@@ -195,9 +196,9 @@ pub(super) fn profiles(report: &Report, machine: &MachineReport) -> Markup {
                     @for (profile, of) in profiles {
                         tr {
                             th.word scope="row" { (profile) }
-                            td { (of.pieces) }
+                            td { (count(of.pieces.into(), report.language)) }
                             td { (of.runs) }
-                            td { (of.median_cycle_ms.map(|ms| figure(ms / 10, report.language)).unwrap_or_default()) }
+                            td { (of.median_cycle_ms.map(|ms| two_decimals(ms / 10, report.language)).unwrap_or_default()) }
                             td { (of.waits) }
                             td { (minutes(of.wait_ms)) }
                         }
@@ -214,30 +215,33 @@ pub(super) fn losses(report: &Report, machine: &MachineReport) -> Markup {
     let rows = [
         (
             say(
-                "Changements de profil, de la dernière pièce à la première",
-                "Profile changes, last piece to first",
+                "Changements de profil (de la dernière pièce à la première suivante)",
+                "Profile changes (last piece to next first piece)",
             ),
             Some(patterns.changes.count),
             patterns.changes.span_ms,
         ),
         (
             say(
-                "dont leur coût (sans arrêts ni temps moyen d'une pièce à l'autre)",
-                "of which their cost (without stops and the average time from piece to piece)",
+                "dont temps perdu (hors arrêts et cycle moyen)",
+                "of which lost (excluding stops and the average cycle)",
             ),
             None,
             patterns.changes.cost_ms,
         ),
         (
             say(
-                "Début de poste, du démarrage à la première pièce",
-                "Start of shift, start to first piece",
+                "Début de poste (du démarrage à la première pièce)",
+                "Start of shift (machine start to first piece)",
             ),
             None,
             patterns.start_loss_ms,
         ),
         (
-            say("Fin de poste, de la dernière pièce à l'arrêt", "End of shift, last piece to stop"),
+            say(
+                "Fin de poste (de la dernière pièce à l'arrêt)",
+                "End of shift (last piece to machine stop)",
+            ),
             None,
             patterns.end_loss_ms,
         ),
@@ -247,16 +251,16 @@ pub(super) fn losses(report: &Report, machine: &MachineReport) -> Markup {
         table {
             thead {
                 tr {
-                    th.word scope="col" { (say("Où", "Where")) }
-                    th scope="col" { (say("Nombre", "Number")) }
+                    th.word scope="col" { (say("Perte", "Loss")) }
+                    th scope="col" { (say("Nombre", "Count")) }
                     th scope="col" { (say("Temps, min", "Time, min")) }
                 }
             }
             tbody {
-                @for (name, count, ms) in rows {
+                @for (name, number, ms) in rows {
                     tr {
                         th.word scope="row" { (name) }
-                        td { (count.map(|count| count.to_string()).unwrap_or_default()) }
+                        td { (number.map(|number| number.to_string()).unwrap_or_default()) }
                         td { (minutes(ms)) }
                     }
                 }

@@ -138,11 +138,11 @@ impl Site {
         if !question.host.is_some_and(|host| self.hosts.accepts(host)) {
             return Some(Answer::plain(
                 421,
-                "This name is not known to be this gateway's: use its address, or add the name to [status] names in its configuration.\n",
+                "Unknown host name: use the gateway's IP address, or add this name to `names` under [status] in its configuration.\n",
             ));
         }
         if !["GET", "HEAD"].contains(&question.method) {
-            return Some(Answer::plain(405, "This page only shows: GET and HEAD.\n"));
+            return Some(Answer::plain(405, "This page is read-only: use GET or HEAD.\n"));
         }
         None
     }
@@ -152,7 +152,7 @@ impl Site {
             return refusal;
         }
         let Some(address) = Address::parse(question.target) else {
-            return Answer::plain(400, "This address is not UTF-8.\n");
+            return Answer::plain(400, "This URL is not valid UTF-8.\n");
         };
         let reader = self.reader(&address, question.accept_language);
         self.page(&address, reader).unwrap_or_else(|error| {
@@ -282,7 +282,10 @@ impl Site {
         let today = (self.now)().wall.date();
         for key in ["from", "to"] {
             if address.value(key).is_some() && address.day(key).is_none() {
-                return Ok(Answer::plain(400, format!("{key}: give a day such as 2025-05-28.\n")));
+                return Ok(Answer::plain(
+                    400,
+                    format!("{key}: expected a date such as 2025-05-28.\n"),
+                ));
             }
         }
         let to = address.day("to").unwrap_or(today);
@@ -306,7 +309,7 @@ impl Site {
     }
 
     fn not_found(&self, reader: Reader) -> Answer {
-        let title = reader.say("Page introuvable", "No such page");
+        let title = reader.say("Page introuvable", "Page not found");
         let shell = Shell { agent: &self.config.agent.id, title, path: "/", reader };
         let live = html! {
             h1 { (title) }

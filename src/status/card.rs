@@ -9,20 +9,15 @@ use super::{
     state::{Activity, State},
 };
 use crate::{
-    draw::{Axis, Chart, Detail, TimeLine, span},
-    model::{Day, Figures, Gravity, Stamp, clock, rate_e2},
+    draw::{Axis, Chart, Detail, TimeLine},
+    model::{Day, Figures, Gravity, Stamp, rate_e2},
+    text::{clock, count, one_decimal, percent_sign, short_date, span},
 };
 
-/// Pieces an hour of effective production, in hundredths.
-pub fn rhythm_e2(figures: &Figures) -> Option<i64> {
+/// Pieces per hour of effective production, in hundredths.
+pub fn rate_per_hour_e2(figures: &Figures) -> Option<i64> {
     let ms = figures.effective_ms;
     (ms > 0).then(|| (i64::from(figures.total_pieces) * 360_000_000 + ms / 2) / ms)
-}
-
-/// Hundredths with one decimal, rounded half up.
-pub fn one_decimal(value_e2: i64, reader: Reader) -> String {
-    let tenths = (value_e2 + 5) / 10;
-    format!("{}{}{}", tenths / 10, reader.say(",", "."), tenths % 10)
 }
 
 fn occupation_e2(figures: &Figures) -> i64 {
@@ -109,7 +104,7 @@ impl Card<'_> {
         if naive.date() == self.now.wall.date() {
             clock(at)
         } else {
-            format!("{} {}", crate::draw::short_day(naive.date(), self.reader.language), clock(at))
+            format!("{} {}", short_date(naive.date(), self.reader.language), clock(at))
         }
     }
 
@@ -119,10 +114,10 @@ impl Card<'_> {
         let figures = &machine.session.figures;
         // What is left out stands in the drawing's sentence, and on the machine's own page.
         let is_small = self.detail == Detail::Small;
-        let of_window = |ms| one_decimal(rate_e2(ms, figures.window_ms), *reader);
+        let of_window = |ms| one_decimal(rate_e2(ms, figures.window_ms), reader.language);
         html! {
             dl.figures {
-                div { dt { (say("Pièces", "Pieces")) } dd data-figure="pieces" { (figures.total_pieces) } }
+                div { dt { (say("Pièces", "Pieces")) } dd data-figure="pieces" { (count(figures.total_pieces.into(), reader.language)) } }
                 @if self.is_today {
                     div {
                         dt { (say("Dernière heure", "Last hour")) }
@@ -130,21 +125,21 @@ impl Card<'_> {
                     }
                 }
                 div {
-                    dt { (say("Cadence", "Rhythm")) }
+                    dt { (say("Cadence", "Rate")) }
                     dd data-figure="rhythm" {
-                        (rhythm_e2(figures).map_or_else(|| "–".to_owned(), |e2| one_decimal(e2, *reader)))
-                        small { (say(" p/h", " p/h")) }
+                        (rate_per_hour_e2(figures).map_or_else(|| "–".to_owned(), |e2| one_decimal(e2, reader.language)))
+                        small { "\u{a0}p/h" }
                     }
                 }
                 div {
                     dt { (say("Occupation", "Occupation")) }
-                    dd data-figure="occupation" { (of_window(figures.effective_ms)) small { " %" } }
+                    dd data-figure="occupation" { (of_window(figures.effective_ms)) small { (percent_sign(reader.language)) } }
                 }
                 @if !is_small {
                     div {
                         dt { (say("Attente", "Waiting")) }
                         dd data-figure="waiting" {
-                            (of_window(figures.wait_ms)) small { " % · " (span(figures.wait_ms)) }
+                            (of_window(figures.wait_ms)) small { (percent_sign(reader.language)) " · " (span(figures.wait_ms)) }
                         }
                     }
                 }
@@ -202,8 +197,8 @@ impl Card<'_> {
             (reader.say("Occupation, %", "Occupation, %"), |figures| {
                 Some((occupation_e2(figures) + 50) / 100 * 100)
             }),
-            (reader.say("Cadence, p/h", "Rhythm, p/h"), |figures| {
-                rhythm_e2(figures).map(|e2| (e2 + 50) / 100 * 100)
+            (reader.say("Cadence, p/h", "Rate, p/h"), |figures| {
+                rate_per_hour_e2(figures).map(|e2| (e2 + 50) / 100 * 100)
             }),
         ];
         html! {
@@ -231,12 +226,12 @@ fn activity(activity: Activity) -> &'static str {
 
 fn notes(notes: &[Note], reader: Reader) -> Markup {
     html! {
-        ul.notes aria-label=(reader.say("À noter", "To be noted")) {
+        ul.notes aria-label=(reader.say("À noter", "Notes")) {
             @for Note { kind, text } in notes {
                 @let (class, word) = match kind {
-                    NoteKind::Anomaly(Gravity::High) => ("high", reader.say("Anomalie grave.", "Grave anomaly.")),
+                    NoteKind::Anomaly(Gravity::High) => ("high", reader.say("Anomalie grave.", "Critical anomaly.")),
                     NoteKind::Anomaly(Gravity::Medium) => ("medium", reader.say("Anomalie.", "Anomaly.")),
-                    NoteKind::Anomaly(Gravity::Low) => ("low", reader.say("Remarque.", "Remark.")),
+                    NoteKind::Anomaly(Gravity::Low) => ("low", reader.say("Remarque.", "Note.")),
                     NoteKind::Advice => ("advice", reader.say("Conseil.", "Advice.")),
                 };
                 li class=(class) { b { (word) } (text) "." }

@@ -6,7 +6,11 @@ use super::{
     board::{Board, Health},
     shell::Reader,
 };
-use crate::{buffer::LinkState, draw::span, model::Language};
+use crate::{
+    buffer::LinkState,
+    model::Language,
+    text::{Noun, moment, phrase, span},
+};
 
 /// Less room than this is worth a word.
 const LITTLE_ROOM_BYTES: u64 = 256 << 20;
@@ -27,9 +31,9 @@ pub fn troubles(board: &Board, reader: Reader) -> Markup {
     let bad: Vec<&Line> = lines.iter().filter(|line| !line.is_good).collect();
     html! {
         @if !bad.is_empty() {
-            aside.trouble aria-label=(reader.say("À regarder", "To be looked at")) {
+            aside.trouble aria-label=(reader.say("À vérifier", "Needs attention")) {
                 ul {
-                    @for line in bad { li { b { (line.name) ": " } (line.text) } }
+                    @for line in bad { li { b { (line.name) (reader.say("\u{202f}: ", ": ")) } (line.text) } }
                 }
             }
         }
@@ -52,112 +56,112 @@ pub fn section(board: &Board, agent: &str, reader: Reader) -> Markup {
     }
 }
 
+/// Behind a number: what is not shown by name.
+const MORE: Noun = Noun::new(
+    "autre, voir «\u{a0}cu-agent status\u{a0}»",
+    "autres, voir «\u{a0}cu-agent status\u{a0}»",
+    "more, see “cu-agent status”",
+    "more, see “cu-agent status”",
+);
+const REFUSED_FILES: Noun = Noun::new(
+    "fichier refusé, voir «\u{a0}cu-agent status\u{a0}»",
+    "fichiers refusés, voir «\u{a0}cu-agent status\u{a0}»",
+    "file refused, see “cu-agent status”",
+    "files refused, see “cu-agent status”",
+);
+const SESSIONS: Noun = Noun::new("session", "sessions", "session", "sessions");
+
 fn lines(board: &Board, reader: Reader) -> Vec<Line> {
     let health = &board.health;
+    let language = reader.language;
     let line = |name: &str, is_good, text| Line { name: name.to_owned(), is_good, text };
     let mut lines = Vec::new();
     if health.has_central {
-        let (is_up, text) = link(health.central.as_ref(), reader);
-        lines.push(line(reader.say("Base centrale", "Central"), is_up, text));
+        let (is_up, text) = link(health.central.as_ref(), language);
+        lines.push(line(reader.say("Base centrale", "Central database"), is_up, text));
     }
     lines.push(backlog(health, reader));
     for (name, state, last) in &health.sources {
-        let (is_up, mut text) = link(state.as_ref(), reader);
+        let (is_up, mut text) = link(state.as_ref(), language);
         if let Some(last) = last {
-            text += &format!("{} {last}", reader.say(" ; dernière lecture", "; last reading"));
+            let at = moment(last, language);
+            text +=
+                &phrase!(language, "\u{202f}; dernière lecture\u{202f}: {at}", "; last read: {at}");
         }
-        let name = format!("{} {name}", reader.say("Source", "Source"));
-        lines.push(Line { name, is_good: is_up, text });
+        lines.push(line(&format!("Source {name}"), is_up, text));
     }
     for trouble in health.troubles.iter().take(MOST_TROUBLES) {
-        let (text, since) = match reader.language {
-            Language::French => (trouble.french(), "depuis"),
-            Language::English => (trouble.text(), "since"),
-        };
-        let name = trouble.key.place();
-        lines.push(Line {
-            name,
-            is_good: false,
-            text: format!("{text} ({since} {})", trouble.since),
-        });
+        let (text, since) = (trouble.text(language), moment(&trouble.since, language));
+        let text = phrase!(language, "{text} (depuis le {since})", "{text} (since {since})");
+        lines.push(line(&trouble.key.place(), false, text));
     }
+    let files = reader.say("Fichiers", "Files");
     if let Some(more @ 1..) = health.troubles.len().checked_sub(MOST_TROUBLES) {
-        let text = reader.say("autres, voir « cu-agent status »", "more, see “cu-agent status”");
-        lines.push(line(reader.say("Fichiers", "Files"), false, format!("{more} {text}")));
+        lines.push(line(files, false, MORE.counted(more as u64, language)));
     }
     if let Some(refused) = health.totals.as_ref().map(|t| t.refused_files).filter(|n| *n > 0) {
-        let text = reader.say(
-            "fichiers refusés, voir « cu-agent status »",
-            "files refused, see “cu-agent status”",
-        );
-        lines.push(line(reader.say("Fichiers", "Files"), false, format!("{refused} {text}")));
+        lines.push(line(files, false, REFUSED_FILES.counted(refused, language)));
     }
     lines.push(disk(health, reader));
     lines.push(clock(board, reader));
     lines
 }
 
-fn link(link: Option<&LinkState>, reader: Reader) -> (bool, String) {
-    match link {
-        None => (true, reader.say("pas encore essayée", "not tried yet").to_owned()),
-        Some(LinkState { up: true, since, .. }) => {
-            (true, format!("{} {since}", reader.say("joignable depuis", "answers since")))
-        }
-        Some(LinkState { since, error, .. }) => {
-            let mut text =
-                format!("{} {since}", reader.say("injoignable depuis", "does not answer since"));
-            if let Some(error) = error {
-                text += &format!(" ({error})");
-            }
-            (false, text)
-        }
+fn link(link: Option<&LinkState>, language: Language) -> (bool, String) {
+    let Some(LinkState { up, since, error, .. }) = link else {
+        return (true, phrase!(language, "pas encore contactée", "not contacted yet"));
+    };
+    let since = moment(since, language);
+    if *up {
+        return (true, phrase!(language, "joignable depuis le {since}", "reachable since {since}"));
     }
+    let text = phrase!(language, "injoignable depuis le {since}", "unreachable since {since}");
+    (false, error.as_ref().map_or_else(|| text.clone(), |error| format!("{text} ({error})")))
 }
 
 fn backlog(health: &Health, reader: Reader) -> Line {
-    let say = |french, english| reader.say(french, english);
-    let name = say("À transmettre", "To be sent").to_owned();
+    let (say, language) = (|french, english| reader.say(french, english), reader.language);
+    let name = say("À transmettre", "Waiting for delivery").to_owned();
     let Some(totals) = &health.totals else {
-        let text = say("rien n'a encore été lu", "nothing was read yet").to_owned();
+        let text = say("rien n'a encore été lu", "nothing has been read yet").to_owned();
         return Line { name, is_good: true, text };
     };
     if !health.has_central {
         let text = say(
-            "pas de base centrale configurée ; tout reste sur la passerelle",
-            "no central is configured; all stays on the gateway",
+            "pas de base centrale configurée\u{202f}; tout reste sur la passerelle",
+            "no central database is configured; all data stays on the gateway",
         );
         return Line { name, is_good: true, text: text.to_owned() };
     }
     let mut text = match totals.pending_sessions {
-        0 => say("rien, tout est en base centrale", "nothing, central has all").to_owned(),
-        count => {
-            format!("{count} {}", say("session(s) machine × jour", "session(s), machine × day"))
-        }
+        0 => say("rien, tout est en base centrale", "nothing, everything is delivered").to_owned(),
+        count => SESSIONS.counted(count, language),
     };
     if let Some(day) = totals.oldest_pending_day {
-        text += &format!(", {} {}", say("la plus ancienne du", "the oldest of"), reader.date(day));
+        let day = reader.date(day);
+        text += &phrase!(language, ", la plus ancienne du {day}", ", the oldest from {day}");
     }
     if totals.set_aside_sessions > 0 {
         let count = totals.set_aside_sessions;
-        text += &format!(
-            " ; {} {count}",
-            say("refusées par la base centrale :", "refused by central:")
+        text += &phrase!(
+            language,
+            "\u{202f}; refusées par la base centrale\u{202f}: {count}",
+            "; quarantined, refused by the central database: {count}",
         );
     }
     Line { name, is_good: totals.set_aside_sessions == 0, text }
 }
 
 fn disk(health: &Health, reader: Reader) -> Line {
-    let mib = |bytes: u64| format!("{} {}", bytes.div_ceil(1 << 20), reader.say("Mio", "MiB"));
-    let mut text = format!(
-        "{} {} {} {}",
-        reader.say("tampon", "buffer"),
-        mib(health.buffer_bytes),
-        reader.say("sur", "of at most"),
-        mib(health.max_buffer_bytes)
-    );
-    if let Some(free) = health.free_bytes {
-        text += &format!("{}{}", reader.say(" ; libres : ", "; free: "), mib(free));
+    let mib = |bytes: u64| {
+        let mib = bytes.div_ceil(1 << 20);
+        phrase!(reader.language, "{mib}\u{a0}Mio", "{mib}\u{a0}MiB")
+    };
+    let (used, most) = (mib(health.buffer_bytes), mib(health.max_buffer_bytes));
+    let mut text =
+        phrase!(reader.language, "tampon {used} sur {most}", "buffer {used} of {most} at most");
+    if let Some(free) = health.free_bytes.map(mib) {
+        text += &phrase!(reader.language, "\u{202f}; {free} libres", "; {free} free");
     }
     let is_good = health.free_bytes.is_none_or(|free| free >= LITTLE_ROOM_BYTES)
         && health.buffer_bytes < health.max_buffer_bytes;
@@ -165,23 +169,27 @@ fn disk(health: &Health, reader: Reader) -> Line {
 }
 
 fn clock(board: &Board, reader: Reader) -> Line {
-    let say = |french, english| reader.say(french, english);
-    let name = say("Horloge", "Clock").to_owned();
-    let time = board.now.wall.format("%Y-%m-%d %H:%M");
+    let language = reader.language;
+    let name = reader.say("Horloge", "Clock").to_owned();
+    let time = moment(&board.now.wall.format("%Y-%m-%d %H:%M").to_string(), language);
     if board.now.fault.is_some() {
-        let text = say(
-            "ne peut pas être juste ; le dernier jour lu est affiché (timedatectl)",
-            "cannot be right; the newest day read is shown (timedatectl)",
+        let text = phrase!(
+            language,
+            "{time}, non plausible\u{202f}; le dernier jour lu est affiché (vérifier avec timedatectl)",
+            "{time}, not plausible; the newest day read is shown (check with timedatectl)",
         );
-        return Line { name, is_good: false, text: format!("{time}, {text}") };
+        return Line { name, is_good: false, text };
     }
     match &board.health.ahead {
         Some((nom, ahead)) => {
-            let (and, text) =
-                (say(" ; l'horloge de", "; the clock of"), say("avance de", "is ahead of it by"));
-            let text = format!("{time}{and} {nom} {text} {}", span(*ahead));
+            let ahead = span(*ahead);
+            let text = phrase!(
+                language,
+                "{time}\u{202f}; l'horloge de {nom} avance de {ahead}",
+                "{time}; the clock of {nom} is ahead by {ahead}",
+            );
             Line { name, is_good: false, text }
         }
-        None => Line { name, is_good: true, text: time.to_string() },
+        None => Line { name, is_good: true, text: time },
     }
 }

@@ -6,6 +6,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::figures::{Counts, Hidden, SourceCounts, UnreadKind};
+use crate::model::Language;
 
 /// A fault of reading is believed when it has lasted for so many polls.
 const POLLS: u32 = 3;
@@ -79,31 +80,33 @@ fn fault(inputs: &HealthInputs<'_>, now: Duration) -> Option<String> {
     let HealthInputs { counts, loops, overdue, poll, has_central } = inputs;
     let is_at = |name| loops.contains(&name);
     if let Some(name) = overdue {
-        return Some(format!("the loop {name:?} hangs"));
+        return Some(format!("worker {name:?} is stuck"));
     }
     // The computing anew at a start comes before both.
     if !is_at("replay") {
         match (is_at("collect"), is_at("deliver") || !has_central) {
             (true, true) => {}
-            (false, false) => return Some("both loops have stopped".into()),
-            (false, true) => return Some("the collecting loop has stopped".into()),
-            (true, false) => return Some("the delivering loop has stopped".into()),
+            (false, false) => {
+                return Some("the collecting and delivering workers have stopped".into());
+            }
+            (false, true) => return Some("the collecting worker has stopped".into()),
+            (true, false) => return Some("the delivering worker has stopped".into()),
         }
     }
     if let Some(failure) = counts.buffer_failures.values().next() {
-        return Some(format!("the buffer is refused: {failure}"));
+        return Some(format!("the buffer cannot be used: {failure}"));
     }
     let patience = *poll * POLLS;
     let lasts = |since: Duration, patience| now.saturating_sub(since) >= patience;
     if counts.at_cap_since.is_some_and(|since| lasts(since, patience)) {
-        return Some("files are there and nothing is read: the buffer is at its cap".into());
+        return Some("the buffer is full: reading has stopped".into());
     }
     let unread = counts.sources.iter().find_map(|(name, source)| {
         let unread = source.unread.as_ref()?;
         let (patience, what) = match unread.what {
-            UnreadKind::AllFiles => (patience, "files are there and none can be read"),
-            UnreadKind::NewFiles => (SOME_FILE_PATIENCE, "what is new cannot be read for a day"),
-            UnreadKind::Folders => (patience, "none of the configured folders is there"),
+            UnreadKind::AllFiles => (patience, "there are files, but none can be read"),
+            UnreadKind::NewFiles => (SOME_FILE_PATIENCE, "new files could not be read for a day"),
+            UnreadKind::Folders => (patience, "none of the configured folders exists"),
         };
         lasts(unread.since, patience).then(|| format!("source {name}: {what}"))
     });
@@ -117,9 +120,9 @@ fn fault(inputs: &HealthInputs<'_>, now: Duration) -> Option<String> {
             (source.is_up != Some(false)).then(|| {
                 let Hidden { trouble, .. } = hidden;
                 format!(
-                    "source {name}: nothing of machine {nom} can be read: {:?}: {}",
+                    "source {name}: nothing from machine {nom} can be read: {:?}: {}",
                     trouble.key.place(),
-                    trouble.text()
+                    trouble.text(Language::English)
                 )
             })
         })
@@ -131,7 +134,7 @@ fn wellness(inputs: &HealthInputs<'_>) -> String {
     let is = |up| move |source: &&SourceCounts| source.is_up == Some(up);
     let (up, down) = (sources.clone().filter(is(true)).count(), sources.filter(is(false)).count());
     let cycles = inputs.counts.cycles;
-    format!("{cycles} cycles, {up} sources answer, {down} do not")
+    format!("{cycles} cycles, sources: {up} reachable, {down} unreachable")
 }
 
 #[cfg(test)]
@@ -200,15 +203,15 @@ mod tests {
         };
         let (fine, day) = (Counts::default(), Duration::from_secs(86_400));
         for (counts, loops, overdue, said) in [
-            (&fine, &BOTH[..], Some("collect"), "the loop \"collect\" hangs"),
-            (&fine, &[], None, "both loops have stopped"),
-            (&fine, &["deliver"], None, "the collecting loop has stopped"),
-            (&fine, &["collect"], None, "the delivering loop has stopped"),
-            (&refused, &BOTH, None, "the buffer is refused: disk I/O error"),
-            (&at_cap, &BOTH, None, "nothing is read: the buffer is at its cap"),
+            (&fine, &BOTH[..], Some("collect"), "worker \"collect\" is stuck"),
+            (&fine, &[], None, "the collecting and delivering workers have stopped"),
+            (&fine, &["deliver"], None, "the collecting worker has stopped"),
+            (&fine, &["collect"], None, "the delivering worker has stopped"),
+            (&refused, &BOTH, None, "the buffer cannot be used: disk I/O error"),
+            (&at_cap, &BOTH, None, "the buffer is full: reading has stopped"),
             (&unread(UnreadKind::AllFiles, POLL * 3), &BOTH, None, "none can be read"),
-            (&unread(UnreadKind::NewFiles, day), &BOTH, None, "cannot be read for a day"),
-            (&unread(UnreadKind::Folders, POLL * 3), &BOTH, None, "folders is there"),
+            (&unread(UnreadKind::NewFiles, day), &BOTH, None, "could not be read for a day"),
+            (&unread(UnreadKind::Folders, POLL * 3), &BOTH, None, "folders exists"),
         ] {
             let verdict = judged(counts, loops, overdue);
             assert!(!verdict.is_well(), "{said}");

@@ -78,105 +78,127 @@ impl Measured<'_> {
 
 /// The text up to its `# EOF`.
 pub fn text(measured: &Measured<'_>) -> String {
-    let Measured { counts, holdings, .. } = measured;
     let mut page = Page::default();
     page.family("cu_agent_build", "info", "The agent of this gateway.");
     page.sample("_info", &[("version", measured.version), ("agent", measured.agent)], 1);
     page.gauge("cu_agent_healthy", "Whether /healthz says so.", u8::from(measured.is_well));
-
-    let mut each = |name, unit, help, value: &dyn Fn(&SourceCounts) -> u64| {
-        page.family_of(name, "counter", unit, help);
-        for (source, counts) in &counts.sources {
-            page.sample("_total", &[("source", source)], value(counts));
-        }
-    };
-    each("cu_agent_files_read", None, "Files read, each growth counted.", &|s| s.files_read);
-    each("cu_agent_files_failed", None, "Readings that failed.", &|s| s.files_failed);
-    each("cu_agent_files_refused", None, "Files refused.", &|s| s.files_refused);
-    each("cu_agent_files_deleted", None, "Files deleted after the sync.", &|s| s.files_deleted);
-    let bytes = Some("bytes");
-    each("cu_agent_read_bytes", bytes, "Bytes that were new and kept.", &|s| s.bytes);
-    each("cu_agent_events", None, "Events in what was read.", &|s| s.events);
-    each("cu_agent_rejects", None, "Rejects in what was read.", &|s| s.rejected);
-
-    page.family("cu_agent_source_up", "gauge", "Whether the source answered last time.");
-    for (source, counts) in &counts.sources {
-        if let Some(is_up) = counts.is_up {
-            page.sample("", &[("source", source)], u8::from(is_up));
-        }
-    }
-    let help = "Whether anything of the machine's folder could be read last time.";
-    page.family("cu_agent_machine_readable", "gauge", help);
-    for (source, counts) in &counts.sources {
-        for (nom, hidden) in &counts.machines {
-            // Behind a source that does not answer nothing is known of a machine.
-            let is_readable = hidden.is_none() && counts.is_up == Some(true);
-            page.sample("", &[("source", source), ("machine", nom)], u8::from(is_readable));
-        }
-    }
-    let help = "Folders, files and listings that cannot be read, by kind.";
-    page.family("cu_agent_troubles", "gauge", help);
-    for (source, counts) in &counts.sources {
-        for (kind, count) in &counts.troubles {
-            page.sample("", &[("source", source), ("kind", kind.as_str())], count);
-        }
-    }
-    let name = "cu_agent_source_last_success_timestamp_seconds";
-    page.family_of(name, "gauge", Some("seconds"), "When the source was last gone through.");
-    for (source, counts) in &counts.sources {
-        if let Some(at) = measured.unix_s(counts.last_success) {
-            page.sample("", &[("source", source)], at);
-        }
-    }
-
-    let help = "Time that each stage took.";
-    page.family_of("cu_agent_stage_seconds", "counter", Some("seconds"), help);
-    for (stage, time) in
-        [("read", counts.read_time), ("keep", counts.keep_time), ("sync", counts.sync_time)]
-    {
-        page.sample("_total", &[("stage", stage)], time.as_secs_f64());
-    }
-    page.counter("cu_agent_cycles", "Cycles, each over one source.", counts.cycles);
-    let help = "Those after which no source had a fault.";
-    page.counter("cu_agent_good_cycles", help, counts.good_cycles);
-
-    if let Some(is_up) = measured.central_is_up {
-        page.gauge("cu_agent_central_up", "Whether central answers.", u8::from(is_up));
-    }
-    page.counter("cu_agent_sync_sessions", "Sessions delivered.", counts.synced_sessions);
-    page.counter("cu_agent_sync_rows", "Rows written in central.", counts.synced_rows);
-    page.counter("cu_agent_sync_failures", "Deliveries that failed.", counts.sync_failures);
-    if let Some(at) = measured.unix_s(counts.last_sync) {
-        let name = "cu_agent_sync_last_success_timestamp_seconds";
-        page.family_of(name, "gauge", Some("seconds"), "When central last answered.");
-        page.sample("", &[], at);
-    }
-
-    if let Some(Holdings { totals, lines, buffer_bytes }) = holdings {
-        page.gauge("cu_agent_sessions", "Sessions in the buffer.", totals.sessions);
-        let help = "Sessions that central does not hold as they are.";
-        page.gauge("cu_agent_sessions_pending", help, totals.pending_sessions);
-        let help = "Those of them that central refuses.";
-        page.gauge("cu_agent_sessions_set_aside", help, totals.set_aside_sessions);
-        if let Some(age) = measured.oldest_pending_s(totals) {
-            let help = "Age of the oldest day that waits.";
-            page.family_of("cu_agent_oldest_pending_seconds", "gauge", Some("seconds"), help);
-            page.sample("", &[], age);
-        }
-        page.gauge("cu_agent_buffer_files", "Files that the buffer knows.", totals.files);
-        let help = "Those of them that are refused.";
-        page.gauge("cu_agent_buffer_files_refused", help, totals.refused_files);
-        page.gauge("cu_agent_buffer_lines", "Lines of the files it knows.", lines.lines);
-        page.gauge("cu_agent_buffer_events", "Events of the files it knows.", lines.events);
-        let help = "Lines of the files it knows that were rejected, by reason.";
-        page.family("cu_agent_buffer_rejects", "gauge", help);
-        for (reason, count) in &lines.rejects {
-            page.sample("", &[("reason", reason)], count);
-        }
-        page.family_of("cu_agent_buffer_bytes", "gauge", bytes, "The buffer on disk.");
-        page.sample("", &[], buffer_bytes);
+    page.reading(measured.counts);
+    page.reachability(measured);
+    page.stages(measured.counts);
+    page.delivery(measured);
+    if let Some(holdings) = measured.holdings {
+        page.buffer(measured, holdings);
     }
     page.text + "# EOF\n"
+}
+
+impl Page {
+    /// What was read of each source.
+    fn reading(&mut self, counts: &Counts) {
+        let mut each = |name, unit, help, value: &dyn Fn(&SourceCounts) -> u64| {
+            self.family_of(name, "counter", unit, help);
+            for (source, counts) in &counts.sources {
+                self.sample("_total", &[("source", source)], value(counts));
+            }
+        };
+        each("cu_agent_files_read", None, "Files read, each growth counted.", &|s| s.files_read);
+        each("cu_agent_files_failed", None, "Readings that failed.", &|s| s.files_failed);
+        each("cu_agent_files_refused", None, "Files refused.", &|s| s.files_refused);
+        each("cu_agent_files_deleted", None, "Files deleted after the sync.", &|s| s.files_deleted);
+        let bytes = Some("bytes");
+        each("cu_agent_read_bytes", bytes, "Bytes that were new and kept.", &|s| s.bytes);
+        each("cu_agent_events", None, "Events in what was read.", &|s| s.events);
+        each("cu_agent_rejects", None, "Rejects in what was read.", &|s| s.rejected);
+    }
+
+    /// What of each source answers and can be read.
+    fn reachability(&mut self, measured: &Measured<'_>) {
+        let counts = measured.counts;
+        self.family("cu_agent_source_up", "gauge", "Whether the source answered last time.");
+        for (source, counts) in &counts.sources {
+            if let Some(is_up) = counts.is_up {
+                self.sample("", &[("source", source)], u8::from(is_up));
+            }
+        }
+        let help = "Whether anything of the machine's folder could be read last time.";
+        self.family("cu_agent_machine_readable", "gauge", help);
+        for (source, counts) in &counts.sources {
+            for (nom, hidden) in &counts.machines {
+                // Behind a source that does not answer nothing is known of a machine.
+                let is_readable = hidden.is_none() && counts.is_up == Some(true);
+                self.sample("", &[("source", source), ("machine", nom)], u8::from(is_readable));
+            }
+        }
+        let help = "Folders, files and listings that cannot be read, by kind.";
+        self.family("cu_agent_troubles", "gauge", help);
+        for (source, counts) in &counts.sources {
+            for (kind, count) in &counts.troubles {
+                self.sample("", &[("source", source), ("kind", kind.as_str())], count);
+            }
+        }
+        let name = "cu_agent_source_last_success_timestamp_seconds";
+        self.family_of(name, "gauge", Some("seconds"), "When the source was last gone through.");
+        for (source, counts) in &counts.sources {
+            if let Some(at) = measured.unix_s(counts.last_success) {
+                self.sample("", &[("source", source)], at);
+            }
+        }
+    }
+
+    fn stages(&mut self, counts: &Counts) {
+        let help = "Time that each stage took.";
+        self.family_of("cu_agent_stage_seconds", "counter", Some("seconds"), help);
+        for (stage, time) in
+            [("read", counts.read_time), ("keep", counts.keep_time), ("sync", counts.sync_time)]
+        {
+            self.sample("_total", &[("stage", stage)], time.as_secs_f64());
+        }
+        self.counter("cu_agent_cycles", "Cycles, each over one source.", counts.cycles);
+        let help = "Those after which no source had a fault.";
+        self.counter("cu_agent_good_cycles", help, counts.good_cycles);
+    }
+
+    fn delivery(&mut self, measured: &Measured<'_>) {
+        let counts = measured.counts;
+        if let Some(is_up) = measured.central_is_up {
+            self.gauge("cu_agent_central_up", "Whether central answers.", u8::from(is_up));
+        }
+        self.counter("cu_agent_sync_sessions", "Sessions delivered.", counts.synced_sessions);
+        self.counter("cu_agent_sync_rows", "Rows written in central.", counts.synced_rows);
+        self.counter("cu_agent_sync_failures", "Deliveries that failed.", counts.sync_failures);
+        if let Some(at) = measured.unix_s(counts.last_sync) {
+            let name = "cu_agent_sync_last_success_timestamp_seconds";
+            self.family_of(name, "gauge", Some("seconds"), "When central last answered.");
+            self.sample("", &[], at);
+        }
+    }
+
+    /// What the buffer holds, and what of it waits.
+    fn buffer(&mut self, measured: &Measured<'_>, holdings: &Holdings) {
+        let Holdings { totals, lines, buffer_bytes } = holdings;
+        self.gauge("cu_agent_sessions", "Sessions in the buffer.", totals.sessions);
+        let help = "Sessions that central does not hold as they are.";
+        self.gauge("cu_agent_sessions_pending", help, totals.pending_sessions);
+        let help = "Those of them that central refuses.";
+        self.gauge("cu_agent_sessions_set_aside", help, totals.set_aside_sessions);
+        if let Some(age) = measured.oldest_pending_s(totals) {
+            let help = "Age of the oldest day that waits.";
+            self.family_of("cu_agent_oldest_pending_seconds", "gauge", Some("seconds"), help);
+            self.sample("", &[], age);
+        }
+        self.gauge("cu_agent_buffer_files", "Files that the buffer knows.", totals.files);
+        let help = "Those of them that are refused.";
+        self.gauge("cu_agent_buffer_files_refused", help, totals.refused_files);
+        self.gauge("cu_agent_buffer_lines", "Lines of the files it knows.", lines.lines);
+        self.gauge("cu_agent_buffer_events", "Events of the files it knows.", lines.events);
+        let help = "Lines of the files it knows that were rejected, by reason.";
+        self.family("cu_agent_buffer_rejects", "gauge", help);
+        for (reason, count) in &lines.rejects {
+            self.sample("", &[("reason", reason)], count);
+        }
+        self.family_of("cu_agent_buffer_bytes", "gauge", Some("bytes"), "The buffer on disk.");
+        self.sample("", &[], buffer_bytes);
+    }
 }
 
 #[derive(Default)]

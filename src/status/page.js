@@ -1,6 +1,7 @@
 (() => {
   const live = document.getElementById('live'), stale = document.getElementById('stale'),
-    said = document.getElementById('said');
+    said = document.getElementById('said'),
+    colon = document.documentElement.lang === 'fr' ? '\u202f: ' : ': ';
   const states = (root) => new Map([...root.querySelectorAll('[data-state]')]
     .map((card) => [card.dataset.nom, card.querySelector('.state').textContent]));
   const place = (node) => node && live.contains(node) && (node.id ? '#' + node.id : node.getAttribute('href'));
@@ -19,7 +20,7 @@
         for (const id of open) document.getElementById(id)?.setAttribute('open', '');
         if (held) [...live.querySelectorAll('a,button,summary,[tabindex]')].find((one) => place(one) === held)?.focus({ preventScroll: true });
         const changed = [...states(live)].filter(([nom, text]) => before.has(nom) && before.get(nom) !== text);
-        if (changed.length) said.textContent = changed.map(([nom, text]) => nom + ' : ' + text).join('. ');
+        if (changed.length) said.textContent = changed.map(([nom, text]) => nom + colon + text).join('. ');
       }
       at = Date.now();
       stale.hidden = true;

@@ -4,15 +4,16 @@ use maud::{Markup, html};
 
 use super::{
     board::{Board, MachineBoard, Standing, begin_of},
-    card::{Card, one_decimal, rhythm_e2},
+    card::{Card, rate_per_hour_e2},
     gateway,
     notes::Note,
     shell::Reader,
 };
 use crate::{
     config::Config,
-    draw::{self, Axis, Detail, changes, span},
-    model::{Stamp, clock, figure, rate_e2},
+    draw::{self, Axis, Detail, changes},
+    model::{Stamp, rate_e2},
+    text::{clock, count, one_decimal, span, two_decimals},
 };
 
 /// With more machines than this, each is drawn small: a page is to stay below 100 kB.
@@ -124,12 +125,12 @@ fn standing(standing: &Standing, reader: Reader) -> Markup {
     html! {
         p {
             @match standing {
-                Standing::InCentral => (reader.say("Ce jour est en base centrale.", "This day is in central.")),
-                Standing::Waiting => (reader.say("Ce jour attend d'être transmis à la base centrale.", "This day waits to be sent to central.")),
+                Standing::InCentral => (reader.say("Ce jour est en base centrale.", "This day has been delivered to the central database.")),
+                Standing::Waiting => (reader.say("Ce jour attend d'être transmis à la base centrale.", "This day is waiting to be delivered to the central database.")),
                 Standing::SetAside(reason) => {
-                    (reader.say("Refusé par la base centrale : ", "Refused by central: ")) (reason)
+                    (reader.say("Refusé par la base centrale\u{202f}: ", "Refused by the central database: ")) (reason)
                 }
-                Standing::Local => (reader.say("Ce jour est sur la passerelle seulement.", "This day is on the gateway only.")),
+                Standing::Local => (reader.say("Ce jour est sur la passerelle seulement.", "This day is stored on the gateway only.")),
             }
         }
     }
@@ -147,7 +148,7 @@ fn stops(machine: &MachineBoard, reader: Reader) -> Markup {
             summary { (say("Arrêts, du plus long au plus court", "Stops, longest first")) " (" (longest.len()) ")" }
             div.scroll tabindex="0" role="region" aria-label=(say("Arrêts", "Stops")) {
                 table {
-                    thead { tr { th scope="col" { (say("De", "From")) } th scope="col" { (say("À", "To")) } th scope="col" { (say("Durée", "Length")) } } }
+                    thead { tr { th scope="col" { (say("De", "From")) } th scope="col" { (say("À", "To")) } th scope="col" { (say("Durée", "Duration")) } } }
                     tbody {
                         @for stop in longest.into_iter().take(MOST_ROWS) {
                             tr { td { (clock(stop.start)) } td { (clock(stop.end)) } td { (span(stop.end.0 - stop.start.0)) } }
@@ -172,7 +173,7 @@ fn profiles(machine: &MachineBoard, reader: Reader) -> Markup {
                         @for job in changes.into_iter().take(MOST_ROWS) {
                             tr {
                                 td { (clock(job.at)) } td.word { (job.reference) } td.word { (job.colour) }
-                                td { (figure(job.length_e2, reader.language)) }
+                                td { (two_decimals(job.length_e2, reader.language)) }
                             }
                         }
                     }
@@ -198,7 +199,7 @@ fn month(machine: &MachineBoard, reader: Reader) -> Markup {
                                 th scope="col" { (say("Pièces", "Pieces")) }
                                 th scope="col" { (say("De", "From")) }
                                 th scope="col" { (say("À", "To")) }
-                                th scope="col" { (say("Cadence, p/h", "Rhythm, p/h")) }
+                                th scope="col" { (say("Cadence, p/h", "Rate, p/h")) }
                                 th scope="col" { (say("Occupation, %", "Occupation, %")) }
                                 th scope="col" { (say("Attente, %", "Waiting, %")) }
                                 th scope="col" { (say("Arrêt, %", "Stopped, %")) }
@@ -206,15 +207,15 @@ fn month(machine: &MachineBoard, reader: Reader) -> Markup {
                         }
                         tbody {
                             @for (day, figures) in days {
-                                @let number = |e2| one_decimal(e2, reader);
+                                @let number = |e2| one_decimal(e2, reader.language);
                                 @let rate = |ms| number(rate_e2(ms, figures.window_ms));
                                 @let at = |at: Option<Stamp>| at.map(clock).unwrap_or_default();
                                 tr {
                                     th scope="row" { a href=(reader.to_machine(&machine.nom, Some(day))) { (reader.date(day)) } }
-                                    td { (figures.total_pieces) }
+                                    td { (count(figures.total_pieces.into(), reader.language)) }
                                     td { (at(figures.first_piece)) }
                                     td { (at(figures.last_piece)) }
-                                    td { (rhythm_e2(figures).map(number).unwrap_or_default()) }
+                                    td { (rate_per_hour_e2(figures).map(number).unwrap_or_default()) }
                                     td { (rate(figures.effective_ms)) }
                                     td { (rate(figures.wait_ms)) }
                                     td { (rate(figures.stop_ms)) }

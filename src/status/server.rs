@@ -154,7 +154,7 @@ impl Desk {
         self.pace.took(begun.elapsed());
         let answer = answer.unwrap_or_else(|_| {
             logging::page_failed(question.target);
-            Answer::plain(500, "This page has a fault; collecting goes on.\n")
+            Answer::plain(500, "Internal error in this page; collecting is not affected.\n")
         });
         self.keep(key, &answer);
         response(answer)

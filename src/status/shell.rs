@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::board::Board;
 use crate::{
-    draw::{self, Text},
+    draw,
     model::{Day, Language},
+    text::{Text, code, date_with_weekday, other},
 };
 
 static STYLE: LazyLock<String> =
@@ -44,7 +45,7 @@ const STEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.')
 
 impl Reader {
     pub fn say(self, french: &'static str, english: &'static str) -> &'static str {
-        Text(french, english).in_(self.language)
+        Text::new(french, english).in_(self.language)
     }
 
     /// An address of this place that keeps the language.
@@ -67,22 +68,7 @@ impl Reader {
 
     /// A day as it is written out in full.
     pub fn date(self, day: Day) -> String {
-        const FRENCH: [&str; 7] =
-            ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"];
-        const ENGLISH: [&str; 7] =
-            ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-        let weekday = chrono::Datelike::weekday(&day).num_days_from_monday() as usize;
-        match self.language {
-            Language::French => format!("{} {}", FRENCH[weekday], day.format("%d/%m/%Y")),
-            Language::English => format!("{} {day}", ENGLISH[weekday]),
-        }
-    }
-}
-
-pub fn code(language: Language) -> &'static str {
-    match language {
-        Language::French => "fr",
-        Language::English => "en",
+        date_with_weekday(day, self.language)
     }
 }
 
@@ -99,10 +85,7 @@ impl Shell<'_> {
     pub fn around(&self, board: Option<&Board>, live: &Markup) -> Markup {
         let reader = self.reader;
         let say = |french, english| reader.say(french, english);
-        let other = match reader.language {
-            Language::French => Language::English,
-            Language::English => Language::French,
-        };
+        let other = other(reader.language);
         let switch = Reader { language: other, is_chosen: true };
         html! {
             (DOCTYPE)
@@ -128,7 +111,7 @@ impl Shell<'_> {
                         }
                     }
                     p #stale role="alert" hidden {
-                        (say("La passerelle ne répond plus. Dernier état connu :", "The gateway does not answer. Last known state:"))
+                        (say("La passerelle ne répond plus. Dernier état connu\u{202f}:", "The gateway is not responding. Last known state:"))
                         " " span {}
                     }
                     p #said .hidden role="status" {}

@@ -19,6 +19,15 @@ fn one_decimal(value: f64, point: &str) -> String {
     format!("{}{point}{}", tenths / 10, tenths % 10)
 }
 
+/// Thousands apart, as the language of this decimal point writes them.
+fn counted(value: i64, point: &str) -> String {
+    let separator = if point == "," { "\u{202f}" } else { "," };
+    match (value / 1000, value % 1000) {
+        (0, rest) => rest.to_string(),
+        (thousands, rest) => format!("{thousands}{separator}{rest:03}"),
+    }
+}
+
 fn number(value: &Value) -> f64 {
     value.as_str().unwrap().parse().unwrap()
 }
@@ -32,15 +41,20 @@ fn assert_day_is_shown(line: &Line, browser: &Browser, day: &str, point: &str) {
         .filter(|session| session["date_production"] == day)
         .collect();
     assert_eq!(of_day.len(), 3, "{day}");
+    let percent = if point == "," { "\u{a0}%" } else { "%" };
     for session in of_day {
         let nom = session["machine"].as_str().unwrap();
         let pieces = session["total_pieces"].as_i64().unwrap();
-        assert_eq!(shown(browser, nom, "pieces"), pieces.to_string(), "{day} {nom}");
+        assert_eq!(shown(browser, nom, "pieces"), counted(pieces, point), "{day} {nom}");
         let occupation = one_decimal(number(&session["taux_occupation"]), point);
-        assert_eq!(shown(browser, nom, "occupation"), format!("{occupation} %"), "{day} {nom}");
+        assert_eq!(
+            shown(browser, nom, "occupation"),
+            format!("{occupation}{percent}"),
+            "{day} {nom}"
+        );
         let waiting = one_decimal(number(&session["taux_attente"]), point);
         assert!(
-            shown(browser, nom, "waiting").starts_with(&format!("{waiting} % · ")),
+            shown(browser, nom, "waiting").starts_with(&format!("{waiting}{percent} · ")),
             "{day} {nom}"
         );
         let stops = session["arrets"].as_array().unwrap().len();
@@ -51,11 +65,11 @@ fn assert_day_is_shown(line: &Line, browser: &Browser, day: &str, point: &str) {
         // The hours have four decimals: what they make of a rhythm may differ in its last digit.
         let rhythm = pieces as f64 / number(&session["temps_production_effectif"]);
         let text = shown(browser, nom, "rhythm").replace(',', ".");
-        let text: f64 = text.strip_suffix(" p/h").unwrap().parse().unwrap();
+        let text: f64 = text.strip_suffix("\u{a0}p/h").unwrap().parse().unwrap();
         assert!((text - rhythm).abs() < 0.06, "{day} {nom}: {text} and {rhythm}");
         // The drawing has a tick for each piece that has one of its own, and a sentence with all.
         let sentence = browser.text(&format!("[data-nom='{nom}'] .timeline > desc"));
-        assert!(sentence.starts_with(&format!("{pieces} pi")), "{sentence}");
+        assert!(sentence.starts_with(&format!("{} pi", counted(pieces, point))), "{sentence}");
     }
 }
 
@@ -109,7 +123,7 @@ fn a_months_table_and_its_charts_have_one_row_and_one_bar_a_session() {
             let rate = |key: &str| one_decimal(number(&session[key]), ",");
             vec![
                 session["date_production"].as_str().unwrap().to_owned(),
-                session["total_pieces"].to_string(),
+                counted(session["total_pieces"].as_i64().unwrap(), ","),
                 time("heure_premiere_piece"),
                 time("heure_derniere_piece"),
                 rate("taux_occupation"),
@@ -190,7 +204,7 @@ fn an_open_page_renews_itself_says_what_changed_and_when_the_gateway_is_gone() {
     line.happens("14:28:50", "MachineStop:");
     until_text(&browser, "[data-nom=DEM12] [data-figure=pieces]", &(before + 1).to_string());
     until_text(&browser, "[data-nom=DEM12] .state", "À l'arrêt depuis 14:28");
-    until_text(&browser, "#said", "DEM12 : À l'arrêt depuis 14:28");
+    until_text(&browser, "#said", "DEM12\u{202f}: À l'arrêt depuis 14:28");
     assert_eq!(browser.run("return window.opened"), "once", "the page was not loaded anew");
     assert_eq!(browser.run("return document.activeElement.getAttribute('href')"), "/machine/SU12");
     assert_eq!(browser.complaints(), Vec::<String>::new());

@@ -65,7 +65,7 @@ fn an_alarm_is_told_once_says_what_a_person_needs_and_is_cleared() {
     assert_eq!(raised.header("authorization"), Some("Bearer tk_nobody_sees_this"));
     let json = raised.json();
     assert_eq!(json["agent"], "essai");
-    assert_eq!(json["title"], "essai : source injoignable cu");
+    assert_eq!(json["title"], "essai\u{202f}: source injoignable cu");
     assert!(json["message"].as_str().unwrap().starts_with("la source cu ne répond plus"), "{json}");
     assert!(json["id"].as_str().unwrap().starts_with("essai/source-unreachable/cu/raised/"));
     cycles(&running, 3);

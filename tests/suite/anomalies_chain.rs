@@ -63,6 +63,15 @@ fn codes(anomalies: &[Value]) -> Vec<(&str, &str)> {
         .collect()
 }
 
+/// As central holds them: a narrow blank is not in every encoding that a database may have.
+fn for_central(anomalies: &[Value]) -> Vec<Value> {
+    let mut anomalies = anomalies.to_vec();
+    for anomaly in &mut anomalies {
+        anomaly["texte"] = anomaly["texte"].as_str().unwrap().replace('\u{202f}', "\u{a0}").into();
+    }
+    anomalies
+}
+
 /// What central holds, in the shape of the buffer's.
 fn in_central(database: &Database<'_>) -> Vec<Value> {
     let text = database.psql(
@@ -94,14 +103,15 @@ fn central_holds_the_anomalies_that_the_buffer_shows() {
         assert!(told.contains(&expected), "{expected:?} is not told: {told:?}");
     }
     assert!(!told.contains(&("2025-03-10", "unknown_event")), "a word is news once: {told:?}");
-    assert_eq!(in_central(&database), held);
+    assert_eq!(in_central(&database), for_central(&held));
     let table = agent.command(&["sessions", "--anomalies"]).succeeded();
-    assert!(table.stdout.contains("Événement inconnu « GereedschapWissel »"), "{table}");
+    let unknown = "Événement inconnu «\u{a0}GereedschapWissel\u{a0}»";
+    assert!(table.stdout.contains(unknown), "{table}");
 
     // Rows lost by hand come back; nothing else is written.
     database.psql("DELETE FROM anomalie WHERE code <> 'torn_line'");
     agent.once().succeeded();
-    assert_eq!(in_central(&database), held);
+    assert_eq!(in_central(&database), for_central(&held));
 }
 
 #[test]
@@ -126,7 +136,7 @@ fn anomalies_are_the_same_in_whatever_order_the_files_come() {
         agent.once().succeeded();
     }
     assert_eq!(anomalies(&agent), expected);
-    assert_eq!(in_central(&database), expected);
+    assert_eq!(in_central(&database), for_central(&expected));
     agent.command(&["replay"]).succeeded();
     assert_eq!(anomalies(&agent), expected);
 }
@@ -145,7 +155,7 @@ fn a_changed_threshold_is_felt_after_a_replay_here_and_in_central() {
         before.iter().filter(|one| one["code"] != "torn_line").cloned().collect();
     assert!(without.len() < before.len());
     assert_eq!(anomalies(&agent), without);
-    assert_eq!(in_central(&database), without);
+    assert_eq!(in_central(&database), for_central(&without));
 }
 
 #[test]
@@ -227,7 +237,7 @@ fn a_buffer_of_the_version_before_gets_its_anomalies_at_the_first_start() {
     database.psql("TRUNCATE anomalie");
     agent.once().succeeded();
     assert_eq!(anomalies(&agent), expected);
-    assert_eq!(in_central(&database), expected);
+    assert_eq!(in_central(&database), for_central(&expected));
 }
 
 #[test]

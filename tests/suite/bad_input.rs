@@ -213,7 +213,7 @@ fn files_that_are_empty_or_all_noise_are_counted_and_shown_and_noise_is_no_succe
     folder.put("SU12 (HYBRIDE)/20250603.LOG", b"no line\nof this\nis one\n");
     let database = Database::fresh();
     let agent = Agent::on_directory(folder.path()).central(&database);
-    agent.once().exited(3).says("not one line of it could be read");
+    agent.once().exited(3).says("none of its lines could be read");
     assert_eq!(agent.status_number("sessions"), 0);
     assert_eq!(agent.status_number("refused_files"), 0);
     let status = agent.command(&["status"]).succeeded();

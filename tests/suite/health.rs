@@ -162,7 +162,7 @@ fn an_agent_that_reads_nothing_of_what_is_there_is_ill_and_well_again_when_it_do
     let mode = |file, mode| fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
     mode(&part, 0o000);
     fs::rename(&part, &file).unwrap();
-    all_say(&agent, port, Some("files are there and none can be read"));
+    all_say(&agent, port, Some("there are files, but none can be read"));
     mode(&file, 0o644);
     all_say(&agent, port, None);
     running.terminate().0.succeeded();
@@ -175,7 +175,7 @@ fn an_agent_without_its_folders_without_room_or_without_its_buffer_is_ill() {
     agent.add_directory("cu", folder.path());
     let port = with_page(&mut agent);
     let running = agent.run();
-    all_say(&agent, port, Some("none of the configured folders is there"));
+    all_say(&agent, port, Some("none of the configured folders exists"));
     folder.make_three_machines();
     all_say(&agent, port, None);
     running.terminate().0.succeeded();
@@ -185,7 +185,7 @@ fn an_agent_without_its_folders_without_room_or_without_its_buffer_is_ill() {
     let buffer = || Connection::open(agent.buffer()).unwrap();
     buffer().execute_batch("CREATE TABLE ballast AS SELECT zeroblob(2 << 20)").unwrap();
     let running = agent.run();
-    all_say(&agent, port, Some("the buffer is at its cap"));
+    all_say(&agent, port, Some("the buffer is full"));
     buffer().execute_batch("DROP TABLE ballast").unwrap();
     all_say(&agent, port, None);
 
@@ -193,7 +193,7 @@ fn an_agent_without_its_folders_without_room_or_without_its_buffer_is_ill() {
     wait::until("health tells that the buffer is refused", wait::PATIENCE, || {
         agent.command(&["health"]).code == 1
             && get(port, "/healthz").is_some_and(|(status, line)| {
-                status == 503 && line.contains("the buffer is refused")
+                status == 503 && line.contains("the buffer cannot be used")
             })
     });
     running.kill();
@@ -206,7 +206,7 @@ fn a_process_that_stands_still_is_ill_though_it_holds_its_lock() {
     let running = agent.run();
     wait::until("it is well", wait::PATIENCE, || agent.command(&["health"]).code == 0);
     running.signal("STOP");
-    agent.command(&["health"]).exited(1).says("hangs");
+    agent.command(&["health"]).exited(1).says("is stuck");
     running.signal("CONT");
     agent.command(&["health"]).succeeded().says("healthy");
     running.kill();

@@ -190,7 +190,7 @@ fn only_one_file_names_sd_notify() {
 }
 
 /// Room, and the rooms of this crate that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 22] = [
+const MAY_IMPORT: [(&str, &[&str]); 23] = [
     ("model", &[]),
     ("monitor", &[]),
     ("failpoints", &[]),
@@ -220,9 +220,10 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
         ],
     ),
     ("deliver", &["model", "config", "retry", "logging", "failpoints", "buffer", "sync"]),
-    ("draw", &["model"]),
-    ("report", &["model", "analyse", "draw"]),
-    ("status", &["model", "config", "monitor", "logging", "buffer", "analyse", "draw"]),
+    ("text", &["model"]),
+    ("draw", &["model", "text"]),
+    ("report", &["model", "analyse", "text", "draw"]),
+    ("status", &["model", "config", "monitor", "logging", "buffer", "analyse", "text", "draw"]),
     (
         "alarms",
         &[
@@ -231,6 +232,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
             "retry",
             "logging",
             "failpoints",
+            "text",
             "buffer",
             "status",
             "tls",
@@ -377,7 +379,9 @@ fn the_pure_rooms_have_no_io_no_clock_and_no_log() {
     let own = ["crate", "self", "super", "Self"];
     let mut offences = Vec::new();
     for source in sources() {
-        if !["parse", "analyse", "retry", "model", "draw", "report"].contains(&source.room()) {
+        if !["parse", "analyse", "retry", "model", "text", "draw", "report"]
+            .contains(&source.room())
+        {
             continue;
         }
         for path in source.paths() {
@@ -408,13 +412,29 @@ fn the_pure_rooms_have_no_io_no_clock_and_no_log() {
             }
         }
     }
-    assert_none("parse, analyse, retry, model and draw are pure", &offences);
+    assert_none("parse, analyse, retry, model, text, draw and report are pure", &offences);
 }
 
 const PRIMITIVES: [&str; 17] = [
     "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32",
     "f64", "char", "str", "bool",
 ];
+
+#[test]
+fn only_the_room_of_texts_chooses_between_languages() {
+    let mut offences = Vec::new();
+    for source in sources().iter().filter(|source| source.room() != "text") {
+        for line in source.code.lines() {
+            let is_choice = ["Language::French", "Language::English"].iter().any(|language| {
+                line.contains(&format!("{language} =>")) || line.contains(&format!("== {language}"))
+            });
+            if is_choice {
+                offences.push(format!("  src/{}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    assert_none("French or English is chosen in `text`", &offences);
+}
 
 #[test]
 fn the_wall_clock_is_read_only_in_agent_and_cli() {

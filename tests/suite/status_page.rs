@@ -342,7 +342,7 @@ fn no_page_shows_a_password() {
         assert!(!answer.body.contains(PASSWORD), "{target}");
         assert!(!answer.body.contains(password_file.to_str().unwrap()), "{target}");
     }
-    assert!(get(page, "/?lang=en").body.contains("does not answer since"));
+    assert!(get(page, "/?lang=en").body.contains("unreachable since"));
     running.terminate().0.succeeded();
 }
 

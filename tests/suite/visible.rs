@@ -72,7 +72,7 @@ fn cases() -> Vec<Case> {
             "a file without one readable line",
             three_machines().file(DEM12, "20250604.LOG", b"\x00\x01\x02 no line at all\n"),
             "no-line-read",
-            "not one line",
+            "none of its lines",
             false,
         ),
     ]

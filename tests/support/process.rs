@@ -248,7 +248,7 @@ impl Output {
     /// Everything was read; a file of noise alone is no success and is told.
     #[track_caller]
     pub fn read_all(self) -> Self {
-        let has_noise = self.code == 3 && self.stderr.contains("not one line of it could be read");
+        let has_noise = self.code == 3 && self.stderr.contains("none of its lines could be read");
         assert!(self.code == 0 || has_noise, "{self}");
         self
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::{TroubleKey, TroubleKind};
 
 fn at(text: &str) -> NaiveDateTime {
     text.parse().unwrap()
@@ -38,8 +39,16 @@ fn unreadable(hours: u64) -> Facts {
     let mut facts = machine(noon());
     facts.machines[0].unreadable = Some(UnreadableFact {
         length: Duration::from_secs(hours * 3600),
-        french: "le dossier manque".into(),
-        english: "the folder is missing".into(),
+        trouble: Trouble {
+            key: TroubleKey {
+                source: "cu".into(),
+                folder: "DEM12 (PVC)".into(),
+                file: String::new(),
+                kind: TroubleKind::FolderMissing,
+            },
+            detail: String::new(),
+            since: String::new(),
+        },
     });
     facts
 }

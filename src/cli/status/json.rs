@@ -8,7 +8,10 @@ use super::{ImplausibleDate, Shown, central, folder_state};
 use crate::{
     buffer::{AsideReport, FileReport, Holder, LinkState, MachineReport, known_version},
     config::{Config, SourceConfig},
-    model::{Collected, Day, FolderTold, LinkTold, ServiceTold, SourceTold, StatusTold, Trouble},
+    model::{
+        Collected, Day, FolderTold, Language, LinkTold, ServiceTold, SourceTold, StatusTold,
+        Trouble,
+    },
 };
 
 /// What is shown of a state directory, as indented JSON with its keys in alphabetical order.
@@ -209,7 +212,7 @@ impl<'s> NotRead<'s> {
             file: Some(trouble.key.file.as_str()).filter(|file| !file.is_empty()),
             kind: trouble.key.kind.as_str(),
             since: &trouble.since,
-            text: trouble.text(),
+            text: trouble.text(Language::English),
         }
     }
 }

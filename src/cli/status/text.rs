@@ -5,7 +5,7 @@ use crate::{
     buffer::{AsideReport, FileReport, LinkState, MachineReport},
     cli::table::table,
     config::Config,
-    model::{Trouble, printable},
+    model::{Language, Trouble, printable},
 };
 
 /// Files with implausible dates that are shown.
@@ -86,7 +86,12 @@ fn not_read(config: &Config, shown: &Shown) -> String {
         text += &format!("  {line}\n");
     }
     for one in troubles {
-        text += &format!("  {:?} since {}: {}\n", one.key.place(), one.since, one.text());
+        text += &format!(
+            "  {:?} since {}: {}\n",
+            one.key.place(),
+            one.since,
+            one.text(Language::English)
+        );
     }
     text
 }
