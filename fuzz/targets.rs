@@ -27,9 +27,10 @@ use cu_agent::{
             reply::read_reply,
         },
     },
-    status::{Figures, Hosts, Moment, Question, Reading, Site, health},
+    status::{Metrics, WallClock, health},
     sync::postgres::{Improper, Inspector},
     update::{UpdateStore, parse_manifest, parse_state},
+    web::{Hosts, Question, Reading, Site},
 };
 
 /// Each line is blank, an event or a reject, and cutting the bytes at a line end changes nothing.
@@ -175,13 +176,13 @@ pub fn request(bytes: &[u8]) {
         config: Arc::new(config.clone()),
         hosts: Hosts::new("gateway", &[]),
         counts: Box::new(move || Reading {
-            counts: Figures::default().snapshot(),
+            counts: Metrics::default().snapshot(),
             central_is_up: None,
             uptime: Duration::ZERO,
             utc: at,
         }),
         health: Box::new(|| {
-            let counts = Figures::default().snapshot();
+            let counts = Metrics::default().snapshot();
             let inputs = health::HealthInputs {
                 counts: &counts,
                 loops: &["collect"],
@@ -191,7 +192,7 @@ pub fn request(bytes: &[u8]) {
             };
             health::verdict(&inputs, Duration::ZERO)
         }),
-        now: Box::new(move || Moment { wall: at, fault: None }),
+        now: Box::new(move || WallClock { wall: at, fault: None }),
     };
     let question = Question { method, host, target, accept_language };
     let answer = match site.refusal(&question) {

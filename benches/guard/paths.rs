@@ -17,11 +17,12 @@ use cu_agent::{
     buffer::SessionFilter,
     config,
     parse::{Text, Words, parse},
-    status::{Hosts, Moment, Question, Reading, Site, health::Verdict},
+    status::{WallClock, health::Verdict},
     sync::{
         plan::{Identity, Step, plan},
         postgres::{Claims, Order, statement_bytes},
     },
+    web::{Hosts, Question, Reading, Site},
 };
 use tempfile::TempDir;
 
@@ -217,7 +218,7 @@ fn pages(rounds: u32) -> Work {
             utc: wall,
         }),
         health: Box::new(|| Verdict::Well("it counts".into())),
-        now: Box::new(move || Moment { wall, fault: None }),
+        now: Box::new(move || WallClock { wall, fault: None }),
     };
     let question =
         Question { method: "GET", host: Some("localhost"), target: "/", accept_language: None };

@@ -27,7 +27,7 @@ use crate::{
     logging,
     model::printable,
     status::{
-        Figures,
+        Metrics,
         health::{HealthInputs, Verdict, verdict},
     },
 };
@@ -42,7 +42,7 @@ const MOST_LINE_CHARS: usize = 2000;
 /// Cloned to whoever judges.
 #[derive(Clone, Debug)]
 pub struct HealthService {
-    pub figures: Figures,
+    pub figures: Metrics,
     watchdog: Watchdog,
     pub clock: Clock,
     poll: Duration,
@@ -50,7 +50,7 @@ pub struct HealthService {
 }
 
 impl HealthService {
-    pub fn new(config: &Config, figures: &Figures, watchdog: &Watchdog, clock: &Clock) -> Self {
+    pub fn new(config: &Config, figures: &Metrics, watchdog: &Watchdog, clock: &Clock) -> Self {
         Self {
             figures: figures.clone(),
             watchdog: watchdog.clone(),

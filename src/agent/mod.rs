@@ -40,7 +40,7 @@ use crate::{
     collect::{self, Settings},
     config::Config,
     logging,
-    status::Figures,
+    status::Metrics,
 };
 
 /// A configured agent with its buffer, alone on its state directory.
@@ -55,7 +55,7 @@ pub struct Agent {
     /// Whether the loops go on.
     pub watchdog: Watchdog,
     /// What the loops hand over.
-    pub figures: Figures,
+    pub figures: Metrics,
     lock: Arc<StateLock>,
 }
 
@@ -105,7 +105,7 @@ impl Agent {
         }
         let watchdog = Watchdog::new(systemd::patience(&config));
         let wakeup = shutdown.wakeup();
-        let (clock, figures, lock) = (Clock::start(), Figures::default(), Arc::new(lock));
+        let (clock, figures, lock) = (Clock::start(), Metrics::default(), Arc::new(lock));
         Ok(Self { config, clock, shutdown, wakeup, buffer, settings, watchdog, figures, lock })
     }
 

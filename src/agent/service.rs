@@ -24,7 +24,8 @@ use crate::{
     logging::{self, LogOnce},
     model::Collected,
     retry,
-    status::{self, Figures, Hosts, Moment, Reading, Site},
+    status::{Metrics, WallClock},
+    web::{self, Hosts, Reading, Site},
 };
 
 /// A card is read for one at a time: the first collection comes before the look through all of it.
@@ -41,7 +42,7 @@ struct CollectWorker {
     buffer: Buffer,
     handle: Arc<LoopHandle>,
     lock: Arc<LockNote>,
-    figures: Figures,
+    figures: Metrics,
 }
 
 impl Agent {
@@ -102,9 +103,9 @@ impl Agent {
                 let health = health.clone();
                 Box::new(move || health.verdict())
             },
-            now: Box::new(|| Moment { wall: wall().naive_local(), fault: wall_clock_fault() }),
+            now: Box::new(|| WallClock { wall: wall().naive_local(), fault: wall_clock_fault() }),
         };
-        if let Err(error) = status::serve(site, listen) {
+        if let Err(error) = web::serve(site, listen) {
             logging::page_cannot_listen(listen, &error);
         }
     }

@@ -18,7 +18,7 @@ use crate::{
     logging::{self, LogOnce},
     model::{LinkName, TroubleKind},
     source::{Source, dir::DirectorySource, ftp::FtpSource},
-    status::{Figures, figures::UnreadKind},
+    status::{Metrics, counters::UnreadKind},
 };
 
 /// Shows how far a folder is: its name, files done, files in all.
@@ -86,7 +86,7 @@ pub struct Collection {
     clock: Clock,
     shutdown: Shutdown,
     wakeup: Wakeup,
-    figures: Figures,
+    figures: Metrics,
     overall: Mutex<Overall>,
     /// Held by the one thread that looks whether copies of the buffer may go.
     copies: Mutex<()>,
@@ -113,7 +113,7 @@ impl Collection {
         clock: &Clock,
         shutdown: &Shutdown,
         wakeup: &Wakeup,
-        figures: &Figures,
+        figures: &Metrics,
     ) -> Arc<Self> {
         Arc::new(Self {
             config: Arc::clone(config),
@@ -347,7 +347,7 @@ impl Collector {
 }
 
 /// Hands over what a look at one source came to.
-fn note(figures: &Figures, name: &str, report: &SourceReport, took: Duration, now: Duration) {
+fn note(figures: &Metrics, name: &str, report: &SourceReport, took: Duration, now: Duration) {
     let SourceReport { files_listed, files_read, files_failed, files_refused, .. } = *report;
     let is_missing = |kind| kind == TroubleKind::FolderMissing;
     let mut failures = report.folders.values().map(|one| one.failure.as_ref());

@@ -11,7 +11,7 @@ use crate::{
     buffer::{Buffer, BufferError, LinkState, MachineReport},
     config::{Config, SourceConfig},
     model::{Language, LinkName},
-    status::figures::{Counts, Hidden},
+    status::counters::{Counters, Hidden},
 };
 
 /// Anomalies of older days than yesterday are no news, whenever they are read.
@@ -23,7 +23,7 @@ const MOST_REASONS: usize = 1000;
 pub(super) fn facts(
     config: &Config,
     agent: &dyn AgentView,
-    counts: &Counts,
+    counts: &Counters,
     buffer: &Buffer,
 ) -> Result<Facts, BufferError> {
     let known = Known {
@@ -60,7 +60,7 @@ pub(super) fn facts(
 
 /// What links and machines are judged by.
 struct Known<'k> {
-    counts: &'k Counts,
+    counts: &'k Counters,
     links: Vec<LinkState>,
     uptime: Duration,
     ages: Ages<'k>,
@@ -73,7 +73,7 @@ impl Known<'_> {
     }
 
     fn central(&self) -> LinkFact {
-        let Counts { central_down_since, .. } = *self.counts;
+        let Counters { central_down_since, .. } = *self.counts;
         self.link(&LinkName::Central, self.counts.central_is_up(), central_down_since)
     }
 
@@ -235,8 +235,8 @@ mod tests {
             since: "2026-11-24 09:00:00".into(),
             error: Some("no route".into()),
         };
-        let mut counts = Counts::default();
-        let fact = |counts: &Counts| {
+        let mut counts = Counters::default();
+        let fact = |counts: &Counters| {
             let ages = Ages { agent: &Agent, clock_is_believed: true };
             let links = vec![down.clone()];
             Known { counts, links, uptime: Agent.uptime(), ages }.source("cu")

@@ -15,7 +15,7 @@ use crate::{
     logging::{self, LogOnce},
     model::{AlarmState, Language},
     retry,
-    status::Figures,
+    status::Metrics,
 };
 
 /// Without a cycle that ends, alarms are evaluated all the same.
@@ -25,7 +25,7 @@ pub struct AlarmMonitor {
     config: Arc<Config>,
     poster: Poster,
     agent: Box<dyn AgentView>,
-    figures: Figures,
+    figures: Metrics,
     /// `None`: not read from the buffer yet.
     state: Option<AlarmState>,
     /// As it stands in the buffer of this name.
@@ -47,7 +47,7 @@ impl AlarmMonitor {
     pub fn new(
         config: &Arc<Config>,
         agent: impl AgentView + 'static,
-        figures: &Figures,
+        figures: &Metrics,
     ) -> Option<Self> {
         let alarms = config.alarms.as_ref()?;
         let language = config.status.language.unwrap_or(Language::French);

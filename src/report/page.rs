@@ -5,9 +5,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{MachineReport, Report, tables};
 use crate::{
-    draw,
-    draw::{Axis, Detail, TimeLine},
     model::{Day, Gravity, Session, Stamp},
+    render,
+    render::{Axis, Detail, TimeLine},
     text::{code, date, phrase},
 };
 
@@ -28,7 +28,7 @@ pub fn frame(report: &Report, is_empty: bool) -> (String, String) {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " · " (report.agent) }
-                style { (PreEscaped(draw::STYLE)) (PreEscaped(include_str!("report.css"))) }
+                style { (PreEscaped(render::STYLE)) (PreEscaped(include_str!("report.css"))) }
             }
             body {
                 header {
@@ -39,8 +39,8 @@ pub fn frame(report: &Report, is_empty: bool) -> (String, String) {
                     @if is_empty {
                         p { (report.say("Aucune session sur cette période.", "No session in this period.")) }
                     } @else {
-                        (draw::shapes())
-                        (draw::legend(report.language))
+                        (render::shapes())
+                        (render::legend(report.language))
                     }
                     (PreEscaped(MACHINES))
                 }

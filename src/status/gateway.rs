@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{
-    board::{Board, Health},
+    day_view::{DayView, Health},
     shell::Reader,
 };
 use crate::{
@@ -26,8 +26,8 @@ struct Line {
 }
 
 /// Whether something is wrong that a person should know before reading figures.
-pub fn troubles(board: &Board, reader: Reader) -> Markup {
-    let lines = lines(board, reader);
+pub fn troubles(view: &DayView, reader: Reader) -> Markup {
+    let lines = lines(view, reader);
     let bad: Vec<&Line> = lines.iter().filter(|line| !line.is_good).collect();
     html! {
         @if !bad.is_empty() {
@@ -40,12 +40,12 @@ pub fn troubles(board: &Board, reader: Reader) -> Markup {
     }
 }
 
-pub fn section(board: &Board, agent: &str, reader: Reader) -> Markup {
+pub fn section(view: &DayView, agent: &str, reader: Reader) -> Markup {
     html! {
         section.card aria-labelledby="gateway" {
             h2 #gateway { (reader.say("La passerelle", "The gateway")) }
             dl.health {
-                @for line in lines(board, reader) {
+                @for line in lines(view, reader) {
                     dt { (line.name) }
                     dd class=(if line.is_good { "good" } else { "warn" }) { (line.text) }
                 }
@@ -71,8 +71,8 @@ const REFUSED_FILES: Noun = Noun::new(
 );
 const SESSIONS: Noun = Noun::new("session", "sessions", "session", "sessions");
 
-fn lines(board: &Board, reader: Reader) -> Vec<Line> {
-    let health = &board.health;
+fn lines(view: &DayView, reader: Reader) -> Vec<Line> {
+    let health = &view.health;
     let language = reader.language;
     let line = |name: &str, is_good, text| Line { name: name.to_owned(), is_good, text };
     let mut lines = Vec::new();
@@ -103,7 +103,7 @@ fn lines(board: &Board, reader: Reader) -> Vec<Line> {
         lines.push(line(files, false, REFUSED_FILES.counted(refused, language)));
     }
     lines.push(disk(health, reader));
-    lines.push(clock(board, reader));
+    lines.push(clock(view, reader));
     lines
 }
 
@@ -168,11 +168,11 @@ fn disk(health: &Health, reader: Reader) -> Line {
     Line { name: reader.say("Disque", "Disk").to_owned(), is_good, text }
 }
 
-fn clock(board: &Board, reader: Reader) -> Line {
+fn clock(view: &DayView, reader: Reader) -> Line {
     let language = reader.language;
     let name = reader.say("Horloge", "Clock").to_owned();
-    let time = moment(&board.now.wall.format("%Y-%m-%d %H:%M").to_string(), language);
-    if board.now.fault.is_some() {
+    let time = moment(&view.now.wall.format("%Y-%m-%d %H:%M").to_string(), language);
+    if view.now.fault.is_some() {
         let text = phrase!(
             language,
             "{time}, non plausible\u{202f}; le dernier jour lu est affiché (vérifier avec timedatectl)",
@@ -180,7 +180,7 @@ fn clock(board: &Board, reader: Reader) -> Line {
         );
         return Line { name, is_good: false, text };
     }
-    match &board.health.ahead {
+    match &view.health.ahead {
         Some((nom, ahead)) => {
             let ahead = span(*ahead);
             let text = phrase!(

@@ -5,7 +5,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use super::figures::{Counts, Hidden, SourceCounts, UnreadKind};
+use super::counters::{Counters, Hidden, SourceCounters, UnreadKind};
 use crate::model::Language;
 
 /// A fault of reading is believed when it has lasted for so many polls.
@@ -59,7 +59,7 @@ impl FromStr for Verdict {
 /// What is known of the process.
 #[derive(Clone, Debug)]
 pub struct HealthInputs<'s> {
-    pub counts: &'s Counts,
+    pub counts: &'s Counters,
     /// The loops that have begun and not ended.
     pub loops: &'s [&'static str],
     /// The loop that gave no sign in time.
@@ -131,7 +131,7 @@ fn fault(inputs: &HealthInputs<'_>, now: Duration) -> Option<String> {
 
 fn wellness(inputs: &HealthInputs<'_>) -> String {
     let sources = inputs.counts.sources.values();
-    let is = |up| move |source: &&SourceCounts| source.is_up == Some(up);
+    let is = |up| move |source: &&SourceCounters| source.is_up == Some(up);
     let (up, down) = (sources.clone().filter(is(true)).count(), sources.filter(is(false)).count());
     let cycles = inputs.counts.cycles;
     format!("{cycles} cycles, sources: {up} reachable, {down} unreachable")
@@ -142,25 +142,25 @@ mod tests {
     use super::*;
     use crate::{
         model::{Trouble, TroubleKey, TroubleKind},
-        status::figures::Unread,
+        status::counters::Unread,
     };
 
     const POLL: Duration = Duration::from_secs(300);
     const LATE: Duration = Duration::from_secs(100_000);
 
-    fn counts(source: SourceCounts) -> Counts {
-        Counts { sources: [("cu".to_owned(), source)].into(), ..Counts::default() }
+    fn counts(source: SourceCounters) -> Counters {
+        Counters { sources: [("cu".to_owned(), source)].into(), ..Counters::default() }
     }
 
-    fn judged(counts: &Counts, loops: &[&'static str], overdue: Option<&'static str>) -> Verdict {
+    fn judged(counts: &Counters, loops: &[&'static str], overdue: Option<&'static str>) -> Verdict {
         verdict(&HealthInputs { counts, loops, overdue, poll: POLL, has_central: true }, LATE)
     }
 
     const BOTH: [&str; 2] = ["collect", "deliver"];
 
-    fn unread(what: UnreadKind, ago: Duration) -> SourceCounts {
+    fn unread(what: UnreadKind, ago: Duration) -> SourceCounters {
         let unread = Some(Unread { since: LATE - ago, what });
-        SourceCounts { is_up: Some(true), unread, ..SourceCounts::default() }
+        SourceCounters { is_up: Some(true), unread, ..SourceCounters::default() }
     }
 
     #[test]
@@ -182,26 +182,26 @@ mod tests {
 
     #[test]
     fn a_source_or_central_that_is_away_is_no_illness_of_the_agent() {
-        let away = SourceCounts {
+        let away = SourceCounters {
             is_up: Some(false),
             down_since: Some(Duration::ZERO),
-            ..SourceCounts::default()
+            ..SourceCounters::default()
         };
         let mut counts = counts(away);
         counts.sync_failures = 1000;
         assert!(judged(&counts, &BOTH, None).is_well());
-        assert!(judged(&Counts::default(), &["replay"], None).is_well(), "computing anew");
+        assert!(judged(&Counters::default(), &["replay"], None).is_well(), "computing anew");
     }
 
     #[test]
     fn every_way_of_only_looking_alive_is_told_in_one_line() {
         let unread = |what, ago| counts(unread(what, ago));
-        let at_cap = Counts { at_cap_since: Some(Duration::ZERO), ..Counts::default() };
-        let refused = Counts {
+        let at_cap = Counters { at_cap_since: Some(Duration::ZERO), ..Counters::default() };
+        let refused = Counters {
             buffer_failures: [("collect".to_owned(), "disk I/O error".to_owned())].into(),
-            ..Counts::default()
+            ..Counters::default()
         };
-        let (fine, day) = (Counts::default(), Duration::from_secs(86_400));
+        let (fine, day) = (Counters::default(), Duration::from_secs(86_400));
         for (counts, loops, overdue, said) in [
             (&fine, &BOTH[..], Some("collect"), "worker \"collect\" is stuck"),
             (&fine, &[], None, "the collecting and delivering workers have stopped"),
@@ -232,7 +232,7 @@ mod tests {
             let trouble = Trouble { key, detail: "450 no TLS".into(), since: "now".into() };
             let hidden = Some(Hidden { since: LATE - ago, trouble });
             let machines = [("SU12".to_owned(), None), ("DEM12".to_owned(), hidden)].into();
-            counts(SourceCounts { is_up: Some(true), machines, ..SourceCounts::default() })
+            counts(SourceCounters { is_up: Some(true), machines, ..SourceCounters::default() })
         };
         assert!(judged(&hidden(POLL * 2), &BOTH, None).is_well());
         assert_eq!(

@@ -11,7 +11,7 @@ use std::{
 
 use chrono::{NaiveDateTime, NaiveTime};
 
-use super::figures::{Counts, SourceCounts};
+use super::counters::{Counters, SourceCounters};
 use crate::{
     buffer::{Buffer, BufferError, LineTotals, Totals},
     config::Config,
@@ -45,7 +45,7 @@ impl Holdings {
 pub struct Measured<'m> {
     pub agent: &'m str,
     pub version: &'m str,
-    pub counts: &'m Counts,
+    pub counts: &'m Counters,
     pub holdings: Option<&'m Holdings>,
     /// `None`: there is no central, or nothing was asked of it yet.
     pub central_is_up: Option<bool>,
@@ -94,8 +94,8 @@ pub fn text(measured: &Measured<'_>) -> String {
 
 impl Page {
     /// What was read of each source.
-    fn reading(&mut self, counts: &Counts) {
-        let mut each = |name, unit, help, value: &dyn Fn(&SourceCounts) -> u64| {
+    fn reading(&mut self, counts: &Counters) {
+        let mut each = |name, unit, help, value: &dyn Fn(&SourceCounters) -> u64| {
             self.family_of(name, "counter", unit, help);
             for (source, counts) in &counts.sources {
                 self.sample("_total", &[("source", source)], value(counts));
@@ -145,7 +145,7 @@ impl Page {
         }
     }
 
-    fn stages(&mut self, counts: &Counts) {
+    fn stages(&mut self, counts: &Counters) {
         let help = "Time that each stage took.";
         self.family_of("cu_agent_stage_seconds", "counter", Some("seconds"), help);
         for (stage, time) in
@@ -254,7 +254,7 @@ fn escaped(value: &str) -> String {
 mod tests {
     use super::*;
 
-    fn measured<'m>(counts: &'m Counts, holdings: Option<&'m Holdings>) -> Measured<'m> {
+    fn measured<'m>(counts: &'m Counters, holdings: Option<&'m Holdings>) -> Measured<'m> {
         let at = "2026-11-24T12:00:00".parse().ok();
         Measured {
             agent: "ligne \"1\"\n\\",
@@ -271,9 +271,9 @@ mod tests {
 
     #[test]
     fn a_moment_is_told_by_the_clock_as_it_is_now_and_an_age_by_the_begin_of_its_day() {
-        let mut counts = Counts::default();
+        let mut counts = Counters::default();
         let source =
-            SourceCounts { last_success: Some(Duration::from_secs(940)), ..Default::default() };
+            SourceCounters { last_success: Some(Duration::from_secs(940)), ..Default::default() };
         counts.sources.insert("cu".into(), source);
         let mut holdings = Holdings::default();
         holdings.totals.oldest_pending_day = "2026-11-23".parse().ok();
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn names_are_escaped_and_without_a_believable_clock_no_moment_is_told() {
-        let counts = Counts { last_sync: Some(Duration::from_secs(1)), ..Counts::default() };
+        let counts = Counters { last_sync: Some(Duration::from_secs(1)), ..Counters::default() };
         let text = text(&Measured { utc: None, wall: None, ..measured(&counts, None) });
         assert!(text.contains(r#"agent="ligne \"1\"\n\\"} 1"#), "{text}");
         let samples = text.lines().filter(|line| !line.starts_with('#'));

@@ -1,28 +1,21 @@
-//! The gateway's own page, its metrics and its health, for whoever stands beside the machines or
-//! watches many gateways. Everything shown is read from the buffer, or handed over by the stages.
+//! What the gateway says about itself: the parts of its page, its metrics and its health. Everything
+//! shown is read from the buffer, or handed over by the stages.
 //!
-//! What must never happen here: a client, however many or slow, keeping the agent from collecting or
-//! delivering; anything changed by a request; a secret in an answer.
+//! What must never happen here: a stage that waits for a reader; a secret in what is shown.
 
-mod answer;
-mod board;
-mod card;
-mod csv;
-pub mod figures;
+pub mod counters;
+pub(crate) mod csv;
+pub(crate) mod day_view;
 mod gateway;
 pub mod health;
-mod host;
+mod machine_panel;
 pub mod metrics;
-mod notes;
-mod pages;
-mod server;
-mod shell;
+pub(crate) mod notes;
+pub(crate) mod pages;
+pub(crate) mod shell;
 mod state;
 
-pub use answer::{Answer, Question, Reading, Site};
-pub use board::Moment;
+pub use counters::Metrics;
 pub use csv::{Dialect, table as csv_table};
-pub use figures::Figures;
-pub use host::Hosts;
-pub use server::serve;
+pub use day_view::WallClock;
 pub use state::{Activity, State, state};

@@ -3,59 +3,59 @@
 use maud::{Markup, html};
 
 use super::{
-    board::{Board, MachineBoard, Standing, begin_of},
-    card::{Card, rate_per_hour_e2},
+    day_view::{DayView, MachineView, Standing, begin_of},
     gateway,
+    machine_panel::{MachinePanel, rate_per_hour_e2},
     notes::Note,
     shell::Reader,
 };
 use crate::{
     config::Config,
-    draw::{self, Axis, Detail, changes},
     model::{Stamp, rate_e2},
+    render::{self, Axis, Detail, changes},
     text::{clock, count, one_decimal, span, two_decimals},
 };
 
 /// With more machines than this, each is drawn small: a page is to stay below 100 kB.
 pub const MOST_LARGE: usize = 4;
 
-fn axis(board: &Board, config: &Config) -> Axis {
-    let sessions = board.machines.iter().map(|machine| &machine.session);
-    let now = board.is_today().then(|| Stamp::from_naive(board.now.wall));
-    Axis::around(sessions, now, begin_of(board.day, config.analysis.day_start))
+fn axis(view: &DayView, config: &Config) -> Axis {
+    let sessions = view.machines.iter().map(|machine| &machine.session);
+    let now = view.is_today().then(|| Stamp::from_naive(view.now.wall));
+    Axis::around(sessions, now, begin_of(view.day, config.analysis.day_start))
 }
 
-fn head(board: &Board, title: &str, reader: Reader) -> Markup {
+fn head(view: &DayView, title: &str, reader: Reader) -> Markup {
     html! {
         div.head {
             h1 { (title) }
-            @if board.is_today() {
-                p { (reader.say("à", "at")) " " time { (board.now.wall.format("%H:%M")) } }
+            @if view.is_today() {
+                p { (reader.say("à", "at")) " " time { (view.now.wall.format("%H:%M")) } }
             }
         }
     }
 }
 
 /// All machines on one day; `notes` are those of each machine, in the machines' order.
-pub fn day(board: &Board, notes: Vec<Vec<Note>>, config: &Config, reader: Reader) -> Markup {
-    let axis = axis(board, config);
-    let is_many = board.machines.len() > MOST_LARGE;
+pub fn day(view: &DayView, notes: Vec<Vec<Note>>, config: &Config, reader: Reader) -> Markup {
+    let axis = axis(view, config);
+    let is_many = view.machines.len() > MOST_LARGE;
     html! {
-        (head(board, &reader.date(board.day), reader))
-        (gateway::troubles(board, reader))
-        @if board.machines.is_empty() {
+        (head(view, &reader.date(view.day), reader))
+        (gateway::troubles(view, reader))
+        @if view.machines.is_empty() {
             p.empty { (reader.say("Aucune machine n'est configurée.", "No machine is configured.")) }
         } @else {
-            (draw::shapes())
-            (draw::legend(reader.language))
+            (render::shapes())
+            (render::legend(reader.language))
             div.many[is_many] {
-                @for (number, (machine, notes)) in board.machines.iter().zip(notes).enumerate() {
-                    (Card {
+                @for (number, (machine, notes)) in view.machines.iter().zip(notes).enumerate() {
+                    (MachinePanel {
                         machine,
                         id: format!("m{number}"),
-                        day: board.day,
-                        now: &board.now,
-                        is_today: board.is_today(),
+                        day: view.day,
+                        now: &view.now,
+                        is_today: view.is_today(),
                         axis,
                         detail: if is_many { Detail::Small } else { Detail::Card },
                         notes,
@@ -66,33 +66,33 @@ pub fn day(board: &Board, notes: Vec<Vec<Note>>, config: &Config, reader: Reader
             }
         }
         ul.links {
-            li { a href=(csv(board, None, reader)) { (reader.say("Sessions des 30 derniers jours (CSV)", "Sessions of the last 30 days (CSV)")) } }
+            li { a href=(csv(view, None, reader)) { (reader.say("Sessions des 30 derniers jours (CSV)", "Sessions of the last 30 days (CSV)")) } }
         }
-        (gateway::section(board, &config.agent.id, reader))
+        (gateway::section(view, &config.agent.id, reader))
     }
 }
 
 /// One machine on one day.
 pub fn machine(
-    board: &Board,
-    machine: &MachineBoard,
+    view: &DayView,
+    machine: &MachineView,
     notes: Vec<Note>,
     config: &Config,
     reader: Reader,
 ) -> Markup {
     let say = |french, english| reader.say(french, english);
     html! {
-        (head(board, &reader.date(board.day), reader))
-        (gateway::troubles(board, reader))
-        (draw::shapes())
-        (draw::legend(reader.language))
-        (Card {
+        (head(view, &reader.date(view.day), reader))
+        (gateway::troubles(view, reader))
+        (render::shapes())
+        (render::legend(reader.language))
+        (MachinePanel {
             machine,
             id: "m".to_owned(),
-            day: board.day,
-            now: &board.now,
-            is_today: board.is_today(),
-            axis: axis(board, config),
+            day: view.day,
+            now: &view.now,
+            is_today: view.is_today(),
+            axis: axis(view, config),
             detail: Detail::Full,
             notes,
             reader,
@@ -102,16 +102,16 @@ pub fn machine(
         @if machine.standing.is_some() { (stops(machine, reader)) (profiles(machine, reader)) }
         (month(machine, reader))
         ul.links {
-            li { a href=(csv(board, Some(&machine.nom), reader)) { (say("Ces sessions (CSV)", "These sessions (CSV)")) } }
-            li { a href=(reader.to_day(board.day)) { (say("Toutes les machines ce jour", "All machines on this day")) } }
+            li { a href=(csv(view, Some(&machine.nom), reader)) { (say("Ces sessions (CSV)", "These sessions (CSV)")) } }
+            li { a href=(reader.to_day(view.day)) { (say("Toutes les machines ce jour", "All machines on this day")) } }
         }
     }
 }
 
-fn csv(board: &Board, machine: Option<&str>, reader: Reader) -> String {
-    let from = board.machines.first().and_then(|machine| machine.month.first());
-    let from = from.map_or(board.day, |(day, _)| *day);
-    let mut path = format!("/sessions.csv?from={from}&to={}", board.day);
+fn csv(view: &DayView, machine: Option<&str>, reader: Reader) -> String {
+    let from = view.machines.first().and_then(|machine| machine.month.first());
+    let from = from.map_or(view.day, |(day, _)| *day);
+    let mut path = format!("/sessions.csv?from={from}&to={}", view.day);
     if let Some(nom) = machine {
         let nom = percent_encoding::utf8_percent_encode(nom, percent_encoding::NON_ALPHANUMERIC);
         path += &format!("&machine={nom}");
@@ -139,7 +139,7 @@ fn standing(standing: &Standing, reader: Reader) -> Markup {
 /// Most rows of a table about one day.
 const MOST_ROWS: usize = 200;
 
-fn stops(machine: &MachineBoard, reader: Reader) -> Markup {
+fn stops(machine: &MachineView, reader: Reader) -> Markup {
     let say = |french, english| reader.say(french, english);
     let mut longest: Vec<_> = machine.session.stops.iter().collect();
     longest.sort_by_key(|stop| std::cmp::Reverse(stop.end.0 - stop.start.0));
@@ -160,7 +160,7 @@ fn stops(machine: &MachineBoard, reader: Reader) -> Markup {
     }
 }
 
-fn profiles(machine: &MachineBoard, reader: Reader) -> Markup {
+fn profiles(machine: &MachineView, reader: Reader) -> Markup {
     let say = |french, english| reader.say(french, english);
     let changes = changes(&machine.session);
     html! {
@@ -183,7 +183,7 @@ fn profiles(machine: &MachineBoard, reader: Reader) -> Markup {
     }
 }
 
-fn month(machine: &MachineBoard, reader: Reader) -> Markup {
+fn month(machine: &MachineView, reader: Reader) -> Markup {
     let say = |french, english| reader.say(french, english);
     let days: Vec<_> =
         machine.month.iter().rev().filter_map(|(day, f)| Some((*day, f.as_ref()?))).collect();

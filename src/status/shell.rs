@@ -7,15 +7,15 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
-use super::board::Board;
+use super::day_view::DayView;
 use crate::{
-    draw,
     model::{Day, Language},
+    render,
     text::{Text, code, date_with_weekday, other},
 };
 
 static STYLE: LazyLock<String> =
-    LazyLock::new(|| format!("{}{}", draw::STYLE, include_str!("page.css")));
+    LazyLock::new(|| format!("{}{}", render::STYLE, include_str!("page.css")));
 const SCRIPT: &str = include_str!("page.js");
 /// For the browser's tab; three stripes of a time line.
 pub const ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3" fill="#123f73"/><path fill="#5fd39b" d="M2 4h7v4H2z"/><path fill="#f0b93a" d="M9 6h3v2H9z"/><path fill="#f06a6a" d="M12 8h2v4h-2z"/></svg>"##;
@@ -82,7 +82,7 @@ pub struct Shell<'p> {
 }
 
 impl Shell<'_> {
-    pub fn around(&self, board: Option<&Board>, live: &Markup) -> Markup {
+    pub fn around(&self, view: Option<&DayView>, live: &Markup) -> Markup {
         let reader = self.reader;
         let say = |french, english| reader.say(french, english);
         let other = other(reader.language);
@@ -104,7 +104,7 @@ impl Shell<'_> {
                     header {
                         p.agent { a href=(reader.to("/")) { (self.agent) } }
                         nav aria-label=(say("Jours", "Days")) {
-                            @if let Some(board) = board { (days(board, reader)) }
+                            @if let Some(view) = view { (days(view, reader)) }
                         }
                         a.language href=(switch.to(self.path)) lang=(code(other)) hreflang=(code(other)) {
                             (switch.say("Français", "English"))
@@ -123,18 +123,18 @@ impl Shell<'_> {
     }
 }
 
-fn days(board: &Board, reader: Reader) -> Markup {
+fn days(view: &DayView, reader: Reader) -> Markup {
     let say = |french, english| reader.say(french, english);
     html! {
-        @if let Some(before) = board.before {
+        @if let Some(before) = view.before {
             a rel="prev" href=(reader.to_day(before)) { span aria-hidden="true" { "◂ " } (say("Précédent", "Previous")) }
         }
-        a href=(reader.to("/")) aria-current=[board.is_today().then_some("date")] { (say("Aujourd'hui", "Today")) }
-        @if let Some(after) = board.after.filter(|_| !board.is_today()) {
+        a href=(reader.to("/")) aria-current=[view.is_today().then_some("date")] { (say("Aujourd'hui", "Today")) }
+        @if let Some(after) = view.after.filter(|_| !view.is_today()) {
             a rel="next" href=(reader.to_day(after)) { (say("Suivant", "Next")) span aria-hidden="true" { " ▸" } }
         }
         form action="/day" method="get" {
-            label { span.hidden { (say("Jour", "Day")) } input type="date" name="day" value=(board.day) required; }
+            label { span.hidden { (say("Jour", "Day")) } input type="date" name="day" value=(view.day) required; }
             @if reader.is_chosen { input type="hidden" name="lang" value=(code(reader.language)); }
             button type="submit" { (say("Ouvrir", "Open")) }
         }

@@ -4,8 +4,8 @@
 //! What must never happen here: a machine called producing because nothing is known of it.
 
 use crate::{
-    draw::open_stop,
     model::{Session, Stamp},
+    render::open_stop,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

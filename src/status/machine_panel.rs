@@ -1,16 +1,16 @@
-//! A machine's card: what it does now, its figures, its time line, its month, what is to be noted.
+//! A machine's panel: what it does now, its figures, its time line, its month, what is to be noted.
 
 use maud::{Markup, html};
 
 use super::{
-    board::{MachineBoard, Moment},
+    day_view::{MachineView, WallClock},
     notes::{Note, NoteKind},
     shell::Reader,
     state::{Activity, State},
 };
 use crate::{
-    draw::{Axis, Chart, Detail, TimeLine},
     model::{Day, Figures, Gravity, Stamp, rate_e2},
+    render::{Axis, Chart, Detail, TimeLine},
     text::{clock, count, one_decimal, percent_sign, short_date, span},
 };
 
@@ -24,13 +24,13 @@ fn occupation_e2(figures: &Figures) -> i64 {
     rate_e2(figures.effective_ms, figures.window_ms)
 }
 
-/// A card on a page about `day`.
-pub struct Card<'c> {
-    pub machine: &'c MachineBoard,
+/// A panel on a page about `day`.
+pub struct MachinePanel<'c> {
+    pub machine: &'c MachineView,
     /// Unique on the page.
     pub id: String,
     pub day: Day,
-    pub now: &'c Moment,
+    pub now: &'c WallClock,
     pub is_today: bool,
     pub axis: Axis,
     pub detail: Detail,
@@ -40,7 +40,7 @@ pub struct Card<'c> {
     pub has_link: bool,
 }
 
-impl Card<'_> {
+impl MachinePanel<'_> {
     pub fn draw(&self) -> Markup {
         let Self { machine, id, reader, .. } = self;
         let say = |french, english| reader.say(french, english);

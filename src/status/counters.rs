@@ -12,19 +12,19 @@ use crate::{
 
 /// Cloned to every thread.
 #[derive(Clone, Debug, Default)]
-pub struct Figures {
-    counts: Monitor<Counts>,
+pub struct Metrics {
+    counts: Monitor<Counters>,
 }
 
 /// Moments are the computer's running time.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Counts {
+pub struct Counters {
     pub cycles: u64,
     /// After which every source answered and nothing kept from reading.
     pub good_cycles: u64,
     pub last_good_cycle: Option<Duration>,
     /// By the configured name.
-    pub sources: BTreeMap<String, SourceCounts>,
+    pub sources: BTreeMap<String, SourceCounters>,
     /// Connecting, listing and transferring.
     pub read_time: Duration,
     /// Parsing, analysing and making durable.
@@ -45,7 +45,7 @@ pub struct Counts {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct SourceCounts {
+pub struct SourceCounters {
     pub files_read: u64,
     /// Could not be read, this time.
     pub files_failed: u64,
@@ -90,12 +90,12 @@ pub enum UnreadKind {
     Folders,
 }
 
-impl Figures {
-    pub fn snapshot(&self) -> Counts {
+impl Metrics {
+    pub fn snapshot(&self) -> Counters {
         self.counts.lock().clone()
     }
 
-    pub fn note(&self, change: impl FnOnce(&mut Counts)) {
+    pub fn note(&self, change: impl FnOnce(&mut Counters)) {
         change(&mut self.counts.lock());
     }
 
@@ -117,7 +117,7 @@ impl Figures {
     }
 }
 
-impl Counts {
+impl Counters {
     /// What this process has seen of central; `None` before anything was asked of it.
     pub fn central_is_up(&self) -> Option<bool> {
         match (self.central_down_since, self.last_sync) {
@@ -139,7 +139,7 @@ impl Counts {
     }
 }
 
-impl SourceCounts {
+impl SourceCounters {
     /// How the source is after a look at it.
     pub fn note_link(&mut self, is_up: bool, now: Duration) {
         self.is_up = Some(is_up);

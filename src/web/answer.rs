@@ -10,22 +10,23 @@ use chrono::NaiveDateTime;
 use maud::{Markup, html};
 use percent_encoding::percent_decode_str;
 
-use super::{
-    board::{Board, MachineBoard, Moment, Wish},
-    csv::{self, Dialect},
-    figures::Counts,
-    health::Verdict,
-    host::Hosts,
-    metrics::{self, Holdings, Measured},
-    notes::{self, Note},
-    pages,
-    shell::{ICON, Reader, Shell},
-};
+use super::host::Hosts;
 use crate::{
     buffer::{Buffer, BufferError, HeaderFilter},
     config::Config,
     logging,
     model::{Day, Language, printable_lines},
+    status::{
+        Dialect, WallClock,
+        counters::Counters,
+        csv,
+        day_view::{self, DayView, MachineView, ViewQuery},
+        health::Verdict,
+        metrics::{self, Holdings, Measured},
+        notes::{self, Note},
+        pages,
+        shell::{ICON, Reader, Shell},
+    },
 };
 
 /// What is needed to answer.
@@ -36,12 +37,12 @@ pub struct Site {
     pub counts: Box<dyn Fn() -> Reading + Send + Sync>,
     pub health: Box<dyn Fn() -> Verdict + Send + Sync>,
     /// The gateway's clock.
-    pub now: Box<dyn Fn() -> Moment + Send + Sync>,
+    pub now: Box<dyn Fn() -> WallClock + Send + Sync>,
 }
 
 /// The stages' figures at one moment.
 pub struct Reading {
-    pub counts: Counts,
+    pub counts: Counters,
     pub central_is_up: Option<bool>,
     /// The computer's running time.
     pub uptime: Duration,
@@ -198,63 +199,69 @@ impl Site {
         Reader { language, is_chosen: chosen.is_some() }
     }
 
-    fn html(&self, status: u16, shell: &Shell<'_>, board: Option<&Board>, live: &Markup) -> Answer {
-        Answer::of(status, HTML, shell.around(board, live).into_string())
+    fn html(
+        &self,
+        status: u16,
+        shell: &Shell<'_>,
+        view: Option<&DayView>,
+        live: &Markup,
+    ) -> Answer {
+        Answer::of(status, HTML, shell.around(view, live).into_string())
     }
 
     fn day(&self, day: Option<Day>, reader: Reader) -> Result<Answer, BufferError> {
-        let wish = Wish { day, machine: None };
-        let Some(board) = Board::look(&self.config, (self.now)(), wish)? else {
+        let query = ViewQuery { day, machine: None };
+        let Some(view) = DayView::look(&self.config, (self.now)(), query)? else {
             return Ok(self.not_found(reader));
         };
         let path = day.map_or_else(|| "/".to_owned(), |day| format!("/day/{day}"));
-        let title = reader.date(board.day);
+        let title = reader.date(view.day);
         let shell = Shell { agent: &self.config.agent.id, title: &title, path: &path, reader };
-        let notes = self.notes(&board, reader)?;
-        let live = pages::day(&board, notes, &self.config, reader);
-        Ok(self.html(200, &shell, Some(&board), &live))
+        let notes = self.notes(&view, reader)?;
+        let live = pages::day(&view, notes, &self.config, reader);
+        Ok(self.html(200, &shell, Some(&view), &live))
     }
 
-    /// Of each machine of the board, in its order: everything, or where there are many the gravest.
-    fn notes(&self, board: &Board, reader: Reader) -> Result<Vec<Vec<Note>>, BufferError> {
+    /// Of each machine of the view, in its order: everything, or where there are many the gravest.
+    fn notes(&self, view: &DayView, reader: Reader) -> Result<Vec<Vec<Note>>, BufferError> {
         let language = reader.language;
         let Some(buffer) = Buffer::open_read_only(&self.config.agent.state_dir)? else {
-            return Ok(vec![Vec::new(); board.machines.len()]);
+            return Ok(vec![Vec::new(); view.machines.len()]);
         };
-        let is_many = board.machines.len() > pages::MOST_LARGE;
-        let of_machine = |machine: &MachineBoard| match machine {
+        let is_many = view.machines.len() > pages::MOST_LARGE;
+        let of_machine = |machine: &MachineView| match machine {
             machine if machine.standing.is_none() => Ok(Vec::new()),
-            machine if is_many => notes::gravest(&buffer, &machine.nom, board.day, language),
+            machine if is_many => notes::gravest(&buffer, &machine.nom, view.day, language),
             machine => notes::of_day(
                 &buffer,
                 &machine.nom,
-                board.day,
+                view.day,
                 &machine.session,
                 &self.config.anomalies,
                 language,
             ),
         };
-        board.machines.iter().map(of_machine).collect()
+        view.machines.iter().map(of_machine).collect()
     }
 
     fn machine(&self, nom: &str, day: Option<Day>, reader: Reader) -> Result<Answer, BufferError> {
-        let wish = Wish { day, machine: Some(nom) };
-        let Some(board) = Board::look(&self.config, (self.now)(), wish)? else {
+        let query = ViewQuery { day, machine: Some(nom) };
+        let Some(view) = DayView::look(&self.config, (self.now)(), query)? else {
             return Ok(self.not_found(reader));
         };
-        let Some(machine) = board.machines.first() else { return Ok(self.not_found(reader)) };
-        let notes = self.notes(&board, reader)?.pop().unwrap_or_default();
+        let Some(machine) = view.machines.first() else { return Ok(self.not_found(reader)) };
+        let notes = self.notes(&view, reader)?.pop().unwrap_or_default();
         let plain = Reader { is_chosen: false, ..reader };
         let path = plain.to_machine(nom, day);
-        let title = format!("{nom} · {}", reader.date(board.day));
+        let title = format!("{nom} · {}", reader.date(view.day));
         let shell = Shell { agent: &self.config.agent.id, title: &title, path: &path, reader };
-        let live = pages::machine(&board, machine, notes, &self.config, reader);
-        Ok(self.html(200, &shell, Some(&board), &live))
+        let live = pages::machine(&view, machine, notes, &self.config, reader);
+        Ok(self.html(200, &shell, Some(&view), &live))
     }
 
     fn metrics(&self) -> Result<Answer, BufferError> {
         let Reading { counts, central_is_up, uptime, utc } = (self.counts)();
-        let Moment { wall, fault } = (self.now)();
+        let WallClock { wall, fault } = (self.now)();
         let holdings = Holdings::look(&self.config)?;
         let is_believed = fault.is_none();
         let text = metrics::text(&Measured {
@@ -290,7 +297,7 @@ impl Site {
         }
         let to = address.day("to").unwrap_or(today);
         let back = |days| to.checked_sub_signed(chrono::TimeDelta::days(days)).unwrap_or(to);
-        let from = address.day("from").unwrap_or_else(|| back(super::board::MONTH_DAYS - 1));
+        let from = address.day("from").unwrap_or_else(|| back(day_view::MONTH_DAYS - 1));
         // At most a year at once, the newest of it.
         let from = from.max(back(MOST_DAYS - 1));
         let dialect = match address.value("for") {

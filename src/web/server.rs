@@ -28,11 +28,11 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, task::AbortHandle, time::Instant};
 
-use super::{
-    answer::{Answer, Question, Site},
-    shell::POLICY,
+use super::answer::{Answer, Question, Site};
+use crate::{
+    logging::{self, LogOnce},
+    status::shell::POLICY,
 };
-use crate::logging::{self, LogOnce};
 
 /// More open connections than browsers of a plant have at once.
 const MOST_CONNECTIONS: usize = 32;
@@ -55,9 +55,10 @@ pub fn serve(site: Site, listen: SocketAddr) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name("page".to_owned()).spawn(move || {
         runtime.block_on(async {
-            let desk = Arc::new(Desk { site, kept: Mutex::default(), pace: Pace::default() });
+            let server =
+                Arc::new(PageServer { site, kept: Mutex::default(), pace: Pace::default() });
             let listener = listener(listen).await;
-            accept(listener, desk).await;
+            accept(listener, server).await;
         });
     })?;
     Ok(())
@@ -81,7 +82,7 @@ async fn listener(listen: SocketAddr) -> TcpListener {
     }
 }
 
-async fn accept(listener: TcpListener, desk: Arc<Desk>) {
+async fn accept(listener: TcpListener, server: Arc<PageServer>) {
     let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -95,11 +96,11 @@ async fn accept(listener: TcpListener, desk: Arc<Desk>) {
         {
             oldest.abort();
         }
-        let desk = Arc::clone(&desk);
+        let server = Arc::clone(&server);
         let connection = tokio::spawn(async move {
             let service = service_fn(|request| {
-                let desk = Arc::clone(&desk);
-                async move { Ok::<_, Infallible>(desk.serve(&request).await) }
+                let server = Arc::clone(&server);
+                async move { Ok::<_, Infallible>(server.serve(&request).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -115,7 +116,7 @@ async fn accept(listener: TcpListener, desk: Arc<Desk>) {
 }
 
 /// Where requests are taken and answered, one at a time.
-struct Desk {
+struct PageServer {
     site: Site,
     kept: Mutex<VecDeque<Kept>>,
     pace: Pace,
@@ -128,7 +129,7 @@ struct Kept {
     answer: Answer,
 }
 
-impl Desk {
+impl PageServer {
     async fn serve(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         let text = |name: HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());
         let question = Question {

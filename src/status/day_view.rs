@@ -16,7 +16,7 @@ use crate::{
 
 /// The gateway's clock, as whoever may read it hands it over.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Moment {
+pub struct WallClock {
     pub wall: NaiveDateTime,
     /// Why it cannot be right.
     pub fault: Option<String>,
@@ -33,20 +33,20 @@ const AHEAD_MS: i64 = 10 * 60_000;
 
 /// Everything about one day, and how the gateway is.
 #[derive(Clone, Debug)]
-pub struct Board {
-    pub now: Moment,
+pub struct DayView {
+    pub now: WallClock,
     pub day: Day,
     /// The day that is under way by the gateway's clock.
     pub today: Day,
     pub before: Option<Day>,
     pub after: Option<Day>,
-    pub machines: Vec<MachineBoard>,
+    pub machines: Vec<MachineView>,
     pub health: Health,
 }
 
 /// One machine on the day that is shown.
 #[derive(Clone, Debug)]
-pub struct MachineBoard {
+pub struct MachineView {
     pub nom: String,
     /// Only of the day that is under way.
     pub state: Option<State>,
@@ -87,9 +87,9 @@ pub struct Health {
     pub unknown: BTreeSet<String>,
 }
 
-/// Which part of the board is wanted.
+/// Which part of the view is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Wish<'w> {
+pub struct ViewQuery<'w> {
     /// `None`: the day that is under way.
     pub day: Option<Day>,
     pub machine: Option<&'w str>,
@@ -100,10 +100,14 @@ pub fn begin_of(day: Day, day_start: TimeDelta) -> Stamp {
     Stamp::from_naive(day.and_time(chrono::NaiveTime::MIN)).plus_ms(day_start.num_milliseconds())
 }
 
-impl Board {
-    /// Looks once; a buffer that is not there yet is an empty board. `Ok(None)`: the wanted machine is
+impl DayView {
+    /// Looks once; a buffer that is not there yet is an empty view. `Ok(None)`: the wanted machine is
     /// unknown.
-    pub fn look(config: &Config, now: Moment, wish: Wish<'_>) -> Result<Option<Self>, BufferError> {
+    pub fn look(
+        config: &Config,
+        now: WallClock,
+        query: ViewQuery<'_>,
+    ) -> Result<Option<Self>, BufferError> {
         let buffer = Buffer::open_read_only(&config.agent.state_dir)?;
         let stamp = Stamp::from_naive(now.wall);
         let reports =
@@ -117,15 +121,15 @@ impl Board {
                 .max()
                 .unwrap_or_else(|| stamp.day(config.analysis.day_start)),
         };
-        let day = wish.day.unwrap_or(today);
+        let day = query.day.unwrap_or(today);
         let mut names = machine_names(config, &reports);
-        if let Some(wanted) = wish.machine {
+        if let Some(wanted) = query.machine {
             names.retain(|nom| nom == wanted);
             if names.is_empty() {
                 return Ok(None);
             }
         }
-        let mut board = Self {
+        let mut view = Self {
             day,
             today,
             before: None,
@@ -135,13 +139,13 @@ impl Board {
             now,
         };
         let Some(buffer) = buffer else {
-            board.machines = names.into_iter().map(|nom| empty_machine(nom, day)).collect();
-            return Ok(Some(board));
+            view.machines = names.into_iter().map(|nom| empty_machine(nom, day)).collect();
+            return Ok(Some(view));
         };
-        (board.before, board.after) = buffer.sessions().neighbours(day)?;
-        let month = month_of(&buffer, wish.machine, day)?;
+        (view.before, view.after) = buffer.sessions().neighbours(day)?;
+        let month = month_of(&buffer, query.machine, day)?;
         let quiet_ms = QUIET_MS + i64::try_from(config.schedule.poll.as_millis()).unwrap_or(0);
-        let mut sessions = sessions_of(&buffer, wish.machine, day)?;
+        let mut sessions = sessions_of(&buffer, query.machine, day)?;
         for nom in names {
             let mut machine = empty_machine(nom, day);
             let headers = month.get(&machine.nom);
@@ -161,20 +165,20 @@ impl Board {
                 });
                 let known = state(Some(&machine.session), before, stamp, quiet_ms);
                 let last = last_sign(&machine.session).or(before);
-                machine.state = Some(if board.health.unknown.contains(&machine.nom) {
+                machine.state = Some(if view.health.unknown.contains(&machine.nom) {
                     known.unread(last, stamp, quiet_ms)
                 } else {
                     known
                 });
                 let ahead = last_sign(&machine.session).map_or(0, |last| last.0 - stamp.0);
-                let most = board.health.ahead.as_ref().map_or(AHEAD_MS, |(_, most)| *most);
-                if ahead > most && board.now.fault.is_none() {
-                    board.health.ahead = Some((machine.nom.clone(), ahead));
+                let most = view.health.ahead.as_ref().map_or(AHEAD_MS, |(_, most)| *most);
+                if ahead > most && view.now.fault.is_none() {
+                    view.health.ahead = Some((machine.nom.clone(), ahead));
                 }
             }
-            board.machines.push(machine);
+            view.machines.push(machine);
         }
-        Ok(Some(board))
+        Ok(Some(view))
     }
 
     pub fn is_today(&self) -> bool {
@@ -182,11 +186,11 @@ impl Board {
     }
 }
 
-fn empty_machine(nom: String, day: Day) -> MachineBoard {
+fn empty_machine(nom: String, day: Day) -> MachineView {
     let days = (0..MONTH_DAYS)
         .rev()
         .filter_map(|back| day.checked_sub_signed(TimeDelta::days(back)).map(|day| (day, None)));
-    MachineBoard {
+    MachineView {
         nom,
         state: None,
         session: Session::default(),
