@@ -393,6 +393,7 @@ fn the_pure_rooms_have_no_io_no_clock_and_no_log() {
             let is_own = own.contains(&root)
                 || root.starts_with(char::is_uppercase)
                 || source.code.contains(&format!("mod {root};"))
+                || source.code.contains(&format!("macro_rules! {root} "))
                 // A name that an import above brought in, such as `fmt::Result`.
                 || source.paths().iter().any(|other| other.ends_with(&format!("::{root}")))
                 || PRIMITIVES.contains(&root);
