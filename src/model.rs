@@ -7,8 +7,8 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta};
 
 mod advice;
 mod alarm;
+mod anomaly;
 mod digest;
-mod finding;
 mod language;
 mod limits;
 mod link;
@@ -20,8 +20,8 @@ mod update_result;
 
 pub use advice::{Advice, AdviceCode};
 pub use alarm::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, StandingAlarm};
+pub use anomaly::{Anomaly, AnomalyCode, Severity, Unit};
 pub use digest::DayDigest;
-pub use finding::{Finding, FindingCode, Gravity, Unit};
 pub use language::Language;
 pub use limits::Limits;
 pub use link::LinkName;
@@ -103,7 +103,7 @@ pub struct Session {
     pub waits: Vec<Wait>,
     pub stops: Vec<Stop>,
     pub jobs: Vec<Job>,
-    pub anomalies: Vec<Anomaly>,
+    pub log_defects: Vec<LogDefect>,
 }
 
 /// The header figures of a session. Durations are exact milliseconds; the rounding that central's
@@ -182,15 +182,15 @@ pub struct Job {
 
 /// Something in the LOG that a person may want to look at.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Anomaly {
-    pub code: AnomalyCode,
+pub struct LogDefect {
+    pub code: LogDefectCode,
     pub at: Stamp,
     /// How often, for codes that are counted over the day (at `at` for the first time).
     pub count: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum AnomalyCode {
+pub enum LogDefectCode {
     /// A piece was made while a stop was open: the start line is missing.
     StartLineLost,
     /// A line's time lies before the time of the line above it in the same file.
@@ -205,7 +205,7 @@ pub enum AnomalyCode {
     NoPiece,
 }
 
-impl AnomalyCode {
+impl LogDefectCode {
     pub const ALL: [Self; 6] = [
         Self::StartLineLost,
         Self::ClockSteppedBack,
@@ -235,7 +235,7 @@ pub struct DetailCounts {
     pub waits: u32,
     pub stops: u32,
     pub jobs: u32,
-    pub findings: u32,
+    pub anomalies: u32,
 }
 
 /// One session as the buffer holds it: what the sync compares with central before it sends anything.
@@ -296,8 +296,8 @@ pub struct Delivery {
     pub waits: Vec<Numbered<Wait>>,
     pub stops: Vec<Numbered<Stop>>,
     pub jobs: Vec<Numbered<Job>>,
-    pub findings: Vec<Numbered<Finding>>,
-    /// Of the sentences of the findings.
+    pub anomalies: Vec<Numbered<Anomaly>>,
+    /// Of the sentences of the anomalies.
     pub language: Language,
     /// What the TRS is measured by; `None`: it has none.
     pub nominal_per_hour: Option<u32>,

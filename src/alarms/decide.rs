@@ -37,8 +37,8 @@ pub struct Facts {
     pub set_aside: Vec<(String, u64, String)>,
     /// How the last field update ended, where it did not end well.
     pub failed_update: Option<String>,
-    /// Machine with its day, and what is the matter, for anomalies of high gravity.
-    pub grave_anomalies: Vec<(String, String)>,
+    /// Machine with its day, and what is the matter, for anomalies of high severity.
+    pub critical_anomalies: Vec<(String, String)>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -194,9 +194,9 @@ fn conditions(
         None => Condition::Good,
     };
     add(AlarmKind::UpdateFailed, "", update);
-    for (nom, text) in &facts.grave_anomalies {
+    for (nom, text) in &facts.critical_anomalies {
         add(
-            AlarmKind::GraveAnomaly,
+            AlarmKind::CriticalAnomaly,
             nom,
             Condition::Bad(wording::critical_anomaly(language, nom, text)),
         );

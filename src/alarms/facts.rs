@@ -50,8 +50,8 @@ pub(super) fn facts(
         is_at_cap: counts.at_cap_since.is_some(),
         set_aside: set_aside(buffer)?,
         failed_update: config.update.as_ref().and_then(|_| agent.failed_update()),
-        grave_anomalies: if clock_is_believed {
-            grave_anomalies(config, agent.wall_time(), buffer)?
+        critical_anomalies: if clock_is_believed {
+            critical_anomalies(config, agent.wall_time(), buffer)?
         } else {
             Vec::new()
         },
@@ -155,8 +155,8 @@ fn set_aside(buffer: &Buffer) -> Result<Vec<(String, u64, String)>, BufferError>
     Ok(machines.into_iter().map(|(nom, (sessions, reason))| (nom, sessions, reason)).collect())
 }
 
-/// By machine and day: the first anomaly of high gravity, and how many there are.
-fn grave_anomalies(
+/// By machine and day: the first anomaly of high severity, and how many there are.
+fn critical_anomalies(
     config: &Config,
     now: NaiveDateTime,
     buffer: &Buffer,
@@ -165,11 +165,11 @@ fn grave_anomalies(
     let today = (now - config.analysis.day_start).date();
     let from = today.checked_sub_signed(NEWS_DAYS).unwrap_or(today);
     let mut days: Vec<(String, String, usize)> = Vec::new();
-    for (nom, day, finding) in buffer.alarm_log().grave_findings(from)? {
+    for (nom, day, anomaly) in buffer.alarm_log().critical_anomalies(from)? {
         let subject = format!("{nom} {day}");
         match days.last_mut() {
             Some((known, _, more)) if *known == subject => *more += 1,
-            _ => days.push((subject, finding.text(language), 0)),
+            _ => days.push((subject, anomaly.text(language), 0)),
         }
     }
     let all = days.into_iter().map(|(subject, text, more)| match more {

@@ -106,7 +106,7 @@ pub(super) fn title(language: Language, agent: &str, key: &AlarmKey, event: Alar
         AlarmKind::DiskNearlyFull => Text::new("disque presque plein", "disk nearly full"),
         AlarmKind::SessionSetAside => Text::new("session refusée", "session quarantined"),
         AlarmKind::UpdateFailed => Text::new("mise à jour échouée", "update failed"),
-        AlarmKind::GraveAnomaly => Text::new("anomalie grave", "critical anomaly"),
+        AlarmKind::CriticalAnomaly => Text::new("anomalie grave", "critical anomaly"),
     };
     let event = match event {
         AlarmEvent::Raised => Text::new("", ""),

@@ -18,7 +18,7 @@ mod session;
 use chrono::TimeDelta;
 
 pub use advice::advice;
-pub use anomalies::{Evidence, findings};
+pub use anomalies::{Evidence, anomalies};
 pub use day::{Part, days_touched, part_of_day, parts_by_day};
 pub use digest::digest;
 pub use line_defects::{LineDefects, line_defects, rejected_by_day};

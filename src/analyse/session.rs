@@ -1,4 +1,4 @@
-//! One sweep over a day's ordered events: rows, figures, anomalies.
+//! One sweep over a day's ordered events: rows, figures, log defects.
 //!
 //! Where the spec leaves a choice: events of one second act in their order in the file. Waits are
 //! numbered in the order of their lines, whichever end a line marks. A stop that ends in the second
@@ -12,7 +12,7 @@ use crate::{
         intervals::{Span, in_order, measure, sorted},
         merge, parts_by_day,
     },
-    model::{Anomaly, AnomalyCode, Day, Figures, Job, Piece, Session, Stamp, Stop, Wait},
+    model::{Day, Figures, Job, LogDefect, LogDefectCode, Piece, Session, Stamp, Stop, Wait},
     parse::{Event, Kind},
 };
 
@@ -21,9 +21,9 @@ pub fn session_of_day(parts: &[Part<'_, '_>], options: &Options) -> Session {
     let mut session = session(&merge::union(parts), options);
     let steps = merge::clock_steps(parts);
     if let Some(&first) = steps.first() {
-        let (code, at) = (AnomalyCode::ClockSteppedBack, Stamp::from_seconds(first));
-        session.anomalies.push(Anomaly { code, at, count: count_of(steps.len()) });
-        session.anomalies.sort_by_key(|anomaly| (anomaly.code, anomaly.at));
+        let (code, at) = (LogDefectCode::ClockSteppedBack, Stamp::from_seconds(first));
+        session.log_defects.push(LogDefect { code, at, count: count_of(steps.len()) });
+        session.log_defects.sort_by_key(|log_defect| (log_defect.code, log_defect.at));
     }
     session
 }
@@ -71,8 +71,8 @@ impl Counted {
         self.count += 1;
     }
 
-    fn anomaly(&self, code: AnomalyCode) -> Option<Anomaly> {
-        self.first.map(|at| Anomaly { code, at, count: count_of(self.count) })
+    fn log_defect(&self, code: LogDefectCode) -> Option<LogDefect> {
+        self.first.map(|at| LogDefect { code, at, count: count_of(self.count) })
     }
 }
 
@@ -149,16 +149,16 @@ impl Sweep {
 
         let outside = window.map(|window| waits_outside(&waits, window)).unwrap_or_default();
         let lost = self.lost_starts.into_iter();
-        let mut anomalies: Vec<Anomaly> =
-            lost.map(|at| Anomaly { code: AnomalyCode::StartLineLost, at, count: 1 }).collect();
-        anomalies.extend(self.without_duration.anomaly(AnomalyCode::WaitWithoutDuration));
-        anomalies.extend(outside.anomaly(AnomalyCode::WaitOutsideProduction));
-        anomalies.extend(overlaps(&by_start, &stops).anomaly(AnomalyCode::Overlap));
+        let mut log_defects: Vec<LogDefect> =
+            lost.map(|at| LogDefect { code: LogDefectCode::StartLineLost, at, count: 1 }).collect();
+        log_defects.extend(self.without_duration.log_defect(LogDefectCode::WaitWithoutDuration));
+        log_defects.extend(outside.log_defect(LogDefectCode::WaitOutsideProduction));
+        log_defects.extend(overlaps(&by_start, &stops).log_defect(LogDefectCode::Overlap));
         if let (None, Some(first)) = (window, events.first()) {
             let at = Stamp::from_seconds(first.seconds);
-            anomalies.push(Anomaly { code: AnomalyCode::NoPiece, at, count: 1 });
+            log_defects.push(LogDefect { code: LogDefectCode::NoPiece, at, count: 1 });
         }
-        session.anomalies = anomalies;
+        session.log_defects = log_defects;
         session
     }
 }
@@ -258,10 +258,12 @@ mod tests {
         session_of(lines, WaitStamp::Start)
     }
 
-    /// `code×count` of each anomaly.
-    fn anomalies(session: &Session) -> Vec<String> {
-        let anomalies = session.anomalies.iter();
-        anomalies.map(|anomaly| format!("{}×{}", anomaly.code.as_str(), anomaly.count)).collect()
+    /// `code×count` of each log defect.
+    fn log_defects(session: &Session) -> Vec<String> {
+        let log_defects = session.log_defects.iter();
+        log_defects
+            .map(|log_defect| format!("{}×{}", log_defect.code.as_str(), log_defect.count))
+            .collect()
     }
 
     /// Start and end of each stop, in minutes of the day.
@@ -282,14 +284,14 @@ mod tests {
         let session =
             session(&["05:00:00 piece", "05:10:00 stop", "05:11:00 piece", "05:20:00 start"]);
         assert_eq!(stops(&session), []);
-        assert_eq!(anomalies(&session), ["start_line_lost×1"]);
+        assert_eq!(log_defects(&session), ["start_line_lost×1"]);
     }
 
     #[test]
     fn a_stop_that_is_open_at_the_end_is_no_period_but_the_last_stop() {
         let session = session(&["05:00:00 piece", "05:10:00 stop"]);
         assert_eq!(stops(&session), []);
-        assert!(anomalies(&session).is_empty());
+        assert!(log_defects(&session).is_empty());
         assert_eq!(session.figures.last_stop.unwrap().to_string(), "2025-06-03 05:10:00");
     }
 
@@ -336,14 +338,14 @@ mod tests {
         assert_eq!(figures.effective_ms, 3_600_000 - 450_000 - 150_000);
         assert_eq!(figures.raw_wait_ms, 810_500);
         assert_eq!(figures.raw_stop_ms, 450_000 + 600_000);
-        assert_eq!(anomalies(&session), ["wait_outside_production×1", "overlap×2"]);
+        assert_eq!(log_defects(&session), ["wait_outside_production×1", "overlap×2"]);
     }
 
     #[test]
     fn a_wait_of_zero_is_no_wait_and_one_without_duration_is_an_anomaly() {
         let session = session(&["05:00:00 piece", "05:00:01 wait 0 sec", "05:00:02 wait 30"]);
         assert!(session.waits.is_empty());
-        assert_eq!(anomalies(&session), ["wait_without_duration×1"]);
+        assert_eq!(log_defects(&session), ["wait_without_duration×1"]);
     }
 
     #[test]
@@ -353,7 +355,7 @@ mod tests {
         let figures = &session.figures;
         assert_eq!((figures.window_ms, figures.stop_ms, figures.wait_ms), (0, 0, 0));
         assert_eq!((figures.raw_stop_ms, figures.raw_wait_ms), (1_800_000, 60_000));
-        assert_eq!(anomalies(&session), ["no_piece×1"]);
+        assert_eq!(log_defects(&session), ["no_piece×1"]);
     }
 
     #[test]
@@ -361,7 +363,7 @@ mod tests {
         let session = session(&["06:00:00 piece 1", "05:00:00 piece 2", "07:00:00 piece 3"]);
         let details: Vec<_> = session.pieces.iter().map(|piece| piece.details.as_str()).collect();
         assert_eq!(details, ["2", "1", "3"]);
-        assert_eq!(anomalies(&session), ["clock_stepped_back×1"]);
+        assert_eq!(log_defects(&session), ["clock_stepped_back×1"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{AlarmLog, AlarmLogMut, BufferError, details::Detail, error::During};
 use crate::{
     failpoints::Step,
     model::{
-        AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, Day, Finding, StandingAlarm,
+        AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, Anomaly, Day, StandingAlarm,
     },
 };
 
@@ -48,10 +48,13 @@ impl AlarmLog<'_> {
         read().during("look up alarms", &self.buffer.path)
     }
 
-    /// Anomalies of high gravity of the days from `from` on, by machine and day.
-    pub fn grave_findings(&self, from: Day) -> Result<Vec<(String, Day, Finding)>, BufferError> {
+    /// Anomalies of high severity of the days from `from` on, by machine and day.
+    pub fn critical_anomalies(
+        &self,
+        from: Day,
+    ) -> Result<Vec<(String, Day, Anomaly)>, BufferError> {
         let columns: Vec<String> =
-            Finding::COLUMNS.iter().map(|column| format!("f.{column}")).collect();
+            Anomaly::COLUMNS.iter().map(|column| format!("f.{column}")).collect();
         let sql = format!(
             // Crosswise: the days of each machine are sought, not gone through.
             "SELECT m.nom, s.day, {} FROM machine m
@@ -66,7 +69,7 @@ impl AlarmLog<'_> {
             .and_then(|mut select| {
                 select
                     .query_map([from], |row| {
-                        Ok((row.get(0)?, row.get(1)?, Finding::read(row, 2)?))
+                        Ok((row.get(0)?, row.get(1)?, Anomaly::read(row, 2)?))
                     })?
                     .collect()
             })

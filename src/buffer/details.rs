@@ -9,7 +9,8 @@ use rusqlite::{
 
 use super::Batch;
 use crate::model::{
-    Anomaly, AnomalyCode, Finding, FindingCode, Gravity, Job, Numbered, Piece, Stamp, Stop, Wait,
+    Anomaly, AnomalyCode, Job, LogDefect, LogDefectCode, Numbered, Piece, Severity, Stamp, Stop,
+    Wait,
 };
 
 /// Most columns a kind of detail has of its own.
@@ -104,13 +105,13 @@ impl Detail for Job {
     }
 }
 
-impl Detail for Anomaly {
+impl Detail for LogDefect {
     const TABLE: &'static str = "anomaly";
     const COLUMNS: &'static [&'static str] = &["code", "at_ms", "count"];
 
     fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
         let word: String = row.get(first)?;
-        let code = AnomalyCode::ALL.into_iter().find(|code| code.as_str() == word);
+        let code = LogDefectCode::ALL.into_iter().find(|code| code.as_str() == word);
         let code = code.ok_or_else(|| {
             let reason = format!("anomaly code {word:?}").into();
             rusqlite::Error::FromSqlConversionFailure(first, Type::Text, reason)
@@ -123,7 +124,7 @@ impl Detail for Anomaly {
     }
 }
 
-impl Detail for Finding {
+impl Detail for Anomaly {
     const TABLE: &'static str = "finding";
     const COLUMNS: &'static [&'static str] =
         &["code", "gravity", "from_ms", "to_ms", "value_e2", "expected_e2", "subject"];
@@ -133,12 +134,12 @@ impl Detail for Finding {
             let reason = format!("{what} {word:?}").into();
             rusqlite::Error::FromSqlConversionFailure(at, Type::Text, reason)
         };
-        let (code, gravity) = (text(row, first)?, text(row, first + 1)?);
+        let (code, severity) = (text(row, first)?, text(row, first + 1)?);
         let stamp = |at: usize| row.get::<_, Option<i64>>(at).map(|ms| ms.map(Stamp));
         Ok(Self {
-            code: FindingCode::from_word(&code).ok_or_else(|| known(first, "code", &code))?,
-            gravity: Gravity::from_word(&gravity)
-                .ok_or_else(|| known(first + 1, "gravity", &gravity))?,
+            code: AnomalyCode::from_word(&code).ok_or_else(|| known(first, "code", &code))?,
+            severity: Severity::from_word(&severity)
+                .ok_or_else(|| known(first + 1, "gravity", &severity))?,
             from: stamp(first + 2)?,
             to: stamp(first + 3)?,
             value_e2: row.get(first + 4)?,
@@ -151,7 +152,7 @@ impl Detail for Finding {
         let or_nothing = |value: Option<i64>| value.map_or_else(nothing, Into::into);
         [
             self.code.as_str().into(),
-            self.gravity.as_str().into(),
+            self.severity.as_str().into(),
             or_nothing(self.from.map(|at| at.0)),
             or_nothing(self.to.map(|at| at.0)),
             self.value_e2.into(),

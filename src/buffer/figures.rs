@@ -39,6 +39,6 @@ pub(super) fn with_rows(
         waits: all(connection, id)?,
         stops: all(connection, id)?,
         jobs: all(connection, id)?,
-        anomalies: all(connection, id)?,
+        log_defects: all(connection, id)?,
     })
 }

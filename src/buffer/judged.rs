@@ -1,9 +1,9 @@
-//! What is remarkable about a day, beside its session: its findings, what they were found by, and the
+//! What is remarkable about a day, beside its session: its anomalies, what they were found by, and the
 //! digest that later days are compared with.
 //!
 //! A day is judged by earlier ones. Where one of those changes afterwards, the day is marked stale in
 //! the same transaction, and stays so until it was judged again: whatever order the files come in, the
-//! findings end up the same.
+//! anomalies end up the same.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     analyse::LineDefects,
-    model::{Day, DayDigest, Finding, Session, ShortText},
+    model::{Anomaly, Day, DayDigest, Session, ShortText},
 };
 
 /// What was made of a day.
@@ -28,7 +28,7 @@ pub struct Judged {
     /// What the TRS is measured by; `None`: it has none.
     pub nominal_per_hour: Option<u32>,
     pub rejects: u32,
-    pub findings: Vec<Finding>,
+    pub anomalies: Vec<Anomaly>,
 }
 
 /// A day as the buffer holds it, to be judged again.
@@ -105,7 +105,7 @@ impl Batch<'_> {
                 .query_row(params![machine_id, judged.digest.day], |row| {
                     Ok((row.get(0)?, row.get(1)?))
                 })?;
-            let rows = self.put_details(id, revision + 1, false, &judged.findings)?
+            let rows = self.put_details(id, revision + 1, false, &judged.anomalies)?
                 + self.put_digest(id, judged)?;
             let revision = revision + i64::from(rows > 0);
             self.transaction
@@ -113,7 +113,7 @@ impl Batch<'_> {
                     "UPDATE session SET revision = ?2, total_findings = ?3, analysis_version = ?4
                      WHERE id = ?1",
                 )?
-                .execute(params![id, revision, judged.findings.len() as u64, analysis_version])?;
+                .execute(params![id, revision, judged.anomalies.len() as u64, analysis_version])?;
             Ok(rows > 0)
         };
         put().during("keep what a day is", self.path)
@@ -227,8 +227,8 @@ impl Files<'_> {
 
 impl SessionReader<'_> {
     /// What is remarkable about a machine's day, as it was found when the day was last judged.
-    pub fn findings(&self, nom: &str, day: Day) -> Result<Vec<Finding>, BufferError> {
-        let read = || -> rusqlite::Result<Vec<Finding>> {
+    pub fn anomalies(&self, nom: &str, day: Day) -> Result<Vec<Anomaly>, BufferError> {
+        let read = || -> rusqlite::Result<Vec<Anomaly>> {
             let id: Option<i64> = self
                 .buffer
                 .connection

@@ -45,7 +45,7 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
                 waits: row.get(8)?,
                 stops: row.get(9)?,
                 jobs: row.get(10)?,
-                findings: row.get(11)?,
+                anomalies: row.get(11)?,
             },
         },
         refusal: row.get(12)?,
@@ -173,14 +173,14 @@ impl Outbox<'_> {
                             waits: row.get(5)?,
                             stops: row.get(6)?,
                             jobs: row.get(7)?,
-                            findings: row.get(8)?,
+                            anomalies: row.get(8)?,
                         },
                         figures,
                         pieces: Vec::new(),
                         waits: Vec::new(),
                         stops: Vec::new(),
                         jobs: Vec::new(),
-                        findings: Vec::new(),
+                        anomalies: Vec::new(),
                         language: Language::default(),
                         nominal_per_hour: row.get(9)?,
                         rejects: row.get(10)?,
@@ -190,7 +190,7 @@ impl Outbox<'_> {
             delivery.waits = changed_since(&view, session_id, since_revision)?;
             delivery.stops = changed_since(&view, session_id, since_revision)?;
             delivery.jobs = changed_since(&view, session_id, since_revision)?;
-            delivery.findings = changed_since(&view, session_id, since_revision)?;
+            delivery.anomalies = changed_since(&view, session_id, since_revision)?;
             Ok(delivery)
         };
         read().during("read a session", &self.buffer.path)

@@ -64,7 +64,7 @@ impl SessionReader<'_> {
                                 waits: row.get(3)?,
                                 stops: row.get(4)?,
                                 jobs: row.get(5)?,
-                                findings: row.get(6)?,
+                                anomalies: row.get(6)?,
                             },
                             revision: row.get(7)?,
                             synced_revision: row.get(8)?,

@@ -10,7 +10,7 @@ use super::{
     error::During,
     figures::{FIGURES, read_figures, with_rows},
 };
-use crate::model::{Day, Finding, Session, Trs};
+use crate::model::{Anomaly, Day, Session, Trs};
 
 /// Figures of the buffer as a whole.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -87,7 +87,7 @@ pub struct StoredSession {
     pub refusal: Option<String>,
     pub log_sources: String,
     pub session: Session,
-    pub findings: Vec<Finding>,
+    pub anomalies: Vec<Anomaly>,
     /// What the TRS is measured by; `None`: it has none.
     pub nominal_per_hour: Option<u32>,
     pub rejects: u32,
@@ -334,12 +334,12 @@ impl SessionReader<'_> {
                     log_sources: row.get(5)?,
                     nominal_per_hour: row.get(6)?,
                     rejects: row.get(7)?,
-                    findings: Vec::new(),
+                    anomalies: Vec::new(),
                     session: Session { figures: read_figures(row, 8)?, ..Session::default() },
                 })
             })?;
         stored.session = with_rows(&view, id, stored.session.figures)?;
-        stored.findings = all(&view, id)?;
+        stored.anomalies = all(&view, id)?;
         Ok(stored)
     }
 }

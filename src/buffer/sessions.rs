@@ -137,8 +137,8 @@ impl Batch<'_> {
                 + self.put_details(id, revision, fresh, &session.waits)?
                 + self.put_details(id, revision, fresh, &session.stops)?
                 + self.put_details(id, revision, fresh, &session.jobs)?
-                + self.put_details(id, revision, fresh, &session.anomalies)?
-                + self.put_details(id, revision, fresh, &judged.findings)?
+                + self.put_details(id, revision, fresh, &session.log_defects)?
+                + self.put_details(id, revision, fresh, &judged.anomalies)?
                 + self.put_digest(id, judged)?;
             if header_same && rows == 0 {
                 if known.is_some_and(|known| known.analysis_version != analysis_version) {
@@ -214,7 +214,7 @@ impl Batch<'_> {
                 session.waits.len() as u64,
                 session.stops.len() as u64,
                 session.jobs.len() as u64,
-                judged.findings.len() as u64,
+                judged.anomalies.len() as u64,
             ])?;
         Ok(())
     }

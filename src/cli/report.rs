@@ -181,7 +181,7 @@ impl Contents<'_> {
                     stops: session.stops.len(),
                     time_line: report::time_line(&report, nom, &id, *day, session, days.len()),
                     trs: stored.trs(),
-                    findings: stored.findings,
+                    anomalies: stored.anomalies,
                     advice,
                 });
                 Ok(())

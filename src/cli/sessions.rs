@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Exit, JsonOutput, LogTo, Output, UsageError, configured, print, table::table};
 use crate::{
     buffer::{Buffer, SessionFilter, StoredSession},
-    model::{Advice, Day, Finding, Job, Language, Piece, Stamp, Stop, Wait, hours_e4, rate_e2},
+    model::{Advice, Anomaly, Day, Job, Language, Piece, Stamp, Stop, Wait, hours_e4, rate_e2},
 };
 
 #[derive(Debug, clap::Args)]
@@ -101,16 +101,16 @@ fn as_table(
 const TRS_AT: usize = 11;
 
 fn sentences_of(stored: &StoredSession, language: Language) -> Vec<Vec<String>> {
-    let row = |finding: &Finding| {
+    let row = |anomaly: &Anomaly| {
         vec![
             stored.day.to_string(),
             stored.nom.clone(),
-            finding.gravity.as_str().to_owned(),
-            finding.code.as_str().to_owned(),
-            finding.text(language),
+            anomaly.severity.as_str().to_owned(),
+            anomaly.code.as_str().to_owned(),
+            anomaly.text(language),
         ]
     };
-    stored.findings.iter().map(row).collect()
+    stored.anomalies.iter().map(row).collect()
 }
 
 fn row(stored: &StoredSession) -> Vec<String> {
@@ -132,7 +132,7 @@ fn row(stored: &StoredSession) -> Vec<String> {
         rate(figures.stop_ms),
         stored.session.stops.len().to_string(),
         stored.trs().map_or("-".to_owned(), |trs| decimal(trs.trs_e4, 2)),
-        stored.findings.len().to_string(),
+        stored.anomalies.len().to_string(),
         standing(stored).to_owned(),
     ]
 }
@@ -225,13 +225,13 @@ fn lists(stored: &StoredSession, language: Language) -> [(&'static str, Rows<'_>
         let length = decimal(job.length_e2, 2);
         value((shown(job.at), job.reference.as_str(), length, job.colour.as_str()))
     };
-    let anomaly = move |finding: &Finding| value(AnomalyRow::of(finding, language));
+    let anomaly = move |anomaly: &Anomaly| value(AnomalyRow::of(anomaly, language));
     [
         ("pieces", Box::new(session.pieces.iter().map(piece))),
         ("attentes", Box::new(session.waits.iter().map(wait))),
         ("arrets", Box::new(session.stops.iter().map(stop))),
         ("jobs", Box::new(session.jobs.iter().map(job))),
-        ("anomalies", Box::new(stored.findings.iter().map(anomaly))),
+        ("anomalies", Box::new(stored.anomalies.iter().map(anomaly))),
     ]
 }
 
@@ -247,15 +247,15 @@ struct AnomalyRow {
 }
 
 impl AnomalyRow {
-    fn of(finding: &Finding, language: Language) -> Self {
+    fn of(anomaly: &Anomaly, language: Language) -> Self {
         Self {
-            code: finding.code.as_str(),
-            gravite: finding.gravity.in_french(),
-            timestamp_debut: finding.from.map(shown),
-            timestamp_fin: finding.to.map(shown),
-            valeur: decimal(finding.value_e2, 2),
-            attendu: finding.expected_e2.map(|expected| decimal(expected, 2)),
-            texte: finding.text(language),
+            code: anomaly.code.as_str(),
+            gravite: anomaly.severity.in_french(),
+            timestamp_debut: anomaly.from.map(shown),
+            timestamp_fin: anomaly.to.map(shown),
+            valeur: decimal(anomaly.value_e2, 2),
+            attendu: anomaly.expected_e2.map(|expected| decimal(expected, 2)),
+            texte: anomaly.text(language),
         }
     }
 }

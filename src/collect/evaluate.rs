@@ -7,7 +7,7 @@ use chrono::Days;
 
 use super::settings::Settings;
 use crate::{
-    analyse::{ANALYSIS_VERSION, Evidence, LineDefects, digest, findings},
+    analyse::{ANALYSIS_VERSION, Evidence, LineDefects, anomalies, digest},
     buffer::{Batch, Buffer, BufferError, Judged},
     failpoints::Step,
     model::{Day, DayDigest, Session},
@@ -64,7 +64,7 @@ impl<'s> History<'s> {
             limits: &self.settings.limits,
         };
         let evaluation = Judged {
-            findings: findings(&evidence),
+            anomalies: anomalies(&evidence),
             digest: digest(day, session, &defects),
             nominal_per_hour: nominal.map(|nominal| nominal.per_hour),
             rejects,

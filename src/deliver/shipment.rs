@@ -67,7 +67,7 @@ impl Shipment<'_> {
     }
 
     pub(super) fn rows(&self) -> usize {
-        let Delivery { pieces, waits, stops, jobs, findings, .. } = &self.delivery;
-        pieces.len() + waits.len() + stops.len() + jobs.len() + findings.len()
+        let Delivery { pieces, waits, stops, jobs, anomalies, .. } = &self.delivery;
+        pieces.len() + waits.len() + stops.len() + jobs.len() + anomalies.len()
     }
 }

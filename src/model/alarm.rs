@@ -13,7 +13,7 @@ pub enum AlarmKind {
     DiskNearlyFull,
     SessionSetAside,
     UpdateFailed,
-    GraveAnomaly,
+    CriticalAnomaly,
 }
 
 impl AlarmKind {
@@ -25,7 +25,7 @@ impl AlarmKind {
         Self::DiskNearlyFull,
         Self::SessionSetAside,
         Self::UpdateFailed,
-        Self::GraveAnomaly,
+        Self::CriticalAnomaly,
     ];
 
     /// The word kept in the buffer and sent to programs.
@@ -38,7 +38,7 @@ impl AlarmKind {
             Self::DiskNearlyFull => "disk-nearly-full",
             Self::SessionSetAside => "session-set-aside",
             Self::UpdateFailed => "update-failed",
-            Self::GraveAnomaly => "grave-anomaly",
+            Self::CriticalAnomaly => "grave-anomaly",
         }
     }
 

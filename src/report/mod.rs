@@ -14,7 +14,7 @@ use maud::Markup;
 
 use crate::{
     analyse::Patterns,
-    model::{Advice, Day, Figures, Finding, Language, Trs},
+    model::{Advice, Anomaly, Day, Figures, Language, Trs},
     text::Text,
 };
 
@@ -45,7 +45,7 @@ pub struct DayReport {
     pub stops: usize,
     /// Drawn by [`time_line`].
     pub time_line: Markup,
-    pub findings: Vec<Finding>,
+    pub anomalies: Vec<Anomaly>,
     pub trs: Option<Trs>,
     /// The most minutes first.
     pub advice: Vec<Advice>,

@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{MachineReport, Report, tables};
 use crate::{
-    model::{Day, Gravity, Session, Stamp},
+    model::{Day, Session, Severity, Stamp},
     render,
     render::{Axis, Detail, TimeLine},
     text::{code, date, phrase},
@@ -116,21 +116,21 @@ pub fn time_line(
 }
 
 fn anomalies(report: &Report, machine: &MachineReport) -> Markup {
-    let gravity = |gravity| match gravity {
-        Gravity::High => ("high", report.say("Grave.", "Critical.")),
-        Gravity::Medium => ("medium", report.say("Moyenne.", "Medium.")),
-        Gravity::Low => ("low", report.say("Faible.", "Low.")),
+    let severity = |severity| match severity {
+        Severity::High => ("high", report.say("Grave.", "Critical.")),
+        Severity::Medium => ("medium", report.say("Moyenne.", "Medium.")),
+        Severity::Low => ("low", report.say("Faible.", "Low.")),
     };
-    let all = || machine.days.iter().flat_map(|day| day.findings.iter().map(|one| (day.day, one)));
+    let all = || machine.days.iter().flat_map(|day| day.anomalies.iter().map(|one| (day.day, one)));
     html! {
         @if all().next().is_none() {
             p { (report.say("Aucune.", "None.")) }
         } @else {
             ul.notes {
-                @for (day, finding) in all() {
-                    @let (class, word) = gravity(finding.gravity);
+                @for (day, anomaly) in all() {
+                    @let (class, word) = severity(anomaly.severity);
                     li class=(class) {
-                        (date(day, report.language)) " " b { (word) } " " (finding.text(report.language)) "."
+                        (date(day, report.language)) " " b { (word) } " " (anomaly.text(report.language)) "."
                     }
                 }
             }

@@ -9,7 +9,7 @@ use super::{
     state::{Activity, State},
 };
 use crate::{
-    model::{Day, Figures, Gravity, Stamp, rate_e2},
+    model::{Day, Figures, Severity, Stamp, rate_e2},
     render::{Axis, Chart, Detail, TimeLine},
     text::{clock, count, one_decimal, percent_sign, short_date, span},
 };
@@ -229,9 +229,9 @@ fn notes(notes: &[Note], reader: Reader) -> Markup {
         ul.notes aria-label=(reader.say("À noter", "Notes")) {
             @for Note { kind, text } in notes {
                 @let (class, word) = match kind {
-                    NoteKind::Anomaly(Gravity::High) => ("high", reader.say("Anomalie grave.", "Critical anomaly.")),
-                    NoteKind::Anomaly(Gravity::Medium) => ("medium", reader.say("Anomalie.", "Anomaly.")),
-                    NoteKind::Anomaly(Gravity::Low) => ("low", reader.say("Remarque.", "Note.")),
+                    NoteKind::Anomaly(Severity::High) => ("high", reader.say("Anomalie grave.", "Critical anomaly.")),
+                    NoteKind::Anomaly(Severity::Medium) => ("medium", reader.say("Anomalie.", "Anomaly.")),
+                    NoteKind::Anomaly(Severity::Low) => ("low", reader.say("Remarque.", "Note.")),
                     NoteKind::Advice => ("advice", reader.say("Conseil.", "Advice.")),
                 };
                 li class=(class) { b { (word) } (text) "." }

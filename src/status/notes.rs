@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use crate::{
     analyse,
     buffer::{Buffer, BufferError},
-    model::{Day, Finding, Gravity, Language, Limits, Session},
+    model::{Anomaly, Day, Language, Limits, Session, Severity},
 };
 
 /// One sentence about a day.
@@ -18,7 +18,7 @@ pub struct Note {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NoteKind {
-    Anomaly(Gravity),
+    Anomaly(Severity),
     Advice,
 }
 
@@ -34,7 +34,7 @@ pub fn of_day(
     limits: &Limits,
     language: Language,
 ) -> Result<Vec<Note>, BufferError> {
-    let mut notes = as_notes(buffer.sessions().findings(nom, day)?, language);
+    let mut notes = as_notes(buffer.sessions().anomalies(nom, day)?, language);
     let from = day.checked_sub_signed(COMPARED_DAYS).unwrap_or(day);
     let history = buffer.sessions().digests(nom, from, day)?;
     let patterns = analyse::patterns(session);
@@ -53,18 +53,18 @@ pub fn gravest(
     day: Day,
     language: Language,
 ) -> Result<Vec<Note>, BufferError> {
-    let mut notes = as_notes(buffer.sessions().findings(nom, day)?, language);
+    let mut notes = as_notes(buffer.sessions().anomalies(nom, day)?, language);
     notes.truncate(1);
     Ok(notes)
 }
 
-fn as_notes(mut findings: Vec<Finding>, language: Language) -> Vec<Note> {
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.gravity));
-    findings
+fn as_notes(mut anomalies: Vec<Anomaly>, language: Language) -> Vec<Note> {
+    anomalies.sort_by_key(|anomaly| std::cmp::Reverse(anomaly.severity));
+    anomalies
         .iter()
-        .map(|finding| Note {
-            kind: NoteKind::Anomaly(finding.gravity),
-            text: finding.text(language),
+        .map(|anomaly| Note {
+            kind: NoteKind::Anomaly(anomaly.severity),
+            text: anomaly.text(language),
         })
         .collect()
 }

@@ -106,7 +106,7 @@ mod tests {
     use chrono::NaiveDate;
 
     const COUNTS: DetailCounts =
-        DetailCounts { pieces: 10, waits: 3, stops: 2, jobs: 1, findings: 4 };
+        DetailCounts { pieces: 10, waits: 3, stops: 2, jobs: 1, anomalies: 4 };
 
     fn me() -> Identity {
         Identity { agent_id: "ligne-1".into(), buffer_id: "b1".into() }

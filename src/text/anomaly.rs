@@ -1,7 +1,7 @@
 //! The sentence of an anomaly, with its figures.
 
 use super::{Noun, Text, clock, date, figure, percent, phrase};
-use crate::model::{Day, Finding, FindingCode, Language};
+use crate::model::{Anomaly, AnomalyCode, Day, Language};
 
 const STOPS: Noun = Noun::new("arrêt", "arrêts", "stop", "stops");
 const WAITS: Noun = Noun::new("attente", "attentes", "wait", "waits");
@@ -13,14 +13,14 @@ const UNREADABLE_LINES: Noun =
 const WORKING_DAYS: Noun =
     Noun::new("jour de travail", "jours de travail", "working day", "working days");
 
-impl Finding {
+impl Anomaly {
     /// One sentence without a full stop at its end.
     pub fn text(&self, language: Language) -> String {
         let counted =
             |noun: Noun| noun.counted(self.value_e2.max(0).unsigned_abs() / 100, language);
         let at = self.from.map(clock).unwrap_or_default();
         match self.code {
-            FindingCode::StartLineLost => {
+            AnomalyCode::StartLineLost => {
                 let stops = counted(STOPS);
                 phrase!(
                     language,
@@ -28,7 +28,7 @@ impl Finding {
                     "{stops} without a start line (from {at}): a piece followed, the stop time is not counted",
                 )
             }
-            FindingCode::ClockSteppedBack => {
+            AnomalyCode::ClockSteppedBack => {
                 let times = counted(TIMES);
                 phrase!(
                     language,
@@ -36,7 +36,7 @@ impl Finding {
                     "The machine's clock went back {times} (from {at}): durations around it are uncertain",
                 )
             }
-            FindingCode::WaitWithoutDuration => {
+            AnomalyCode::WaitWithoutDuration => {
                 let waits = counted(WAITS);
                 phrase!(
                     language,
@@ -44,7 +44,7 @@ impl Finding {
                     "{waits} without a readable duration (from {at}): the waiting time is incomplete",
                 )
             }
-            FindingCode::WaitOutsideProduction => {
+            AnomalyCode::WaitOutsideProduction => {
                 let waits = counted(WAITS);
                 phrase!(
                     language,
@@ -52,7 +52,7 @@ impl Finding {
                     "{waits} before the first or after the last piece (from {at}): not counted",
                 )
             }
-            FindingCode::Overlap => {
+            AnomalyCode::Overlap => {
                 let waits = counted(WAITS);
                 phrase!(
                     language,
@@ -60,7 +60,7 @@ impl Finding {
                     "{waits} overlapping another wait or a stop (from {at}): each moment is counted once",
                 )
             }
-            FindingCode::TornLine => {
+            AnomalyCode::TornLine => {
                 let lines = counted(TORN_LINES);
                 phrase!(
                     language,
@@ -68,7 +68,7 @@ impl Finding {
                     "{lines} in the LOG file (power cut?)",
                 )
             }
-            FindingCode::MalformedLines => {
+            AnomalyCode::MalformedLines => {
                 let lines = counted(UNREADABLE_LINES);
                 phrase!(
                     language,
@@ -76,7 +76,7 @@ impl Finding {
                     "{lines} in the LOG file: damaged file or changed format?",
                 )
             }
-            FindingCode::UnknownEvent => {
+            AnomalyCode::UnknownEvent => {
                 let (subject, times) = (self.subject.as_str(), counted(TIMES));
                 phrase!(
                     language,
@@ -84,7 +84,7 @@ impl Finding {
                     "Unknown event “{subject}”, {times}: new event from the manufacturer?",
                 )
             }
-            FindingCode::DayWithoutPieces => {
+            AnomalyCode::DayWithoutPieces => {
                 let events = counted(EVENTS);
                 phrase!(
                     language,
@@ -92,7 +92,7 @@ impl Finding {
                     "No piece all day despite {events} (from {at})",
                 )
             }
-            FindingCode::MissingWorkingDay => {
+            AnomalyCode::MissingWorkingDay => {
                 let (days, subject) = (counted(WORKING_DAYS), self.days(language));
                 phrase!(
                     language,
@@ -120,37 +120,37 @@ impl Finding {
             (from, _) => from.map(clock).unwrap_or_default(),
         };
         match self.code {
-            FindingCode::Occupation => phrase!(
+            AnomalyCode::Occupation => phrase!(
                 language,
                 "Taux d'occupation de {share}, {side} des {usual} habituels",
                 "Occupation of {share}, {side} the usual {usual}",
             ),
-            FindingCode::Rhythm => phrase!(
+            AnomalyCode::Rate => phrase!(
                 language,
                 "Cadence de {value} pièces par heure effective, {side} des {expected} habituelles",
                 "Rate of {value} pieces per effective hour, {side} the usual {expected}",
             ),
-            FindingCode::WaitingShare => phrase!(
+            AnomalyCode::WaitingShare => phrase!(
                 language,
                 "Taux d'attente de {share}, au-dessus des {usual} habituels",
                 "Waiting share of {share}, above the usual {usual}",
             ),
-            FindingCode::StopCount => phrase!(
+            AnomalyCode::StopCount => phrase!(
                 language,
                 "{value} arrêts, au-dessus des {expected} habituels",
                 "{value} stops, above the usual {expected}",
             ),
-            FindingCode::StopLength => phrase!(
+            AnomalyCode::StopLength => phrase!(
                 language,
                 "Arrêts de {value}\u{a0}min en moyenne, au-dessus des {expected}\u{a0}min habituelles",
                 "Stops of {value}\u{a0}min on average, above the usual {expected}\u{a0}min",
             ),
-            FindingCode::LongestSilence => phrase!(
+            AnomalyCode::LongestSilence => phrase!(
                 language,
                 "Silence de {value}\u{a0}min ({period})\u{202f}: ni pièce, ni attente, ni arrêt\u{202f}; d'habitude {expected}\u{a0}min au plus",
                 "Silence of {value}\u{a0}min ({period}): no piece, wait or stop; usually at most {expected}\u{a0}min",
             ),
-            FindingCode::RhythmDrop => phrase!(
+            AnomalyCode::RateDrop => phrase!(
                 language,
                 "Cadence tombée à {value} pièces par heure effective ({period}), contre {expected} le reste de la journée",
                 "Rate fell to {value} pieces per effective hour ({period}), against {expected} during the rest of the day",
@@ -175,12 +175,12 @@ impl Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Gravity, Stamp};
+    use crate::model::{Severity, Stamp};
 
-    fn finding(code: FindingCode) -> Finding {
-        Finding {
+    fn anomaly(code: AnomalyCode) -> Anomaly {
+        Anomaly {
             code,
-            gravity: Gravity::Low,
+            severity: Severity::Low,
             from: Some(Stamp::from_seconds(5 * 3600)),
             to: Some(Stamp::from_seconds(6 * 3600)),
             value_e2: 4_300,
@@ -192,31 +192,31 @@ mod tests {
     #[test]
     fn every_code_has_a_sentence_in_both_languages_with_its_figures() {
         let mut all = Vec::new();
-        for code in FindingCode::ALL {
-            let french = finding(code).text(Language::French);
-            let english = finding(code).text(Language::English);
+        for code in AnomalyCode::ALL {
+            let french = anomaly(code).text(Language::French);
+            let english = anomaly(code).text(Language::English);
             assert!(french.contains("43") && english.contains("43"), "{french} / {english}");
             assert_ne!(french, english);
             for bad in [" :", " ;", " ?", " %", " min", "(s)"] {
                 assert!(!french.contains(bad), "{bad:?} in {french}");
             }
             assert!(!english.contains("(s)") && !english.contains('\u{202f}'), "{english}");
-            assert_eq!(FindingCode::from_word(code.as_str()), Some(code));
+            assert_eq!(AnomalyCode::from_word(code.as_str()), Some(code));
             all.push(french);
         }
         all.sort();
         all.dedup();
-        assert_eq!(all.len(), FindingCode::ALL.len(), "no two codes share a sentence");
+        assert_eq!(all.len(), AnomalyCode::ALL.len(), "no two codes share a sentence");
     }
 
     #[test]
     fn one_is_singular_and_days_are_dates_of_the_language() {
-        let one = Finding { value_e2: 100, ..finding(FindingCode::StartLineLost) };
+        let one = Anomaly { value_e2: 100, ..anomaly(AnomalyCode::StartLineLost) };
         assert!(one.text(Language::French).starts_with("1 arrêt sans"));
         assert!(one.text(Language::English).starts_with("1 stop without"));
-        let days = Finding {
+        let days = Anomaly {
             subject: "2025-06-04 – 2025-06-05".into(),
-            ..finding(FindingCode::MissingWorkingDay)
+            ..anomaly(AnomalyCode::MissingWorkingDay)
         };
         assert!(days.text(Language::French).contains("(04/06/2025 – 05/06/2025)"));
         assert!(days.text(Language::English).contains("(2025-06-04 – 2025-06-05)"));

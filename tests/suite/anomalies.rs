@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use cu_agent::{
     analyse::{
-        Evidence, LineDefects, Options, digest, findings, line_defects, parts_by_day,
+        Evidence, LineDefects, Options, anomalies, digest, line_defects, parts_by_day,
         rejected_by_day, session_of_day,
     },
-    model::{Day, DayDigest, Finding, FindingCode, Limits, Session},
+    model::{Anomaly, AnomalyCode, Day, DayDigest, Limits, Session},
     parse::{RejectedLine, Text, Words, parse},
 };
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest};
@@ -41,13 +41,13 @@ fn days_of(files: &[Vec<u8>]) -> BTreeMap<Day, (Session, LineDefects)> {
     parts.into_iter().map(of_day).collect()
 }
 
-fn findings_of(
+fn anomalies_of(
     day: Day,
     (session, defects): &(Session, LineDefects),
     history: &[DayDigest],
-) -> Vec<Finding> {
+) -> Vec<Anomaly> {
     let limits = Limits::default();
-    findings(&Evidence { day, session, defects, history, limits: &limits })
+    anomalies(&Evidence { day, session, defects, history, limits: &limits })
 }
 
 fn first_monday() -> NaiveDate {
@@ -73,7 +73,7 @@ fn document() -> String {
 #[test]
 fn every_code_and_every_threshold_is_explained() {
     let document = document();
-    for code in FindingCode::ALL {
+    for code in AnomalyCode::ALL {
         assert!(document.contains(&format!("| `{}` |", code.as_str())), "{code:?}");
     }
     let limits = format!("{:?}", Limits::default());
@@ -100,10 +100,10 @@ fn ordinary_weeks_have_at_most_one_anomaly_a_machine_and_week() {
             for (at, day) in of_week.iter().enumerate() {
                 let (session, defects, _) = &month[week * 5 + at];
                 let evidence = (session.clone(), defects.clone());
-                of_this_week.extend(findings_of(*day, &evidence, &history));
+                of_this_week.extend(anomalies_of(*day, &evidence, &history));
             }
-            for finding in &of_this_week {
-                *fired.entry(finding.code.as_str()).or_default() += 1;
+            for anomaly in &of_this_week {
+                *fired.entry(anomaly.code.as_str()).or_default() += 1;
             }
             *weeks.entry(of_this_week.len()).or_insert(0) += 1;
             if of_this_week.len() > 1 {
@@ -119,41 +119,41 @@ fn ordinary_weeks_have_at_most_one_anomaly_a_machine_and_week() {
 }
 
 /// What each flaw must be told as.
-fn meant(flaw: Flaw) -> FindingCode {
+fn meant(flaw: Flaw) -> AnomalyCode {
     match flaw {
-        Flaw::StartLineLost => FindingCode::StartLineLost,
-        Flaw::ClockSteppedBack => FindingCode::ClockSteppedBack,
-        Flaw::WaitWithoutDuration => FindingCode::WaitWithoutDuration,
-        Flaw::WaitOutsideProduction => FindingCode::WaitOutsideProduction,
-        Flaw::Overlap => FindingCode::Overlap,
-        Flaw::TornLine => FindingCode::TornLine,
-        Flaw::MalformedLines => FindingCode::MalformedLines,
-        Flaw::UnknownEvent => FindingCode::UnknownEvent,
-        Flaw::NoPiece => FindingCode::DayWithoutPieces,
-        Flaw::LowOccupation => FindingCode::Occupation,
-        Flaw::SlowRhythm => FindingCode::Rhythm,
-        Flaw::MuchWaiting => FindingCode::WaitingShare,
-        Flaw::ManyStops => FindingCode::StopCount,
-        Flaw::LongStops => FindingCode::StopLength,
-        Flaw::Silence => FindingCode::LongestSilence,
-        Flaw::RhythmDrop => FindingCode::RhythmDrop,
-        Flaw::LongStop => FindingCode::StopOfTheMonth,
+        Flaw::StartLineLost => AnomalyCode::StartLineLost,
+        Flaw::ClockSteppedBack => AnomalyCode::ClockSteppedBack,
+        Flaw::WaitWithoutDuration => AnomalyCode::WaitWithoutDuration,
+        Flaw::WaitOutsideProduction => AnomalyCode::WaitOutsideProduction,
+        Flaw::Overlap => AnomalyCode::Overlap,
+        Flaw::TornLine => AnomalyCode::TornLine,
+        Flaw::MalformedLines => AnomalyCode::MalformedLines,
+        Flaw::UnknownEvent => AnomalyCode::UnknownEvent,
+        Flaw::NoPiece => AnomalyCode::DayWithoutPieces,
+        Flaw::LowOccupation => AnomalyCode::Occupation,
+        Flaw::SlowRhythm => AnomalyCode::Rate,
+        Flaw::MuchWaiting => AnomalyCode::WaitingShare,
+        Flaw::ManyStops => AnomalyCode::StopCount,
+        Flaw::LongStops => AnomalyCode::StopLength,
+        Flaw::Silence => AnomalyCode::LongestSilence,
+        Flaw::RhythmDrop => AnomalyCode::RateDrop,
+        Flaw::LongStop => AnomalyCode::StopOfTheMonth,
     }
 }
 
 /// What may be told besides, because the flaw truly does that to the day.
-fn also(flaw: Flaw) -> &'static [FindingCode] {
+fn also(flaw: Flaw) -> &'static [AnomalyCode] {
     match flaw {
         // Half an hour of lines lies upon another one: its waits and stops overlap.
-        Flaw::ClockSteppedBack => &[FindingCode::Overlap, FindingCode::StartLineLost],
+        Flaw::ClockSteppedBack => &[AnomalyCode::Overlap, AnomalyCode::StartLineLost],
         Flaw::LowOccupation => {
-            &[FindingCode::WaitingShare, FindingCode::StopLength, FindingCode::StopOfTheMonth]
+            &[AnomalyCode::WaitingShare, AnomalyCode::StopLength, AnomalyCode::StopOfTheMonth]
         }
-        Flaw::MuchWaiting => &[FindingCode::Occupation],
-        Flaw::LongStops => &[FindingCode::StopOfTheMonth, FindingCode::Occupation],
-        Flaw::LongStop => &[FindingCode::StopLength, FindingCode::Occupation],
+        Flaw::MuchWaiting => &[AnomalyCode::Occupation],
+        Flaw::LongStops => &[AnomalyCode::StopOfTheMonth, AnomalyCode::Occupation],
+        Flaw::LongStop => &[AnomalyCode::StopLength, AnomalyCode::Occupation],
         // The silent hours make no pieces.
-        Flaw::Silence => &[FindingCode::RhythmDrop, FindingCode::Rhythm],
+        Flaw::Silence => &[AnomalyCode::RateDrop, AnomalyCode::Rate],
         _ => &[],
     }
 }
@@ -171,21 +171,21 @@ fn each_planted_flaw_is_found_and_told_as_what_it_is() {
             for at in 30..33 {
                 let day = days[at];
                 let (session, defects, _) = &month[at];
-                let without = findings_of(day, &(session.clone(), defects.clone()), &history);
-                let fires_anyway = |code| without.iter().any(|finding| finding.code == code);
+                let without = anomalies_of(day, &(session.clone(), defects.clone()), &history);
+                let fires_anyway = |code| without.iter().any(|anomaly| anomaly.code == code);
                 for flaw in Flaw::ALL {
                     let files = [flawed_log_of_day(centre, day, seed, flaw)];
-                    let found = findings_of(day, &days_of(&files)[&day], &history);
+                    let found = anomalies_of(day, &days_of(&files)[&day], &history);
                     let row = table.entry(format!("{flaw:?}")).or_default();
-                    for finding in &found {
-                        *row.entry(finding.code.as_str()).or_default() += 1;
+                    for anomaly in &found {
+                        *row.entry(anomaly.code.as_str()).or_default() += 1;
                         let is_meant =
-                            finding.code == meant(flaw) || also(flaw).contains(&finding.code);
-                        if !is_meant && !fires_anyway(finding.code) {
-                            astray.push((centre.nom, seed, day, flaw, finding.clone()));
+                            anomaly.code == meant(flaw) || also(flaw).contains(&anomaly.code);
+                        if !is_meant && !fires_anyway(anomaly.code) {
+                            astray.push((centre.nom, seed, day, flaw, anomaly.clone()));
                         }
                     }
-                    if !found.iter().any(|finding| finding.code == meant(flaw)) {
+                    if !found.iter().any(|anomaly| anomaly.code == meant(flaw)) {
                         missed.push((centre.nom, seed, day, flaw));
                     }
                 }
@@ -212,16 +212,16 @@ fn a_working_day_without_a_log_is_told_with_the_day_after_it() {
     let history: Vec<DayDigest> =
         ordinary(&CENTRES[0], &days[..28], 1).into_iter().map(|day| day.2).collect();
     let files = [log_of_day(&CENTRES[0], days[30], 1, Dirt::None)];
-    let found = findings_of(days[30], &days_of(&files)[&days[30]], &history);
-    let missing: Vec<&Finding> =
-        found.iter().filter(|one| one.code == FindingCode::MissingWorkingDay).collect();
+    let found = anomalies_of(days[30], &days_of(&files)[&days[30]], &history);
+    let missing: Vec<&Anomaly> =
+        found.iter().filter(|one| one.code == AnomalyCode::MissingWorkingDay).collect();
     assert_eq!(missing.len(), 1, "{found:#?}");
     assert_eq!(missing[0].value_e2, 200);
     assert_eq!(missing[0].subject, format!("{} – {}", days[28], days[29]));
     // A weekend is none, and neither is a day on which the machine never worked.
     let files = [log_of_day(&CENTRES[0], days[28], 1, Dirt::None)];
-    let found = findings_of(days[28], &days_of(&files)[&days[28]], &history);
-    assert!(found.iter().all(|one| one.code != FindingCode::MissingWorkingDay), "{found:#?}");
+    let found = anomalies_of(days[28], &days_of(&files)[&days[28]], &history);
+    assert!(found.iter().all(|one| one.code != AnomalyCode::MissingWorkingDay), "{found:#?}");
 }
 
 #[test]
@@ -232,12 +232,12 @@ fn nothing_is_compared_before_eight_days_of_the_same_kind_exist() {
     let day = days[8];
     let files = [flawed_log_of_day(&CENTRES[0], day, 1, Flaw::SlowRhythm)];
     let evidence = &days_of(&files)[&day];
-    assert!(findings_of(day, evidence, &history[1..]).is_empty());
-    let found = findings_of(day, evidence, &history);
-    assert!(found.iter().any(|one| one.code == FindingCode::Rhythm), "{found:#?}");
+    assert!(anomalies_of(day, evidence, &history[1..]).is_empty());
+    let found = anomalies_of(day, evidence, &history);
+    assert!(found.iter().any(|one| one.code == AnomalyCode::Rate), "{found:#?}");
     // Eight weekdays say nothing about a Saturday.
     let saturday = NaiveDate::from_ymd_opt(2025, 1, 18).unwrap();
-    assert!(findings_of(saturday, evidence, &history).is_empty());
+    assert!(anomalies_of(saturday, evidence, &history).is_empty());
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn a_word_that_nobody_knows_is_news_on_its_first_day_only() {
     };
     let (session, defects) = of(days[0]);
     let first = digest(days[0], &session, &defects);
-    let told = |day: Day, history: &[DayDigest]| findings_of(day, &of(day), history).len();
+    let told = |day: Day, history: &[DayDigest]| anomalies_of(day, &of(day), history).len();
     assert_eq!(told(days[0], &[]), 1);
     assert_eq!(told(days[1], &[first]), 0);
 }
@@ -272,7 +272,7 @@ proptest! {
             ordinary(centre, &days[..12], seed).into_iter().map(|day| day.2).collect();
         let whole = log_of_day(centre, day, seed, Dirt::Some);
         let once = days_of(std::slice::from_ref(&whole));
-        let expected = findings_of(day, &once[&day], &history);
+        let expected = anomalies_of(day, &once[&day], &history);
 
         // The same bytes in two files cut at a line end, the second one also whole once more.
         let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
@@ -282,6 +282,6 @@ proptest! {
             files.reverse();
         }
         let shuffled: Vec<DayDigest> = order.iter().map(|at| history[*at].clone()).collect();
-        prop_assert_eq!(findings_of(day, &days_of(&files)[&day], &shuffled), expected);
+        prop_assert_eq!(anomalies_of(day, &days_of(&files)[&day], &shuffled), expected);
     }
 }

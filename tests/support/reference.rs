@@ -9,7 +9,7 @@ use std::{
 use chrono::{NaiveDate, TimeDelta};
 use cu_agent::{
     analyse::{Options, WaitStamp},
-    model::{Anomaly, AnomalyCode, Day, Figures, Job, Piece, Session, Stamp, Stop, Wait},
+    model::{Day, Figures, Job, LogDefect, LogDefectCode, Piece, Session, Stamp, Stop, Wait},
 };
 use regex::Regex;
 
@@ -165,20 +165,20 @@ fn session(lines: &[Line], steps: &BTreeMap<i64, u32>, options: &Options) -> Ses
     let mut add = |code, ats: Vec<Stamp>| {
         if let Some(&at) = ats.first() {
             let count = ats.len() as u32;
-            session.anomalies.push(Anomaly { code, at, count });
+            session.log_defects.push(LogDefect { code, at, count });
         }
     };
     let mut waits: Vec<Wait> = session.waits.clone();
     waits.sort_by_key(|wait| wait.start);
-    lost.into_iter().for_each(|at| add(AnomalyCode::StartLineLost, vec![at]));
+    lost.into_iter().for_each(|at| add(LogDefectCode::StartLineLost, vec![at]));
     let clock = steps.iter().flat_map(|(&at, &n)| vec![Stamp(at * 1000); n as usize]).collect();
-    add(AnomalyCode::ClockSteppedBack, clock);
-    add(AnomalyCode::WaitWithoutDuration, without_duration);
+    add(LogDefectCode::ClockSteppedBack, clock);
+    add(LogDefectCode::WaitWithoutDuration, without_duration);
     if let (Some(first), Some(last)) = (figures.first_piece, figures.last_piece) {
         // In the order of their lines.
         let outside = session.waits.iter();
         let outside = outside.filter(|w| w.end.0.min(last.0) <= w.start.0.max(first.0));
-        add(AnomalyCode::WaitOutsideProduction, outside.map(|wait| wait.start).collect());
+        add(LogDefectCode::WaitOutsideProduction, outside.map(|wait| wait.start).collect());
     }
     let meet = |a: (Stamp, Stamp), b: (Stamp, Stamp)| a.0.max(b.0) < a.1.min(b.1);
     let overlapping = waits.iter().enumerate().filter(|(index, wait)| {
@@ -186,9 +186,9 @@ fn session(lines: &[Line], steps: &BTreeMap<i64, u32>, options: &Options) -> Ses
         waits[..*index].iter().any(|other| meet((other.start, other.end), span))
             || session.stops.iter().any(|stop| meet((stop.start, stop.end), span))
     });
-    add(AnomalyCode::Overlap, overlapping.map(|(_, wait)| wait.start).collect());
+    add(LogDefectCode::Overlap, overlapping.map(|(_, wait)| wait.start).collect());
     if session.pieces.is_empty() {
-        add(AnomalyCode::NoPiece, vec![Stamp(lines[0].0 * 1000)]);
+        add(LogDefectCode::NoPiece, vec![Stamp(lines[0].0 * 1000)]);
     }
     session
 }

@@ -85,8 +85,8 @@ fn bad_of_each_kind() -> Vec<(AlarmKind, Facts)> {
             Facts { set_aside: vec![("DEM12".into(), 2, "too long".into())], ..good() }
         }
         Kind::UpdateFailed => Facts { failed_update: Some("0.2.0 : rolled-back".into()), ..good() },
-        Kind::GraveAnomaly => {
-            Facts { grave_anomalies: vec![("DEM12".into(), "arrêt de 3 h".into())], ..good() }
+        Kind::CriticalAnomaly => {
+            Facts { critical_anomalies: vec![("DEM12".into(), "arrêt de 3 h".into())], ..good() }
         }
     };
     Kind::ALL.map(|kind| (kind, facts(kind))).into()

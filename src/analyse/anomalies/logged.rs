@@ -3,70 +3,70 @@
 use chrono::{Datelike, Days, NaiveTime, Weekday};
 
 use super::{Evidence, counted};
-use crate::model::{AnomalyCode, Day, Finding, FindingCode, Gravity, ShortText, Stamp};
+use crate::model::{Anomaly, AnomalyCode, Day, LogDefectCode, Severity, ShortText, Stamp};
 
-pub(super) fn find(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
-    of_the_session(evidence, findings);
-    of_the_lines(evidence, findings);
-    findings.extend(missing_days(evidence));
+pub(super) fn find(evidence: &Evidence<'_>, anomalies: &mut Vec<Anomaly>) {
+    of_the_session(evidence, anomalies);
+    of_the_lines(evidence, anomalies);
+    anomalies.extend(missing_days(evidence));
 }
 
 /// Of several anomalies of one code, the first and last time and the sum.
-fn of_the_session(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
+fn of_the_session(evidence: &Evidence<'_>, anomalies: &mut Vec<Anomaly>) {
     let limits = evidence.limits;
-    for code in AnomalyCode::ALL {
-        let of_code = || evidence.session.anomalies.iter().filter(|one| one.code == code);
+    for code in LogDefectCode::ALL {
+        let of_code = || evidence.session.log_defects.iter().filter(|one| one.code == code);
         let count = of_code().fold(0_u32, |sum, one| sum.saturating_add(one.count));
         let from = of_code().map(|one| one.at).min();
         let last = of_code().map(|one| one.at).max();
-        let (finding, limit, gravity) = match code {
-            AnomalyCode::StartLineLost => {
-                (FindingCode::StartLineLost, limits.start_lines_lost, Gravity::Medium)
+        let (anomaly, limit, severity) = match code {
+            LogDefectCode::StartLineLost => {
+                (AnomalyCode::StartLineLost, limits.start_lines_lost, Severity::Medium)
             }
-            AnomalyCode::ClockSteppedBack => {
-                (FindingCode::ClockSteppedBack, limits.clock_steps, Gravity::High)
+            LogDefectCode::ClockSteppedBack => {
+                (AnomalyCode::ClockSteppedBack, limits.clock_steps, Severity::High)
             }
-            AnomalyCode::WaitWithoutDuration => {
-                (FindingCode::WaitWithoutDuration, limits.waits_without_duration, Gravity::Medium)
+            LogDefectCode::WaitWithoutDuration => {
+                (AnomalyCode::WaitWithoutDuration, limits.waits_without_duration, Severity::Medium)
             }
-            AnomalyCode::WaitOutsideProduction => {
-                (FindingCode::WaitOutsideProduction, limits.waits_outside_production, Gravity::Low)
+            LogDefectCode::WaitOutsideProduction => {
+                (AnomalyCode::WaitOutsideProduction, limits.waits_outside_production, Severity::Low)
             }
-            AnomalyCode::Overlap => (FindingCode::Overlap, limits.overlaps, Gravity::Low),
-            AnomalyCode::NoPiece => {
+            LogDefectCode::Overlap => (AnomalyCode::Overlap, limits.overlaps, Severity::Low),
+            LogDefectCode::NoPiece => {
                 let events = u32::try_from(evidence.session.figures.events).unwrap_or(u32::MAX);
                 if count > 0 && events >= limits.events_without_pieces {
-                    let code = FindingCode::DayWithoutPieces;
-                    findings.push(counted(code, Gravity::High, events, from, None));
+                    let code = AnomalyCode::DayWithoutPieces;
+                    anomalies.push(counted(code, Severity::High, events, from, None));
                 }
                 continue;
             }
         };
         if count >= limit.max(1) {
             let to = last.filter(|last| Some(*last) != from);
-            findings.push(counted(finding, gravity, count, from, to));
+            anomalies.push(counted(anomaly, severity, count, from, to));
         }
     }
 }
 
-fn of_the_lines(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
+fn of_the_lines(evidence: &Evidence<'_>, anomalies: &mut Vec<Anomaly>) {
     let (limits, defects) = (evidence.limits, evidence.defects);
     if defects.torn_lines >= limits.torn_lines.max(1) {
-        let code = FindingCode::TornLine;
-        findings.push(counted(code, Gravity::Low, defects.torn_lines, None, None));
+        let code = AnomalyCode::TornLine;
+        anomalies.push(counted(code, Severity::Low, defects.torn_lines, None, None));
     }
     if defects.malformed_lines >= limits.malformed_lines.max(1) {
-        let code = FindingCode::MalformedLines;
-        findings.push(counted(code, Gravity::High, defects.malformed_lines, None, None));
+        let code = AnomalyCode::MalformedLines;
+        anomalies.push(counted(code, Severity::High, defects.malformed_lines, None, None));
     }
     let known = evidence.earlier();
     for (name, &count) in &defects.unknown {
         // A word is news once: the day on which it first stood.
         let is_news = !known.iter().any(|digest| digest.unknown_events.contains(name));
         if is_news && count >= limits.unknown_events.max(1) {
-            let code = FindingCode::UnknownEvent;
-            let finding = counted(code, Gravity::Low, count, None, None);
-            findings.push(Finding { subject: name.clone(), ..finding });
+            let code = AnomalyCode::UnknownEvent;
+            let anomaly = counted(code, Severity::Low, count, None, None);
+            anomalies.push(Anomaly { subject: name.clone(), ..anomaly });
         }
     }
 }
@@ -80,7 +80,7 @@ const LONGEST_GAP_DAYS: i64 = 92;
 
 /// Working days between the newest day before this one and this one: told with the day that ends
 /// the gap, since a day without a LOG has no session of its own.
-fn missing_days(evidence: &Evidence<'_>) -> Option<Finding> {
+fn missing_days(evidence: &Evidence<'_>) -> Option<Anomaly> {
     let earlier = evidence.earlier();
     if earlier.len() < evidence.limits.least_days as usize {
         return None;
@@ -110,8 +110,8 @@ fn missing_days(evidence: &Evidence<'_>) -> Option<Finding> {
     }
     let midnight = |day: Day| Stamp::from_naive(day.and_time(NaiveTime::MIN));
     let to = last.succ_opt().map(midnight);
-    let code = FindingCode::MissingWorkingDay;
+    let code = AnomalyCode::MissingWorkingDay;
     let subject: ShortText =
         if first == last { first.to_string().into() } else { format!("{first} – {last}").into() };
-    Some(Finding { subject, ..counted(code, Gravity::Medium, count, Some(midnight(first)), to) })
+    Some(Anomaly { subject, ..counted(code, Severity::Medium, count, Some(midnight(first)), to) })
 }

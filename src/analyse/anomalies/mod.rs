@@ -1,6 +1,6 @@
 //! What a person may want to look at in a day, from three sides: the lines themselves
 //! ([`logged`]), the machine's own comparable days ([`usual`]), and the course of the day
-//! ([`within`]). Pure: the same day, history and limits give the same findings, in whatever order the
+//! ([`within`]). Pure: the same day, history and limits give the same anomalies, in whatever order the
 //! history comes. What must never happen here: a comparison before enough days exist.
 
 mod logged;
@@ -11,7 +11,7 @@ use chrono::{Datelike, Weekday};
 
 use crate::{
     analyse::LineDefects,
-    model::{Day, DayDigest, Finding, FindingCode, Gravity, Limits, Session, Stamp},
+    model::{Anomaly, AnomalyCode, Day, DayDigest, Limits, Session, Severity, Stamp},
 };
 
 /// A day, and what it is judged by.
@@ -26,15 +26,15 @@ pub struct Evidence<'e> {
 }
 
 /// Every anomaly of the day, in the order of code, time and subject.
-pub fn findings(evidence: &Evidence<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    logged::find(evidence, &mut findings);
-    usual::find(evidence, &mut findings);
-    within::find(evidence, &mut findings);
-    findings.sort_by(|a, b| {
+pub fn anomalies(evidence: &Evidence<'_>) -> Vec<Anomaly> {
+    let mut anomalies = Vec::new();
+    logged::find(evidence, &mut anomalies);
+    usual::find(evidence, &mut anomalies);
+    within::find(evidence, &mut anomalies);
+    anomalies.sort_by(|a, b| {
         (a.code, a.from, a.subject.as_str()).cmp(&(b.code, b.from, b.subject.as_str()))
     });
-    findings
+    anomalies
 }
 
 impl Evidence<'_> {
@@ -94,15 +94,15 @@ impl Class {
 }
 
 fn counted(
-    code: FindingCode,
-    gravity: Gravity,
+    code: AnomalyCode,
+    severity: Severity,
     count: u32,
     from: Option<Stamp>,
     to: Option<Stamp>,
-) -> Finding {
-    Finding {
+) -> Anomaly {
+    Anomaly {
         code,
-        gravity,
+        severity,
         from,
         to,
         value_e2: i64::from(count) * 100,

@@ -8,12 +8,12 @@ use crate::{
         robust,
         robust::Side,
     },
-    model::{DayDigest, Finding, FindingCode, Gravity, Stamp, rate_e2},
+    model::{Anomaly, AnomalyCode, DayDigest, Severity, Stamp, rate_e2},
 };
 
 /// What of a day is compared, and from when on a distance matters.
 struct Measure {
-    code: FindingCode,
+    code: AnomalyCode,
     /// In hundredths of the code's unit; `None` where the day does not say.
     of: fn(&DayDigest) -> Option<i64>,
     least: Least,
@@ -28,7 +28,7 @@ enum Least {
     PercentAndMinutes(u32, u32),
 }
 
-pub(super) fn find(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn find(evidence: &Evidence<'_>, anomalies: &mut Vec<Anomaly>) {
     let Some(days) = evidence.comparable() else { return };
     let today = digest(evidence.day, evidence.session, evidence.defects);
     // Of a day that has just begun, shares say nothing yet.
@@ -39,7 +39,7 @@ pub(super) fn find(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
         return;
     }
     for measure in measures(evidence) {
-        findings.extend(compare(&measure, &today, &days, evidence));
+        anomalies.extend(compare(&measure, &today, &days, evidence));
     }
 }
 
@@ -47,31 +47,31 @@ fn measures(evidence: &Evidence<'_>) -> [Measure; 6] {
     let limits = evidence.limits;
     [
         Measure {
-            code: FindingCode::Occupation,
+            code: AnomalyCode::Occupation,
             of: |day| Some(rate_e2(day.effective_ms, day.window_ms)),
             least: Least::Points(limits.occupation_points),
             worse: Side::Below,
         },
         Measure {
-            code: FindingCode::Rhythm,
+            code: AnomalyCode::Rate,
             of: |day| rhythm_e2(i64::from(day.pieces), day.effective_ms),
             least: Least::Percent(limits.rhythm_percent),
             worse: Side::Below,
         },
         Measure {
-            code: FindingCode::WaitingShare,
+            code: AnomalyCode::WaitingShare,
             of: |day| Some(rate_e2(day.wait_ms, day.window_ms)),
             least: Least::Points(limits.waiting_points),
             worse: Side::Above,
         },
         Measure {
-            code: FindingCode::StopCount,
+            code: AnomalyCode::StopCount,
             of: |day| Some(i64::from(day.stops) * 100),
             least: Least::Percent(limits.stop_count_percent),
             worse: Side::Above,
         },
         Measure {
-            code: FindingCode::StopLength,
+            code: AnomalyCode::StopLength,
             of: |day| {
                 let sum = day.micro_stops_ms + day.short_stops_ms + day.long_stops_ms;
                 (day.stops > 0).then(|| minutes_e2(sum / i64::from(day.stops)))
@@ -80,7 +80,7 @@ fn measures(evidence: &Evidence<'_>) -> [Measure; 6] {
             worse: Side::Above,
         },
         Measure {
-            code: FindingCode::LongestSilence,
+            code: AnomalyCode::LongestSilence,
             of: |day| Some(minutes_e2(day.longest_silence_ms)),
             least: Least::PercentAndMinutes(limits.silence_percent, limits.silence_minutes),
             worse: Side::Above,
@@ -98,7 +98,7 @@ fn compare(
     today: &DayDigest,
     days: &[&DayDigest],
     evidence: &Evidence<'_>,
-) -> Option<Finding> {
+) -> Option<Anomaly> {
     let value = (measure.of)(today)?;
     let values: Vec<i64> = days.iter().filter_map(|day| (measure.of)(day)).collect();
     if values.len() < evidence.limits.least_days as usize {
@@ -128,21 +128,21 @@ fn compare(
     if distance == 0 || distance < least || distance < far {
         return None;
     }
-    let gravity = if distance >= 2 * least && distance >= far.saturating_mul(2) {
-        Gravity::High
+    let severity = if distance >= 2 * least && distance >= far.saturating_mul(2) {
+        Severity::High
     } else {
-        Gravity::Medium
+        Severity::Medium
     };
     let figures = &evidence.session.figures;
-    let (from, to) = if measure.code == FindingCode::LongestSilence {
+    let (from, to) = if measure.code == AnomalyCode::LongestSilence {
         longest_silence(evidence.session).map(|gap| (Stamp(gap.start), Stamp(gap.end))).unzip()
     } else {
         (figures.first_piece, figures.last_piece)
     };
     let (value_e2, expected_e2) = (value, Some(usual.median));
-    Some(Finding {
+    Some(Anomaly {
         code: measure.code,
-        gravity,
+        severity,
         from,
         to,
         value_e2,

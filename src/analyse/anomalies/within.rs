@@ -7,12 +7,12 @@ use crate::{
         digest::{longest, stops_inside, waits_inside, window},
         intervals::{Span, covered, merged},
     },
-    model::{Finding, FindingCode, Gravity, Session, Stamp},
+    model::{Anomaly, AnomalyCode, Session, Severity, Stamp},
 };
 
-pub(super) fn find(evidence: &Evidence<'_>, findings: &mut Vec<Finding>) {
-    findings.extend(rhythm_drop(evidence));
-    findings.extend(stop_of_the_month(evidence));
+pub(super) fn find(evidence: &Evidence<'_>, anomalies: &mut Vec<Anomaly>) {
+    anomalies.extend(rhythm_drop(evidence));
+    anomalies.extend(stop_of_the_month(evidence));
 }
 
 const HOUR_MS: i64 = 3_600_000;
@@ -26,7 +26,7 @@ const CHANCE_E1: i64 = 30;
 
 /// The hour with the lowest rhythm, where that is far below the day's. An hour without any piece is a
 /// silence, and told as such.
-fn rhythm_drop(evidence: &Evidence<'_>) -> Option<Finding> {
+fn rhythm_drop(evidence: &Evidence<'_>) -> Option<Anomaly> {
     let session = evidence.session;
     let window = window(session)?;
     let figures = &session.figures;
@@ -64,9 +64,9 @@ fn rhythm_drop(evidence: &Evidence<'_>) -> Option<Finding> {
     let (value_e2, hour) = worst?;
     let done = pieces_in(session, hour);
     let effective = HOUR_MS - covered(&idle, hour);
-    Some(Finding {
-        code: FindingCode::RhythmDrop,
-        gravity: Gravity::Medium,
+    Some(Anomaly {
+        code: AnomalyCode::RateDrop,
+        severity: Severity::Medium,
         from: Some(Stamp(hour.start)),
         to: Some(Stamp(hour.end)),
         value_e2,
@@ -90,7 +90,7 @@ fn idle(session: &Session) -> Vec<Span> {
 
 const MONTH_DAYS: i64 = 30;
 
-fn stop_of_the_month(evidence: &Evidence<'_>) -> Option<Finding> {
+fn stop_of_the_month(evidence: &Evidence<'_>) -> Option<Anomaly> {
     let stop = longest(&stops_inside(evidence.session))?;
     let stop_ms = stop.end - stop.start;
     let limits = evidence.limits;
@@ -109,9 +109,9 @@ fn stop_of_the_month(evidence: &Evidence<'_>) -> Option<Finding> {
     if stop_ms < i64::from(limits.long_stop_minutes) * 60_000 || !beyond {
         return None;
     }
-    Some(Finding {
-        code: FindingCode::StopOfTheMonth,
-        gravity: Gravity::Medium,
+    Some(Anomaly {
+        code: AnomalyCode::StopOfTheMonth,
+        severity: Severity::Medium,
         from: Some(Stamp(stop.start)),
         to: Some(Stamp(stop.end)),
         value_e2: minutes_e2(stop_ms),

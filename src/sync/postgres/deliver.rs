@@ -126,7 +126,7 @@ fn holds_every_row(delivery: &Delivery) -> bool {
         (delivery.counts.waits, delivery.waits.len()),
         (delivery.counts.stops, delivery.stops.len()),
         (delivery.counts.jobs, delivery.jobs.len()),
-        (delivery.counts.findings, delivery.findings.len()),
+        (delivery.counts.anomalies, delivery.anomalies.len()),
     ];
     rows.iter().all(|(count, sent)| u32::try_from(*sent) == Ok(*count))
 }
@@ -236,7 +236,7 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
         column!(o => i64::from(o.delivery.counts.waits), INT8_ARRAY),
         column!(o => i64::from(o.delivery.counts.stops), INT8_ARRAY),
         column!(o => i64::from(o.delivery.counts.jobs), INT8_ARRAY),
-        column!(o => i64::from(o.delivery.counts.findings), INT8_ARRAY),
+        column!(o => i64::from(o.delivery.counts.anomalies), INT8_ARRAY),
     ]
     .join(", ");
     let figures = [

@@ -6,7 +6,7 @@ use super::{
     params::Params,
     row_runs::{At, Between, Runs, WriteColumn, write_line, write_seconds},
 };
-use crate::model::{Delivery, Finding, Job, Language, Numbered, Piece, Stamp, Stop, Wait};
+use crate::model::{Anomaly, Delivery, Job, Language, Numbered, Piece, Stamp, Stop, Wait};
 
 use Between::{Commas, LineEnds};
 
@@ -68,7 +68,7 @@ pub fn push_details(
     whole: bool,
 ) -> Details {
     let mut details = Details::default();
-    for table in [pieces, waits, stops, jobs, findings] {
+    for table in [pieces, waits, stops, jobs, anomalies] {
         table(params, orders, whole).write(&mut details, all_new);
     }
     details
@@ -162,7 +162,7 @@ fn jobs(params: &mut Params, orders: &[Order<'_>], whole: bool) -> Table {
     }
 }
 
-fn findings(params: &mut Params, orders: &[Order<'_>], whole: bool) -> Table {
+fn anomalies(params: &mut Params, orders: &[Order<'_>], whole: bool) -> Table {
     let runs = pack(
         params,
         orders,
@@ -170,17 +170,17 @@ fn findings(params: &mut Params, orders: &[Order<'_>], whole: bool) -> Table {
         told,
         |_, midnight| midnight,
         &[
-            (Commas, |out, told, _| out.push_str(told.finding.code.as_str())),
-            (Commas, |out, told, _| out.push_str(told.finding.gravity.in_french())),
-            (Commas, |out, told, midnight| write_moment(out, told.finding.from, midnight)),
-            (Commas, |out, told, midnight| write_moment(out, told.finding.to, midnight)),
-            (Commas, |out, told, _| out.push_str(&told.finding.value_e2.to_string())),
+            (Commas, |out, told, _| out.push_str(told.anomaly.code.as_str())),
+            (Commas, |out, told, _| out.push_str(told.anomaly.severity.in_french())),
+            (Commas, |out, told, midnight| write_moment(out, told.anomaly.from, midnight)),
+            (Commas, |out, told, midnight| write_moment(out, told.anomaly.to, midnight)),
+            (Commas, |out, told, _| out.push_str(&told.anomaly.value_e2.to_string())),
             (Commas, |out, told, _| {
-                out.extend(told.finding.expected_e2.map(|expected| expected.to_string()));
+                out.extend(told.anomaly.expected_e2.map(|expected| expected.to_string()));
             }),
             (LineEnds, |out, told, _| {
                 // A database in a Latin encoding knows no narrow blank.
-                let text = told.finding.text(told.language).replace('\u{202f}', "\u{a0}");
+                let text = told.anomaly.text(told.language).replace('\u{202f}', "\u{a0}");
                 write_line(out, &text, usize::MAX);
             }),
         ],
@@ -203,19 +203,19 @@ fn findings(params: &mut Params, orders: &[Order<'_>], whole: bool) -> Table {
     }
 }
 
-/// A finding and the language of its sentence.
+/// An anomaly and the language of its sentence.
 struct Told<'d> {
-    finding: &'d Finding,
+    anomaly: &'d Anomaly,
     language: Language,
 }
 
 fn told(delivery: &Delivery) -> Vec<Numbered<Told<'_>>> {
     let language = delivery.language;
-    let findings = delivery.findings.iter();
-    findings
+    let anomalies = delivery.anomalies.iter();
+    anomalies
         .map(|Numbered { number, row }| Numbered {
             number: *number,
-            row: Told { finding: row, language },
+            row: Told { anomaly: row, language },
         })
         .collect()
 }

@@ -143,7 +143,7 @@ fn read(
             waits: rows("waits")?,
             stops: rows("stops")?,
             jobs: rows("jobs")?,
-            findings: rows("findings")?,
+            anomalies: rows("findings")?,
         },
         total_pieces: row.try_get::<_, Option<i64>>("total_pieces")?.map(clamped),
         distinct_pieces: rows("distinct_pieces")?,

@@ -1,18 +1,18 @@
 //! An anomaly as people are shown it: which rule fired, how grave it is, from when to when, the value
-//! found and the one expected. `docs/anomalies.md` says what each code means; a code or a gravity that
+//! found and the one expected. `docs/anomalies.md` says what each code means; a code or a severity that
 //! was released never changes its word.
 
 use super::{ShortText, Stamp};
 
 /// One anomaly of one session.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Finding {
-    pub code: FindingCode,
-    pub gravity: Gravity,
+pub struct Anomaly {
+    pub code: AnomalyCode,
+    pub severity: Severity,
     /// Where to look; `None` where the lines themselves tell no time.
     pub from: Option<Stamp>,
     pub to: Option<Stamp>,
-    /// Hundredths of [`FindingCode::unit`].
+    /// Hundredths of [`AnomalyCode::unit`].
     pub value_e2: i64,
     /// In the same unit: what the machine usually does. `None` where a single one is one too many.
     pub expected_e2: Option<i64>,
@@ -21,7 +21,7 @@ pub struct Finding {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum FindingCode {
+pub enum AnomalyCode {
     // From the log itself.
     StartLineLost,
     ClockSteppedBack,
@@ -35,13 +35,13 @@ pub enum FindingCode {
     MissingWorkingDay,
     // Against the machine's own comparable days.
     Occupation,
-    Rhythm,
+    Rate,
     WaitingShare,
     StopCount,
     StopLength,
     LongestSilence,
     // Within the day.
-    RhythmDrop,
+    RateDrop,
     StopOfTheMonth,
 }
 
@@ -56,7 +56,7 @@ pub enum Unit {
     Minutes,
 }
 
-impl FindingCode {
+impl AnomalyCode {
     pub const ALL: [Self; 18] = [
         Self::StartLineLost,
         Self::ClockSteppedBack,
@@ -69,12 +69,12 @@ impl FindingCode {
         Self::DayWithoutPieces,
         Self::MissingWorkingDay,
         Self::Occupation,
-        Self::Rhythm,
+        Self::Rate,
         Self::WaitingShare,
         Self::StopCount,
         Self::StopLength,
         Self::LongestSilence,
-        Self::RhythmDrop,
+        Self::RateDrop,
         Self::StopOfTheMonth,
     ];
 
@@ -92,12 +92,12 @@ impl FindingCode {
             Self::DayWithoutPieces => "day_without_pieces",
             Self::MissingWorkingDay => "missing_working_day",
             Self::Occupation => "occupation",
-            Self::Rhythm => "rhythm",
+            Self::Rate => "rhythm",
             Self::WaitingShare => "waiting_share",
             Self::StopCount => "stop_count",
             Self::StopLength => "stop_length",
             Self::LongestSilence => "longest_silence",
-            Self::RhythmDrop => "rhythm_drop",
+            Self::RateDrop => "rhythm_drop",
             Self::StopOfTheMonth => "stop_of_the_month",
         }
     }
@@ -120,7 +120,7 @@ impl FindingCode {
             | Self::StopCount => Unit::Count,
             Self::MissingWorkingDay => Unit::Days,
             Self::Occupation | Self::WaitingShare => Unit::Percent,
-            Self::Rhythm | Self::RhythmDrop => Unit::PiecesPerHour,
+            Self::Rate | Self::RateDrop => Unit::PiecesPerHour,
             Self::StopLength | Self::LongestSilence | Self::StopOfTheMonth => Unit::Minutes,
         }
     }
@@ -128,7 +128,7 @@ impl FindingCode {
 
 /// How soon someone should look.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Gravity {
+pub enum Severity {
     /// Good to know; the figures are right or nearly so.
     Low,
     /// Worth a look this week.
@@ -137,7 +137,7 @@ pub enum Gravity {
     High,
 }
 
-impl Gravity {
+impl Severity {
     pub const ALL: [Self; 3] = [Self::Low, Self::Medium, Self::High];
 
     /// The word kept in the buffer and shown to people.
@@ -150,7 +150,7 @@ impl Gravity {
     }
 
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|gravity| gravity.as_str() == word)
+        Self::ALL.into_iter().find(|severity| severity.as_str() == word)
     }
 
     /// Central's `gravite`.
