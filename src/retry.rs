@@ -30,10 +30,10 @@ pub fn wait_for_a_turn(failures: u32, jitter: f64) -> Duration {
 }
 
 const FIRST_FOR_A_CHANGE: Duration = Duration::from_secs(15);
-const LONGEST_FOR_A_CHANGE: Duration = Duration::from_secs(3600);
+const LONGEST_FOR_A_CHANGE: Duration = Duration::from_secs(15 * 60);
 
 /// After a failure that lasts until somebody changes something (a wrong password): 15 s, doubling, at most
-/// an hour, of which `jitter` in 0..1 takes up to half away. The first waits are short because what is being
+/// a quarter of an hour, of which `jitter` in 0..1 takes up to half away. The first waits are short because what is being
 /// changed just now is soon right.
 pub fn wait_for_a_change(failures: u32, jitter: f64) -> Duration {
     doubled(FIRST_FOR_A_CHANGE, failures)
@@ -80,8 +80,8 @@ mod tests {
     #[test]
     fn a_change_is_waited_for_an_hour_at_most_and_half_of_that_at_least() {
         let waits = |jitter| [1, 2, 8, 9, u32::MAX].map(|n| wait_for_a_change(n, jitter).as_secs());
-        assert_eq!(waits(1.0), [15, 30, 1920, 3600, 3600]);
-        assert_eq!(waits(0.0), [7, 15, 960, 1800, 1800]);
+        assert_eq!(waits(1.0), [15, 30, 900, 900, 900]);
+        assert_eq!(waits(0.0), [7, 15, 450, 450, 450]);
     }
 
     #[test]

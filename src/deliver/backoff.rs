@@ -40,7 +40,7 @@ impl Backoff {
     ) -> Duration {
         let pace = Pace::after(error);
         // A line that breaks now and then is not an unreachable central, and weeks without a network are
-        // no reason to wait an hour after the first wrong password.
+        // no reason to wait a quarter of an hour after the first wrong password.
         let is_slow_as_before = self.pace.map(|pace| pace == Pace::Slowly);
         let goes_on = !made_progress && is_slow_as_before == Some(pace == Pace::Slowly);
         self.failures = if goes_on { self.failures.saturating_add(1) } else { 1 };
@@ -89,7 +89,7 @@ mod tests {
     fn what_somebody_has_to_mend_is_tried_ever_more_rarely_up_to_an_hour() {
         let mut backoff = Backoff::default();
         let waits = longest_waits(&mut backoff, &lasting(), 10);
-        assert_eq!(waits, [15, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
+        assert_eq!(waits, [15, 30, 60, 120, 240, 480, 900, 900, 900, 900]);
         backoff.succeeded();
         assert_eq!(longest_waits(&mut backoff, &lasting(), 1), [15]);
     }

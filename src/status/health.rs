@@ -237,7 +237,7 @@ mod tests {
         assert!(judged(&hidden(POLL * 2), &BOTH, None).is_well());
         assert_eq!(
             judged(&hidden(POLL * 3), &BOTH, None).to_string(),
-            "ill: source cu: nothing of machine DEM12 can be read: \"DEM12 (PVC)\": the folder cannot be listed: 450 no TLS"
+            "ill: source cu: nothing from machine DEM12 can be read: \"DEM12 (PVC)\": the folder cannot be listed: 450 no TLS"
         );
     }
 
