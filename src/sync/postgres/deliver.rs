@@ -8,20 +8,13 @@ use super::{
     Central, CentralError,
     claim::{Claimed, Claims, HELD, HOLDER, RENEW},
     details::push_details,
+    order::Order,
     params::Params,
     prepared::Often,
     row_runs::write_line,
     same_count, unreadable,
 };
-use crate::model::{CentralSession, Delivery, Trs, hours_e4, rate_e2};
-
-/// A session to write, and what central held when that was decided.
-#[derive(Clone, Copy, Debug)]
-pub struct Order<'a> {
-    pub delivery: &'a Delivery,
-    /// `None`: central had no row. Central is left alone where it now holds another revision.
-    pub replaces: Option<&'a CentralSession>,
-}
+use crate::model::{Delivery, Trs, hours_e4, rate_e2};
 
 /// What became of one [`Order`].
 #[derive(Clone, PartialEq, Eq, Debug)]

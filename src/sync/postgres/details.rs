@@ -2,7 +2,7 @@
 //! apart, writes the rows that differ, and removes those that the session no longer has.
 
 use super::{
-    deliver::Order,
+    order::Order,
     params::Params,
     row_runs::{At, Between, Runs, WriteColumn, write_line, write_seconds},
 };

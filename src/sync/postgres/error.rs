@@ -10,12 +10,16 @@ use thiserror::Error;
 use super::{
     deadline_stream::{Flood, Silence},
     inspect::Improper,
-    tls::NoTlsOffered,
 };
 use crate::{
     model::printable,
     tls::{CaFileError, is_authority_as_server},
 };
+
+/// The server answered the request for encryption with no.
+#[derive(Debug, Error)]
+#[error("the server does not offer TLS")]
+pub(super) struct NoTlsOffered;
 
 /// When to try again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

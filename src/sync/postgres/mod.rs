@@ -13,6 +13,7 @@ mod details;
 mod error;
 mod gateway_row;
 mod inspect;
+mod order;
 mod params;
 mod prepared;
 mod qualify;
@@ -37,10 +38,11 @@ use postgres::{
 
 pub use self::{
     claim::{Claimed, Claims},
-    deliver::{Order, Outcome, statement_bytes},
+    deliver::{Outcome, statement_bytes},
     error::{AnswerCode, CentralError, Fault, Place, Retry},
     gateway_row::{GatewayRow, SourceLink},
     inspect::{Improper, Inspector},
+    order::Order,
     schema::{MIGRATIONS, Migration, SchemaState, migration_script, sessions_pass_without},
     server::{Creator, Server},
     states::States,

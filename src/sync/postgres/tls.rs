@@ -19,24 +19,18 @@ use rustls::{
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
-use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
     deadline_stream::{Deadline, DeadlineStream},
-    error::CentralError,
+    error::{CentralError, NoTlsOffered},
     inspect::Inspector,
 };
 use crate::{
     config::{CentralConfig, CentralTls},
     tls,
 };
-
-/// The server answered the request for encryption with no.
-#[derive(Debug, Error)]
-#[error("the server does not offer TLS")]
-pub struct NoTlsOffered;
 
 /// Opens the byte stream that the client speaks over: bounded in time and length, encrypted where asked
 /// for, and looked at before the client sees it.
