@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     durable::Step,
     journal,
-    model::{AlarmState, Language, LinkName},
+    model::{AlarmState, LinkName},
     notify::{Facts, LinkFact, MachineFact, PostError, Poster, UnreadableFact, alarms},
     retry,
     status::figures::{Counts, Hidden},
@@ -58,7 +58,7 @@ impl Watchman {
     /// `None` where nobody is to be told, or the configuration's authority cannot be read.
     pub(super) fn new(config: &Arc<Config>, vitals: &Vitals, stop: &Stop) -> Option<Self> {
         let alarms = config.alarms.as_ref()?;
-        let language = config.status.language.unwrap_or(Language::French);
+        let language = config.agent.language;
         let poster = match Poster::new(alarms, &config.agent.id, language) {
             Ok(poster) => poster,
             Err(error) => {
@@ -149,7 +149,7 @@ impl Watchman {
         self.state = Some(state.clone());
         let now = now();
         let limits = self.config.alarms.as_ref().map(|alarms| alarms.limits.clone());
-        let language = self.config.status.language.unwrap_or(Language::French);
+        let language = self.config.agent.language;
         let (next, made) = alarms(&state, &facts?, &limits.unwrap_or_default(), language, now);
         for message in &made {
             journal::alarm(message.event, &message.text);
@@ -276,7 +276,7 @@ impl Watchman {
 impl Watchman {
     /// By machine and day: the first anomaly of high gravity, and how many there are.
     fn grave(&self, buffer: &Buffer) -> Result<Vec<(String, String)>, BufferError> {
-        let language = self.config.status.language.unwrap_or(Language::French);
+        let language = self.config.agent.language;
         let today = (now() - self.config.analysis.day_start).date();
         let from = today.checked_sub_signed(NEWS_DAYS).unwrap_or(today);
         let mut days: Vec<(String, String, usize)> = Vec::new();
