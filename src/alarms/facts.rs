@@ -10,7 +10,7 @@ use super::{AgentView, Facts, LinkFact, MachineFact, UnreadableFact};
 use crate::{
     buffer::{Buffer, BufferError, LinkState, MachineReport},
     config::{Config, SourceConfig},
-    model::{Language, LinkName},
+    model::LinkName,
     status::counters::{Counters, Hidden},
 };
 
@@ -161,7 +161,7 @@ fn critical_anomalies(
     now: NaiveDateTime,
     buffer: &Buffer,
 ) -> Result<Vec<(String, String)>, BufferError> {
-    let language = config.status.language.unwrap_or(Language::French);
+    let language = config.agent.language;
     let today = (now - config.analysis.day_start).date();
     let from = today.checked_sub_signed(NEWS_DAYS).unwrap_or(today);
     let mut days: Vec<(String, String, usize)> = Vec::new();

@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     failpoints::Step,
     logging::{self, LogOnce},
-    model::{AlarmState, Language},
+    model::AlarmState,
     retry,
     status::Metrics,
 };
@@ -50,7 +50,7 @@ impl AlarmMonitor {
         figures: &Metrics,
     ) -> Option<Self> {
         let alarms = config.alarms.as_ref()?;
-        let language = config.status.language.unwrap_or(Language::French);
+        let language = config.agent.language;
         let poster = match Poster::new(alarms, &config.agent.id, language) {
             Ok(poster) => poster,
             Err(error) => {
@@ -145,7 +145,7 @@ impl AlarmMonitor {
         self.state = Some(state.clone());
         let now = self.agent.wall_time();
         let limits = self.config.alarms.as_ref().map(|alarms| alarms.limits.clone());
-        let language = self.config.status.language.unwrap_or(Language::French);
+        let language = self.config.agent.language;
         let (next, made) = alarms(&state, &facts?, &limits.unwrap_or_default(), language, now);
         for message in &made {
             logging::alarm(message.event, &message.text);

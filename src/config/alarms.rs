@@ -1,16 +1,14 @@
 //! `[alarms]`: whom to tell, and from when on something is worth an alarm. Addresses are secrets: the
 //! topic of an ntfy server or the number of a check is all that somebody needs to write there.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use chrono::{Datelike, NaiveDateTime, NaiveTime, TimeDelta, Weekday};
 
-use super::{
-    Secret,
-    load::{BYTES, Loader, duration_between, not_empty},
-    reader::Section,
-    units::{parse_bytes, parse_time_of_day},
-};
+use super::{Secret, key::Key, keys::AlarmKeys, reader::Section, secrets::Secrets};
 
 #[derive(Clone, Debug)]
 pub struct Alarms {
@@ -35,19 +33,28 @@ pub struct AlarmLimits {
     pub disk_free_bytes: u64,
 }
 
+impl AlarmLimits {
+    fn read(section: &mut Section<'_>) -> Self {
+        let (from, to) = section.value(&AlarmKeys::WORKING_HOURS);
+        Self {
+            hours: WorkingHours { from, to, days: section.value(&AlarmKeys::WORKING_DAYS) },
+            silent_after: section.value(&AlarmKeys::SILENT_AFTER),
+            source_after: section.value(&AlarmKeys::SOURCE_AFTER),
+            central_after: section.value(&AlarmKeys::CENTRAL_AFTER),
+            disk_free_bytes: section.value(&AlarmKeys::DISK_FREE),
+        }
+    }
+}
+
 impl Default for AlarmLimits {
     fn default() -> Self {
-        let hour = Duration::from_secs(3600);
+        let (from, to) = AlarmKeys::WORKING_HOURS.default_value();
         Self {
-            hours: WorkingHours {
-                from: TimeDelta::hours(6),
-                to: TimeDelta::hours(20),
-                days: [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri].into(),
-            },
-            silent_after: hour,
-            source_after: hour / 2,
-            central_after: hour * 6,
-            disk_free_bytes: 256 << 20,
+            hours: WorkingHours { from, to, days: AlarmKeys::WORKING_DAYS.default_value() },
+            silent_after: AlarmKeys::SILENT_AFTER.default_value(),
+            source_after: AlarmKeys::SOURCE_AFTER.default_value(),
+            central_after: AlarmKeys::CENTRAL_AFTER.default_value(),
+            disk_free_bytes: AlarmKeys::DISK_FREE.default_value(),
         }
     }
 }
@@ -76,61 +83,29 @@ impl WorkingHours {
     }
 }
 
-fn hours(text: &str) -> Option<(TimeDelta, TimeDelta)> {
-    let (from, to) = text.split_once('-')?;
-    Some((parse_time_of_day(from.trim())?, parse_time_of_day(to.trim())?))
-}
-
-fn days(text: &str) -> Option<Vec<Weekday>> {
-    let days: Option<Vec<Weekday>> = text.split_whitespace().map(|day| day.parse().ok()).collect();
-    days.filter(|days| !days.is_empty())
-}
-
-impl Loader<'_, '_> {
-    /// `None` where nobody is to be told anything.
-    pub(super) fn alarms(&mut self, section: Option<Section<'_>>) -> Option<Alarms> {
-        let mut section = section?;
-        let url = address(&mut section, "url");
-        let heartbeat_url = address(&mut section, "heartbeat_url");
-        let token = self.secrets.optional(&mut section, "token_file", "ALARMS_TOKEN", &self.base);
-        let ca_file = section.parsed("ca_file", "a PEM file", not_empty);
-        let mut limits = AlarmLimits::default();
-        let accepted = r#"from and to such as "06:00-20:00""#;
-        if let Some((from, to)) = section.parsed("working_hours", accepted, hours) {
-            (limits.hours.from, limits.hours.to) = (from, to);
-        }
-        let accepted = r#"days with blanks between, such as "mon tue wed thu fri""#;
-        if let Some(days) = section.parsed("working_days", accepted, days) {
-            limits.hours.days = days;
-        }
-        let mut after = |key, slot: &mut Duration| {
-            let accepted = r#"a duration from "1s" to "30d""#;
-            let (least, most) = (Duration::from_secs(1), Duration::from_secs(30 * 86_400));
-            let parse = |text: &str| duration_between(text, least, most);
-            if let Some(duration) = section.parsed(key, accepted, parse) {
-                *slot = duration;
-            }
-        };
-        after("silent_after", &mut limits.silent_after);
-        after("source_after", &mut limits.source_after);
-        after("central_after", &mut limits.central_after);
-        if let Some(bytes) = section.bytes("disk_free", BYTES, parse_bytes) {
-            limits.disk_free_bytes = bytes;
-        }
-        section.finish();
-        if url.is_none() && heartbeat_url.is_none() {
-            return None;
-        }
-        let ca_file = ca_file.map(|file| self.base.join(file));
-        Some(Alarms { url, heartbeat_url, token, ca_file, limits })
+/// `None` if no alarms are to be sent.
+pub(super) fn alarms(
+    section: Option<Section<'_>>,
+    secrets: &mut Secrets<'_>,
+    base: &Path,
+) -> Option<Alarms> {
+    let mut section = section?;
+    let url = address(&mut section, &AlarmKeys::URL);
+    let heartbeat_url = address(&mut section, &AlarmKeys::HEARTBEAT_URL);
+    let token = secrets.optional(&mut section, &AlarmKeys::TOKEN_FILE, "ALARMS_TOKEN", base);
+    let ca_file = section.optional(&AlarmKeys::CA_FILE).map(|file| base.join(file));
+    let limits = AlarmLimits::read(&mut section);
+    section.finish();
+    if url.is_none() && heartbeat_url.is_none() {
+        return None;
     }
+    Some(Alarms { url, heartbeat_url, token, ca_file, limits })
 }
 
 /// An address of HTTP. A refusal does not show it.
-fn address(section: &mut Section<'_>, key: &'static str) -> Option<Secret> {
-    let accepted = r#"an address that begins with https:// or http://, or "" for none"#;
-    let written = section.string(key, accepted)?;
-    let text = written.text.trim();
+fn address(section: &mut Section<'_>, key: &Key<String>) -> Option<Secret> {
+    let written = section.located(key)?;
+    let text = written.value.trim();
     if text.is_empty() {
         return None;
     }
@@ -138,7 +113,7 @@ fn address(section: &mut Section<'_>, key: &'static str) -> Option<Secret> {
     let is_usable = rest.is_some_and(|rest| !rest.starts_with(['/', '?', '#']) && !rest.is_empty())
         && text.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_usable {
-        section.refuse(key, &written.span, "this address", accepted);
+        section.refuse(key.name, &written.span, "this address", &key.accepted());
         return None;
     }
     Some(Secret::new(text))
@@ -146,7 +121,10 @@ fn address(section: &mut Section<'_>, key: &'static str) -> Option<Secret> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::units::{days, hours},
+        *,
+    };
 
     fn at(text: &str) -> NaiveDateTime {
         text.parse().unwrap()
@@ -164,7 +142,5 @@ mod tests {
         let night = WorkingHours { from, to, days: days("Fri").unwrap() };
         assert_eq!(night.begun(at("2026-11-28T05:00:00")), Some(at("2026-11-27T22:00:00")));
         assert_eq!(night.begun(at("2026-11-27T05:00:00")), None);
-        assert_eq!(hours("06:00"), None);
-        assert_eq!(days("lundi"), None);
     }
 }

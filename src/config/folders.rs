@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Nominal,
-    load::{event_name, not_empty},
-    reader::Section,
-};
+use super::{Nominal, keys::FolderKeys, reader::Section};
 use crate::model::Machine;
 
 /// The machine of each folder, and by machine what its TRS is measured by.
@@ -24,17 +20,12 @@ pub(super) fn machines(
             entry.complain("is not a folder's name; give one name without slashes".into());
             continue;
         }
-        let limited = |text: &str, most: usize| {
-            not_empty(text).filter(|text| text.chars().count() <= most && !text.contains('\0'))
-        };
-        let accepted = "the machine's name in central, 1 to 100 characters";
-        let nom = entry.required("nom", accepted, |text| limited(text, 100));
-        let type_cu = entry.parsed("type_cu", "1 to 50 characters", |text| limited(text, 50));
-        let per_hour = entry.number("nominal_per_hour", 1..=1_000_000);
-        let accepted = "a word of latin-1 characters without a colon";
-        let reject_event = entry.parsed("reject_event", accepted, event_name);
+        let nom = entry.required(&FolderKeys::NOM);
+        let type_cu = entry.optional(&FolderKeys::TYPE_CU);
+        let per_hour = entry.optional(&FolderKeys::NOMINAL_PER_HOUR);
+        let reject_event = entry.optional(&FolderKeys::REJECT_EVENT);
         if per_hour.is_none() && reject_event.is_some() {
-            entry.missing("nominal_per_hour", "it where reject_event stands");
+            entry.missing(FolderKeys::NOMINAL_PER_HOUR.name, "it where reject_event stands");
         }
         entry.finish();
         if let Some(nom) = nom {

@@ -1,24 +1,24 @@
-//! From the written configuration to [`Config`]: every key, its default, and what is accepted.
+//! From the written configuration to [`Config`]: each section's keys (`keys/`) into its typed fields, and
+//! what holds between keys.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
     rc::Rc,
-    time::Duration,
 };
 
-use chrono::TimeDelta;
-
 use super::{
-    Agent, Analysis, CentralConfig, CentralTls, Config, DeletePolicy, EventNames, FtpConfig,
-    FtpMode, FtpTls, NameEncoding, Schedule, SourceConfig, SourceKind, Status, WaitStamp,
+    Agent, Analysis, CentralConfig, CentralTls, Config, EventNames, FtpConfig, FtpTls, Schedule,
+    SourceConfig, SourceKind, Status,
+    alarms::alarms,
     anomalies::anomalies,
     folders::machines,
-    memory::{self, DEFAULT_MAX_FILE_BYTES},
+    key::Key,
+    keys::{AgentKeys, AnalysisKeys, CentralKeys, EventKeys, ScheduleKeys, SourceKeys, StatusKeys},
+    memory,
     reader::{Document, Mistake, Section},
     secrets::{PasswordPlaces, Secrets},
-    units::{parse_bytes, parse_duration, parse_fingerprint, parse_time_of_day},
     update::update,
 };
 use crate::model::Language;
@@ -61,22 +61,17 @@ pub fn parse(
         Loader { secrets: Secrets::new(env), document: Rc::clone(&document), base, env };
     let mut root = document.root();
 
-    let agent = loader.agent(root.section("agent"));
-    let schedule = schedule(root.section("schedule"));
-    let mut first_ftp = true;
-    let sections = root.sections("source");
-    if sections.is_empty() {
-        root.missing("source", "at least one [[source]]");
-    }
-    let sources: Vec<_> =
-        sections.into_iter().filter_map(|section| loader.source(section, &mut first_ftp)).collect();
-    loader.one_folder_a_machine(&sources);
+    let (mut agent, mut status) = (root.section("agent"), root.section_or_empty("status"));
+    let language = loader.language(agent.as_mut(), &mut status);
+    let agent = loader.agent(agent, language);
+    let schedule = schedule(root.section_or_empty("schedule"));
+    let sources = loader.sources(&mut root);
     let central = loader.central(root.section("central"));
-    let analysis = analysis(root.section("analysis"));
-    let anomalies = anomalies(root.section("anomalies"));
-    let status = status(root.section("status"));
+    let analysis = analysis(root.section_or_empty("analysis"));
+    let anomalies = anomalies(root.section_or_empty("anomalies"));
+    let status = self::status(status, language);
     let update = update(root.section("update"), &loader.base);
-    let alarms = loader.alarms(root.section("alarms"));
+    let alarms = alarms(root.section("alarms"), &mut loader.secrets, &loader.base);
     root.finish();
 
     let mistakes = document.take_mistakes();
@@ -102,36 +97,39 @@ pub fn parse(
     }
 }
 
-pub(super) struct Loader<'t, 'e> {
-    pub(super) secrets: Secrets<'e>,
+struct Loader<'t, 'e> {
+    secrets: Secrets<'e>,
     document: Rc<Document<'t>>,
     /// Directory of the configuration file: relative paths start there.
-    pub(super) base: PathBuf,
+    base: PathBuf,
     env: &'e dyn Fn(&str) -> Option<String>,
 }
 
-const DURATION: &str = r#"a duration such as "30s", "5m" or "2h""#;
-pub(super) const BYTES: &str = r#"a size such as "256MiB" or "2GiB""#;
-
-pub(super) fn not_empty(text: &str) -> Option<String> {
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-pub(super) fn duration_between(text: &str, least: Duration, most: Duration) -> Option<Duration> {
-    parse_duration(text).filter(|value| (least..=most).contains(value))
-}
-
-fn timeout(section: &mut Section<'_>, key: &'static str, default_s: u64) -> Duration {
-    section
-        .parsed(key, r#"a duration from "1s" to "10m""#, |text| {
-            duration_between(text, Duration::from_secs(1), Duration::from_secs(600))
-        })
-        .unwrap_or(Duration::from_secs(default_s))
-}
-
 impl Loader<'_, '_> {
-    fn agent(&mut self, section: Option<Section<'_>>) -> Option<Agent> {
+    /// The one language of everything that people read, if one is configured: the agent's, or that of
+    /// `[status]`, which earlier releases had for the page and for alarms.
+    fn language(
+        &mut self,
+        agent: Option<&mut Section<'_>>,
+        status: &mut Section<'_>,
+    ) -> Option<Language> {
+        let language = agent.and_then(|section| section.optional(&AgentKeys::LANGUAGE));
+        let Some(retired) = status.retired(&StatusKeys::LANGUAGE) else { return language };
+        let what = match language {
+            Some(_) => "is ignored, because agent.language applies to everything that people read",
+            None => "is replaced by agent.language and now applies to everything that people read",
+        };
+        let mend = match (language, retired.value) {
+            (None, Some(Language::French)) => r#"set language = "fr" in [agent] instead"#,
+            (None, Some(Language::English)) => r#"set language = "en" in [agent] instead"#,
+            _ => "remove it",
+        };
+        let place = status.place(&retired.span);
+        self.secrets.warnings.push(format!("{place}: status.language {what}; {mend}"));
+        language.or(retired.value)
+    }
+
+    fn agent(&mut self, section: Option<Section<'_>>, language: Option<Language>) -> Option<Agent> {
         let Some(mut section) = section else {
             self.document.report(
                 self.document.place(None),
@@ -140,69 +138,41 @@ impl Loader<'_, '_> {
             );
             return None;
         };
-        let id = section.required(
-            "id",
-            r#"a name of 1 to 100 characters that no other gateway has, such as "ligne-1""#,
-            |text| not_empty(text).filter(|id| id.chars().count() <= 100),
-        );
-        let state_dir = section
-            .parsed("state_dir", "a directory", not_empty)
-            .map_or_else(|| PathBuf::from("/var/lib/cu-agent"), |dir| self.base.join(dir));
-        let log_level = section
-            .choice(
-                "log_level",
-                &[
-                    ("error", log::LevelFilter::Error),
-                    ("warn", log::LevelFilter::Warn),
-                    ("info", log::LevelFilter::Info),
-                    ("debug", log::LevelFilter::Debug),
-                    ("trace", log::LevelFilter::Trace),
-                ],
-            )
-            .unwrap_or(log::LevelFilter::Info);
-        let language = section
-            .choice("language", &[("fr", Language::French), ("en", Language::English)])
-            .unwrap_or_default();
-        let max_buffer_bytes = section
-            .bytes("max_buffer_size", r#"a size of at least "1MiB""#, |text| {
-                parse_bytes(text).filter(|bytes| *bytes >= 1 << 20)
-            })
-            .unwrap_or(2 << 30);
+        let id = section.required(&AgentKeys::ID);
+        let state_dir = self.base.join(section.value(&AgentKeys::STATE_DIR));
+        let log_level = section.value(&AgentKeys::LOG_LEVEL);
+        let max_buffer_bytes = section.value(&AgentKeys::MAX_BUFFER_SIZE);
         section.finish();
+        let language = language.unwrap_or_default();
         Some(Agent { id: id?, state_dir, log_level, language, max_buffer_bytes })
     }
 
-    fn source(&mut self, mut section: Section<'_>, first_ftp: &mut bool) -> Option<SourceConfig> {
-        let name = section.required("name", r#"a name for the log, such as "cu""#, not_empty);
-        if !section.has("kind") {
-            section.missing("kind", r#""ftp" or "directory""#);
+    fn sources(&mut self, root: &mut Section<'_>) -> Vec<SourceConfig> {
+        let sections = root.sections("source");
+        if sections.is_empty() {
+            root.missing("source", "at least one [[source]]");
         }
-        let is_ftp = section.choice("kind", &[("ftp", true), ("directory", false)]);
-        let delete = section
-            .choice(
-                "delete",
-                &[("never", DeletePolicy::Never), ("after-sync", DeletePolicy::AfterSync)],
-            )
-            .unwrap_or(DeletePolicy::Never);
-        let delete_newest = section
-            .choice(
-                "delete_newest",
-                &[("never", DeletePolicy::Never), ("after-sync", DeletePolicy::AfterSync)],
-            )
-            .unwrap_or(DeletePolicy::Never);
-        let max_file_bytes =
-            section.bytes("max_file_size", BYTES, parse_bytes).unwrap_or(DEFAULT_MAX_FILE_BYTES);
-        let kind = match is_ftp {
-            Some(true) => {
-                let is_first = std::mem::replace(first_ftp, false);
-                self.ftp(&mut section, is_first).map(SourceKind::Ftp)
-            }
-            Some(false) => {
-                let accepted = "the directory that holds the machine folders";
-                let path = section.required("path", accepted, not_empty);
-                path.map(|path| SourceKind::Directory(self.base.join(path)))
-            }
-            None => return None,
+        let mut first_ftp = true;
+        let sources: Vec<_> = sections
+            .into_iter()
+            .filter_map(|section| self.source(section, &mut first_ftp))
+            .collect();
+        self.one_folder_a_machine(&sources);
+        sources
+    }
+
+    fn source(&mut self, mut section: Section<'_>, first_ftp: &mut bool) -> Option<SourceConfig> {
+        let name = section.required(&SourceKeys::NAME);
+        let is_ftp = section.required(&SourceKeys::IS_FTP);
+        let delete = section.value(&SourceKeys::DELETE);
+        let delete_newest = section.value(&SourceKeys::DELETE_NEWEST);
+        let max_file_bytes = section.value(&SourceKeys::MAX_FILE_SIZE);
+        let kind = if is_ftp? {
+            let is_first = std::mem::replace(first_ftp, false);
+            self.ftp(&mut section, is_first).map(SourceKind::Ftp)
+        } else {
+            let path = section.required(&SourceKeys::PATH);
+            path.map(|path| SourceKind::Directory(self.base.join(path)))
         };
         let (folders, nominals) = machines(section.section("folders"), &section);
         section.finish();
@@ -212,59 +182,31 @@ impl Loader<'_, '_> {
 
     fn ftp(&mut self, section: &mut Section<'_>, is_first: bool) -> Option<FtpConfig> {
         let from_env = |name: &str| if is_first { (self.env)(name) } else { None };
-        let host = overridden(
-            section,
-            "host",
-            "the FTP server's name or address (or FTP_HOST)",
-            from_env("FTP_HOST"),
-        );
-        let user = overridden(section, "user", "the FTP user (or FTP_USER)", from_env("FTP_USER"));
-        let tls = section
-            .choice(
-                "tls",
-                &[
-                    ("none", FtpTls::None),
-                    ("explicit", FtpTls::Explicit),
-                    ("implicit", FtpTls::Implicit),
-                ],
-            )
-            .unwrap_or(FtpTls::None);
+        let host = overridden(section, &SourceKeys::HOST, from_env("FTP_HOST"));
+        let user = overridden(section, &SourceKeys::USER, from_env("FTP_USER"));
+        let tls = section.value(&SourceKeys::TLS);
         let default_port = if tls == FtpTls::Implicit { 990 } else { 21 };
-        let port = section.port("port").unwrap_or(default_port);
-        let password = self.secrets.password(
-            section,
-            &self.base,
-            &PasswordPlaces {
-                variable: is_first.then_some("FTP_PASS"),
-                credential: is_first.then_some("ftp-password"),
-            },
-        );
-        let ca_file = section.parsed("ca_file", "a PEM file", not_empty);
-        let fingerprint = section.parsed(
-            "fingerprint",
-            "the certificate's SHA-256 as 64 hexadecimal digits",
-            parse_fingerprint,
-        );
-        let encoding = section
-            .choice("encoding", &[("utf-8", NameEncoding::Utf8), ("latin-1", NameEncoding::Latin1)])
-            .unwrap_or(NameEncoding::Latin1);
-        let mode = section
-            .choice("mode", &[("passive", FtpMode::Passive), ("active", FtpMode::Active)])
-            .unwrap_or(FtpMode::Passive);
-        let root = section.parsed("root", "a directory on the server", not_empty);
+        let port = section.optional(&SourceKeys::PORT).unwrap_or(default_port);
+        let places = PasswordPlaces {
+            variable: is_first.then_some("FTP_PASS"),
+            credential: is_first.then_some("ftp-password"),
+        };
+        let password =
+            self.secrets.password(section, &SourceKeys::PASSWORD_FILE, &self.base, &places);
+        let ca_file = section.optional(&SourceKeys::CA_FILE);
         Some(FtpConfig {
-            connect_timeout: timeout(section, "connect_timeout", 10),
-            read_timeout: timeout(section, "read_timeout", 30),
+            ca_file: ca_file.map(|file| self.base.join(file)),
+            fingerprint: section.optional(&SourceKeys::FINGERPRINT),
+            encoding: section.value(&SourceKeys::ENCODING),
+            mode: section.value(&SourceKeys::MODE),
+            root: section.optional(&SourceKeys::ROOT),
+            connect_timeout: section.value(&SourceKeys::CONNECT_TIMEOUT),
+            read_timeout: section.value(&SourceKeys::READ_TIMEOUT),
             host: host?,
             port,
             user: user?,
             password: password?,
             tls,
-            ca_file: ca_file.map(|file| self.base.join(file)),
-            fingerprint,
-            encoding,
-            mode,
-            root,
         })
     }
 
@@ -274,50 +216,24 @@ impl Loader<'_, '_> {
             None if (self.env)("POSTGRES_HOST").is_some() => self.document.empty("central"),
             None => return None,
         };
-        let mut required = |key, variable, what| {
-            let accepted = format!("{what} (or {variable})");
-            overridden(&mut section, key, &accepted, (self.env)(variable))
+        let mut required = |key, variable| overridden(&mut section, key, (self.env)(variable));
+        let host = required(&CentralKeys::HOST, "POSTGRES_HOST");
+        let database = required(&CentralKeys::DATABASE, "POSTGRES_DB");
+        let user = required(&CentralKeys::USER, "POSTGRES_USER");
+        let port = self.central_port(section.value(&CentralKeys::PORT));
+        let places = PasswordPlaces {
+            variable: Some("POSTGRES_PASSWORD"),
+            credential: Some("central-password"),
         };
-        let host = required("host", "POSTGRES_HOST", "central PostgreSQL's name or address");
-        let database = required("database", "POSTGRES_DB", "the database's name");
-        let user = required("user", "POSTGRES_USER", "the role to log in with");
-        let written_port = section.port("port");
-        let port = match (self.env)("POSTGRES_PORT") {
-            None => written_port.unwrap_or(5432),
-            Some(text) => text.parse().ok().filter(|port| *port > 0).unwrap_or_else(|| {
-                self.document.report(
-                    "environment".into(),
-                    "POSTGRES_PORT".into(),
-                    format!("{text:?} is not accepted; give a port from 1 to 65535"),
-                );
-                5432
-            }),
-        };
-        let password = self.secrets.password(
-            &mut section,
-            &self.base,
-            &PasswordPlaces {
-                variable: Some("POSTGRES_PASSWORD"),
-                credential: Some("central-password"),
-            },
-        );
-        let tls = section
-            .choice(
-                "tls",
-                &[
-                    ("disable", CentralTls::Disable),
-                    ("require", CentralTls::Require),
-                    ("verify-full", CentralTls::VerifyFull),
-                ],
-            )
-            .unwrap_or(CentralTls::VerifyFull);
+        let key = &CentralKeys::PASSWORD_FILE;
+        let password = self.secrets.password(&mut section, key, &self.base, &places);
+        let tls = section.value(&CentralKeys::TLS);
         // A server that was not verified could be anyone.
-        let only_scram = section
-            .choice("require_auth", &[("scram-sha-256", true), ("any", false)])
-            .unwrap_or(tls != CentralTls::VerifyFull);
-        let ca_file = section.parsed("ca_file", "a PEM file", not_empty);
-        let connect_timeout = timeout(&mut section, "connect_timeout", 10);
-        let statement_timeout = timeout(&mut section, "statement_timeout", 60);
+        let only_scram =
+            section.optional(&CentralKeys::ONLY_SCRAM).unwrap_or(tls != CentralTls::VerifyFull);
+        let ca_file = section.optional(&CentralKeys::CA_FILE).map(|file| self.base.join(file));
+        let connect_timeout = section.value(&CentralKeys::CONNECT_TIMEOUT);
+        let statement_timeout = section.value(&CentralKeys::STATEMENT_TIMEOUT);
         section.finish();
         Some(CentralConfig {
             host: host?,
@@ -327,9 +243,21 @@ impl Loader<'_, '_> {
             password: password?,
             tls,
             only_scram,
-            ca_file: ca_file.map(|file| self.base.join(file)),
+            ca_file,
             connect_timeout,
             statement_timeout,
+        })
+    }
+
+    fn central_port(&self, written: u16) -> u16 {
+        let Some(text) = (self.env)("POSTGRES_PORT") else { return written };
+        text.parse().ok().filter(|port| *port > 0).unwrap_or_else(|| {
+            self.document.report(
+                "environment".into(),
+                "POSTGRES_PORT".into(),
+                format!("{text:?} is not accepted; give {}", CentralKeys::PORT.accepted()),
+            );
+            written
         })
     }
 
@@ -364,105 +292,70 @@ impl Loader<'_, '_> {
     }
 }
 
-/// The environment's value where it has one, else the file's, which is then required.
+/// The environment's value if it has one, else the file's, which is then required.
 fn overridden(
     section: &mut Section<'_>,
-    key: &'static str,
-    accepted: &str,
+    key: &Key<String>,
     from_env: Option<String>,
 ) -> Option<String> {
     match from_env {
+        // Whatever the file says, even nothing, does not matter then.
         Some(value) => {
-            section.string(key, accepted);
+            section.ignored(key);
             Some(value)
         }
-        None => section.required(key, accepted, not_empty),
+        None => section.required(key),
     }
 }
 
-fn schedule(section: Option<Section<'_>>) -> Schedule {
-    let (poll, file_quiet) = (Duration::from_secs(300), Duration::from_secs(1800));
-    let Some(mut section) = section else { return Schedule { poll, file_quiet } };
-    let poll = section
-        .parsed("poll", r#"a duration from "100ms" to "24h", such as "5m""#, |text| {
-            duration_between(text, Duration::from_millis(100), Duration::from_secs(86_400))
-        })
-        .unwrap_or(poll);
-    let file_quiet = section.parsed("file_quiet", DURATION, parse_duration).unwrap_or(file_quiet);
-    section.finish();
-    Schedule { poll, file_quiet }
-}
-
-fn analysis(section: Option<Section<'_>>) -> Analysis {
-    let default = Analysis {
-        day_start: TimeDelta::zero(),
-        wait_stamp: WaitStamp::Start,
-        events: EventNames::default(),
+fn schedule(mut section: Section<'_>) -> Schedule {
+    let schedule = Schedule {
+        poll: section.value(&ScheduleKeys::POLL),
+        file_quiet: section.value(&ScheduleKeys::FILE_QUIET),
     };
-    let Some(mut section) = section else { return default };
-    let day_start = section
-        .parsed("day_start", r#"a time of day such as "05:00""#, parse_time_of_day)
-        .unwrap_or(default.day_start);
-    let wait_stamp = section
-        .choice("wait_stamp", &[("start", WaitStamp::Start), ("end", WaitStamp::End)])
-        .unwrap_or(default.wait_stamp);
-    let mut events = default.events;
-    if let Some(mut names) = section.section("events") {
-        let mut word = |key, slot: &mut String| {
-            let accepted = "a word of latin-1 characters without a colon";
-            if let Some(name) = names.parsed(key, accepted, event_name) {
-                *slot = name;
-            }
-        };
-        word("piece", &mut events.piece);
-        word("wait", &mut events.wait);
-        word("stop", &mut events.stop);
-        word("start", &mut events.start);
-        word("job", &mut events.job);
-        let mut words =
-            [&events.piece, &events.wait, &events.stop, &events.start, &events.job].to_vec();
-        words.sort();
-        words.dedup();
-        if words.len() < 5 {
-            names.complain("two events have the same name; give each its own".into());
-        }
-        names.finish();
-    }
+    section.finish();
+    schedule
+}
+
+fn analysis(mut section: Section<'_>) -> Analysis {
+    let day_start = section.value(&AnalysisKeys::DAY_START);
+    let wait_stamp = section.value(&AnalysisKeys::WAIT_STAMP);
+    let events = events(section.section_or_empty("events"));
     section.finish();
     Analysis { day_start, wait_stamp, events }
 }
 
-pub(super) fn event_name(text: &str) -> Option<String> {
-    not_empty(text)
-        .filter(|name| name.chars().all(|c| ('\u{1}'..='\u{ff}').contains(&c) && c != ':'))
+fn events(mut section: Section<'_>) -> EventNames {
+    let events = EventNames {
+        piece: section.value(&EventKeys::PIECE),
+        wait: section.value(&EventKeys::WAIT),
+        stop: section.value(&EventKeys::STOP),
+        start: section.value(&EventKeys::START),
+        job: section.value(&EventKeys::JOB),
+    };
+    let EventNames { piece, wait, stop, start, job } = &events;
+    if BTreeSet::from([piece, wait, stop, start, job]).len() < 5 {
+        section.complain("two events have the same name; give each its own".into());
+    }
+    section.finish();
+    events
 }
 
-fn status(section: Option<Section<'_>>) -> Status {
-    let listen = Some(([127, 0, 0, 1], 9780).into());
-    let Some(mut section) = section else {
-        return Status { listen, language: None, names: Vec::new() };
-    };
-    let accepted = r#"an address and port such as "127.0.0.1:9780", or "" for none"#;
-    let listen = section
-        .parsed("listen", accepted, |text| match text {
-            "" => Some(None),
-            _ => text.parse().ok().map(Some),
-        })
-        .unwrap_or(listen);
-    let language = section
-        .choice(
-            "language",
-            &[("auto", None), ("fr", Some(Language::French)), ("en", Some(Language::English))],
-        )
-        .flatten();
-    let accepted = "names of this computer with blanks between, without a port";
-    let names = section.parsed("names", accepted, host_names).unwrap_or_default();
+impl Default for EventNames {
+    fn default() -> Self {
+        Self {
+            piece: EventKeys::PIECE.default_value(),
+            wait: EventKeys::WAIT.default_value(),
+            stop: EventKeys::STOP.default_value(),
+            start: EventKeys::START.default_value(),
+            job: EventKeys::JOB.default_value(),
+        }
+    }
+}
+
+fn status(mut section: Section<'_>, language: Option<Language>) -> Status {
+    let listen = section.value(&StatusKeys::LISTEN);
+    let names = section.optional(&StatusKeys::NAMES).unwrap_or_default();
     section.finish();
     Status { listen, language, names }
-}
-
-fn host_names(text: &str) -> Option<Vec<String>> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let names = text.split_whitespace().map(str::to_ascii_lowercase);
-    names.map(|name| name.chars().all(is_name).then_some(name)).collect()
 }

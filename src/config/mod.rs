@@ -10,21 +10,35 @@ use crate::model::{Language, Limits, Machine};
 
 mod alarms;
 mod anomalies;
+/// What people are told of the keys.
+mod explained;
 mod folders;
+/// What a key is: name, default, accepted values.
+mod key;
+/// The table of keys.
+mod keys;
+/// From the text to [`Config`].
 mod load;
 mod memory;
+/// Key by key, with every mistake and its line.
 mod reader;
+/// Where passwords come from.
 mod secrets;
 #[cfg(test)]
 mod tests;
+/// Values as people write them.
 mod units;
 mod update;
+mod window;
 
 pub use alarms::{AlarmLimits, Alarms, WorkingHours};
+pub use explained::{Explained, Shown, Topic};
+pub use keys::{HEAD, topics};
 pub use load::{ConfigError, Loaded, load, parse};
-pub use memory::DEFAULT_MAX_FILE_BYTES;
+pub use memory::default_max_file_bytes;
 pub use reader::Mistake;
-pub use update::{UpdateConfig, Window};
+pub use update::UpdateConfig;
+pub use window::Window;
 
 /// A password. It has no `Display`, and its `Debug` prints stars.
 #[derive(Clone, PartialEq, Eq)]
@@ -77,7 +91,7 @@ pub struct Agent {
     pub id: String,
     pub state_dir: PathBuf,
     pub log_level: log::LevelFilter,
-    /// Of the sentences that people read.
+    /// Of everything that people read.
     pub language: Language,
     /// Most bytes the buffer may take on disk; at the cap reading stops and syncing goes on.
     pub max_buffer_bytes: u64,
@@ -216,23 +230,11 @@ pub struct EventNames {
     pub job: String,
 }
 
-impl Default for EventNames {
-    fn default() -> Self {
-        Self {
-            piece: "StukUitgevoerd".into(),
-            wait: "MachineWait".into(),
-            stop: "MachineStop".into(),
-            start: "MachineStart".into(),
-            job: "JobProfiel".into(),
-        }
-    }
-}
-
 #[derive(Clone, Debug)]
 pub struct Status {
     /// `None`: no page.
     pub listen: Option<std::net::SocketAddr>,
-    /// `None`: as the browser asks, French where it asks for neither.
+    /// [`Agent::language`] if it is configured; `None`: as the browser asks, French if it asks for neither.
     pub language: Option<Language>,
     /// Names that the page may be asked by besides addresses and the computer's own name.
     pub names: Vec<String>,

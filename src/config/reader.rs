@@ -1,25 +1,21 @@
 //! Reads a TOML document key by key and remembers every mistake with its line, so that one start
 //! reports them all. A key that nobody asked for is a mistake too, named with the accepted ones.
 
-use std::{
-    cell::RefCell,
-    fmt,
-    ops::{Range, RangeInclusive},
-    path::PathBuf,
-    rc::Rc,
-};
+use std::{cell::RefCell, fmt, ops::Range, path::PathBuf, rc::Rc};
 
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
+use super::key::{Defaulted, Key};
+
 /// One thing that is wrong in the configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Mistake {
     /// Where: `config.toml:12` or an environment variable's name.
     pub place: String,
-    /// Dotted key, empty where the text is not TOML at all.
+    /// Dotted key, empty if the text is not TOML at all.
     pub key: String,
     pub problem: String,
 }
@@ -35,19 +31,19 @@ impl fmt::Display for Mistake {
 }
 
 /// The file's text and the mistakes found in it so far; shared by all its sections.
-pub struct Document<'t> {
+pub(super) struct Document<'t> {
     path: PathBuf,
     text: &'t str,
     mistakes: RefCell<Vec<Mistake>>,
 }
 
 impl<'t> Document<'t> {
-    pub fn new(path: PathBuf, text: &'t str) -> Rc<Self> {
+    pub(super) fn new(path: PathBuf, text: &'t str) -> Rc<Self> {
         Rc::new(Self { path, text, mistakes: RefCell::default() })
     }
 
     /// The document's root; syntax errors become mistakes and what could be read is returned.
-    pub fn root(self: &Rc<Self>) -> Section<'t> {
+    pub(super) fn root(self: &Rc<Self>) -> Section<'t> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         for error in errors {
             let place = self.place(error.span().as_ref());
@@ -63,7 +59,7 @@ impl<'t> Document<'t> {
     }
 
     /// A section that the file does not have, for values that come from elsewhere.
-    pub fn empty(self: &Rc<Self>, name: &str) -> Section<'t> {
+    pub(super) fn empty(self: &Rc<Self>, name: &str) -> Section<'t> {
         Section {
             document: Rc::clone(self),
             name: name.to_owned(),
@@ -73,15 +69,15 @@ impl<'t> Document<'t> {
         }
     }
 
-    pub fn report(&self, place: String, key: String, problem: String) {
+    pub(super) fn report(&self, place: String, key: String, problem: String) {
         self.mistakes.borrow_mut().push(Mistake { place, key, problem });
     }
 
-    pub fn take_mistakes(&self) -> Vec<Mistake> {
+    pub(super) fn take_mistakes(&self) -> Vec<Mistake> {
         self.mistakes.take()
     }
 
-    pub fn place(&self, span: Option<&Range<usize>>) -> String {
+    pub(super) fn place(&self, span: Option<&Range<usize>>) -> String {
         let Some(span) = span else { return self.path.display().to_string() };
         let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
@@ -106,8 +102,8 @@ fn take_entries(table: DeTable<'_>) -> Vec<Entry<'_>> {
         .collect()
 }
 
-/// A table of the document. Each `take_*` marks its key as known; [`Section::finish`] reports the rest.
-pub struct Section<'t> {
+/// A table of the document. What is read is known; [`Section::finish`] reports the rest.
+pub(super) struct Section<'t> {
     document: Rc<Document<'t>>,
     name: String,
     span: Range<usize>,
@@ -115,29 +111,38 @@ pub struct Section<'t> {
     asked: Vec<&'static str>,
 }
 
-/// A value as written, with its place, for the caller to turn into what it means.
-pub struct Written {
-    pub text: String,
-    pub span: Range<usize>,
+/// A value and its place in the file.
+pub(super) struct Located<T> {
+    pub(super) value: T,
+    pub(super) span: Range<usize>,
 }
 
 impl<'t> Section<'t> {
-    pub fn dotted(&self, key: &str) -> String {
+    fn dotted(&self, key: &str) -> String {
         if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
     }
 
     fn take(&mut self, key: &'static str) -> Option<Entry<'t>> {
         self.asked.push(key);
+        self.take_unnamed(key)
+    }
+
+    fn take_unnamed(&mut self, key: &str) -> Option<Entry<'t>> {
         let at = self.entries.iter().position(|entry| entry.key == key)?;
         Some(self.entries.remove(at))
     }
 
-    pub fn has(&self, key: &str) -> bool {
+    fn has(&self, key: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key)
     }
 
+    /// The place of a value of this section, as in `config.toml:12`.
+    pub(super) fn place(&self, span: &Range<usize>) -> String {
+        self.document.place(Some(span))
+    }
+
     /// Reports that `key` has a value that is not accepted.
-    pub fn refuse(&self, key: &str, span: &Range<usize>, value: &str, accepted: &str) {
+    pub(super) fn refuse(&self, key: &str, span: &Range<usize>, value: &str, accepted: &str) {
         self.document.report(
             self.document.place(Some(span)),
             self.dotted(key),
@@ -146,7 +151,7 @@ impl<'t> Section<'t> {
     }
 
     /// Reports that `key` is missing.
-    pub fn missing(&self, key: &str, what: &str) {
+    pub(super) fn missing(&self, key: &str, what: &str) {
         self.document.report(
             self.document.place(Some(&self.span)),
             self.dotted(key),
@@ -155,124 +160,72 @@ impl<'t> Section<'t> {
     }
 
     /// Reports a mistake about the section as a whole.
-    pub fn complain(&self, problem: String) {
+    pub(super) fn complain(&self, problem: String) {
         self.document.report(self.document.place(Some(&self.span)), self.name.clone(), problem);
     }
 
-    pub fn string(&mut self, key: &'static str, accepted: &str) -> Option<Written> {
-        let entry = self.take(key)?;
-        let span = entry.value.span();
-        match entry.value.into_inner() {
-            DeValue::String(text) => Some(Written { text: text.into_owned(), span }),
-            other => {
-                self.refuse(key, &span, &shown(&other), accepted);
-                None
-            }
+    /// The value of a key that has a default.
+    pub(super) fn value<T: Clone>(&mut self, key: &Defaulted<T>) -> T {
+        self.optional(key).unwrap_or_else(|| key.default_value())
+    }
+
+    /// The value of a key that must be there.
+    pub(super) fn required<T: Clone>(&mut self, key: &Key<T>) -> Option<T> {
+        if !self.has(key.name) {
+            self.missing(key.name, &key.accepted());
+        }
+        self.optional(key)
+    }
+
+    /// The value of a key, `None` if it is absent or refused.
+    pub(super) fn optional<T: Clone, D>(&mut self, key: &Key<T, D>) -> Option<T> {
+        self.located(key).map(|written| written.value)
+    }
+
+    /// Like [`Section::optional`], with the value's place.
+    pub(super) fn located<T: Clone, D>(&mut self, key: &Key<T, D>) -> Option<Located<T>> {
+        let entry = self.take(key.name)?;
+        self.read(key, &entry)
+    }
+
+    /// A key that another place overrides: its string may be anything.
+    pub(super) fn ignored(&mut self, key: &Key<String>) {
+        let Some(entry) = self.take(key.name) else { return };
+        let written = entry.value.get_ref();
+        if !matches!(written, DeValue::String(_)) {
+            self.refuse(key.name, &entry.value.span(), &shown(written), &key.accepted());
         }
     }
 
-    /// A string turned into `T` by `parse`; the refusal names what is accepted.
-    pub fn parsed<T>(
-        &mut self,
-        key: &'static str,
-        accepted: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let written = self.string(key, accepted)?;
-        let value = parse(&written.text);
+    /// The value of a key that new files should not use: refusals of others do not name it.
+    pub(super) fn retired<T: Clone>(&mut self, key: &Key<T>) -> Option<Located<T>> {
+        let entry = self.take_unnamed(key.name)?;
+        self.read(key, &entry)
+    }
+
+    fn read<T: Clone, D>(&self, key: &Key<T, D>, entry: &Entry<'t>) -> Option<Located<T>> {
+        let (span, written) = (entry.value.span(), entry.value.get_ref());
+        let value = key.read(written);
         if value.is_none() {
-            self.refuse(key, &written.span, &format!("{:?}", written.text), accepted);
+            self.refuse(key.name, &span, &shown(written), &key.accepted());
         }
-        value
+        value.map(|value| Located { value, span })
     }
 
-    /// Like [`Section::parsed`], and a missing key is a mistake too.
-    pub fn required<T>(
-        &mut self,
-        key: &'static str,
-        accepted: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        if !self.has(key) {
-            self.missing(key, accepted);
-        }
-        self.parsed(key, accepted, parse)
-    }
-
-    /// One of a fixed set of words.
-    pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
-        let accepted =
-            choices.iter().map(|(word, _)| format!("{word:?}")).collect::<Vec<_>>().join(", ");
-        self.parsed(key, &format!("one of {accepted}"), |text| {
-            choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
-        })
-    }
-
-    /// A size with its unit, or a bare number of bytes.
-    pub fn bytes(
-        &mut self,
-        key: &'static str,
-        accepted: &str,
-        parse: impl Fn(&str) -> Option<u64>,
-    ) -> Option<u64> {
-        let entry = self.take(key)?;
-        let span = entry.value.span();
-        let value = entry.value.into_inner();
-        let size = match &value {
-            DeValue::String(text) => parse(text),
-            DeValue::Integer(number) if number.radix() == 10 => parse(number.as_str()),
-            _ => None,
-        };
-        if size.is_none() {
-            self.refuse(key, &span, &shown(&value), accepted);
-        }
-        size
-    }
-
-    pub fn port(&mut self, key: &'static str) -> Option<u16> {
-        let accepted = "a port from 1 to 65535";
-        let entry = self.take(key)?;
-        let span = entry.value.span();
-        let value = entry.value.into_inner();
-        let port = match &value {
-            DeValue::Integer(number) if number.radix() == 10 => number.as_str().parse().ok(),
-            _ => None,
-        };
-        match port {
-            Some(port) if port > 0 => Some(port),
-            _ => {
-                self.refuse(key, &span, &shown(&value), accepted);
-                None
-            }
-        }
-    }
-
-    /// A whole number without sign.
-    pub fn number(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
-        let entry = self.take(key)?;
-        let span = entry.value.span();
-        let value = entry.value.into_inner();
-        let number = match &value {
-            DeValue::Integer(number) if number.radix() == 10 => number.as_str().parse().ok(),
-            _ => None,
-        };
-        let number = number.filter(|number| range.contains(number));
-        if number.is_none() {
-            let accepted = format!("a whole number from {} to {}", range.start(), range.end());
-            self.refuse(key, &span, &shown(&value), &accepted);
-        }
-        number
-    }
-
-    /// A sub-table, `None` where absent.
-    pub fn section(&mut self, key: &'static str) -> Option<Section<'t>> {
+    /// A sub-table, `None` if absent.
+    pub(super) fn section(&mut self, key: &'static str) -> Option<Section<'t>> {
         let name = self.dotted(key);
         let entry = self.take(key)?;
         self.table(key, name, entry.value)
     }
 
-    /// An array of tables, `[[key]]`, empty where absent.
-    pub fn sections(&mut self, key: &'static str) -> Vec<Section<'t>> {
+    /// A sub-table, one without entries if absent or refused.
+    pub(super) fn section_or_empty(&mut self, key: &'static str) -> Section<'t> {
+        self.section(key).unwrap_or_else(|| self.document.empty(&self.dotted(key)))
+    }
+
+    /// An array of tables, `[[key]]`, empty if absent.
+    pub(super) fn sections(&mut self, key: &'static str) -> Vec<Section<'t>> {
         let Some(entry) = self.take(key) else { return Vec::new() };
         let span = entry.value.span();
         match entry.value.into_inner() {
@@ -291,7 +244,7 @@ impl<'t> Section<'t> {
     }
 
     /// Every remaining entry as a sub-table under its own free name.
-    pub fn named_sections(&mut self) -> Vec<(String, Section<'t>)> {
+    pub(super) fn named_sections(&mut self) -> Vec<(String, Section<'t>)> {
         let entries = std::mem::take(&mut self.entries);
         entries
             .into_iter()
@@ -321,7 +274,7 @@ impl<'t> Section<'t> {
     }
 
     /// Reports every key that nobody asked for.
-    pub fn finish(self) {
+    pub(super) fn finish(self) {
         for entry in &self.entries {
             let accepted = self.asked.join(", ");
             self.document.report(

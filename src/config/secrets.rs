@@ -10,34 +10,39 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use super::{Secret, reader::Section};
+use super::{
+    Secret,
+    key::Key,
+    reader::{Located, Section},
+};
 
 /// No password is as long.
 const MOST_BYTES: u64 = 4096;
 
 /// Where else than `password_file` this password may stand.
-pub struct PasswordPlaces {
-    pub variable: Option<&'static str>,
-    pub credential: Option<&'static str>,
+pub(super) struct PasswordPlaces {
+    pub(super) variable: Option<&'static str>,
+    pub(super) credential: Option<&'static str>,
 }
 
-pub struct Secrets<'e> {
+pub(super) struct Secrets<'e> {
     env: &'e dyn Fn(&str) -> Option<String>,
-    pub warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl<'e> Secrets<'e> {
-    pub fn new(env: &'e dyn Fn(&str) -> Option<String>) -> Self {
+    pub(super) fn new(env: &'e dyn Fn(&str) -> Option<String>) -> Self {
         Self { env, warnings: Vec::new() }
     }
 
-    pub fn password(
+    pub(super) fn password(
         &mut self,
         section: &mut Section<'_>,
+        key: &Key<String>,
         base: &Path,
         places: &PasswordPlaces,
     ) -> Option<Secret> {
-        let written = section.string("password_file", "a file that holds the password");
+        let written = section.located(key);
         if let Some(text) = places.variable.and_then(|name| (self.env)(name)) {
             return Some(Secret::new(text));
         }
@@ -54,43 +59,43 @@ impl<'e> Secrets<'e> {
             }
         }
         let Some(written) = written else {
-            section.missing("password_file", &accepted(places));
+            section.missing(key.name, &accepted(key, places));
             return None;
         };
-        let file = base.join(&written.text);
-        self.warn_if_open(&file);
-        let secret = self.read(&file);
-        if let Err(why) = &secret {
-            section.refuse(
-                "password_file",
-                &written.span,
-                &format!("{:?} ({why})", written.text),
-                "a file that holds the password and that the agent may read",
-            );
-        }
-        secret.ok()
+        let accepted = format!("{} and that the agent may read", key.accepted());
+        self.of_file(section, key, &written, base, &accepted)
     }
 
     /// A secret that may be missing: the environment's, or that of the file named by `key`.
-    pub fn optional(
+    pub(super) fn optional(
         &mut self,
         section: &mut Section<'_>,
-        key: &'static str,
+        key: &Key<String>,
         variable: &str,
         base: &Path,
     ) -> Option<Secret> {
-        let accepted = "a file that holds one line and that the agent may read";
-        let written = section.string(key, accepted);
+        let written = section.located(key);
         if let Some(text) = (self.env)(variable) {
             return Some(Secret::new(text));
         }
-        let written = written?;
-        let file = base.join(&written.text);
+        self.of_file(section, key, &written?, base, &key.accepted())
+    }
+
+    /// The secret of the file that the configuration names; `accepted` is what a refusal asks for.
+    fn of_file(
+        &mut self,
+        section: &Section<'_>,
+        key: &Key<String>,
+        written: &Located<String>,
+        base: &Path,
+        accepted: &str,
+    ) -> Option<Secret> {
+        let file = base.join(&written.value);
         self.warn_if_open(&file);
         let secret = self.read(&file);
         if let Err(why) = &secret {
-            let value = format!("{:?} ({why})", written.text);
-            section.refuse(key, &written.span, &value, accepted);
+            let value = format!("{:?} ({why})", written.value);
+            section.refuse(key.name, &written.span, &value, accepted);
         }
         secret.ok()
     }
@@ -134,8 +139,8 @@ fn text_of(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "is no text in UTF-8".into())
 }
 
-fn accepted(places: &PasswordPlaces) -> String {
-    let mut accepted = String::from("a file that holds the password");
+fn accepted(key: &Key<String>, places: &PasswordPlaces) -> String {
+    let mut accepted = key.accepted();
     if let Some(variable) = places.variable {
         accepted += &format!(", or the environment variable {variable}");
     }

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path};
 
-use super::{CentralTls, ConfigError, Loaded, SourceKind, parse};
+use super::{AlarmLimits, CentralTls, ConfigError, Loaded, SourceKind, parse};
 use crate::model::{Language, Limits};
 
 const MINIMAL: &str = r#"
@@ -222,10 +222,90 @@ fn a_nominal_rhythm_belongs_to_its_machine_and_rejects_need_one() {
     assert!(message.contains("a whole number from 1"), "{message}");
 }
 
+/// The language of texts, that of the page, and the warnings.
+fn languages(agent: &str, status: &str) -> (Language, Option<Language>, Vec<String>) {
+    let text = MINIMAL.replace("[agent]", &format!("[agent]\n{agent}"));
+    let loaded = parse_with(&format!("{text}\n[status]\n{status}\n"), &[]).unwrap();
+    (loaded.config.agent.language, loaded.config.status.language, loaded.warnings)
+}
+
 #[test]
-fn sentences_are_french_unless_english_is_asked_for() {
-    let language = |text: &str| parse_with(text, &[]).unwrap().config.agent.language;
-    assert_eq!(language(MINIMAL), Language::French);
-    let english = MINIMAL.replace("[agent]", "[agent]\nlanguage = \"en\"");
-    assert_eq!(language(&english), Language::English);
+fn one_language_applies_to_everything_that_people_read() {
+    let english = (Language::English, Some(Language::English), Vec::new());
+    assert_eq!(languages("language = \"en\"", ""), english);
+    let french = (Language::French, Some(Language::French), Vec::new());
+    assert_eq!(languages("language = \"fr\"", ""), french);
+    assert_eq!(languages("", ""), (Language::French, None, Vec::new()), "the browser is asked");
+}
+
+#[test]
+fn the_language_of_the_page_that_earlier_releases_had_still_works_with_a_warning() {
+    let warning =
+        |what: &str| vec![format!("/etc/cu-agent/config.toml:14: status.language {what}")];
+    let now = "is replaced by agent.language and now applies to everything that people read; ";
+    let (language, page, warnings) = languages("", "language = \"en\"");
+    assert_eq!((language, page), (Language::English, Some(Language::English)));
+    assert_eq!(warnings, warning(&format!("{now}set language = \"en\" in [agent] instead")));
+    let (language, page, warnings) = languages("", "language = \"fr\"");
+    assert_eq!((language, page), (Language::French, Some(Language::French)));
+    assert_eq!(warnings, warning(&format!("{now}set language = \"fr\" in [agent] instead")));
+    let (language, page, warnings) = languages("", "language = \"auto\"");
+    assert_eq!((language, page), (Language::French, None));
+    assert_eq!(warnings, warning(&format!("{now}remove it")));
+}
+
+#[test]
+fn of_two_languages_the_agents_applies_and_the_other_is_ignored_with_a_warning() {
+    for status in ["fr", "en", "auto"] {
+        let (language, page, warnings) =
+            languages("language = \"en\"", &format!("language = {status:?}"));
+        assert_eq!((language, page), (Language::English, Some(Language::English)), "{status}");
+        let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+        assert!(warning.starts_with("/etc/cu-agent/config.toml:14: status.language is ignored"));
+        assert!(warning.ends_with("; remove it"), "{warning}");
+    }
+}
+
+#[test]
+fn a_language_that_does_not_exist_is_refused_and_the_retired_key_is_not_offered() {
+    let message = refusal(&format!("{MINIMAL}\n[status]\nlanguage = \"nl\"\ncolour = 1\n"));
+    assert!(message.contains("status.language: \"nl\" is not accepted"), "{message}");
+    assert!(
+        message.contains("status.colour: unknown key; accepted here: listen, names"),
+        "{message}"
+    );
+}
+
+#[test]
+fn every_key_has_a_default_that_is_accepted_or_must_be_given() {
+    let text = format!(
+        "{MINIMAL}\n[[source]]\nname = \"cu\"\nkind = \"ftp\"\nhost = \"h\"\nuser = \"u\"\n\
+         [source.folders]\n\"X\" = {{ nom = \"X\" }}\n\
+         [central]\nhost = \"h\"\ndatabase = \"d\"\nuser = \"u\"\n\
+         [update]\nmanifest_url = \"https://h/m.json\"\n\
+         public_key = \"RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\"\n\
+         [alarms]\nurl = \"https://h\"\n"
+    );
+    let env = [("FTP_PASS", "x"), ("POSTGRES_PASSWORD", "x")];
+    let loaded = parse_with(&text, &env).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+    let config = loaded.config;
+    let SourceKind::Ftp(ftp) = &config.sources[1].kind else { panic!("ftp") };
+    assert_eq!((ftp.port, ftp.connect_timeout.as_secs(), ftp.read_timeout.as_secs()), (21, 10, 30));
+    let central = config.central.unwrap();
+    assert_eq!((central.port, central.tls), (5432, CentralTls::VerifyFull));
+    assert!(!central.only_scram);
+    let update = config.update.unwrap();
+    assert_eq!(update.window.to_string(), "21:30-04:30");
+    assert_eq!((update.prove_timeout.as_secs(), update.max_deferral.as_secs()), (600, 1_209_600));
+    assert_eq!(update.directory, Path::new("/var/lib/cu-agent-update"));
+    let limits = config.alarms.unwrap().limits;
+    assert_eq!(limits.hours, AlarmLimits::default().hours);
+    assert_eq!((limits.silent_after.as_secs(), limits.source_after.as_secs()), (3600, 1800));
+    assert_eq!((limits.central_after.as_secs(), limits.disk_free_bytes), (21_600, 256 << 20));
+    assert_eq!(config.agent.max_buffer_bytes, 2 << 30);
+    assert_eq!(config.agent.state_dir, Path::new("/var/lib/cu-agent"));
+    assert_eq!(config.schedule.file_quiet.as_secs(), 1800);
+    assert_eq!(config.status.listen, "127.0.0.1:9780".parse().ok());
+    assert_eq!(config.analysis.events.piece, "StukUitgevoerd");
 }

@@ -1,11 +1,12 @@
-//! Durations, sizes, times of day and fingerprints as people write them.
+//! Values as people write them: durations, sizes, times of day, names, addresses. `None` is a value that is
+//! not accepted.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
-use chrono::{NaiveTime, TimeDelta, Timelike};
+use chrono::{NaiveTime, TimeDelta, Timelike, Weekday};
 
 /// `500ms`, `30s`, `5m`, `2h`, `7d`; a bare number is refused, since nobody knows its unit.
-pub fn parse_duration(text: &str) -> Option<Duration> {
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split_unit(text)?;
     let ms_per_unit: u64 = match unit {
         "ms" => 1,
@@ -18,8 +19,14 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(number.checked_mul(ms_per_unit)?))
 }
 
+/// A duration that is not outside the two others.
+pub(super) fn duration_between(text: &str, [least, most]: [&str; 2]) -> Option<Duration> {
+    let limits = parse_duration(least)?..=parse_duration(most)?;
+    parse_duration(text).filter(|value| limits.contains(value))
+}
+
 /// `512`, `64KiB`, `256MiB`, `2GiB` (powers of 1024) in bytes.
-pub fn parse_bytes(text: &str) -> Option<u64> {
+pub(super) fn parse_bytes(text: &str) -> Option<u64> {
     let (number, unit) = split_unit(text)?;
     let shift = match unit {
         "" | "B" => 0,
@@ -31,8 +38,12 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
     number.checked_mul(1 << shift)
 }
 
+pub(super) fn at_least_1_mib(text: &str) -> Option<u64> {
+    parse_bytes(text).filter(|bytes| *bytes >= 1 << 20)
+}
+
 /// `HH:MM` after midnight.
-pub fn parse_time_of_day(text: &str) -> Option<TimeDelta> {
+pub(super) fn parse_time_of_day(text: &str) -> Option<TimeDelta> {
     if text.len() != 5 {
         return None;
     }
@@ -40,8 +51,68 @@ pub fn parse_time_of_day(text: &str) -> Option<TimeDelta> {
     Some(TimeDelta::seconds(i64::from(time.num_seconds_from_midnight())))
 }
 
+/// `HH:MM-HH:MM`.
+pub(super) fn hours(text: &str) -> Option<(TimeDelta, TimeDelta)> {
+    let (from, to) = text.split_once('-')?;
+    Some((parse_time_of_day(from.trim())?, parse_time_of_day(to.trim())?))
+}
+
+/// `mon tue`, in English, short or long.
+pub(super) fn days(text: &str) -> Option<Vec<Weekday>> {
+    let days: Option<Vec<Weekday>> = text.split_whitespace().map(|day| day.parse().ok()).collect();
+    days.filter(|days| !days.is_empty())
+}
+
+/// Text as it is.
+pub(super) fn any_text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+/// Text without the blanks around it.
+pub(super) fn not_empty(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// A name of at most so many characters that a database can store.
+fn name(text: &str, most_chars: usize) -> Option<String> {
+    not_empty(text).filter(|text| text.chars().count() <= most_chars && !text.contains('\0'))
+}
+
+pub(super) fn at_most_50(text: &str) -> Option<String> {
+    name(text, 50)
+}
+
+pub(super) fn at_most_100(text: &str) -> Option<String> {
+    name(text, 100)
+}
+
+/// An event as LOGs name it.
+pub(super) fn event_name(text: &str) -> Option<String> {
+    not_empty(text)
+        .filter(|name| name.chars().all(|c| ('\u{1}'..='\u{ff}').contains(&c) && c != ':'))
+}
+
+/// Names of computers with blanks between.
+pub(super) fn host_names(text: &str) -> Option<Vec<String>> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let names = text.split_whitespace().map(str::to_ascii_lowercase);
+    names.map(|name| name.chars().all(is_name).then_some(name)).collect()
+}
+
+/// An address and port; empty for none.
+pub(super) fn listen_address(text: &str) -> Option<Option<SocketAddr>> {
+    if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+}
+
+/// An address of HTTPS with a host.
+pub(super) fn https_address(text: &str) -> Option<String> {
+    let host = text.strip_prefix("https://")?.split('/').next()?;
+    (!host.is_empty() && !text.contains(char::is_whitespace)).then(|| text.to_owned())
+}
+
 /// A certificate's SHA-256, in hexadecimal digits, with or without colons and blanks.
-pub fn parse_fingerprint(text: &str) -> Option<[u8; 32]> {
+pub(super) fn parse_fingerprint(text: &str) -> Option<[u8; 32]> {
     let digits: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b':' | b' ')).collect();
     if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;
@@ -86,5 +157,13 @@ mod tests {
         assert_eq!(parse_time_of_day("05:30"), Some(TimeDelta::minutes(330)));
         assert_eq!(parse_time_of_day("24:00"), None);
         assert_eq!(parse_time_of_day("5:00"), None);
+        assert_eq!(hours("06:00"), None);
+    }
+
+    #[test]
+    fn days_are_english() {
+        assert_eq!(days("mon Sunday"), Some(vec![Weekday::Mon, Weekday::Sun]));
+        assert_eq!(days("lundi"), None);
+        assert_eq!(days(""), None);
     }
 }

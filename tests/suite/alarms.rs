@@ -10,6 +10,7 @@ use crate::support::{
     certificate::Certificate,
     damage,
     folder::Folder,
+    http,
     postgres::Database,
     process::Running,
     wait,
@@ -48,6 +49,26 @@ fn count(agent: &Agent, table: &str) -> i64 {
 fn cycles(running: &Running, more: usize) {
     let seen = running.log().matches("cycle:").count();
     running.wait_for_nth_line("cycle:", seen + more);
+}
+
+#[test]
+fn alarms_and_the_page_are_in_the_one_language_whichever_key_sets_it() {
+    for key in ["agent.language", "status.language"] {
+        let (folder, webhook) = (Folder::of_three_machines(), Webhook::start(Manner::Well));
+        let mut agent = agent(&folder, &webhook);
+        agent.set(key, "en");
+        agent.set("status.listen", "127.0.0.1:0");
+        let running = agent.run();
+        cycles(&running, 1);
+        let page = http::get(running.page(), "/").body;
+        assert!(page.contains("lang=\"en\""), "{key}: {page}");
+        take_away(&folder);
+        let json = webhook.wait_for(SOURCE_RAISED).json();
+        let message = json["message"].as_str().unwrap();
+        assert!(message.starts_with("source cu has not answered"), "{key}: {message}");
+        let is_warned = running.log().contains("status.language is replaced by agent.language");
+        assert_eq!(is_warned, key == "status.language", "{}", running.log());
+    }
 }
 
 #[test]

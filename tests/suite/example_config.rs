@@ -1,17 +1,85 @@
-//! `config.toml.example`: the agent takes it as it stands, and it explains every key.
+//! `config.toml.example`: made of the table of keys, accepted by the agent as it stands, and complete.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    path::Path,
+};
 
-use cu_agent::{config, model::Limits};
+use cu_agent::{
+    config::{self, Shown, Topic},
+    model::Limits,
+};
 
-const EXAMPLE: &str = "config.toml.example";
+pub const EXAMPLE: &str = "config.toml.example";
+
+const WIDTH: usize = 108;
+
+/// What `config.toml.example` must be; `manual.rs` compares it, or writes it.
+pub fn example() -> String {
+    let mut text = String::new();
+    for (number, paragraph) in config::HEAD.iter().enumerate() {
+        text += if number == 0 { "" } else { "#\n" };
+        comment(&mut text, "", paragraph);
+    }
+    for topic in config::topics() {
+        section(&mut text, &topic);
+    }
+    text
+}
+
+fn section(text: &mut String, topic: &Topic) {
+    // A table within a table is indented.
+    let indent = if topic.header.contains('.') { "  " } else { "" };
+    *text += if indent.is_empty() { "\n" } else { "" };
+    comment(text, indent, topic.about);
+    if !topic.header.is_empty() {
+        writeln!(text, "{indent}{}", topic.header).unwrap();
+    }
+    for key in &topic.keys {
+        let name = key.name;
+        match &key.shown {
+            Shown::InSample => comment(text, indent, &format!("{name}: {}", key.about)),
+            Shown::On(_) | Shown::Off(_) => comment(text, indent, &key.about),
+        }
+        match &key.shown {
+            Shown::On(value) => writeln!(text, "{indent}{name} = {value}").unwrap(),
+            Shown::Off(value) => writeln!(text, "{indent}# {name} = {value}").unwrap(),
+            Shown::InSample => {}
+        }
+    }
+    for line in topic.sample.lines() {
+        writeln!(text, "{indent}{line}").unwrap();
+    }
+}
+
+fn comment(text: &mut String, indent: &str, prose: &str) {
+    for line in wrapped(prose, WIDTH - indent.len()) {
+        writeln!(text, "{indent}# {line}").unwrap();
+    }
+}
+
+/// Lines of at most `width` characters where words allow it.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                *line += " ";
+                *line += word;
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
 
 fn text() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(EXAMPLE))
         .expect("config.toml.example stands at the top of the repository")
 }
 
-/// The passwords that stand in files of a real machine.
+/// The passwords that are in files on a real gateway.
 fn environment(name: &str) -> Option<String> {
     matches!(name, "FTP_PASS" | "POSTGRES_PASSWORD" | "ALARMS_TOKEN").then(|| "secret".to_owned())
 }
@@ -44,10 +112,11 @@ fn the_example_configuration_with_its_optional_keys_switched_on_is_accepted() {
     let loaded = config::parse(Path::new(EXAMPLE), &switched_on, &environment)
         .unwrap_or_else(|error| panic!("{error}\n{switched_on}"));
     assert_eq!(loaded.config.anomalies, Limits::default(), "the example shows the defaults");
+    assert_eq!(loaded.warnings, Vec::<String>::new());
 }
 
-/// The agent itself is asked which keys it knows: an unknown one is refused with the list.
-fn known_keys() -> BTreeSet<String> {
+/// The agent itself is asked which keys it reads, by section: an unknown one is refused with the list.
+fn keys_that_are_read() -> BTreeMap<String, BTreeSet<String>> {
     let text = r#"
         unknown = 1
         [agent]
@@ -78,50 +147,40 @@ fn known_keys() -> BTreeSet<String> {
         unknown = 1
     "#;
     let refusal = config::parse(Path::new("x"), text, &|_| None).expect_err("unknown keys");
-    let message = refusal.to_string();
-    let keys: BTreeSet<String> = message
-        .lines()
-        .filter_map(|line| line.split_once("accepted here: "))
-        .flat_map(|(_, list)| list.split(", ").map(|key| key.trim().to_owned()))
-        .collect();
-    assert!(keys.len() > 25, "{message}");
-    keys
+    let mut sections: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in refusal.to_string().lines() {
+        let Some((key, list)) = line.split_once(": unknown key; accepted here: ") else { continue };
+        let key = key.rsplit(": ").next().unwrap();
+        let section = key.trim_end_matches("unknown").trim_end_matches('.');
+        let section = section.replace("[1]", "").replace("[2]", "").replace(".\"a\"", "");
+        sections.entry(section).or_default().extend(list.split(", ").map(str::to_owned));
+    }
+    sections
 }
 
 #[test]
-fn every_key_that_the_agent_knows_stands_in_the_example() {
-    let text = text();
-    let shown = |key: &str| {
-        text.lines().any(|line| {
-            let line = line.trim_start().trim_start_matches(['#', ' ']);
-            line.starts_with(&format!("{key} ="))
-                || line.starts_with(&format!("[{key}]"))
-                || line.starts_with(&format!("[[{key}]]"))
-                || line.starts_with('[') && line.contains(&format!(".{key}]"))
-                || line.contains(&format!("{{ {key} ="))
-                || line.contains(&format!(", {key} ="))
-        })
-    };
-    let missing: Vec<String> = known_keys().into_iter().filter(|key| !shown(key)).collect();
-    assert!(missing.is_empty(), "not explained in {EXAMPLE}: {missing:?}");
+fn every_key_that_is_read_is_in_the_table_and_every_key_of_the_table_is_read() {
+    let mut explained: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for topic in config::topics().iter().filter(|topic| !topic.header.is_empty()) {
+        let section = topic.header.trim_matches(['#', ' ', '[', ']']);
+        // The sections are keys of what they are in.
+        let (of, name) = section.rsplit_once('.').unwrap_or(("", section));
+        explained.entry(of.to_owned()).or_default().insert(name.to_owned());
+        let names = topic.keys.iter().map(|key| key.name.to_owned());
+        explained.entry(section.to_owned()).or_default().extend(names);
+    }
+    assert_eq!(keys_that_are_read(), explained);
 }
 
 #[test]
-fn every_key_of_the_example_is_explained_by_a_comment() {
-    let text = text();
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let unexplained: Vec<&str> = lines
-        .iter()
-        .enumerate()
-        .filter(|(at, line)| {
-            let is_key = line.split_once(" = ").is_some_and(|(key, _)| {
-                !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
-            });
-            // Above it, beside it, or above the group of keys that it stands in.
-            let mut above = lines[..*at].iter().rev().take_while(|line| !line.is_empty());
-            is_key && !line.contains(" # ") && !above.any(|line| line.starts_with('#'))
-        })
-        .map(|(_, line)| *line)
-        .collect();
-    assert!(unexplained.is_empty(), "{unexplained:#?}");
+fn every_key_is_explained_by_a_sentence_of_its_own_or_of_what_is_above_it() {
+    for topic in config::topics() {
+        let mut is_explained = !topic.about.is_empty();
+        for key in &topic.keys {
+            is_explained |= !key.about.is_empty();
+            assert!(is_explained, "{} {}", topic.header, key.name);
+            let is_in_sample = matches!(key.shown, Shown::InSample);
+            assert!(!(is_in_sample && key.about.is_empty()), "{} {}", topic.header, key.name);
+        }
+    }
 }

@@ -1,5 +1,6 @@
-//! The manual pages and the shell's completion in `packaging/`: made of the command line and of
-//! `config.toml.example`, committed, and here held against what they are made of. After a change:
+//! `config.toml.example`, the manual pages and the shell's completion: made of the table of keys
+//! (`src/config/keys/`) and of the command line, committed, and here compared with what they are made of.
+//! After a change:
 //!
 //! ```text
 //! CU_AGENT_WRITE_MANUAL=1 cargo test --test suite manual::
@@ -8,9 +9,14 @@
 use std::{fmt::Write, fs, path::Path};
 
 use clap_mangen::Man;
-use cu_agent::cli::command_line;
+use cu_agent::{
+    cli::command_line,
+    config::{self, Explained, Shown, Topic},
+};
 
-/// With this variable the pages are written instead of compared.
+use super::example_config;
+
+/// With this variable the files are written before they are compared.
 const WRITE: &str = "CU_AGENT_WRITE_MANUAL";
 
 #[track_caller]
@@ -23,8 +29,8 @@ fn is_committed(path: &str, made: &str) {
     let differs = committed.lines().zip(made.lines()).find(|(committed, made)| committed != made);
     assert!(
         committed == made,
-        "{path} is not what it is made of; {WRITE}=1 cargo test --test suite manual:: writes it \
-         anew\nfirst difference: {differs:?}"
+        "{path} is not what it is made of; {WRITE}=1 cargo test --test suite manual:: writes \
+         it\nfirst difference: {differs:?}"
     );
 }
 
@@ -34,10 +40,13 @@ fn the_page_of_the_command_is_made_of_the_command_line() {
 }
 
 #[test]
-fn the_page_of_the_configuration_is_made_of_the_example() {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.toml.example");
-    let page = configuration_page(&fs::read_to_string(example).unwrap());
-    is_committed("packaging/man/cu-agent.toml.5", &page);
+fn the_example_configuration_is_made_of_the_table_of_keys() {
+    is_committed(example_config::EXAMPLE, &example_config::example());
+}
+
+#[test]
+fn the_page_of_the_configuration_is_made_of_the_table_of_keys() {
+    is_committed("packaging/man/cu-agent.toml.5", &configuration_page());
 }
 
 #[test]
@@ -129,8 +138,7 @@ fn subcommands(page: &mut String, of: &clap::Command, name: &str) {
     }
 }
 
-/// One entry for each comment with the keys below it.
-fn configuration_page(example: &str) -> String {
+fn configuration_page() -> String {
     let mut page = format!(
         ".TH CU\\-AGENT.TOML 5 \"\" \"cu\\-agent {}\" \"File Formats\"\n\
          .SH NAME\ncu\\-agent.toml \\- configuration of cu\\-agent\n\
@@ -139,80 +147,57 @@ fn configuration_page(example: &str) -> String {
          text says so. A key that does not exist is refused by name.\n",
         escaped(env!("CARGO_PKG_VERSION"))
     );
-    let mut lines = example.lines().map(str::trim).peekable();
-    // The head speaks to who copies the example; its second paragraph is about passwords.
-    let head: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
-    let passwords = head.split(|line| *line == "#").next_back().unwrap();
+    // The first paragraph is about the example itself.
     page += ".PP\n";
-    for line in passwords {
-        writeln!(page, "{}", escaped(line.trim_start_matches("# "))).unwrap();
+    prose(&mut page, config::HEAD[1]);
+    for topic in config::topics() {
+        section(&mut page, &topic);
     }
-    let mut entry = Entry::default();
-    while let Some(line) = lines.next() {
-        let bare = line.strip_prefix("# ").unwrap_or(line).trim_start();
-        if line.is_empty() {
-            entry.end(&mut page);
-        } else if line.starts_with("# [[") {
-            // One more of a kind that is explained above: an example.
-            entry.end(&mut page);
-            page += ".PP\n.EX\n";
-            let mut at = Some(line);
-            while let Some(shown) = at {
-                let shown = shown.strip_prefix('#').unwrap_or(shown);
-                writeln!(page, "{}", escaped(shown.strip_prefix(' ').unwrap_or(shown))).unwrap();
-                at = lines.next_if(|next| !next.is_empty());
-            }
-            page += ".EE\n";
-        } else if bare.starts_with('[') && bare.ends_with(']') {
-            let prose = std::mem::take(&mut entry.prose);
-            entry.end(&mut page);
-            let heading = if bare.contains('.') { "SS" } else { "SH" };
-            write!(page, ".{heading} {}\n{prose}", escaped(bare)).unwrap();
-        } else if is_key(bare) {
-            entry.keys.push(bare);
-        } else {
-            let text = line.strip_prefix('#').unwrap_or_else(|| panic!("not understood: {line}"));
-            if !entry.keys.is_empty() {
-                entry.end(&mut page);
-            }
-            writeln!(entry.prose, "{}", escaped(text.trim())).unwrap();
-        }
-    }
-    entry.end(&mut page);
     page += ".SH SEE ALSO\n.BR cu\\-agent (1)\n";
     page
 }
 
-/// What is said, and the keys it is said of; a paragraph where there are none.
-#[derive(Default)]
-struct Entry<'t> {
-    prose: String,
-    keys: Vec<&'t str>,
-}
-
-impl Entry<'_> {
-    fn end(&mut self, page: &mut String) {
-        for (number, line) in self.keys.iter().enumerate() {
-            let (key, value) = line.split_once('=').unwrap();
-            // A long value may be broken where its parts meet.
-            let value = escaped(value.trim()).replace(':', ":\\:");
-            let tag = if number == 0 { "TP" } else { "TQ" };
-            write!(page, ".{tag}\n\\fB{}\\fR = {value}\n", escaped(key.trim())).unwrap();
+fn section(page: &mut String, topic: &Topic) {
+    let header = topic.header.trim_start_matches("# ");
+    match header {
+        "" => *page += ".PP\n",
+        _ if header.contains('.') => writeln!(page, ".SS {}", escaped(header)).unwrap(),
+        _ => writeln!(page, ".SH {}", escaped(header)).unwrap(),
+    }
+    prose(page, topic.about);
+    // Keys that are explained together are listed together.
+    for group in topic.keys.chunk_by(|_, next| next.about.is_empty()) {
+        for (number, key) in group.iter().enumerate() {
+            *page += if number == 0 { ".TP\n" } else { ".TQ\n" };
+            tag(page, key);
         }
-        if self.keys.is_empty() && !self.prose.is_empty() {
-            *page += ".PP\n";
+        prose(page, &group[0].about);
+    }
+    if !topic.sample.is_empty() {
+        *page += ".PP\n.EX\n";
+        for line in topic.sample.lines() {
+            writeln!(page, "{}", escaped(line.strip_prefix("# ").unwrap_or(line))).unwrap();
         }
-        *page += &self.prose;
-        *self = Self::default();
+        *page += ".EE\n";
     }
 }
 
-fn is_key(line: &str) -> bool {
-    line.split_once('=').is_some_and(|(key, value)| {
-        let key = key.trim();
-        let is_name = key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-        !value.trim().is_empty() && (is_name || key.starts_with('"') && key.ends_with('"'))
-    })
+fn tag(page: &mut String, key: &Explained) {
+    let name = escaped(key.name);
+    match &key.shown {
+        Shown::On(value) | Shown::Off(value) => {
+            // A long value may be broken where its parts meet.
+            let value = escaped(value).replace(':', ":\\:");
+            writeln!(page, "\\fB{name}\\fR = {value}").unwrap();
+        }
+        Shown::InSample => writeln!(page, "\\fB{name}\\fR").unwrap(),
+    }
+}
+
+fn prose(page: &mut String, text: &str) {
+    for line in example_config::wrapped(text, 100) {
+        writeln!(page, "{}", escaped(&line)).unwrap();
+    }
 }
 
 /// Text that means itself in a manual page.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use chrono::{Days, NaiveDate};
-use cu_agent::config::DEFAULT_MAX_FILE_BYTES;
+use cu_agent::config::default_max_file_bytes;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::support::{
@@ -120,7 +120,7 @@ fn the_worst_content_of_the_largest_size_costs_at_most_128_mib_and_the_neighbour
     for (kind, line) in KINDS {
         let folder = Folder::of_three_machines();
         let hostile = folder.path().join(HOSTILE).join("20250603.LOG");
-        write_lines(&hostile, DEFAULT_MAX_FILE_BYTES, &line);
+        write_lines(&hostile, default_max_file_bytes(), &line);
         folder.put(NEIGHBOUR, PIECE);
         let agent = limited(Agent::on_directory(folder.path()));
         let running = agent.run();
@@ -135,7 +135,7 @@ fn the_largest_day_and_the_neighbours_lines_reach_central_below_128_mib() {
     let folder = Folder::of_three_machines();
     let hostile = folder.path().join(HOSTILE).join("20250603.LOG");
     let (kind, line) = KINDS[1];
-    write_lines(&hostile, DEFAULT_MAX_FILE_BYTES, &line);
+    write_lines(&hostile, default_max_file_bytes(), &line);
     folder.put(NEIGHBOUR, PIECE);
     let database = Database::fresh();
     let agent = limited(Agent::on_directory(folder.path()).central(&database));
@@ -151,7 +151,8 @@ fn the_largest_day_and_the_neighbours_lines_reach_central_below_128_mib() {
 #[test]
 fn a_file_that_does_not_end_and_was_listed_as_100_bytes_is_refused_and_not_read_at_every_poll() {
     let listing = b"type=file;size=100;modify=20250603120000; 20250603.LOG\r\n";
-    let endless = PIECE.repeat(3 * usize::try_from(DEFAULT_MAX_FILE_BYTES).unwrap() / PIECE.len());
+    let endless =
+        PIECE.repeat(3 * usize::try_from(default_max_file_bytes()).unwrap() / PIECE.len());
     let script = Script::default().file(HOSTILE, "20250603.LOG", &endless).listing("MLSD", listing);
     let server = ScriptedFtp::start(script);
     let folder = Folder::of_three_machines();
@@ -197,7 +198,7 @@ fn commands_that_import_show_and_compute_anew_the_largest_day_stay_below_128_mib
     let import = tempfile::tempdir().unwrap();
     let file = import.path().join("20250603.LOG");
     for (kind, line) in [KINDS[1], KINDS[4]] {
-        write_lines(&file, DEFAULT_MAX_FILE_BYTES, &line);
+        write_lines(&file, default_max_file_bytes(), &line);
         let folder = Folder::of_three_machines();
         let agent = limited(Agent::on_directory(folder.path()));
         let path = file.to_str().unwrap();
@@ -242,7 +243,7 @@ fn a_report_of_eight_of_the_largest_days_stays_below_128_mib_in_every_format() {
     let import = tempfile::tempdir().unwrap();
     let file = import.path().join("20250603.LOG");
     // Another profile for every other piece.
-    write_lines(&file, DEFAULT_MAX_FILE_BYTES, &|number| match number % 4 {
+    write_lines(&file, default_max_file_bytes(), &|number| match number % 4 {
         0 => format!("{}|@JobProfiel: R:{number:x} L:1\n", at(number)).into_bytes(),
         _ => format!("{}|@StukUitgevoerd: {number:x}\n", at(number)).into_bytes(),
     });

@@ -114,7 +114,7 @@ fn shows_everywhere(Case { what, script, kind, words, hides }: Case) {
     assert_eq!(text.stdout.contains("machine DEM12 unknown since"), hides, "{what}: {text}");
 
     agent.set("status.listen", "127.0.0.1:0");
-    agent.set("status.language", "en");
+    agent.set("agent.language", "en");
     agent.set("alarms.url", webhook.url("/alarms"));
     agent.set("alarms.source_after", "1s");
     agent.set("alarms.silent_after", "2s");
