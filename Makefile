@@ -13,7 +13,7 @@ demo: ## three days of three machines, from a folder into the buffer; no server 
 	@tests/install-test-tools.sh compiler
 	@CARGO="$(CARGO)" demo/demo.sh
 
-demo-central: ## the same over FTP into PostgreSQL, which is stopped halfway and started again
+demo-central: ## the same over FTP into PostgreSQL, which is cut off half-way and comes back
 	@tests/install-test-tools.sh compiler
 	@tests/install-test-tools.sh demo
 	@CARGO="$(CARGO)" demo/demo-central.sh
@@ -34,7 +34,7 @@ test-page: ## the gateway's page in a headless Chromium; pictures in target/page
 	@tests/install-test-tools.sh page
 	$(CARGO) test --locked --test page
 
-test-update: ## self-update, also in real Debian systems; as root
+test-update: ## field updates, in real Debian systems too; as root
 	@tests/install-test-tools.sh
 	@tests/install-test-tools.sh package
 	$(CARGO) test --locked --features crash-points --test update

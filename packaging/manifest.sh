@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes and signs the manifest of what gateways are to install: the publisher's side of self-update.
+# Makes the list of what gateways are to install, and signs it: the publisher's side of self-update.
 #
 #   packaging/manifest.sh [OPTION]... FOLDER VERSION
 #
@@ -48,7 +48,7 @@ listed=$(mktemp)
 trap 'rm -f "$listed"' EXIT
 for file in "$folder"/cu-agent_*.deb; do
     [ -e "$file" ] || fail "$folder holds no cu-agent_VERSION_ARCH.deb; make deb"
-    # The package's own fields count, not its file name.
+    # What the file says counts, not its name.
     read -r name its_version architecture < <(
         dpkg-deb --show --showformat='${Package} ${Version} ${Architecture}\n' "$file"
     )
