@@ -1,5 +1,5 @@
-# What a newcomer, a tester and CI run. Needs Rust, git and make; what else a target needs it
-# installs itself, by the names of Debian's packages, and only what is missing.
+# What newcomers, testers and CI run. Needs Rust, git and make; each target installs the Debian packages
+# that it needs and that are missing.
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The agent's main job between a real vsftpd and a real PostgreSQL, both started here on free ports
-# in a temporary folder: PostgreSQL is cut off half-way, the backlog grows, PostgreSQL comes back,
-# and central ends equal to the buffer, row by row. Everything started here ends with this script,
-# however it ends. Works as root and as an ordinary user.
+# in a temporary folder. PostgreSQL is stopped halfway, the backlog grows, PostgreSQL is started again,
+# and in the end central equals the buffer, row by row. Everything started here ends with this script,
+# even if it is killed. Works as root and as an ordinary user.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo=${CARGO:-cargo}
@@ -10,14 +10,13 @@ binaries=${CARGO_TARGET_DIR:-target}/debug
 
 say() { printf '\n== %s\n' "$*"; }
 
-# Not the release profile: it would take several times as long, and nothing of it is shared with
-# `make test`.
+# Not the release profile: it takes several times as long, and `make test` could not use the result.
 say "Building (the first time takes a minute or two)"
 "$cargo" build --locked --bin cu-agent --example generate
 
 work=$(mktemp -d /tmp/cu-agent-demo.XXXXXX)
 chmod 755 "$work"
-# PostgreSQL refuses to run as root: as root it runs as the user that its package made.
+# PostgreSQL refuses to run as root, so this script runs it as the user that its package created.
 as_postgres=()
 if [ "$(id -u)" -eq 0 ]; then
     as_postgres=(setpriv --reuid=postgres --regid=postgres --init-groups --)
@@ -25,8 +24,8 @@ fi
 postgres_bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 pg_ctl() { "${as_postgres[@]}" "$postgres_bin/pg_ctl" -D "$work/pg/data" -s -w "$@" 9>&-; }
 
-# Ends what was started here. It waits for the end of this script, however that comes, SIGKILL
-# included: then the last writer of its pipe is gone.
+# Ends what was started here. It waits until the last writer of its pipe is gone, which is the end of
+# this script, even by SIGKILL.
 guard() {
     trap '' INT TERM HUP
     cat >/dev/null
@@ -65,7 +64,7 @@ in_background() {
     echo $! >"$work/$name.pid"
 }
 
-free_port() { # a port of the loopback that nothing listens on
+free_port() { # a port on loopback that nothing listens on
     local port
     while :; do
         port=$((20000 + RANDOM % 20000))
@@ -78,14 +77,14 @@ until_true() { # until_true WHAT COMMAND...: polls for up to a minute
     until "$@"; do
         tries=$((tries + 1))
         if [ $tries -gt 600 ]; then
-            say "Waited a minute in vain: $what" >&2
+            say "Gave up after a minute: $what" >&2
             return 1
         fi
         read -r -t 0.1 <> <(:) || true
     done
 }
 
-say "Three days of three machines; the first day lies on the FTP server already"
+say "Three days of three machines; the first day is already on the FTP server"
 "$binaries/examples/generate" --out "$work/machines" --days 3 --from 2025-05-26 --seed 1
 mkdir "$work/ftp"
 for folder in "$work/machines"/*/; do
@@ -169,12 +168,12 @@ central_holds() { [ "$(central_count)" = "$1" ]; }
 buffer_holds() { [ "$(figure sessions)" = "$1" ]; }
 nothing_waits() { [ "$(figure pending_sessions)" = 0 ]; }
 
-say "cu-agent run: the first day travels from FTP to PostgreSQL"
+say "cu-agent run: the first day is delivered from FTP to PostgreSQL"
 in_background agent agent.log "$binaries/cu-agent" --config "$work/config.toml" run
 until_true "central holds the first day" central_holds 3
 sql -d production -A -F '  ' -c "SELECT nom, date_production, total_pieces || ' pieces' FROM session_production s JOIN centre_usinage c ON c.id = s.centre_usinage_id ORDER BY 1"
 
-say "PostgreSQL is cut off, and the machines go on for two more days"
+say "PostgreSQL is stopped, and the machines write two more days"
 pg_ctl -m immediate stop
 for folder in "$work/machines"/*/; do
     cp "$folder"/2025052[78].LOG "$work/ftp/$(basename "$folder")/"
@@ -182,15 +181,15 @@ done
 chmod -R a+rX "$work/ftp"
 until_true "the buffer holds all three days" buffer_holds 9
 waiting=$(figure pending_sessions)
-say "The backlog: $waiting sessions wait (cu-agent status)"
+say "The backlog: $waiting sessions are waiting (cu-agent status)"
 cu_agent status
-[ "$waiting" -eq 6 ] || { say "6 sessions should wait, not $waiting"; exit 1; }
+[ "$waiting" -eq 6 ] || { say "6 sessions should be waiting, not $waiting"; exit 1; }
 
-say "PostgreSQL comes back, and the backlog goes by itself"
+say "PostgreSQL is started again, and the backlog is delivered"
 pg_start
-until_true "nothing waits any more" nothing_waits
+until_true "nothing is waiting any more" nothing_waits
 
-say "Central against the buffer, every row"
+say "Central is compared with the buffer, row by row"
 sql -d production -f tests/support/central_sessions.sql |
     jq -S '[.[].session | .machine = .dossier | del(.dossier)] | sort_by(.machine, .date_production)' >"$work/central.json"
 cu_agent sessions --json |
@@ -203,5 +202,5 @@ fi
 jq -r '"equal: \(length) sessions, \(map(.pieces | length) | add) pieces, \(map(.attentes | length) | add) waits, \(map(.arrets | length) | add) stops, \(map(.jobs | length) | add) jobs"' "$work/central.json"
 cu_agent sessions
 
-say "What the agent logged of the cut"
+say "What the agent logged about the outage"
 grep -i 'central' "$work/agent.log" || true

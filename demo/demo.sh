@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The agent's main job on the embedded default: LOG files from a folder, sessions into SQLite.
-# Needs no server and leaves everything it writes under target/demo.
+# The agent's main job without any server: LOG files from a folder, sessions into SQLite. Everything is
+# written under target/demo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo=${CARGO:-cargo}
@@ -9,8 +9,7 @@ binaries=${CARGO_TARGET_DIR:-target}/debug
 
 say() { printf '\n== %s\n' "$*"; }
 
-# Not the release profile: it would take several times as long, and nothing of it is shared with
-# `make test`.
+# Not the release profile: it takes several times as long, and `make test` could not use the result.
 say "Building (the first time takes a minute or two)"
 "$cargo" build --locked --bin cu-agent --example generate
 
@@ -49,10 +48,9 @@ say "cu-agent --config $demo/config.toml report --from 2025-05-26 -o $demo/repor
 
 cat <<TEXT
 
-$demo/report.html shows the three days: open it in a browser, or print it. The sessions stand in
-$demo/state/buffer.db. To do the same with real machines, copy
-config.toml.example and set
-  FTP      in [[source]]: kind = "ftp", host, user, password_file, and your folders
-  central  in [central]: host, database, user, password_file
-then: cu-agent --config FILE check. "make demo-central" shows both with real servers.
+$demo/report.html shows the three days: open it in a browser, or print it. The sessions are in
+$demo/state/buffer.db. To do the same with real machines, copy config.toml.example and set
+  in [[source]]: kind = "ftp", host, user, password_file, and your folders
+  in [central]:  host, database, user, password_file
+Then run: cu-agent --config FILE check. "make demo-central" shows both with real servers.
 TEXT

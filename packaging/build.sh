@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the packages of the gateways: the static binaries of cross/, each in a .deb.
+# Builds the packages for gateways: the static binaries of cross/, each in a .deb.
 #
 #   packaging/build.sh                 arm64, armhf, amd64
 #   packaging/build.sh arm64           one of them
-#   DEB_VERSION=0.2.0~rc1 …            another version than Cargo.toml's
+#   DEB_VERSION=0.2.0~rc1 …            a version other than that of Cargo.toml
 #
 # The packages are target/deb/cu-agent_VERSION_ARCH.deb.
 set -euo pipefail

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The package's /etc/cu-agent/config.toml: config.toml.example from standard input to standard
-# output, with what only the plant knows left empty. The agent refuses the empty values by name and
-# line, so a fresh installation waits and says what to fill in.
+# Creates the package's /etc/cu-agent/config.toml: copies config.toml.example from standard input to
+# standard output, with empty values for what only the plant knows. The agent refuses the empty values
+# by name and line, so a fresh installation waits and says what to fill in.
 #
-# A line that is expected and not there ends it with code 1: the example has changed, so must this.
+# Exits with code 1 if an expected line is missing: the example has changed, and this script must too.
 set -euo pipefail
 
 exec awk '
@@ -14,7 +14,7 @@ function put(at, from, to,    seen) {
 }
 BEGIN { wanted = 8 }
 NR == 1, /^$/ {
-    # The head speaks to who copies the file; here it is in its place already.
+    # The introduction of the example is for somebody who copies the file; the package has installed it.
     if (!headed) {
         print "# The configuration of cu-agent. Fill in what is empty (\"\"), the folders of the machines, and the"
         print "# passwords in the files named here; `cu-agent check` reports what is still wrong. Then"

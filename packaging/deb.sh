@@ -6,18 +6,18 @@
 #   BINARY   the program: a static one of target/cross/, or any build that a test wants to install
 #   ARCH     arm64, armhf or amd64: what BINARY runs on
 #   VERSION  of the package, as Debian compares it: 0.1.0, 0.0.9, 0.2.0~rc1
-#   OUTDIR   receives cu-agent_VERSION_ARCH.deb; made if it is missing
+#   OUTDIR   where cu-agent_VERSION_ARCH.deb is written; created if it is missing
 #
 # Prints the path of the package on standard output and nothing else. A binary that needs shared
-# libraries gets them as dependencies; one with symbols is stripped where this machine's strip can.
-# DEB_FAST=1 packs quickly and larger, for tests.
+# libraries gets them as dependencies; symbols are stripped if this machine's strip can do so.
+# DEB_FAST=1 compresses less, for tests.
 #
-# What is in the package stands in Cargo.toml under [package.metadata.deb]. cargo-deb is built into
-# target/ when it is missing, by its version and the versions it was released with.
+# Cargo.toml lists the package's contents under [package.metadata.deb]. cargo-deb is built into
+# target/ if it is missing, in the version below and with the dependencies it was released with.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 
-# Released 2026; MIT. Its own Cargo.lock pins what it is made of.
+# Released 2026; MIT. Its own Cargo.lock pins its dependencies.
 cargo_deb_version=3.8.0
 
 say() { printf 'deb: %s\n' "$*" >&2; }
@@ -32,14 +32,14 @@ cd "$here"
 
 declare -A triples=(
     [arm64]=aarch64-unknown-linux-musl
-    # Debian means ARMv7 by armhf, Raspberry Pi OS ARMv6: one package for every Pi.
+    # armhf means ARMv7 in Debian and ARMv6 in Raspberry Pi OS: one package for every Pi.
     [armhf]=arm-unknown-linux-musleabihf
     [amd64]=x86_64-unknown-linux-musl
 )
 triple=${triples[$arch]:-}
 [ -n "$triple" ] || { say "unknown architecture '$arch'; there are: ${!triples[*]}"; exit 2; }
 
-# A package for the wrong processor installs and then does not start.
+# A package for the wrong processor would be installed and then not start.
 machine=$(readelf --file-header "$binary" | sed -n 's/^ *Machine: *//p')
 case "$arch/$machine" in
     arm64/AArch64 | armhf/ARM | "amd64/Advanced Micro Devices X86-64") ;;
@@ -54,7 +54,7 @@ exec 9>"$target_dir/.deb-tools.lock"
 flock 9
 if [ ! -x "$tools/bin/cargo-deb" ]; then
     say "building cargo-deb $cargo_deb_version"
-    # Without lzma: xz of the machine packs, so that no C library is compiled for it.
+    # Without lzma: the installed xz compresses, so that no C library has to be compiled.
     CARGO_TARGET_DIR=$tools/build cargo install --quiet --locked --no-default-features \
         --version "=$cargo_deb_version" --root "$tools" cargo-deb >&2
     rm -rf "$tools/build"
@@ -64,7 +64,7 @@ exec 9>&-
 
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
-# cargo-deb looks for what was built in the target folder: it is given one of its own.
+# cargo-deb expects the build in a target folder, so it gets one of its own.
 built=$stage/$triple/release
 mkdir -p "$built/packaged/units"
 if [ "$arch" = "$(dpkg --print-architecture)" ]; then
@@ -74,14 +74,14 @@ else
 fi
 chmod 755 "$built/cu-agent"
 
-# The configuration of a fresh installation: the example, but what only the plant knows is empty, so
-# that the agent waits until it was filled in.
+# The configuration of a fresh installation: the example, with empty values for what only the plant
+# knows, so that the agent waits until they are filled in.
 packaging/config.sh <config.toml.example >"$built/packaged/config.toml"
 : >"$built/packaged/empty"
 for unit in systemd/*.service systemd/*.timer; do
     [ ! -e "$unit" ] || cp "$unit" "$built/packaged/units/"
 done
-# The newest entry of the changelog carries the version that is packed.
+# The newest entry of the changelog gets the version that is packaged.
 sed "1s/(.*)/($version)/" packaging/changelog >"$built/packaged/changelog"
 for page in packaging/man/*.[15]; do
     gzip -9n <"$page" >"$built/packaged/$(basename "$page").gz"

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Makes the list of what gateways are to install, and signs it: the publisher's side of field updates.
+# Makes the list of what gateways are to install, and signs it: the publisher's side of self-update.
 #
 #   packaging/manifest.sh [OPTION]... FOLDER VERSION
 #
-#   FOLDER   holds the packages, cu-agent_VERSION_ARCH.deb; receives manifest.json and its signature
-#            manifest.json.minisig. Put it on an HTTPS server as it is.
-#   VERSION  what gateways are to have. Every other version in FOLDER is listed as a former one, to
-#            which a gateway can go back: leave the packages of all versions still in use there.
+#   FOLDER   contains the packages, cu-agent_VERSION_ARCH.deb; manifest.json and its signature
+#            manifest.json.minisig are written there. Publish it unchanged on an HTTPS server.
+#   VERSION  what gateways are to install. Every other version in FOLDER is listed as a former one, to
+#            which a gateway can roll back: leave the packages of all versions still in use there.
 #
-#   --key FILE           minisign's secret key (made by: minisign -G); asks for its password
-#   --rollout PERCENT    so many of the gateways, 100 without it
-#   --not-before TIME    such as 2026-12-01T20:00:00+01:00
-#   --minimum VERSION    gateways below it are to be brought there by hand
+#   --key FILE           minisign's secret key (created by: minisign -G); asks for its password
+#   --rollout PERCENT    share of the gateways that install it; default: 100
+#   --not-before TIME    earliest time of installation, such as 2026-12-01T20:00:00+01:00
+#   --minimum VERSION    gateways with an older version must be upgraded to this one by hand first
 #
-# The two files take their places one after the other: a gateway that asks in between finds that the
-# signature does not fit, and asks again an hour later.
+# The two files are replaced one after the other: a gateway that asks in between finds that the
+# signature does not match, and asks again an hour later.
 set -euo pipefail
 
 say() { printf 'manifest: %s\n' "$*" >&2; }
