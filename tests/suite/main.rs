@@ -77,3 +77,4 @@ mod status_page;
 mod union;
 mod visible;
 mod wear;
+mod words;
