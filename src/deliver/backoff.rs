@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_has_to_mend_is_tried_ever_more_rarely_up_to_an_hour() {
+    fn what_somebody_has_to_mend_is_tried_ever_more_rarely_up_to_a_quarter_of_an_hour() {
         let mut backoff = Backoff::default();
         let waits = longest_waits(&mut backoff, &lasting(), 10);
         assert_eq!(waits, [15, 30, 60, 120, 240, 480, 900, 900, 900, 900]);
