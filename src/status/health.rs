@@ -41,7 +41,7 @@ const ILL: &str = "ill";
 
 /// A line that is no verdict.
 #[derive(Debug, thiserror::Error)]
-#[error("it does not say how it is")]
+#[error("the answer is not a health status")]
 pub struct NoVerdict;
 
 impl FromStr for Verdict {
@@ -237,7 +237,7 @@ mod tests {
         assert!(judged(&hidden(POLL * 2), &BOTH, None).is_well());
         assert_eq!(
             judged(&hidden(POLL * 3), &BOTH, None).to_string(),
-            "ill: source cu: nothing of machine DEM12 can be read: \"DEM12 (PVC)\": the folder cannot be listed: 450 no TLS"
+            "ill: source cu: nothing from machine DEM12 can be read: \"DEM12 (PVC)\": the folder cannot be listed: 450 no TLS"
         );
     }
 

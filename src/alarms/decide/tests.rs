@@ -146,7 +146,10 @@ fn a_machine_that_cannot_be_read_is_told_as_such_and_never_as_silent() {
     let raised = (AlarmKind::MachineUnreadable, AlarmEvent::Raised);
     assert_eq!(told(&[(noon(), long_ago.clone())]), [raised]);
     let (state, made) = step(&AlarmState::default(), &long_ago, noon());
-    assert!(made[0].text.contains("rien de DEM12 ne peut être lu depuis 1 h 00 min"), "{made:?}");
+    assert!(
+        made[0].text.contains("rien de DEM12 ne peut être lu depuis 1\u{a0}h 00\u{a0}min"),
+        "{made:?}"
+    );
     // Behind a source that does not answer nothing more is known: it neither ends nor begins.
     let mut away = long_ago;
     away.machines[0].source_is_up = false;
