@@ -44,7 +44,7 @@ fn summary(report: &OnceReport, totals: &Totals) -> String {
         text += &format!("{} of them without any readable line\n", collect.files_without_lines);
     }
     text += &match &report.sync {
-        None => "no [central] configured; sessions stay in the buffer\n".to_owned(),
+        None => "no [central] configured: sessions stay in the buffer\n".to_owned(),
         Some(_) => format!(
             "{} of {} sessions are in central\n",
             totals.sessions - totals.pending_sessions,

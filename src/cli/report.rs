@@ -97,10 +97,7 @@ fn period(buffer: &Buffer, arguments: &Arguments) -> anyhow::Result<(Day, Day)> 
         return Err(UsageError(format!("--from {from} is later than {to}")).into());
     }
     if (to - from).num_days() >= MOST_DAYS {
-        return Err(UsageError(format!(
-            "the period has more than {MOST_DAYS} days; choose a shorter one"
-        ))
-        .into());
+        return Err(UsageError(format!("choose a period of at most {MOST_DAYS} days")).into());
     }
     Ok((from, to))
 }

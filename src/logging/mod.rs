@@ -304,7 +304,7 @@ pub fn alarm(event: AlarmEvent, text: &str) {
 }
 
 pub fn alarms_are_off(error: &dyn Error) {
-    log::error!("alarms are off until the agent is restarted: {}", chain(error));
+    log::error!("alarms are off: {}; correct this and restart the agent", chain(error));
 }
 
 /// They wait in the buffer.

@@ -230,7 +230,7 @@ fn a_server_that_refuses_every_listing_is_up_and_ill_and_one_that_refuses_its_ro
     running.wait_for_line("resolved: the folder cannot be listed");
     wait::until("all are read", wait::PATIENCE, || agent.status_number("sessions") == 3);
     let (output, _) = running.terminate();
-    let told = output.stderr.lines().filter(|line| line.contains("its root")).count();
+    let told = output.stderr.lines().filter(|line| line.contains("the root folder")).count();
     assert_eq!(told, 1, "{output}");
 }
 
@@ -248,7 +248,7 @@ fn check_notes_a_root_that_cannot_be_listed_and_fails_only_for_a_mapped_folder()
     let server = ScriptedFtp::start(three_machines().unlisted("", "550 Permission denied"));
     let agent = agent_on(&server);
     let output = agent.command(&["check"]).succeeded().does_not_say("FAIL");
-    let note = output.stdout.lines().find(|line| line.contains("its root")).unwrap();
+    let note = output.stdout.lines().find(|line| line.contains("the root folder")).unwrap();
     assert!(note.starts_with("note") && note.contains("550 Permission denied"), "{output}");
     output.says("all 3 mapped folders exist").says(", REST, SIZE");
     agent.once().succeeded();
@@ -295,7 +295,7 @@ fn a_file_that_cannot_be_read_is_told_once_for_each_reason_and_once_when_it_is_r
     server.script().answers.clear();
     let cycles = running.log().matches("cycle:").count();
     running.wait_for_nth_line("cycle:", cycles + 3);
-    assert_eq!(told("is read again"), 1, "{}", running.log());
+    assert_eq!(told("can be read again"), 1, "{}", running.log());
     running.terminate().0.succeeded();
 }
 

@@ -451,7 +451,7 @@ fn a_disk_without_room_is_refused_before_anything_is_fetched() {
     let (_publisher, gateway) = offered();
     let _disk = SmallDisk::mount(&gateway.directory(), 4000);
     let output = gateway.agent.command(&["update", "apply"]).exited(3);
-    output.says("refused").says("bytes are free").says("make room");
+    output.says("refused").says("bytes are free").says("free some space");
     gateway.is_as_it_was();
     assert_eq!(gateway.cached(), Vec::<String>::new());
 }
