@@ -6,63 +6,63 @@ CARGO ?= cargo
 # Every target that says what it is for.
 .PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\#.*/\1/p' $(MAKEFILE_LIST))
 
-help: ## this list
+help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
-demo: ## three days of three machines, from a folder into the buffer; no server needed
+demo: ## collect three days of three machines from a folder into the buffer; needs no server
 	@tests/install-test-tools.sh compiler
 	@CARGO="$(CARGO)" demo/demo.sh
 
-demo-central: ## the same over FTP into PostgreSQL, which is cut off half-way and comes back
+demo-central: ## the same over FTP into PostgreSQL, with an outage of PostgreSQL half-way
 	@tests/install-test-tools.sh compiler
 	@tests/install-test-tools.sh demo
 	@CARGO="$(CARGO)" demo/demo-central.sh
 
-test: ## everything, against real FTP servers and a real PostgreSQL
+test: ## run all tests, against real FTP servers and a real PostgreSQL
 	@tests/install-test-tools.sh
 	$(CARGO) test --locked
 	$(CARGO) test --locked --features crash-points --test crash_points
 
-test-package: ## the Debian package in real Debian systems; as root
+test-package: ## test the Debian package in real Debian systems; as root
 	@tests/install-test-tools.sh
 	@tests/install-test-tools.sh package
 	cross/build.sh aarch64
 	$(CARGO) test --locked --test package
 
-test-page: ## the gateway's page in a headless Chromium; pictures in target/page-screenshots
+test-page: ## test the status page in a headless Chromium; screenshots in target/page-screenshots
 	@tests/install-test-tools.sh
 	@tests/install-test-tools.sh page
 	$(CARGO) test --locked --test page
 
-test-update: ## field updates, in real Debian systems too; as root
+test-update: ## test self-update, in real Debian systems too; as root
 	@tests/install-test-tools.sh
 	@tests/install-test-tools.sh package
 	$(CARGO) test --locked --features crash-points --test update
 
-torture: ## machines that write and faults of all kinds at random, ten minutes; SECONDS= SEED=
+torture: ## writing machines and random faults of all kinds, for ten minutes; SECONDS= SEED=
 	@tests/install-test-tools.sh
 	SECONDS=$(or $(SECONDS),600) SEED=$(SEED) $(CARGO) test --locked --test torture -- --nocapture
 
-soak: ## the same for eight hours
+soak: ## torture for eight hours
 	@$(MAKE) --no-print-directory torture SECONDS=$(or $(SECONDS),28800) SEED=$(SEED)
 
-fuzz: ## each fuzz target for a minute, where nightly Rust is; SECONDS=
+fuzz: ## run each fuzz target for a minute, if nightly Rust is installed; SECONDS=
 	@tests/install-test-tools.sh compiler
 	@FUZZ_SECONDS=$(or $(SECONDS),60) fuzz/run.sh
 
-bench: ## parse and analyse, in bytes and events a second
+bench: ## benchmark parsing and analysis, in bytes and events per second
 	@tests/install-test-tools.sh compiler
 	$(CARGO) bench --locked --bench day
 
-bench-e2e: ## 60 files from FTP into PostgreSQL, cold and warm, beside curl and COPY
+bench-e2e: ## 60 files from FTP into PostgreSQL, cold and warm, compared with curl and COPY
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench e2e
 
-bench-guard: ## instructions of the hot paths against those kept in benches/instructions.txt
+bench-guard: ## compare instruction counts of the hot paths with benches/instructions.txt
 	@tests/install-test-tools.sh guard
 	$(CARGO) bench --locked --bench guard
 
-bench-guard-update: ## keeps the present counts; REASON="why a path may cost more"
+bench-guard-update: ## record the current instruction counts; REASON="why a path may cost more"
 	@[ -n "$(REASON)" ] || { echo 'say why: make bench-guard-update REASON="..."'; exit 2; }
 	@tests/install-test-tools.sh guard
 	$(CARGO) bench --locked --bench guard -- --update "$(REASON)"
@@ -72,15 +72,15 @@ bench-fleet: ## 200 agents back after 30 days into one PostgreSQL, then polling;
 	AGENTS=$(AGENTS) DAYS=$(DAYS) MINUTES=$(MINUTES) POLL=$(POLL) MAX_CONNECTIONS=$(MAX_CONNECTIONS) POOL=$(POOL) PARTED=$(PARTED) TLS=$(TLS) \
 	    $(CARGO) bench --locked --bench fleet
 
-bench-memory: ## resident memory after weeks of polls and on a huge day, by each build; CYCLES= ROUNDS= BUILDS=name=path,...
+bench-memory: ## resident memory after weeks of polls and on a huge day, per build; CYCLES= ROUNDS= BUILDS=name=path,...
 	@tests/install-test-tools.sh
 	CYCLES=$(CYCLES) ROUNDS=$(ROUNDS) BUILDS=$(BUILDS) $(CARGO) bench --locked --bench memory
 
-bench-start: ## from exec to the first reading, and `status`, with a year in the buffer; BUILDS=name=path,...
+bench-start: ## time from exec to the first reading, and of `status`, with a year in the buffer; BUILDS=name=path,...
 	@tests/install-test-tools.sh
 	BUILDS=$(BUILDS) $(CARGO) bench --locked --bench start
 
-bench-wear: ## bytes written to the card in a working day polled every 5 minutes, every 30 s, and idle; as root; WEAR="5min 30s idle"
+bench-wear: ## bytes written to the SD card per working day, polled every 5 minutes, every 30 s, and idle; as root; WEAR="5min 30s idle"
 	@tests/install-test-tools.sh
 	WEAR="$(or $(WEAR),5min 30s idle)" $(CARGO) bench --locked --bench wear
 
@@ -88,20 +88,20 @@ bench-year: ## 40 machines and 300 days in the buffer: size, polls, pages, repor
 	@tests/install-test-tools.sh compiler
 	MACHINES=$(MACHINES) DAYS=$(DAYS) $(CARGO) bench --locked --bench year
 
-bench-slow-link: ## 60 waiting sessions, and days that grow, over 100 ms and 64 kB a second
+bench-slow-link: ## 60 waiting sessions, and days that grow, over a link of 100 ms and 64 kB per second
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench slow_link
 
 TARGETS ?= aarch64 armv7 armv6 x86_64
 
-cross: ## static binaries for gateways; TARGETS=aarch64 for one of aarch64 armv7 armv6 x86_64
+cross: ## build static binaries for aarch64, armv7, armv6 and x86_64 gateways; TARGETS=aarch64 for one
 	@tests/install-test-tools.sh cross
 	cross/build.sh $(TARGETS)
 	cross/check.sh $(TARGETS)
 
 deb: TARGETS = arm64 armhf amd64
 
-deb: ## Debian packages of them; TARGETS=arm64 for one of arm64 armhf amd64, DEB_VERSION=
+deb: ## build Debian packages for arm64, armhf and amd64; TARGETS=arm64 for one, DEB_VERSION=
 	@tests/install-test-tools.sh cross
 	@tests/install-test-tools.sh deb
 	packaging/build.sh $(TARGETS)
@@ -112,19 +112,19 @@ on_board = deb=$(DEB); \
         deb=$$(ls -t "$${CARGO_TARGET_DIR:-$$PWD/target}"/deb/cu-agent_*_arm64.deb | head -n 1); } && \
     DEB=$$deb N=$(N) SEED=$(SEED) POLLS=$(POLLS) $(CARGO) test --locked --test gateway -- --nocapture --test-threads 1
 
-gateway: ## the package on an emulated Debian for ARM: installed, confined, watched, rebooted, upgraded, updated in vain; as root
+gateway: ## test the package on an emulated ARM Debian: install, confinement, watchdog, reboot, upgrade, failed update; as root
 	@tests/install-test-tools.sh gateway
 	@$(on_board) life:: update::
 
-gateway-week: ## what the service keeps resident there after a week of polls, 25 minutes; POLLS=2016; as root
+gateway-week: ## resident memory of the service there after a week of polls, takes 25 minutes; POLLS=2016; as root
 	@tests/install-test-tools.sh gateway
 	@$(on_board) week::
 
-powercut: ## power cuts of that gateway under load, then every row compared; N=20 SEED=; as root
+powercut: ## cut the power of that gateway under load, then compare every row; N=20 SEED=; as root
 	@tests/install-test-tools.sh gateway
 	@$(on_board) disk:: power_cuts::
 
-lint: ## formatting, clippy, and the dependency rules where cargo-deny is installed
+lint: ## check formatting, clippy, and the dependency rules if cargo-deny is installed
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets --features crash-points -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \

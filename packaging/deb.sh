@@ -24,7 +24,7 @@ say() { printf 'deb: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
 [ $# -eq 4 ] || { say "usage: packaging/deb.sh BINARY ARCH VERSION OUTDIR"; exit 2; }
-binary=$(realpath -e "$1") || fail "$1 is not there; for a gateway's binary: make cross"
+binary=$(realpath -e "$1") || fail "$1 does not exist; build a gateway's binary with: make cross"
 arch=$2 version=$3
 mkdir -p "$4"
 out=$(realpath "$4")
@@ -37,7 +37,7 @@ declare -A triples=(
     [amd64]=x86_64-unknown-linux-musl
 )
 triple=${triples[$arch]:-}
-[ -n "$triple" ] || { say "unknown architecture '$arch'; there are: ${!triples[*]}"; exit 2; }
+[ -n "$triple" ] || { say "unknown architecture '$arch'; known: ${!triples[*]}"; exit 2; }
 
 # A package for the wrong processor would be installed and then not start.
 machine=$(readelf --file-header "$binary" | sed -n 's/^ *Machine: *//p')

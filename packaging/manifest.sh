@@ -36,9 +36,9 @@ done
 folder=$1 version=$2
 [ -r "$key" ] || fail "the key $key cannot be read; make one with: minisign -G"
 case "$rollout" in
-    *[!0-9]* | '') fail "--rollout $rollout is no percentage" ;;
+    *[!0-9]* | '') fail "--rollout $rollout is not a percentage" ;;
 esac
-[ "$rollout" -le 100 ] || fail "--rollout $rollout is no percentage"
+[ "$rollout" -le 100 ] || fail "--rollout $rollout is not a percentage"
 for tool in jq minisign dpkg-deb sha256sum; do
     command -v "$tool" >/dev/null || fail "$tool is missing: apt-get install jq minisign dpkg"
 done
@@ -47,7 +47,7 @@ done
 listed=$(mktemp)
 trap 'rm -f "$listed"' EXIT
 for file in "$folder"/cu-agent_*.deb; do
-    [ -e "$file" ] || fail "$folder holds no cu-agent_VERSION_ARCH.deb; make deb"
+    [ -e "$file" ] || fail "$folder contains no cu-agent_VERSION_ARCH.deb; run make deb"
     # What the file says counts, not its name.
     read -r name its_version architecture < <(
         dpkg-deb --show --showformat='${Package} ${Version} ${Architecture}\n' "$file"
@@ -58,7 +58,7 @@ for file in "$folder"/cu-agent_*.deb; do
         --argjson size "$(stat -c %s "$file")" --arg sha256 "$hash" '$ARGS.named' >>"$listed"
 done
 jq -es --arg version "$version" 'any(.version == $version)' "$listed" >/dev/null ||
-    fail "$folder holds no package of version $version"
+    fail "$folder contains no package of version $version"
 
 new=$folder/manifest.json.new
 jq -s --arg version "$version" --arg not_before "$not_before" --arg minimum "$minimum" \

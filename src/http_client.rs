@@ -46,7 +46,7 @@ pub(crate) struct Settings<'s> {
 /// Why a request failed. Names neither address nor token.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    #[error("the address or the token is not usable in a request")]
+    #[error("the address or the token cannot be used in a request")]
     Unusable,
     #[error("{}", certificate_reason(.error, .ca_key))]
     Certificate { error: CertificateError, ca_key: &'static str },
@@ -64,15 +64,15 @@ fn certificate_reason(error: &CertificateError, ca_key: &str) -> String {
             "the server's certificate is not valid yet: is this gateway's clock set?".into()
         }
         CertificateError::UnknownIssuer => format!(
-            "the server's certificate comes from an unknown issuer; give its authority as `{ca_key}`"
+            "the server's certificate was issued by an unknown authority; set `{ca_key}` to the certificate of that authority"
         ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "the server's certificate is for another name than the configured address's".into()
+            "the server's certificate is for a name other than the configured address".into()
         }
         error if tls::is_authority_as_server(error) => {
-            format!("the server's certificate is self-signed; give it as `{ca_key}`")
+            format!("the server's certificate is self-signed; set `{ca_key}` to it")
         }
-        other => format!("the server's certificate is refused: {other}"),
+        other => format!("the server's certificate was refused: {other}"),
     }
 }
 

@@ -24,7 +24,7 @@ use rustls::{
 /// Why the authorities of a file cannot be used. Says everything in one sentence: there is no cause behind.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot use `{key}` {}: {problem}; give the authority's certificate in PEM form",
+    "cannot use `{key}` {}: {problem}; set it to the authority's certificate in PEM format",
     path.display()
 )]
 pub struct CaFileError {
@@ -38,9 +38,9 @@ pub struct CaFileError {
 enum CaFileProblem {
     #[error("{0}")]
     Unreadable(pem::Error),
-    #[error("it holds no certificate")]
+    #[error("it contains no certificate")]
     Empty,
-    #[error("none of its certificates can be an authority's")]
+    #[error("none of its certificates belongs to an authority")]
     NoAuthority,
 }
 
@@ -190,11 +190,11 @@ mod tests {
             let rest = refusal.strip_prefix(&begin).unwrap_or_else(|| panic!("{refusal}"));
             rest.to_owned()
         };
-        let mend = "; give the authority's certificate in PEM form";
-        assert_eq!(refused("empty", "nothing here\n"), format!("it holds no certificate{mend}"));
+        let mend = "; set it to the authority's certificate in PEM format";
+        assert_eq!(refused("empty", "nothing here\n"), format!("it contains no certificate{mend}"));
         let odd = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         let said = refused("odd", odd);
-        assert_eq!(said, format!("none of its certificates can be an authority's{mend}"));
+        assert_eq!(said, format!("none of its certificates belongs to an authority{mend}"));
         let missing = folder.path().join("missing");
         let refusal = client_config("ca_file", Some(&missing)).unwrap_err().to_string();
         assert!(refusal.contains("No such file"), "{refusal}");

@@ -72,7 +72,7 @@ pub fn wall_clock_fault() -> Option<String> {
     let now = wall();
     (now.date_naive() < RELEASED).then(|| {
         format!(
-            "the gateway's clock says {}, before this version was made; nothing is decided by it, but TLS certificates may be refused until the time is set (timedatectl)",
+            "the gateway's clock says {}, which is before this version was released; the agent does not rely on it, but TLS certificates may be refused until the time is set (timedatectl)",
             now.format("%Y-%m-%d %H:%M")
         )
     })

@@ -208,8 +208,8 @@ impl Delivery {
     /// How long to wait.
     fn failed(&mut self, error: &DrainError) -> Duration {
         self.runtime.handle.set_status(match error {
-            DrainError::Buffer(_) => "the buffer fails",
-            DrainError::Central(_) => "central does not take sessions, they wait in the buffer",
+            DrainError::Buffer(_) => "the buffer cannot be used",
+            DrainError::Central(_) => "central does not accept sessions, they wait in the buffer",
         });
         self.backoff.failed(error, self.deliverer.made_progress(), fastrand::f64())
     }

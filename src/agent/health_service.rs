@@ -106,11 +106,11 @@ impl HealthService {
 /// Why the process that holds the state directory did not tell how it is.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    #[error("it does not answer at {path}: it has just been started, or it hangs")]
+    #[error("does not answer at {path}: it has just been started, or it is stuck")]
     Connect { path: PathBuf, source: io::Error },
-    #[error("it gives no answer at {path}: it hangs")]
+    #[error("accepts the question at {path} but does not answer: it is stuck")]
     Answer { path: PathBuf, source: io::Error },
-    #[error("it answers at {path} and does not say how it is: {line}")]
+    #[error("answers something unexpected at {path}: {line}")]
     Strange { path: PathBuf, line: String },
 }
 

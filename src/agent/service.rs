@@ -114,7 +114,7 @@ impl Agent {
     fn replay_outdated(&mut self) -> Result<(), BufferError> {
         let handle = self.watchdog.register("replay");
         let mut progress = |done: usize, of: usize| {
-            handle.set_status(format!("computing anew, {done} of {of} files"));
+            handle.set_status(format!("recomputing sessions, {done} of {of} files"));
             handle.checkin();
         };
         collect::replay_outdated(&mut self.buffer, &self.settings, &mut progress)?;
@@ -273,7 +273,7 @@ impl CollectWorker {
                 }
                 Err(error) => {
                     failures += 1;
-                    handle.set_status("the buffer fails");
+                    handle.set_status("the buffer cannot be used");
                     let text = logging::chain(&error);
                     figures.note(|counts| {
                         counts.buffer_failures.insert(name.clone(), text);

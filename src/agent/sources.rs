@@ -142,12 +142,12 @@ impl Collection {
     /// For the service manager's status line: what an operator wants to know first.
     pub fn status(&self) -> String {
         if self.lock().ends.values().any(|end| end.at_cap) {
-            return "the buffer is at its cap, nothing more is read".to_owned();
+            return "the buffer is full, reading has stopped".to_owned();
         }
         let failed: Vec<String> = self.failed_sources().into_iter().collect();
         match (failed.is_empty(), self.is_complete()) {
             (true, true) => "all sources answer".to_owned(),
-            (true, false) => "the first collection is under way".to_owned(),
+            (true, false) => "the first collection is in progress".to_owned(),
             (false, _) => format!("no answer from source {}", failed.join(", ")),
         }
     }

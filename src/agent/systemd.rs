@@ -81,7 +81,7 @@ pub fn serve_watchdog(watchdog: &Watchdog, shutdown: &Shutdown) {
 
 /// The end has begun.
 pub fn ending() {
-    notify(&[NotifyState::Stopping, NotifyState::Status("finishing what is under way")]);
+    notify(&[NotifyState::Stopping, NotifyState::Status("finishing work in progress")]);
 }
 
 /// The service cannot begin before a person has done something.
@@ -96,6 +96,6 @@ fn status_line(text: &str) -> String {
 
 fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        log::debug!("the service manager does not hear: {error}");
+        log::debug!("cannot notify the service manager: {error}");
     }
 }

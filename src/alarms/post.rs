@@ -27,9 +27,9 @@ pub enum PostError {
     CaFile(#[from] CaFileError),
     #[error("the alarm cannot be written as JSON")]
     Write(#[source] serde_json::Error),
-    #[error("{host} does not take it: {error}")]
+    #[error("the request to {host} failed: {error}")]
     Request { host: String, error: HttpError },
-    #[error("{host} answers {status}; check the address and `alarms.token_file`")]
+    #[error("{host} rejected the request with {status}; check the address and `alarms.token_file`")]
     Status { host: String, status: StatusCode },
 }
 

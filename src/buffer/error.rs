@@ -11,41 +11,43 @@ use super::Holder;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BufferError {
-    #[error("cannot make the state directory {path}; check `agent.state_dir` and its owner")]
+    #[error("cannot create the state directory {path}; check `agent.state_dir` and its owner")]
     Directory { path: PathBuf, source: io::Error },
     #[error("cannot lock {path}; check `agent.state_dir` and its owner")]
     Lock { path: PathBuf, source: io::Error },
     #[error(
-        "{path} is {what}: nothing is read or written through it; find out who put it there, and remove it"
+        "{path} is {what}: the agent neither reads nor writes it; find out who created it, and remove it"
     )]
     Foreign { path: PathBuf, what: String },
     #[error(
-        "the buffer in {path} is in use by {holder}; stop it first, or give this one another `agent.state_dir`"
+        "the buffer in {path} is in use by {holder}; stop it first, or set another `agent.state_dir` for this one"
     )]
     Held { path: PathBuf, holder: Holder },
     #[error(
         "{path} was written by a newer cu-agent (schema {version}, this one knows {known}); install that version again"
     )]
     Newer { path: PathBuf, version: usize, known: usize },
-    #[error("cannot bring {path} to this version's schema")]
+    #[error("cannot migrate {path} to this version's schema")]
     Migrate { path: PathBuf, source: rusqlite_migration::Error },
     #[error(
-        "{path} cannot be brought to this version's schema: a copy of it is made first, which needs {needed_bytes} bytes, and {free_bytes} are free; make room"
+        "cannot migrate {path} to this version's schema: a copy of it is made first, which needs {needed_bytes} bytes, and {free_bytes} are free; free some space"
     )]
     NoRoomToMigrate { path: PathBuf, needed_bytes: u64, free_bytes: u64 },
-    #[error("cannot copy the buffer {path}; check room and owner of `agent.state_dir`")]
+    #[error(
+        "cannot copy the buffer {path}; check the free space and the owner of `agent.state_dir`"
+    )]
     Copy { path: PathBuf, source: io::Error },
-    #[error("cannot go on from the copy of {path} that a newer cu-agent made")]
+    #[error("cannot return to the copy of {path} that a newer cu-agent made")]
     GoBack { path: PathBuf, source: io::Error },
     #[error("buffer {path}: cannot {action}")]
     Sqlite { path: PathBuf, action: &'static str, source: rusqlite::Error },
-    #[error("buffer {path}: bytes of file {file_id} from {start} cannot be unpacked")]
+    #[error("buffer {path}: bytes of file {file_id} from {start} cannot be decompressed")]
     Unpack { path: PathBuf, file_id: i64, start: u64, source: io::Error },
     #[error("buffer {path} is damaged: {found}")]
     Damaged { path: PathBuf, found: String },
-    #[error("cannot set the damaged buffer {path} aside; check the owner of `agent.state_dir`")]
+    #[error("cannot rename the damaged buffer {path}; check the owner of `agent.state_dir`")]
     SetAside { path: PathBuf, source: io::Error },
-    #[error("buffer {path}: cannot pack bytes")]
+    #[error("buffer {path}: cannot compress bytes")]
     Pack { path: PathBuf, source: io::Error },
 }
 

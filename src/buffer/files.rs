@@ -237,7 +237,7 @@ impl Batch<'_> {
                 ))?
                 .query_row(params![source, folder, name, machine_id, now], progress)
         };
-        insert().during("note a file", self.path)
+        insert().during("record a file", self.path)
     }
 
     /// Writes how far a file is read. `read_at` is set only where bytes were read.
@@ -291,7 +291,7 @@ impl Batch<'_> {
                 "UPDATE log_file SET size_bytes = NULL WHERE id = ?1 AND state = 'deleted'",
             )
             .and_then(|mut update| update.execute([file_id]))
-            .during("note that a file is gone", self.path)?;
+            .during("record that a file is gone", self.path)?;
         Ok(())
     }
 
@@ -421,7 +421,7 @@ impl Files<'_> {
             .and_then(|mut select| {
                 select.query_row(params![file.id, bounded(file.consumed_bytes)], |row| row.get(0))
             })
-            .during("look at raw bytes", &self.buffer.path)
+            .during("read raw bytes", &self.buffer.path)
     }
 
     /// Files whose raw bytes are held.

@@ -116,7 +116,7 @@ impl Batch<'_> {
                 .execute(params![id, revision, judged.anomalies.len() as u64, analysis_version])?;
             Ok(rows > 0)
         };
-        put().during("keep what a day is", self.path)
+        put().during("store the evaluation of a day", self.path)
     }
 
     /// Writes the digest where it changed, and counts 1 where central has to know.

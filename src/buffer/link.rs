@@ -43,7 +43,7 @@ impl Links<'_> {
                     })?
                     .collect()
             })
-            .during("look at its links", &self.buffer.path)?;
+            .during("read its links", &self.buffer.path)?;
         let links = rows.into_iter().filter_map(|(name, up, since, error)| {
             Some(LinkState { name: name.parse().ok()?, up, since, error })
         });
@@ -63,7 +63,7 @@ impl Links<'_> {
                     })?
                     .collect()
             })
-            .during("look at what cannot be read", &self.buffer.path)?;
+            .during("read which folders are unreadable", &self.buffer.path)?;
         let mut troubles: Vec<Trouble> = rows
             .into_iter()
             .filter_map(|(name, since, detail)| {
@@ -82,7 +82,7 @@ impl LinksMut<'_> {
         noted: impl Iterator<Item = &'t Trouble>,
         over: impl Iterator<Item = &'t Trouble>,
     ) -> Result<(), BufferError> {
-        self.buffer.change(Step::NoteLink, "note what cannot be read", |transaction| {
+        self.buffer.change(Step::NoteLink, "record which folders are unreadable", |transaction| {
             for trouble in over {
                 transaction.execute("DELETE FROM link WHERE name = ?1", [name_of(&trouble.key)])?;
             }
@@ -106,7 +106,7 @@ impl LinksMut<'_> {
     ) -> Result<bool, BufferError> {
         let name = name.to_string();
         let state = if error.is_none() { "up" } else { "down" };
-        let action = "note a link's state";
+        let action = "record a link's state";
         let known: Option<(String, Option<String>)> = self
             .buffer
             .connection

@@ -69,7 +69,7 @@ impl StateLock {
         };
         // A full disk must not keep the agent from starting: the lock itself is already held.
         if let Err(error) = note() {
-            log::debug!("cannot note the holder in {}: {error}", path.display());
+            log::debug!("cannot record the holder in {}: {error}", path.display());
         }
         Ok(Self { file, holder })
     }
@@ -88,7 +88,7 @@ impl StateLock {
             file.write_all(&text.as_bytes()[first..])
         };
         if let Err(error) = note() {
-            log::debug!("cannot note what the holder of the lock has done: {error}");
+            log::debug!("cannot record the progress of the lock holder: {error}");
         }
     }
 

@@ -189,7 +189,7 @@ impl Buffer {
     pub fn release_memory(&self) {
         // A cache that stays is no harm.
         if let Err(error) = self.connection.pragma_query(None, "shrink_memory", |_| Ok(())) {
-            log::debug!("the cache of {} stays: {error}", self.path.display());
+            log::debug!("cannot release the cache of {}: {error}", self.path.display());
         }
     }
 
@@ -325,7 +325,7 @@ impl Batch<'_> {
                 }
             }
         };
-        find().during("note a machine", self.path)
+        find().during("record a machine", self.path)
     }
 }
 

@@ -201,7 +201,7 @@ impl OutboxMut<'_> {
     /// Notes that central holds these sessions at these revisions. A session that changed in the
     /// meantime goes on waiting.
     pub fn mark_synced(&mut self, synced: &[(i64, i64)]) -> Result<(), BufferError> {
-        self.buffer.change(Step::NoteSynced, "note what central confirmed", |transaction| {
+        self.buffer.change(Step::NoteSynced, "record what central confirmed", |transaction| {
             let mut update = transaction.prepare_cached(
                 "UPDATE session SET synced_revision = ?2, refusal = NULL, refused_at = NULL
                  WHERE id = ?1",
@@ -242,7 +242,7 @@ impl OutboxMut<'_> {
 
     /// Makes sessions wait again that central turned out not to hold.
     pub fn unconfirm(&mut self, session_ids: &[i64]) -> Result<(), BufferError> {
-        self.buffer.change(Step::Unconfirm, "note what central lost", |transaction| {
+        self.buffer.change(Step::Unconfirm, "record what central lost", |transaction| {
             let mut update = transaction
                 .prepare_cached("UPDATE session SET synced_revision = 0 WHERE id = ?1")?;
             for session_id in session_ids {

@@ -35,7 +35,7 @@ pub(super) fn renew(path: &Path) {
         return;
     }
     if let Err(error) = renewed(path) {
-        log::debug!("its pages are not made {PAGE_BYTES} bytes this time: {error}");
+        log::debug!("the page size was not changed to {PAGE_BYTES} bytes this time: {error}");
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn prepare(path: &Path) -> Result<(), BufferError> {
         if check(&file)?.as_ref().is_some_and(is_open) {
             // Of a file that is somebody else's the mode is too.
             if let Err(error) = fs::set_permissions(&file, fs::Permissions::from_mode(MODE)) {
-                log::debug!("{} keeps its mode: {error}", file.display());
+                log::debug!("cannot change the mode of {}: {error}", file.display());
             }
         }
     }
@@ -101,13 +101,13 @@ pub(super) fn foreign(path: &Path, found: &Metadata) -> Option<String> {
     } else if !kind.is_file() {
         "a device"
     } else if found.nlink() > 1 + kept_links(path, found) {
-        "a file that has a second name (a hard link) elsewhere"
+        "a file with a second name (a hard link) elsewhere"
     } else {
         let directory = path.parent().and_then(|directory| fs::metadata(directory).ok());
         let of_directory = directory.map(|directory| directory.uid());
         let owner = found.uid();
         let is_own = owner == geteuid().as_raw() || owner == 0 || Some(owner) == of_directory;
-        return (!is_own).then(|| format!("a file of another user (number {owner})"));
+        return (!is_own).then(|| format!("a file owned by another user (uid {owner})"));
     };
     Some(what.to_owned())
 }
@@ -206,7 +206,7 @@ mod tests {
         drop(Buffer::open(dir.path(), "first", "now").unwrap());
         std::os::unix::fs::chown(dir.path().join(FILE_NAME), Some(1234), None).unwrap();
         let refusal = Buffer::open_read_only(dir.path()).map(|_| ()).unwrap_err().to_string();
-        assert!(refusal.contains("another user (number 1234)"), "{refusal}");
+        assert!(refusal.contains("another user (uid 1234)"), "{refusal}");
         // Its own directory's user may have made it.
         std::os::unix::fs::chown(dir.path(), Some(1234), None).unwrap();
         assert!(Buffer::open_read_only(dir.path()).unwrap().is_some());

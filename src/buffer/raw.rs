@@ -134,7 +134,7 @@ impl Batch<'_> {
             .and_then(|mut insert| {
                 insert.execute(params![file_id, bounded(start), bounded(length), packed])
             })
-            .during("keep raw bytes", self.path)?;
+            .during("store raw bytes", self.path)?;
         Ok(())
     }
 
@@ -175,7 +175,7 @@ impl Batch<'_> {
             .and_then(|mut select| {
                 select.query_row([file_id], |row| Ok((row.get(0)?, row.get(1)?)))
             })
-            .during("look at raw bytes", self.path)
+            .during("read raw bytes", self.path)
     }
 
     /// Drops everything kept from `start` on (an open last line that got its rest).
@@ -202,7 +202,7 @@ impl Batch<'_> {
             .and_then(|mut select| {
                 select.query_row([file_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             })
-            .during("look at raw bytes", self.path)?;
+            .during("read raw bytes", self.path)?;
         if count < 2 || holes > 0 || length > most_bytes {
             return Ok(());
         }

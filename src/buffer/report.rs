@@ -183,7 +183,7 @@ impl Reports<'_> {
                     })?
                     .collect()
             })
-            .during("look at its machines", &self.buffer.path)
+            .during("read its machines", &self.buffer.path)
     }
 
     /// Machines with a file that may still grow, and since when it does not.
@@ -204,7 +204,7 @@ impl Reports<'_> {
                     })?
                     .collect()
             })
-            .during("look at what grows", &self.buffer.path)
+            .during("read which files grow", &self.buffer.path)
     }
 
     /// What is set aside, and why, at most `most` reasons.
@@ -277,7 +277,7 @@ impl Reports<'_> {
             })?;
             rows.collect()
         };
-        read().during("look at its files", &self.buffer.path)
+        read().during("read its files", &self.buffer.path)
     }
 }
 

@@ -152,7 +152,7 @@ impl Batch<'_> {
             self.put_header(id, revision, session, judged, log_sources, analysis_version)?;
             Ok(if fresh { Changed::New } else { Changed::Updated })
         };
-        put().during("keep a session", self.path)
+        put().during("store a session", self.path)
     }
 
     fn known_session(&self, machine_id: i64, day: Day) -> rusqlite::Result<Option<Known>> {

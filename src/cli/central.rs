@@ -10,9 +10,9 @@ use crate::{
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Bring central's tables to this release, or print the script for an administrator.
+    /// Migrate the tables to this release, or print the script for an administrator.
     Migrate {
-        /// Print the script instead of applying it; what is applied already is skipped. Pipe it to
+        /// Print the script instead of running it; it skips what is already applied. Pipe it to
         /// `psql -v ON_ERROR_STOP=1`.
         #[arg(long)]
         print: bool,
@@ -36,12 +36,14 @@ pub fn run(config: &Path, command: &Command) -> anyhow::Result<Exit> {
 fn migrate(config: &CentralConfig) -> anyhow::Result<Exit> {
     let mut central = Central::connect(config, "cu-agent central migrate")?;
     let text = match central.schema_state()? {
-        SchemaState::Ready => "central's tables are of this release\n".to_owned(),
+        SchemaState::Ready => "central's tables are up to date\n".to_owned(),
         SchemaState::Newer { version } => {
-            format!("central's tables are of a newer release (migration {version}); they serve\n")
+            format!(
+                "central's tables are from a newer release (migration {version}), which this release can use\n"
+            )
         }
         SchemaState::Behind { .. } => {
-            format!("migrations applied: {:?}\n", central.migrate()?)
+            format!("applied migrations {:?}\n", central.migrate()?)
         }
     };
     print(&text)?;

@@ -1,4 +1,4 @@
-//! `cu-agent check`: configuration, sources, central, disk and clock, one line each with the mend.
+//! `cu-agent check`: configuration, sources, central, disk and clock; each failure says how to fix it.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
     }
     match &config.central {
         Some(central) => check_central(&mut lines, central),
-        None => lines.good("central", "not configured: sessions stay in the buffer"),
+        None => lines.good("central", "not configured; sessions stay in the buffer"),
     }
     check_buffer(&mut lines, &config);
     check_dates(&mut lines, &config);
@@ -116,12 +116,12 @@ fn check_found(
         check_listing(lines, what, folder, source);
     }
     if missing.is_empty() {
-        lines.good(what, &format!("all {} mapped folders are there", config.folders.len()));
+        lines.good(what, &format!("all {} mapped folders exist", config.folders.len()));
     } else {
         let missing = missing.join(", ");
         lines.bad(
             what,
-            &format!("folders missing: {missing}; found: {found:?}; mend [source.folders]"),
+            &format!("folders missing: {missing}; found: {found:?}; correct [source.folders]"),
         );
     }
 }
@@ -138,18 +138,18 @@ fn check_by_name(
     let text = printable(&logging::chain(error), LINE_CHARS);
     lines.note(
         what,
-        &format!("its root cannot be listed: {text}; the mapped folders are listed by name"),
+        &format!("the root folder cannot be listed: {text}; the mapped folders are listed by name instead"),
     );
     let mut all_listed = true;
     for folder in config.folders.keys() {
         all_listed &= check_listing(lines, what, folder, source);
     }
     if all_listed {
-        lines.good(what, &format!("all {} mapped folders are there", config.folders.len()));
+        lines.good(what, &format!("all {} mapped folders exist", config.folders.len()));
     }
 }
 
-/// A folder that cannot be listed is found here as it is at a collection. Whether it was listed.
+/// A folder that cannot be listed is found here as during a collection. Returns whether it was listed.
 fn check_listing(lines: &mut Lines, what: &str, folder: &str, source: &mut dyn Source) -> bool {
     match source.list(folder) {
         Err(error) => {
@@ -162,7 +162,7 @@ fn check_listing(lines: &mut Lines, what: &str, folder: &str, source: &mut dyn S
             lines.bad(
                 what,
                 &format!(
-                    "{folder:?}: {count} lines of the listing seem to name LOG files and could not be read, the first: {sample:?}"
+                    "{folder:?}: {count} lines of the listing seem to name LOG files but cannot be parsed, the first: {sample:?}"
                 ),
             );
         }
@@ -183,16 +183,16 @@ fn check_central(lines: &mut Lines, config: &CentralConfig) {
     });
     match state {
         Ok(SchemaState::Ready) => {
-            lines.good(what, &format!("{} answers, its tables are ready", config.host));
+            lines.good(what, &format!("{} answers, its tables are up to date", config.host));
         }
         Ok(SchemaState::Newer { version }) => lines.good(
             what,
-            &format!("{} answers, its tables are of a newer release ({version})", config.host),
+            &format!("{} answers, its tables are from a newer release (migration {version})", config.host),
         ),
         Ok(SchemaState::Behind { pending }) => lines.note(
             what,
             &format!(
-                "{} answers; migrations {pending:?} are applied at the first delivery, or by an administrator: cu-agent central migrate --print",
+                "{} answers; migrations {pending:?} will be applied at the first delivery, or an administrator applies them with: cu-agent central migrate --print",
                 config.host
             ),
         ),
@@ -205,7 +205,7 @@ fn check_central(lines: &mut Lines, config: &CentralConfig) {
         lines.note(
             what,
             &format!(
-                "{} may create functions and tables in schema {}, where the agent's tables are; an administrator runs: {}",
+                "role {} may create functions and tables in schema {}, which holds the agent's tables; to prevent that, an administrator runs: {}",
                 printable(&creator.role, 100),
                 printable(&creator.schema, 100),
                 printable(&creator.mend(), 300)
@@ -214,21 +214,21 @@ fn check_central(lines: &mut Lines, config: &CentralConfig) {
     }
 }
 
-/// What the configured way to central leaves open.
+/// What the configured connection to central leaves unprotected.
 fn unprotected(config: &CentralConfig) -> Option<&'static str> {
     match (config.tls, config.only_scram) {
         (CentralTls::VerifyFull, _) => None,
         (CentralTls::Disable, true) => Some(
-            "tls = \"disable\": whoever is on the way can read and change everything that is sent but the password, and can take central's place once the log-in is done; set central.tls = \"verify-full\"",
+            "tls = \"disable\": nothing is encrypted and the server is not verified: somebody between gateway and server could read and change all data except the password, and could take the server's place after the login; set central.tls = \"verify-full\"",
         ),
         (CentralTls::Disable, false) => Some(
-            "tls = \"disable\" with require_auth = \"any\": whoever is on the way can read and change everything that is sent, and get the password; set central.tls = \"verify-full\"",
+            "tls = \"disable\" with require_auth = \"any\": nothing is encrypted and the server is not verified: somebody between gateway and server could read and change all data and obtain the password; set central.tls = \"verify-full\"",
         ),
         (CentralTls::Require, true) => Some(
-            "tls = \"require\": encrypted, but the server's certificate is not verified: whoever puts himself in the way can read and change everything that is sent but the password; set central.tls = \"verify-full\"",
+            "tls = \"require\": the connection is encrypted, but the server is not verified: somebody between gateway and server could read and change all data except the password; set central.tls = \"verify-full\"",
         ),
         (CentralTls::Require, false) => Some(
-            "tls = \"require\" with require_auth = \"any\": the server's certificate is not verified: whoever puts himself in the way can read and change everything that is sent, and get the password; set central.tls = \"verify-full\"",
+            "tls = \"require\" with require_auth = \"any\": the connection is encrypted, but the server is not verified: somebody between gateway and server could read and change all data and obtain the password; set central.tls = \"verify-full\"",
         ),
     }
 }
@@ -251,16 +251,19 @@ fn check_buffer(lines: &mut Lines, config: &Config) {
         },
         Ok(None) => match nearest_existing(state_dir).map(is_writable) {
             Some(Ok(())) => {
-                lines.good(what, &format!("is made in {} at the first run", state_dir.display()));
+                lines.good(
+                    what,
+                    &format!("will be created in {} on first run", state_dir.display()),
+                );
             }
             Some(Err(error)) => lines.bad(
                 what,
                 &format!(
-                    "{} cannot be written ({error}); set agent.state_dir, or its owner",
+                    "{} is not writable ({error}); change its owner, or set agent.state_dir",
                     state_dir.display()
                 ),
             ),
-            None => lines.bad(what, "agent.state_dir is nowhere; set it"),
+            None => lines.bad(what, "no part of the path agent.state_dir exists; set it"),
         },
         Err(error) => lines.bad(what, &buffer_trouble(&error)),
     }
@@ -270,12 +273,12 @@ fn check_buffer(lines: &mut Lines, config: &Config) {
 fn check_dates(lines: &mut Lines, config: &Config) {
     let dates = match Buffer::open_read_only(&config.agent.state_dir) {
         Ok(Some(buffer)) => implausible_dates(config, &buffer).unwrap_or_default(),
-        // Told with the buffer.
+        // Reported with the buffer.
         Ok(None) | Err(_) => return,
     };
     for ImplausibleDate { source, file, reason } in dates.iter().take(MOST_DATES) {
         let text = format!(
-            "{file} has an implausible date: {reason}; nothing is deleted by it; set the clock of its machine or of the server, or remove the copy"
+            "{file} has an implausible date: {reason}; no file is deleted because of it; set the clock of the machine or of the server, or remove the copy"
         );
         lines.note(&format!("source {source}"), &text);
     }
@@ -288,7 +291,7 @@ const MOST_DATES: usize = 20;
 fn buffer_trouble(error: &BufferError) -> String {
     let text = logging::chain(error);
     if error.is_damage() {
-        format!("damaged; the next start sets it aside and reads the files again: {text}")
+        format!("damaged; the next start renames it and reads the files again: {text}")
     } else {
         text
     }
@@ -304,14 +307,17 @@ const LITTLE_ROOM_BYTES: u64 = 256 << 20;
 fn check_disk(lines: &mut Lines, config: &Config) {
     let what = "disk";
     let Some(directory) = nearest_existing(&config.agent.state_dir) else {
-        return lines.bad(what, "the state directory's disk is not there");
+        return lines.bad(what, "the disk of agent.state_dir is not mounted; mount it");
     };
     match rustix::fs::statvfs(directory) {
         Ok(figures) => {
             let free_bytes = figures.f_bavail * figures.f_frsize;
             let text = format!("{} MiB free in {}", free_bytes >> 20, directory.display());
             if free_bytes < LITTLE_ROOM_BYTES {
-                lines.note(what, &format!("{text}; make room, or give less to max_buffer_size"));
+                lines.note(
+                    what,
+                    &format!("{text}; free some space, or lower agent.max_buffer_size"),
+                );
             } else {
                 lines.good(what, &text);
             }
@@ -328,17 +334,17 @@ fn is_writable(directory: &Path) -> rustix::io::Result<()> {
 fn check_alarms(lines: &mut Lines, config: &Config) {
     let what = "alarms";
     let Some(alarms) = &config.alarms else {
-        return lines.good(what, "nobody is told");
+        return lines.good(what, "not configured");
     };
     match Poster::new(alarms, &config.agent.id, Language::English) {
-        Ok(poster) => lines.good(what, &format!("go to {}", poster.hosts().join(" and "))),
+        Ok(poster) => lines.good(what, &format!("sent to {}", poster.hosts().join(" and "))),
         Err(error) => lines.bad(what, &logging::chain(&error)),
     }
 }
 
 fn check_clock(lines: &mut Lines) {
     match wall_clock_fault() {
-        None => lines.good("clock", "is believable"),
+        None => lines.good("clock", "plausible"),
         Some(fault) => lines.note("clock", &fault),
     }
 }

@@ -12,13 +12,13 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::StderrWarnings)?;
     let state_dir = &config.agent.state_dir;
     if !state_dir.exists() {
-        complain(&format!("not running: there is no {}", state_dir.display()));
+        complain(&format!("not running: {} does not exist", state_dir.display()));
         return Ok(Exit::Failed);
     }
     let holder = match StateLock::look(state_dir) {
         Err(BufferError::Held { holder, .. }) => holder,
         Ok(()) => {
-            complain(&format!("not running: nobody works on {}", state_dir.display()));
+            complain(&format!("not running: no process holds {}", state_dir.display()));
             return Ok(Exit::Failed);
         }
         Err(error) => return Err(error.into()),

@@ -1,4 +1,4 @@
-//! `cu-agent import`: LOG files from a stick or an archive.
+//! `cu-agent import`: LOG files from a USB stick or an archive.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// LOG files, or folders of LOG files.
+    /// LOG files, or folders containing LOG files.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The machine (its `nom` in the configuration) that wrote them.
@@ -33,7 +33,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
         files.extend(log_files(path)?);
     }
     if files.is_empty() {
-        return Err(UsageError("there is no file ending in .LOG in what was given".into()).into());
+        return Err(UsageError("no file ending in .LOG in the given paths".into()).into());
     }
     let mut agent = Agent::open(config, Task::Import, super::run::shutdown_on_signals()?)?;
     let bar = Bar::for_files();
@@ -55,7 +55,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     bar.finish();
     let ImportReport { files_read, files_failed, files_refused, sessions_changed, .. } = all;
     print(&format!(
-        "{files_read} files of {} imported for {}, {files_failed} not readable, {files_refused} refused; {sessions_changed} sessions changed\n",
+        "{files_read} of {} files imported for {}, {files_failed} not readable, {files_refused} refused; {sessions_changed} sessions changed\n",
         files.len(),
         machine.nom
     ))?;
@@ -108,13 +108,13 @@ fn import_one(
 ) -> anyhow::Result<ImportReport> {
     let file =
         std::path::absolute(file).with_context(|| format!("cannot find {}", file.display()))?;
-    let directory = file.parent().context("a file stands in a folder")?;
+    let directory = file.parent().context("the file is in no folder")?;
     let root = directory.parent().unwrap_or(directory);
     let inner = directory.strip_prefix(root).unwrap_or(Path::new("."));
     let max_file_bytes =
         agent.config.sources.iter().map(|source| source.max_file_bytes).max().unwrap_or(u64::MAX);
     let mut source = DirectorySource::new(root.to_owned());
-    let name = file.file_name().context("a file has a name")?.to_string_lossy();
+    let name = file.file_name().context("the file has no name")?.to_string_lossy();
     let now = agent.clock.now();
     let report = import_file(
         &mut agent.buffer,

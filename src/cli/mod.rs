@@ -1,4 +1,4 @@
-//! The command line: one short file a command. Here and in `agent` alone the clocks are read, and
+//! The command line: one short file per command. Here and in `agent` alone the clocks are read, and
 //! here alone something is printed.
 
 use std::{
@@ -48,16 +48,16 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Collects machining-centre LOG files, computes each day's production session, and makes central
-/// PostgreSQL equal to it whenever the link is up.
+/// Collects LOG files from machining centres, computes a production session per machine and day, and
+/// keeps a central PostgreSQL database in step with them.
 #[derive(Debug, Parser)]
 #[command(name = "cu-agent", version, max_term_width = 100)]
 #[command(after_help = "\
 First steps:
-  cu-agent check              is the configuration right, do source and central answer?
-  cu-agent once               collect and deliver everything now
-  cu-agent sessions           what was computed
-  cu-agent status             what waits, what was refused
+  cu-agent check              check the configuration, the sources and central
+  cu-agent once               collect and deliver everything once
+  cu-agent sessions           list the computed sessions
+  cu-agent status             show what is waiting and what was refused
 
 Exit codes:
   0 done
@@ -74,28 +74,28 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The service: collect and deliver until SIGTERM.
+    /// Run as a service: collect and deliver until SIGTERM.
     Run,
-    /// Collect everything, deliver everything, and end (for cron and for trying out).
+    /// Collect and deliver everything once, then exit (for cron or a trial).
     Once,
-    /// Check configuration, sources, central, disk and clock; one line each, with the mend.
+    /// Check configuration, sources, central, disk and clock; each failure says how to fix it.
     Check,
-    /// Machines, last reading, what waits, links and disk.
+    /// Show machines, last reading, sessions waiting for central, links and disk usage.
     Status(status::Arguments),
-    /// Sessions as the buffer holds them.
+    /// List locally stored sessions.
     Sessions(sessions::Arguments),
-    /// Take LOG files from a stick or an archive, for one machine.
+    /// Import LOG files from a USB stick or an archive, for one machine.
     Import(import::Arguments),
-    /// Compute sessions anew from the raw bytes held (after a change of event names, say).
+    /// Recompute sessions from the stored logs, for example after changing event names.
     Replay,
-    /// A day, a week or a month as one file to be printed, or as CSV or JSON.
+    /// Report on a day, a week or a month: a printable HTML file, CSV or JSON.
     Report(report::Arguments),
-    /// Exit code 0 where the agent is alive and well, 1 where it is not.
+    /// Exit with 0 if the agent is running and healthy, 1 otherwise.
     Health,
-    /// Central's tables.
+    /// Manage the tables in central.
     #[command(subcommand)]
     Central(central::Command),
-    /// Field updates of this gateway: signed packages, proven or put back.
+    /// Self-update: signed packages, verified, rolled back on failure.
     #[command(subcommand)]
     Update(update::Command),
 }
@@ -129,7 +129,7 @@ pub fn main() -> ExitCode {
             if is_unusable && matches!(arguments.command, Command::Run) {
                 // For `systemctl status`: the unit does not try again, see systemd/cu-agent.service.
                 agent::waits_for(&format!(
-                    "waits for a usable {}: edit it, then systemctl restart cu-agent",
+                    "waiting for a usable {}: edit it, then run systemctl restart cu-agent",
                     arguments.config.display()
                 ));
             }
@@ -164,7 +164,7 @@ fn one_line(cause: &(dyn std::error::Error + 'static)) -> String {
 /// Of one cause of an error; no text of ours is as long.
 const MOST_ERROR_CHARS: usize = 8192;
 
-/// A wish that cannot be fulfilled as it was put.
+/// A request that cannot be fulfilled as given.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct UsageError(String);
@@ -207,7 +207,7 @@ fn configured_with(
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum LogTo {
     Stderr,
-    /// Only what someone may want to look at: the command's own output says the rest.
+    /// Warnings and errors only: the command's own output says the rest.
     StderrWarnings,
 }
 

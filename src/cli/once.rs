@@ -1,4 +1,4 @@
-//! `cu-agent once`: collect everything, deliver everything, end.
+//! `cu-agent once`: collects and delivers everything once, then exits.
 
 use std::{path::Path, sync::Arc};
 
@@ -20,11 +20,11 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
     bar.finish();
     let totals = agent.buffer.reports().totals()?;
     if let Some(Err(error)) = &report.sync {
-        complain(&format!("not delivered now: {}", logging::chain(error)));
+        complain(&format!("not delivered, sessions stay in the buffer: {}", logging::chain(error)));
     }
     for link in agent.buffer.links().all()?.iter().filter(|link| !link.up) {
         if let (LinkName::Source(source), Some(error)) = (&link.name, &link.error) {
-            complain(&format!("source {source:?} not collected: {error}"));
+            complain(&format!("source {source:?} could not be collected: {error}"));
         }
     }
     for trouble in agent.buffer.links().troubles()? {
@@ -41,7 +41,7 @@ fn summary(report: &OnceReport, totals: &Totals) -> String {
         collect.files_read, collect.files_failed, collect.files_refused, collect.sessions_changed
     );
     if collect.files_without_lines > 0 {
-        text += &format!("{} of them without one readable line\n", collect.files_without_lines);
+        text += &format!("{} of them without any readable line\n", collect.files_without_lines);
     }
     text += &match &report.sync {
         None => "no [central] configured: sessions stay in the buffer\n".to_owned(),

@@ -59,7 +59,11 @@ pub fn become_owner_of(state_dir: &Path) -> Result<(), PrivilegeError> {
         user: user.name.clone(),
         source,
     })?;
-    log::info!("run by root, works as {}, the owner of {}", user.name, state_dir.display());
+    log::info!(
+        "started as root, now running as {}, the owner of {}",
+        user.name,
+        state_dir.display()
+    );
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! How far a long command is: a bar on a terminal, nothing elsewhere (the log has a line a file).
+//! How far a long command is: a bar on a terminal, nothing elsewhere (the log has a line per file).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `cu-agent replay`: sessions anew from raw bytes.
+//! `cu-agent replay`: recomputes sessions from the stored logs.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
     })?;
     bar.finish();
     print(&format!(
-        "{} files computed anew, {} sessions changed\n",
+        "{} files recomputed, {} sessions changed\n",
         report.files, report.sessions_changed
     ))?;
     Ok(Exit::Done)

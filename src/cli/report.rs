@@ -23,19 +23,19 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// First production day; without it the last one alone.
+    /// First production day [default: the last day only].
     #[arg(long, value_name = "YYYY-MM-DD")]
     from: Option<Day>,
-    /// Last production day; without it the newest that has a session.
+    /// Last production day [default: the newest with a session].
     #[arg(long, value_name = "YYYY-MM-DD")]
     to: Option<Day>,
     /// Only this machine (its `nom`).
     #[arg(long, value_name = "NOM")]
     machine: Option<String>,
-    /// html (one file, to be printed), csv (a session a line) or json.
+    /// Output format: html (one printable file), csv (one line per session) or json.
     #[arg(long, value_enum, default_value_t = Format::Html)]
     format: Format,
-    /// Where to write it; without it to standard output.
+    /// File to write [default: standard output].
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -74,7 +74,7 @@ pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
         .map_err(anyhow::Error::from)
         .and_then(|out| contents.write(arguments.format, out))
         .with_context(|| format!("cannot write {}", path.display()))?;
-    print(&format!("{} sessions reported in {}\n", headers.len(), path.display()))?;
+    print(&format!("{} sessions written to {}\n", headers.len(), path.display()))?;
     Ok(Exit::Done)
 }
 
@@ -84,7 +84,8 @@ fn period(buffer: &Buffer, arguments: &Arguments) -> anyhow::Result<(Day, Day)> 
         let machine = arguments.machine.as_deref();
         let filter = HeaderFilter { from: year(1), to: year(9999), machine, most: 1 };
         let newest = buffer.sessions().session_headers(&filter)?;
-        let header = newest.first().ok_or_else(|| UsageError("there is no session yet".into()))?;
+        let header =
+            newest.first().ok_or_else(|| UsageError("there are no sessions yet".into()))?;
         Ok(header.day)
     };
     let to = match arguments.to {
@@ -96,7 +97,7 @@ fn period(buffer: &Buffer, arguments: &Arguments) -> anyhow::Result<(Day, Day)> 
         return Err(UsageError(format!("--from {from} is later than {to}")).into());
     }
     if (to - from).num_days() >= MOST_DAYS {
-        return Err(UsageError(format!("give at most {MOST_DAYS} days at once")).into());
+        return Err(UsageError(format!("choose a period of at most {MOST_DAYS} days")).into());
     }
     Ok((from, to))
 }

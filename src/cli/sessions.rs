@@ -1,4 +1,4 @@
-//! `cu-agent sessions`: results as the buffer holds them, as a table or as JSON with the names and
+//! `cu-agent sessions`: locally stored sessions as a table or as JSON with the names and
 //! shapes of central's columns.
 
 use std::{io::Write, path::Path};
@@ -20,10 +20,10 @@ pub struct Arguments {
     /// Only this production day.
     #[arg(long, value_name = "YYYY-MM-DD")]
     date: Option<Day>,
-    /// Also each anomaly, in a sentence.
+    /// Also print each anomaly as a sentence.
     #[arg(long, conflicts_with = "json")]
     anomalies: bool,
-    /// One object a session, with all details, under the names of central's columns.
+    /// Output as JSON: one object per session with all details, keyed by central's column names.
     #[arg(long)]
     json: bool,
 }
@@ -85,7 +85,7 @@ fn as_table(
         "central",
     ];
     if !has_trs {
-        // Where no machine has a nominal rhythm, the column would say nothing.
+        // If no machine has a nominal rate, the column would be empty.
         heads.remove(TRS_AT);
         rows.iter_mut().for_each(|row| {
             row.remove(TRS_AT);
@@ -93,7 +93,7 @@ fn as_table(
     }
     print(&table(&heads, &rows))?;
     if !told.is_empty() {
-        print(&format!("\n{}", table(&["day", "machine", "gravity", "code", "anomaly"], &told)))?;
+        print(&format!("\n{}", table(&["day", "machine", "severity", "code", "anomaly"], &told)))?;
     }
     Ok(())
 }
@@ -139,7 +139,7 @@ fn row(stored: &StoredSession) -> Vec<String> {
 
 fn standing(stored: &StoredSession) -> &'static str {
     match stored {
-        StoredSession { refusal: Some(_), .. } => "set aside",
+        StoredSession { refusal: Some(_), .. } => "quarantined",
         StoredSession { revision, synced_revision, .. } if revision == synced_revision => "yes",
         _ => "waiting",
     }

@@ -19,10 +19,10 @@ mod text;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// For programs.
+    /// Output as JSON.
     #[arg(long)]
     json: bool,
-    /// At most this many files with refused or odd lines.
+    /// Show at most N files with rejected lines.
     #[arg(long, value_name = "N", default_value_t = 20)]
     files: usize,
 }
@@ -30,7 +30,7 @@ pub struct Arguments {
 /// Longest name of a file that is shown.
 const MOST_NAME_CHARS: usize = 200;
 
-/// Reasons for setting sessions aside that are shown.
+/// Reasons for quarantining sessions that are shown.
 const MOST_REASONS: usize = 20;
 
 /// Everything that is shown, read in one go.

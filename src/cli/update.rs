@@ -1,4 +1,4 @@
-//! `cu-agent update`: field updates, asked about, carried out, and how the last one went.
+//! `cu-agent update`: self-update: what would be done, doing it, and how the last one went.
 
 use std::{io::IsTerminal, path::Path};
 
@@ -18,17 +18,17 @@ use crate::{
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// What apply would do now, and why. Changes nothing.
+    /// Show what apply would do now, and why. Changes nothing.
     Check,
-    /// Bring this gateway to the published version, where the manifest says so (as root).
+    /// Install the published version if the manifest allows it (as root).
     Apply {
-        /// Wait neither for the window nor for a machine that produces.
+        /// Ignore the update window and running machines.
         #[arg(long)]
         now: bool,
     },
-    /// What is under way, and how the last update ended.
+    /// Show the update in progress and the result of the last one.
     Status {
-        /// For programs.
+        /// Output as JSON.
         #[arg(long)]
         json: bool,
     },
@@ -42,12 +42,12 @@ pub fn run(path: &Path, command: &Command) -> anyhow::Result<Exit> {
     let config = configured_without_passwords(path, log)?;
     let Some(update) = &config.update else {
         if matches!(command, Command::Apply { .. }) {
-            // The timer runs on every gateway, also where updates come another way.
-            print("field updates are off: the configuration has no [update]\n")?;
+            // The timer runs on every gateway, also if updates come another way.
+            print("self-update is off: the configuration has no [update] section\n")?;
             return Ok(Exit::Done);
         }
         return Err(UsageError(format!(
-            "{} has no [update]: field updates are off; see config.toml.example",
+            "{} has no [update] section, so self-update is off; see config.toml.example",
             path.display()
         ))
         .into());
@@ -83,10 +83,10 @@ fn ended(outcome: &Outcome) -> anyhow::Result<Exit> {
     let (exit, line) = match outcome {
         Outcome::UpToDate { version } => (Exit::Done, format!("up to date: version {version}")),
         Outcome::WouldInstall { version, from } => {
-            (Exit::Done, format!("version {version} would be installed in the place of {from}"))
+            (Exit::Done, format!("version {version} would be installed over {from}"))
         }
         Outcome::Installed { version, from } => {
-            (Exit::Done, format!("version {version} is installed and works; before: {from}"))
+            (Exit::Done, format!("version {version} is installed and verified; it replaced {from}"))
         }
         Outcome::Refused(obstacle) => {
             (Exit::InPart, format!("refused: {}", logging::chain(obstacle)))
@@ -94,7 +94,9 @@ fn ended(outcome: &Outcome) -> anyhow::Result<Exit> {
         Outcome::NotYet(delay) => (Exit::InPart, format!("not yet: {}", logging::chain(delay))),
         Outcome::RolledBack { version, from, reason } => (
             Exit::Failed,
-            format!("version {version} did not prove itself, {from} was put back: {reason}"),
+            format!(
+                "version {version} failed verification and was rolled back to {from}: {reason}"
+            ),
         ),
     };
     let level = if exit == Exit::Failed { log::Level::Error } else { log::Level::Info };
@@ -132,19 +134,19 @@ fn status(update: &UpdateConfig, as_json: bool) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let mut text = match &state.pending {
-        None => "under way  nothing\n".to_owned(),
+        None => "in progress  none\n".to_owned(),
         Some(pending) => {
-            format!("under way  {} {} over {}\n", pending.phase.as_str(), pending.to, pending.from)
+            format!("in progress  {} {} over {}\n", pending.phase.text(), pending.to, pending.from)
         }
     };
     text += &match &result {
-        None => "last       none yet\n".to_owned(),
-        Some(result) => format!("last       {}\n", in_words(result)),
+        None => "last         none yet\n".to_owned(),
+        Some(result) => format!("last         {}\n", in_words(result)),
     };
-    text += &format!("window     {} local time\n", update.window);
+    text += &format!("window       {} local time\n", update.window);
     if !state.given_up.is_empty() {
         let given_up: Vec<&str> = state.given_up.iter().map(Version::as_str).collect();
-        text += &format!("given up   {}\n", given_up.join(", "));
+        text += &format!("given up     {}\n", given_up.join(", "));
     }
     print(&text)?;
     Ok(Exit::Done)

@@ -48,10 +48,10 @@ impl fmt::Display for Implausible {
     fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Time(time) => {
-                write!(text, "the server dates it {time}, and nothing else shows that time")
+                write!(text, "the server dates it {time}, which nothing else confirms")
             }
             Self::Day { day, written } => {
-                write!(text, "it tells of {day}, and the server dates it {written}")
+                write!(text, "it is of {day}, but the server dates it {written}")
             }
         }
     }

@@ -93,7 +93,7 @@ impl fmt::Display for Witnesses {
         }
         match &self.second {
             Second::ServerTime(time) => {
-                write!(text, ", several files show the server's time {time}")
+                write!(text, ", several files confirm the server's time {time}")
             }
             Second::Growth => write!(text, ", and it is growing"),
         }

@@ -41,7 +41,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
         // rustls knows the address of IPv6 without its brackets.
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
         let name = ServerName::try_from(bare.to_owned())
-            .map_err(|_| ureq::Error::Tls("the host is no name that a certificate can be for"))?;
+            .map_err(|_| ureq::Error::Tls("the host name cannot be the name in a certificate"))?;
         let mut connection = ClientConnection::new(Arc::clone(&self.rules), name)?;
         let mut socket =
             TransportAdapter::new(transport.boxed(), Arc::clone(&details.current_time));

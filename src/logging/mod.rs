@@ -1,5 +1,5 @@
 //! The agent's log: its set-up, and one function per message that an operator acts on. WARN: nothing
-//! is lost, someone may want to look. ERROR: loss, or an operator is needed.
+//! is lost, no action is needed at once. ERROR: loss, or an operator is needed.
 
 use std::{collections::BTreeMap, error::Error, path::Path, time::Duration};
 
@@ -63,21 +63,31 @@ pub fn folders(source: &str, found: &[String], mapped: &BTreeMap<String, Machine
     let quoted = |names: &[&str]| {
         names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
     };
-    log::info!("{source}: {} of {} folders found", mapped.len() - missing.len(), mapped.len());
+    log::info!(
+        "{source}: {} of {} configured folders found",
+        mapped.len() - missing.len(),
+        mapped.len()
+    );
     if !missing.is_empty() {
-        log::warn!("{source}: folders missing on the server: {}", quoted(&missing));
+        log::warn!(
+            "{source}: folders missing on the server, their machines are not read: {}; correct [source.folders] or create them",
+            quoted(&missing)
+        );
     }
     if !unmapped.is_empty() {
-        log::info!("{source}: folders not mapped to a machine, left alone: {}", quoted(&unmapped));
+        log::info!("{source}: ignoring folders not mapped to a machine: {}", quoted(&unmapped));
     }
 }
 
-/// Told once until the root can be listed.
+/// Logged once until the root can be listed.
 pub fn root_refused(source: &str, error: &dyn Error) {
-    log::warn!("{source}: its root: {}; the mapped folders are asked for by name", chain(error));
+    log::warn!(
+        "{source}: the root folder cannot be listed, listing the mapped folders by name instead: {}",
+        chain(error)
+    );
 }
 
-/// What of a source cannot be read; told when it begins and when it is over.
+/// What of a source cannot be read; logged when it begins and when it is over.
 pub fn trouble(trouble: &Trouble) {
     log::warn!(
         "{}: {:?}: {}",
@@ -89,22 +99,25 @@ pub fn trouble(trouble: &Trouble) {
 
 pub fn trouble_over(trouble: &Trouble) {
     let (source, place) = (&trouble.key.source, trouble.key.place());
-    log::info!("{source}: {place:?}: over: {}", trouble.key.kind.text(Language::English));
+    log::info!("{source}: {place:?}: resolved: {}", trouble.key.kind.text(Language::English));
 }
 
 pub fn file_read(folder: &str, name: &str, events: u64, rejected: u64, bytes: u64, took: Duration) {
     log::info!(
-        "{folder}/{name}: {events} events, {rejected} rejects, {bytes} bytes, {} ms",
+        "{folder}/{name}: {events} events, {rejected} rejected lines, {bytes} bytes, {} ms",
         took.as_millis()
     );
 }
 
 pub fn file_failed(source: &str, folder: &str, name: &str, error: &dyn Error) {
-    log::warn!("{source}: {folder}/{name} not read this time: {}", chain(error));
+    log::warn!(
+        "{source}: {folder}/{name} could not be read, retrying at the next poll: {}",
+        chain(error)
+    );
 }
 
 pub fn file_read_again(source: &str, folder: &str, name: &str) {
-    log::info!("{source}: {folder}/{name} is read again");
+    log::info!("{source}: {folder}/{name} can be read again");
 }
 
 pub fn file_refused(source: &str, folder: &str, name: &str, refusal: &str) {
@@ -119,28 +132,28 @@ pub fn file_deleted(
     witnesses: &dyn std::fmt::Display,
 ) {
     log::info!(
-        "{source}: {folder}/{name} deleted, its {bytes} bytes and sessions are in central; {witnesses}"
+        "{source}: {folder}/{name} deleted on the source: all its {bytes} bytes were read and its sessions are in central; {witnesses}"
     );
 }
 
-/// A date of a file that nothing else bears out. Told once.
+/// A date of a file that nothing else confirms. Logged once.
 pub fn implausible_date(source: &str, folder: &str, name: &str, claim: &dyn std::fmt::Display) {
     log::warn!(
-        "{source}: {folder}/{name} has an implausible date: {claim}; nothing is deleted by it"
+        "{source}: {folder}/{name} has an implausible date: {claim}; no file is deleted because of it"
     );
 }
 
 /// The source said that a file is deleted, and lists it as it was.
 pub fn deletion_without_effect(source: &str, folder: &str, name: &str) {
     log::warn!(
-        "{source}: {folder}/{name} is still there although the server said that it deleted it; tried again in an hour \
+        "{source}: {folder}/{name} is still there although the server confirmed its deletion; retrying in an hour \
          (allow the agent's user to delete there, or set delete = \"never\")"
     );
 }
 
 pub fn deletion_refused(source: &str, folder: &str, name: &str, error: &dyn Error) {
     log::warn!(
-        "{source}: {folder}/{name} stays on the source, tried again in an hour: {} \
+        "{source}: {folder}/{name} could not be deleted, retrying in an hour: {} \
          (allow the agent's user to delete there, or set delete = \"never\")",
         chain(error)
     );
@@ -149,7 +162,7 @@ pub fn deletion_refused(source: &str, folder: &str, name: &str, error: &dyn Erro
 /// The listed size of a file changes and no line comes: from here on it only says that there may be more.
 pub fn listed_size_says_nothing(source: &str, folder: &str, name: &str) {
     log::warn!(
-        "{source}: the listed size of {folder}/{} keeps changing although no line came; it is taken as a sign of change only",
+        "{source}: the listed size of {folder}/{} keeps changing but no new line arrives; from now on the size is used only to detect changes",
         printable(name, 255)
     );
 }
@@ -157,7 +170,7 @@ pub fn listed_size_says_nothing(source: &str, folder: &str, name: &str) {
 /// What the source holds under the name is not what was read: nothing is deleted.
 pub fn file_not_deleted(source: &str, folder: &str, name: &str) {
     log::warn!(
-        "{source}: {folder}/{name} is not what was read of it any more, read again, not deleted"
+        "{source}: {folder}/{name} changed on the server since it was read; reading it again instead of deleting it"
     );
 }
 
@@ -172,18 +185,18 @@ pub fn started(config: &Config, buffer: &Path) {
     );
 }
 
-/// The service manager's watchdog will end the process and start it anew.
+/// The service manager's watchdog will end the process and restart it.
 pub fn loop_hangs(name: &str) {
-    log::error!("the loop {name:?} hangs: the watchdog is not fed any more");
+    log::error!("worker {name} is stuck; systemd will restart the agent");
 }
 
 pub fn ended() {
     log::info!("stopped");
 }
 
-/// The end was wished while a server was being waited for; what was read before is kept.
+/// The shutdown was requested while a server was being waited for; what was read before is kept.
 pub fn ended_while_waiting() {
-    log::info!("stopped while waiting for a server; what was read before is kept");
+    log::info!("stopped while waiting for a server; everything read before is kept");
 }
 
 /// What a cycle over one source came to.
@@ -193,13 +206,13 @@ pub struct Cycle<'c> {
     pub files_listed: u64,
     pub files_read: u64,
     pub files_failed: u64,
-    /// Read, and not one line of them understood.
+    /// Read, but not one line of them was understood.
     pub files_without_lines: u64,
     pub sessions_changed: u64,
     pub took: Duration,
 }
 
-/// One line a cycle: files, and where any was tried, success rate and files a minute.
+/// One line per cycle: files, and if any was tried, success rate and files per minute.
 pub fn cycle(cycle: Cycle<'_>) {
     let Cycle { source, files_listed, files_read, files_failed, sessions_changed, took, .. } =
         cycle;
@@ -209,8 +222,8 @@ pub fn cycle(cycle: Cycle<'_>) {
         let understood = files_read.saturating_sub(cycle.files_without_lines);
         let success = 100.0 * understood as f64 / tried as f64;
         let minutes = took.as_secs_f64().max(0.001) / 60.0;
-        let a_minute = files_read as f64 / minutes;
-        rates = format!("{success:.0} % success, {a_minute:.0} files a minute, ");
+        let per_minute = files_read as f64 / minutes;
+        rates = format!("{success:.0} % success, {per_minute:.0} files per minute, ");
     }
     log::info!(
         "{source}: cycle: {files_read} of {files_listed} files read, {files_failed} failed, {rates}{sessions_changed} sessions changed, {} ms",
@@ -219,7 +232,7 @@ pub fn cycle(cycle: Cycle<'_>) {
 }
 
 pub fn link_down(link: &LinkName, error: &str) {
-    log::warn!("{link}: link down: {error}");
+    log::warn!("{link}: link down, retrying: {error}");
 }
 
 pub fn link_up(link: &LinkName, sessions: u64, rows: u64) {
@@ -232,49 +245,53 @@ pub fn source_up(link: &LinkName) {
 
 pub fn sent(sessions: u64, rows: u64, found_equal: u64, set_aside: u64) {
     log::info!(
-        "central: {sessions} sessions with {rows} rows sent, {found_equal} found equal, {set_aside} set aside"
+        "central: {sessions} sessions with {rows} rows sent, {found_equal} already up to date, {set_aside} quarantined"
     );
 }
 
 pub fn schema_newer(version: i32) {
-    log::info!("central: its tables are of a newer release (migration {version}); they serve");
+    log::info!(
+        "central: its tables are from a newer release (migration {version}), which this release can use"
+    );
 }
 
 pub fn schema_migrated(pending: &[i32], applied: &[i32]) {
-    log::info!("central: migrations {applied:?} of {pending:?} applied");
+    log::info!("central: applied migrations {applied:?} of {pending:?}");
 }
 
-/// The gateway's own row in central: sessions go on without it. Told once.
+/// The gateway's own row in central: sessions are delivered without it. Logged once.
 pub fn edge_not_shown(error: &dyn Error) {
     log::warn!(
-        "central: this gateway does not stand in agent_edge for now, sessions are delivered all the same: {}",
+        "central: cannot update this gateway's row in agent_edge; sessions are still delivered: {}",
         chain(error)
     );
 }
 
 pub fn edge_shown_again() {
-    log::info!("central: this gateway stands in agent_edge again");
+    log::info!("central: this gateway's row in agent_edge is updated again");
 }
 
 /// Central was restored from an older backup, or rows were changed by hand.
 pub fn central_lost(sessions: usize) {
-    log::warn!("central: {sessions} sessions are not what was delivered; they are sent again");
+    log::warn!(
+        "central: {sessions} sessions differ from what was delivered (a backup restored, or rows changed by hand?); sending them again"
+    );
 }
 
 /// A machine is fed by another agent, or by a copy of this one: an operator ends one of the two.
 pub fn claimed(nom: &str, by: &dyn std::fmt::Display) {
     log::error!(
-        "{nom}: two agents claim this machine, nothing is sent for it: {by}; see \"Two agents\" in docs/guarantees.md"
+        "{nom}: two agents claim this machine; nothing is sent for it until one of them is stopped: {by}; see \"Two agents\" in docs/guarantees.md"
     );
 }
 
 pub fn claim_over(nom: &str) {
-    log::info!("{nom}: no other agent claims this machine any more");
+    log::info!("{nom}: no other agent claims this machine any more; sending its sessions again");
 }
 
 pub fn set_aside(nom: &str, day: Day, reason: &str, again_after: Duration) {
     let minutes = again_after.as_secs() / 60;
-    log::error!("{nom} {day}: set aside, tried again after {minutes} minutes: {reason}");
+    log::error!("{nom} {day}: session quarantined, retrying in {minutes} minutes: {reason}");
 }
 
 pub fn alarm(event: AlarmEvent, text: &str) {
@@ -287,33 +304,37 @@ pub fn alarm(event: AlarmEvent, text: &str) {
 }
 
 pub fn alarms_are_off(error: &dyn Error) {
-    log::error!("alarms are not sent: {}", chain(error));
+    log::error!("alarms are off: {}; correct this and restart the agent", chain(error));
 }
 
 /// They wait in the buffer.
 pub fn alarms_are_not_taken(error: &dyn Error) {
-    log::warn!("alarms wait: {}", chain(error));
+    log::warn!("alarms cannot be sent, retrying: {}", chain(error));
 }
 
 pub fn alarms_are_taken_again() {
-    log::info!("alarms are taken again");
+    log::info!("alarm delivery restored");
 }
 
 pub fn heartbeat_failed(error: &dyn Error) {
-    log::warn!("the heartbeat is not taken: {}", chain(error));
+    log::warn!("the heartbeat cannot be sent, retrying: {}", chain(error));
 }
 
 pub fn health_cannot_answer(path: &Path, error: &dyn Error) {
-    log::warn!("cu-agent health will get no answer at {}: {}", path.display(), chain(error));
+    log::warn!(
+        "cannot listen at {}, so cu-agent health gets no answer: {}",
+        path.display(),
+        chain(error)
+    );
 }
 
 pub fn buffer_failed(error: &dyn Error) {
-    log::error!("{}", chain(error));
+    log::error!("{}; retrying", chain(error));
 }
 
 pub fn imported(file: &Path, nom: &str, events: u64, rejected: u64, bytes: u64) {
     log::info!(
-        "{}: imported for {nom}, {events} events, {rejected} rejects, {bytes} bytes",
+        "{}: imported for {nom}, {events} events, {rejected} rejected lines, {bytes} bytes",
         file.display()
     );
 }
@@ -321,16 +342,16 @@ pub fn imported(file: &Path, nom: &str, events: u64, rejected: u64, bytes: u64) 
 /// What it held is read again from the sources, or is in central already.
 pub fn buffer_set_aside(reason: &dyn Error, kept_as: &Path) {
     log::error!(
-        "{}; it is kept as {}, and a new buffer is filled from the sources",
+        "{}; it was renamed to {}, and a new buffer is being filled from the sources",
         chain(reason),
         kept_as.display()
     );
 }
 
-/// An older version was put back: what was read since the schema changed is read again.
+/// After a downgrade: what was read since the schema changed is read again.
 pub fn buffer_went_back(kept_as: &Path) {
     log::error!(
-        "the buffer was written by a newer cu-agent; it is kept as {}, and the copy made before goes on: what was read since is read again",
+        "the buffer was written by a newer cu-agent; it was renamed to {}, and the copy made before the upgrade is used: what was read since is read again",
         kept_as.display()
     );
 }
@@ -340,34 +361,34 @@ pub fn buffer_works_again() {
 }
 
 pub fn page_listens(at: std::net::SocketAddr) {
-    log::info!("the page is at http://{at}/");
+    log::info!("the status page is at http://{at}/");
 }
 
-/// Said once; it is tried again for as long as the service runs.
+/// Logged once; it is retried for as long as the service runs.
 pub fn page_cannot_listen(at: std::net::SocketAddr, error: &dyn Error) {
     log::warn!(
-        "status.listen = \"{at}\": no page yet, tried again: {}; collecting goes on",
+        "status.listen = \"{at}\": cannot serve the status page, retrying: {}; collecting continues",
         chain(error)
     );
 }
 
 pub fn page_failed(target: &str) {
-    log::error!("the page {target:?} has a fault; collecting goes on");
+    log::error!("the status page failed to answer {target:?}; collecting continues");
 }
 
 pub fn made_room(files: u64, sessions: u64) {
     log::info!(
-        "the buffer was at its cap: raw bytes of {files} files and {sessions} sessions, all in central, made room"
+        "the buffer had reached agent.max_buffer_size: removed the raw bytes of {files} files and {sessions} sessions to make room; all of them are in central"
     );
 }
 
 pub fn at_cap(at_cap: bool, max_bytes: u64) {
     if at_cap {
         log::error!(
-            "the buffer is at agent.max_buffer_size = {max_bytes} and all of it still waits for central: nothing more is read until there is room"
+            "the buffer is full (agent.max_buffer_size = {max_bytes}) and all of it still waits for central: reading has stopped until central accepts sessions; to read on without it, raise agent.max_buffer_size"
         );
     } else {
-        log::info!("the buffer has room again: reading goes on");
+        log::info!("the buffer has room again: reading continues");
     }
 }
 
@@ -375,7 +396,7 @@ pub fn at_cap(at_cap: bool, max_bytes: u64) {
 pub fn day_kept<'n>(day: Day, files: impl Iterator<Item = &'n String>) {
     let files: Vec<&str> = files.map(String::as_str).collect();
     log::warn!(
-        "{day}: kept as it is, its older raw bytes made room and cannot be joined with {}",
+        "{day}: the session stays as it is: older raw bytes of this day were removed to make room, so it cannot be recomputed with {}",
         files.join(", ")
     );
 }
@@ -386,5 +407,5 @@ pub fn update_step(what: &str) {
 
 /// The power was cut, or the updater killed, while an update was under way.
 pub fn update_taken_up(version: &str, phase: &str) {
-    log::warn!("update: the one to {version} was interrupted while {phase}; it is taken up again");
+    log::warn!("update: the update to {version} was interrupted while {phase}; resuming it");
 }

@@ -101,7 +101,7 @@ impl Source for DirectorySource {
             }
             match shown(&path, &entry.file_name()) {
                 Some(_) if listing.entries.len() >= MOST_FILES => {
-                    let answer = format!("it holds more than {MOST_FILES} files");
+                    let answer = format!("it contains more than {MOST_FILES} files");
                     return Err(SourceError::List { folder: folder.to_owned(), answer });
                 }
                 Some(name) => {

@@ -142,7 +142,7 @@ pub enum SourceError {
     #[error("{address} did not complete the login of user {user:?} ({answer})")]
     LoginUnfinished { address: String, user: String, answer: String },
     /// Something else listens at the address.
-    #[error("{address} is no FTP server: {who}")]
+    #[error("{address} is not an FTP server: {who}")]
     NotFtp { address: String, who: String },
     #[error("TLS with {address} failed: {reason}")]
     Tls { address: String, reason: String },
@@ -154,21 +154,21 @@ pub enum SourceError {
     #[error("{folder}/{name}: the server answered {answer}")]
     FileRefused { folder: String, name: String, answer: String },
     /// The server cannot resume at an offset; the file must be read from its beginning.
-    #[error("{folder}/{name}: the server does not resume at byte {offset} ({answer})")]
+    #[error("{folder}/{name}: the server cannot resume at byte {offset} ({answer})")]
     ResumeRefused { folder: String, name: String, offset: u64, answer: String },
     /// The transfer broke off or a wait ran out; the file may be read again later. The next call
     /// opens a new connection, and tells where none can be had.
-    #[error("{folder}/{name}: transfer broke off")]
+    #[error("{folder}/{name}: the transfer was interrupted")]
     Transfer { folder: String, name: String, source: io::Error },
     /// The connection is gone (421, dropped link, time-out).
     #[error("connection to {address} lost")]
     Lost { address: String, source: io::Error },
     /// Hardly anything came for a long time; what was read is kept, and the next cycle goes on.
     #[error(
-        "took longer than {seconds} s without progress, {read} of {listed} files read; goes on next time"
+        "no progress for {seconds} s, {read} of {listed} files read; continuing at the next poll"
     )]
     TooSlow { seconds: u64, read: u64, listed: u64 },
-    #[error("name {name:?} is not usable: {reason}")]
+    #[error("name {name:?} cannot be used: {reason}")]
     BadName { name: String, reason: &'static str },
     #[error("cannot read {path}")]
     Disk { path: String, source: io::Error },

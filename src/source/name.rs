@@ -13,14 +13,14 @@ pub(super) fn reason_unusable(name: &str, bytes: usize) -> Option<&'static str> 
         return Some("it is longer than 255 bytes");
     }
     if name == "." || name == ".." {
-        return Some("it names a directory above or itself");
+        return Some("it refers to the directory itself or its parent");
     }
     if name.contains(['/', '\\']) {
-        return Some("it holds a path separator");
+        return Some("it contains a path separator");
     }
     // C1 is left: in latin-1 servers these are letters of Windows' code page.
     if name.chars().any(|c| c < ' ' || c == '\x7f') {
-        return Some("it holds a line break or another control character");
+        return Some("it contains a line break or another control character");
     }
     None
 }

@@ -41,7 +41,7 @@ const ILL: &str = "ill";
 
 /// A line that is no verdict.
 #[derive(Debug, thiserror::Error)]
-#[error("it does not say how it is")]
+#[error("the answer is not a health status")]
 pub struct NoVerdict;
 
 impl FromStr for Verdict {

@@ -79,9 +79,13 @@ impl Measured<'_> {
 /// The text up to its `# EOF`.
 pub fn text(measured: &Measured<'_>) -> String {
     let mut page = Page::default();
-    page.family("cu_agent_build", "info", "The agent of this gateway.");
+    page.family("cu_agent_build", "info", "Version and name of the agent.");
     page.sample("_info", &[("version", measured.version), ("agent", measured.agent)], 1);
-    page.gauge("cu_agent_healthy", "Whether /healthz says so.", u8::from(measured.is_well));
+    page.gauge(
+        "cu_agent_healthy",
+        "Whether the agent is healthy, as in /healthz.",
+        u8::from(measured.is_well),
+    );
     page.reading(measured.counts);
     page.reachability(measured);
     page.stages(measured.counts);
@@ -101,26 +105,37 @@ impl Page {
                 self.sample("_total", &[("source", source)], value(counts));
             }
         };
-        each("cu_agent_files_read", None, "Files read, each growth counted.", &|s| s.files_read);
-        each("cu_agent_files_failed", None, "Readings that failed.", &|s| s.files_failed);
+        each(
+            "cu_agent_files_read",
+            None,
+            "Files read; a file counts again each time it has grown.",
+            &|s| s.files_read,
+        );
+        each("cu_agent_files_failed", None, "File reads that failed.", &|s| s.files_failed);
         each("cu_agent_files_refused", None, "Files refused.", &|s| s.files_refused);
-        each("cu_agent_files_deleted", None, "Files deleted after the sync.", &|s| s.files_deleted);
+        each("cu_agent_files_deleted", None, "Files deleted on the source after delivery.", &|s| {
+            s.files_deleted
+        });
         let bytes = Some("bytes");
-        each("cu_agent_read_bytes", bytes, "Bytes that were new and kept.", &|s| s.bytes);
-        each("cu_agent_events", None, "Events in what was read.", &|s| s.events);
-        each("cu_agent_rejects", None, "Rejects in what was read.", &|s| s.rejected);
+        each("cu_agent_read_bytes", bytes, "New bytes read and stored.", &|s| s.bytes);
+        each("cu_agent_events", None, "Events read.", &|s| s.events);
+        each("cu_agent_rejects", None, "Lines rejected while reading.", &|s| s.rejected);
     }
 
     /// What of each source answers and can be read.
     fn reachability(&mut self, measured: &Measured<'_>) {
         let counts = measured.counts;
-        self.family("cu_agent_source_up", "gauge", "Whether the source answered last time.");
+        self.family(
+            "cu_agent_source_up",
+            "gauge",
+            "Whether the source answered in the last cycle.",
+        );
         for (source, counts) in &counts.sources {
             if let Some(is_up) = counts.is_up {
                 self.sample("", &[("source", source)], u8::from(is_up));
             }
         }
-        let help = "Whether anything of the machine's folder could be read last time.";
+        let help = "Whether the machine's folder could be read in the last cycle.";
         self.family("cu_agent_machine_readable", "gauge", help);
         for (source, counts) in &counts.sources {
             for (nom, hidden) in &counts.machines {
@@ -137,7 +152,12 @@ impl Page {
             }
         }
         let name = "cu_agent_source_last_success_timestamp_seconds";
-        self.family_of(name, "gauge", Some("seconds"), "When the source was last gone through.");
+        self.family_of(
+            name,
+            "gauge",
+            Some("seconds"),
+            "When the last complete cycle over the source ended.",
+        );
         for (source, counts) in &counts.sources {
             if let Some(at) = measured.unix_s(counts.last_success) {
                 self.sample("", &[("source", source)], at);
@@ -146,15 +166,15 @@ impl Page {
     }
 
     fn stages(&mut self, counts: &Counters) {
-        let help = "Time that each stage took.";
+        let help = "Time spent per stage.";
         self.family_of("cu_agent_stage_seconds", "counter", Some("seconds"), help);
         for (stage, time) in
             [("read", counts.read_time), ("keep", counts.keep_time), ("sync", counts.sync_time)]
         {
             self.sample("_total", &[("stage", stage)], time.as_secs_f64());
         }
-        self.counter("cu_agent_cycles", "Cycles, each over one source.", counts.cycles);
-        let help = "Those after which no source had a fault.";
+        self.counter("cu_agent_cycles", "Collection cycles, each over one source.", counts.cycles);
+        let help = "Collection cycles after which no source had a fault.";
         self.counter("cu_agent_good_cycles", help, counts.good_cycles);
     }
 
@@ -177,26 +197,31 @@ impl Page {
     fn buffer(&mut self, measured: &Measured<'_>, holdings: &Holdings) {
         let Holdings { totals, lines, buffer_bytes } = holdings;
         self.gauge("cu_agent_sessions", "Sessions in the buffer.", totals.sessions);
-        let help = "Sessions that central does not hold as they are.";
+        let help = "Sessions waiting for delivery to central.";
         self.gauge("cu_agent_sessions_pending", help, totals.pending_sessions);
-        let help = "Those of them that central refuses.";
+        let help = "Waiting sessions quarantined because central refused them.";
         self.gauge("cu_agent_sessions_set_aside", help, totals.set_aside_sessions);
         if let Some(age) = measured.oldest_pending_s(totals) {
-            let help = "Age of the oldest day that waits.";
+            let help = "Age of the oldest day waiting for delivery.";
             self.family_of("cu_agent_oldest_pending_seconds", "gauge", Some("seconds"), help);
             self.sample("", &[], age);
         }
-        self.gauge("cu_agent_buffer_files", "Files that the buffer knows.", totals.files);
-        let help = "Those of them that are refused.";
+        self.gauge("cu_agent_buffer_files", "Files known to the buffer.", totals.files);
+        let help = "Known files that are refused.";
         self.gauge("cu_agent_buffer_files_refused", help, totals.refused_files);
-        self.gauge("cu_agent_buffer_lines", "Lines of the files it knows.", lines.lines);
-        self.gauge("cu_agent_buffer_events", "Events of the files it knows.", lines.events);
-        let help = "Lines of the files it knows that were rejected, by reason.";
+        self.gauge("cu_agent_buffer_lines", "Lines of the known files.", lines.lines);
+        self.gauge("cu_agent_buffer_events", "Events of the known files.", lines.events);
+        let help = "Rejected lines of the known files, by reason.";
         self.family("cu_agent_buffer_rejects", "gauge", help);
         for (reason, count) in &lines.rejects {
             self.sample("", &[("reason", reason)], count);
         }
-        self.family_of("cu_agent_buffer_bytes", "gauge", Some("bytes"), "The buffer on disk.");
+        self.family_of(
+            "cu_agent_buffer_bytes",
+            "gauge",
+            Some("bytes"),
+            "Size of the buffer on disk.",
+        );
         self.sample("", &[], buffer_bytes);
     }
 }

@@ -89,7 +89,7 @@ impl<'u> Updater<'u> {
         let _lock = self.store.lock()?;
         let mut state = self.store.state()?;
         if let Some(pending) = state.pending.clone() {
-            logging::update_taken_up(pending.to.as_str(), pending.phase.as_str());
+            logging::update_taken_up(pending.to.as_str(), pending.phase.text());
             // What it cannot finish is this package's own affair, and seen to below.
             if let Err(error) = package::configure_all() {
                 logging::update_step(&logging::chain(&error));
@@ -251,7 +251,7 @@ impl<'u> Updater<'u> {
         if waited >= most {
             let hours = waited.as_secs() / 3600;
             logging::update_step(&format!(
-                "held off for {hours} h by machines said to produce: they are not waited for any more"
+                "postponed for {hours} h because machines were producing: installing without waiting any longer"
             ));
             return None;
         }
@@ -282,13 +282,13 @@ impl<'u> Updater<'u> {
             pending.attempts += 1;
             let is_stuck = pending.attempts > MOST_ATTEMPTS && pending.phase != Phase::PuttingBack;
             if is_stuck {
-                let phase = pending.phase.as_str();
-                let reason = format!("it was cut off {MOST_ATTEMPTS} times while {phase}");
+                let phase = pending.phase.text();
+                let reason = format!("it was interrupted {MOST_ATTEMPTS} times while {phase}");
                 put_back(state, &mut pending, reason);
             }
             state.pending = Some(pending.clone());
             self.store.note(state)?;
-            logging::update_step(&format!("{} {}", pending.phase.as_str(), pending.to));
+            logging::update_step(&format!("{} {}", pending.phase.text(), pending.to));
             match pending.phase {
                 Phase::Installing => match self.install(&pending, &pending.to) {
                     Ok(()) => next(&mut pending, Phase::Verifying),
@@ -353,12 +353,7 @@ impl<'u> Updater<'u> {
         pending: &Pending,
     ) -> Result<Outcome, UpdateError> {
         let Pending { from, to, .. } = pending;
-        self.note(
-            Some(to),
-            Some(from),
-            UpdateEnd::Installed,
-            format!("{to} took the place of {from}"),
-        )?;
+        self.note(Some(to), Some(from), UpdateEnd::Installed, format!("{to} replaced {from}"))?;
         self.ended(state, to, pending)?;
         Ok(Outcome::Installed { version: to.to_string(), from: from.to_string() })
     }

@@ -51,11 +51,11 @@ pub enum Decision<'m> {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refusal {
     #[error(
-        "the manifest's version {offered} is older than the installed {installed}: publish a newer one, or go back by hand with dpkg -i"
+        "the manifest's version {offered} is older than the installed {installed}: publish a newer one, or downgrade by hand with dpkg -i"
     )]
     Older { offered: Version, installed: Version },
     #[error(
-        "version {offered} wants at least {minimum} installed, here is {installed}: install {minimum} by hand with dpkg -i first"
+        "version {offered} requires at least {minimum}, but {installed} is installed: install {minimum} by hand with dpkg -i first"
     )]
     BelowMinimum { offered: Version, minimum: Version, installed: Version },
     #[error(
@@ -64,25 +64,25 @@ pub enum Refusal {
     )]
     NoPackage { offered: Version, architecture: String, available: Vec<String> },
     #[error(
-        "version {0} did not prove itself here and was put back: it is not tried again, publish a newer one"
+        "version {0} failed verification and was rolled back on this gateway: it is not retried, publish a newer one"
     )]
     GivenUp(Version),
     #[error(
-        "the installed version {0} is neither in the cache nor in the manifest's list `previous`, so that the update could not be undone: add it to the manifest"
+        "the installed version {0} is neither in the cache nor in the manifest's list `previous`, so the update could not be rolled back: add it to the manifest"
     )]
     NoWayBack(Version),
     #[error(
-        "the cached package of the installed version {0} is not known to be the one that a manifest named (its SHA-256 is another, or was never noted), so that the update could not be undone: add {0} to the manifest's list `previous`, and it is fetched again"
+        "the cached package of the installed version {0} does not match a manifest (its SHA-256 differs, or was never recorded), so the update could not be rolled back: add {0} to the manifest's list `previous`, and it will be fetched again"
     )]
     WayBackUnverified(Version),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NotYet {
-    #[error("version {version} may be installed from {not_before} on")]
+    #[error("version {version} must not be installed before {not_before}")]
     NotBefore { version: Version, not_before: DateTime<FixedOffset> },
     #[error(
-        "version {version} goes to {percent} % of the gateways so far, and this one is number {place} of 100"
+        "version {version} is rolled out to {percent} % of the gateways so far, and this one is number {place} of 100"
     )]
     Rollout { version: Version, percent: u8, place: u8 },
 }
@@ -222,7 +222,7 @@ mod tests {
                     facts.held = Held::Unverified;
                     manifest.previous.clear();
                 },
-                "refused: the cached package of the installed version 0.2.0 is not known",
+                "refused: the cached package of the installed version 0.2.0 does not match",
             ),
             (|facts, _| facts.installed = version("0.3.0"), "up to date"),
             (
@@ -231,7 +231,7 @@ mod tests {
             ),
             (
                 |facts, _| facts.installed = version("0.1.9"),
-                "refused: version 0.3.0 wants at least 0.2.0",
+                "refused: version 0.3.0 requires at least 0.2.0",
             ),
             (
                 |facts, _| facts.architecture = "amd64".into(),
@@ -239,7 +239,7 @@ mod tests {
             ),
             (
                 |facts, _| facts.given_up.push(version("0.3.0")),
-                "refused: version 0.3.0 did not prove itself",
+                "refused: version 0.3.0 failed verification and was rolled back",
             ),
             (
                 |_, manifest| manifest.previous.clear(),
@@ -251,9 +251,12 @@ mod tests {
             ),
             (
                 |facts, _| facts.now -= chrono::TimeDelta::seconds(1),
-                "not yet: version 0.3.0 may be installed from 2026-12-01 20:00:00 +01:00 on",
+                "not yet: version 0.3.0 must not be installed before 2026-12-01 20:00:00 +01:00",
             ),
-            (|_, manifest| manifest.rollout_percent = 0, "not yet: version 0.3.0 goes to 0 %"),
+            (
+                |_, manifest| manifest.rollout_percent = 0,
+                "not yet: version 0.3.0 is rolled out to 0 %",
+            ),
         ];
         for (change, expected) in cases {
             let said = said(&change);

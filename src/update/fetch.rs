@@ -37,17 +37,17 @@ pub enum FetchError {
     #[error("cannot fetch {url}: {error}")]
     Request { url: String, error: HttpError },
     #[error(
-        "cannot fetch {url}: the server answers {status}; check `update.manifest_url` and what is published"
+        "cannot fetch {url}: the server answered {status}; check `update.manifest_url` and what is published"
     )]
     Status { url: String, status: StatusCode },
-    #[error("{url} has more than the {limit_bytes} bytes that are taken")]
+    #[error("{url} is larger than the limit of {limit_bytes} bytes")]
     TooLarge { url: String, limit_bytes: u64 },
     #[error(
-        "{url}: only {got_bytes} of {size_bytes} bytes came ({reason}); the next run goes on from there"
+        "{url}: received only {got_bytes} of {size_bytes} bytes ({reason}); the next run resumes the download"
     )]
     CutShort { url: String, got_bytes: u64, size_bytes: u64, reason: String },
     #[error(
-        "{url} is not the package that the manifest names: its SHA-256 is {found}, and should be {wanted}; publish the right file"
+        "{url} is not the package that the manifest names: its SHA-256 is {found}, expected {wanted}; publish the right file"
     )]
     WrongHash { url: String, found: String, wanted: String },
     #[error("cannot write {path}")]
@@ -140,7 +140,7 @@ impl Fetcher {
                 return Ok(());
             }
             let reason = match self.stretch(url, package, part, progress) {
-                Ok(()) => "the server ended early".to_owned(),
+                Ok(()) => "the server closed the connection early".to_owned(),
                 Err(FetchError::Request { error, .. }) => error.to_string(),
                 Err(other) => return Err(other),
             };

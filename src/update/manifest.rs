@@ -56,10 +56,10 @@ pub struct Package {
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ManifestError {
-    #[error("the manifest is not the JSON of a manifest: {0}")]
+    #[error("the manifest is not a valid manifest in JSON: {0}")]
     NotJson(String),
     #[error(
-        "the manifest is of format {0}, and this version reads format {FORMAT}: install a newer package by hand"
+        "the manifest has format {0}, but this version reads format {FORMAT}: install a newer package by hand"
     )]
     Format(u64),
     #[error("the manifest's {key} is missing or is not {accepted}")]

@@ -58,15 +58,15 @@ pub enum UpdateError {
     Package(#[from] PackageError),
     #[error("cannot read the package {path}")]
     ReadPackage { path: PathBuf, source: std::io::Error },
-    #[error("cannot start the service anew; systemctl restart cu-agent")]
+    #[error("cannot restart the service; run systemctl restart cu-agent")]
     Restart { source: std::io::Error },
     #[error(
-        "version {to} was installed over {from} and then failed ({reason}), and {from} could not be put back: {problem}; the next run tries again"
+        "version {to} was installed over {from} and failed ({reason}), and the rollback to {from} failed too: {problem}; the next run retries it"
     )]
     NotPutBack { from: Version, to: Version, reason: String, problem: String },
 }
 
-/// Why nothing is done until somebody mends it.
+/// Why nothing is done until somebody fixes it.
 #[derive(Debug, thiserror::Error)]
 pub enum Obstacle {
     #[error(transparent)]
@@ -74,7 +74,7 @@ pub enum Obstacle {
     #[error("{0}")]
     Clock(String),
     #[error(
-        "the signature of {url} is not that of `update.public_key` ({problem}): nothing of it is believed"
+        "the signature of {url} does not match `update.public_key` ({problem}): the manifest is ignored"
     )]
     Signature { url: String, problem: String },
     #[error(transparent)]
@@ -82,13 +82,15 @@ pub enum Obstacle {
     #[error(transparent)]
     Fetched(FetchError),
     #[error(
-        "the file at {url} is {found}, and the manifest means {wanted}: publish the right file"
+        "the file at {url} is {found}, but the manifest lists {wanted}: publish the right file"
     )]
     OtherPackage { url: String, found: String, wanted: String },
-    #[error("{free_bytes} bytes are free in {path} and the update needs {needed_bytes}: make room")]
+    #[error(
+        "{free_bytes} bytes are free in {path}, but the update needs {needed_bytes}: free some space"
+    )]
     NoRoom { path: PathBuf, needed_bytes: u64, free_bytes: u64 },
     #[error(
-        "cu-agent is not installed as a Debian package here, and field updates replace packages: install the package"
+        "cu-agent is not installed as a Debian package here, and self-update replaces packages: install the package"
     )]
     NotAPackage,
 }
@@ -99,11 +101,11 @@ pub enum Delay {
     #[error(transparent)]
     Decided(#[from] NotYet),
     #[error(
-        "version {version} waits for the window {window} (`update.window`; --now does not wait)"
+        "version {version} waits for the update window {window} (`update.window`; --now ignores it)"
     )]
     Window { version: String, window: Window },
     #[error(
-        "version {version} waits while {} produces (--now does not wait; {waited_h} h so far, at most {} h by `update.max_deferral`)",
+        "version {version} waits while {} is producing (--now ignores it; {waited_h} h so far, at most {} h by `update.max_deferral`)",
         .machines.join(", "), .most.as_secs() / 3600
     )]
     Producing { version: String, machines: Vec<String>, waited_h: u64, most: Duration },
@@ -158,7 +160,7 @@ fn ask(
 ) -> Result<Result<Asked, Obstacle>, UpdateError> {
     if let Some(fault) = &now.clock_fault {
         return Ok(Err(Obstacle::Clock(format!(
-            "{fault}; no update is installed by such a clock"
+            "{fault}; no update is installed until the clock is right"
         ))));
     }
     let Some(installed) = package::installed()? else { return Ok(Err(Obstacle::NotAPackage)) };

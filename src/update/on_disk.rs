@@ -19,11 +19,11 @@ const FORMAT: u32 = 1;
 pub(super) enum ReadError {
     #[error("{0}")]
     Read(io::Error),
-    #[error("it is no regular file")]
+    #[error("it is not a regular file")]
     NoFile,
     #[error("it is longer than {0} bytes")]
     TooLong(u64),
-    #[error("it is of format {0}, and this release reads format {FORMAT}")]
+    #[error("it has format {0}, but this release reads format {FORMAT}")]
     Format(u32),
     #[error("{0}")]
     Malformed(serde_json::Error),

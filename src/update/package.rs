@@ -17,11 +17,11 @@ pub const NAME: &str = "cu-agent";
 
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
-    #[error("cannot run {program}: field updates need a Debian system")]
+    #[error("cannot run {program}: self-update needs a Debian system")]
     Run { program: &'static str, source: std::io::Error },
     #[error("{what}: {said}")]
     Refused { what: String, said: String },
-    #[error("the package manager is in use by another program; the next run tries again")]
+    #[error("the package manager is in use by another program; the next run retries")]
     Busy,
 }
 
@@ -90,7 +90,7 @@ pub fn described(file: &Path) -> Result<(String, String, String), PackageError> 
     let path = file.to_string_lossy();
     let output =
         run("dpkg-deb", &["-W", "--showformat=${Package} ${Version} ${Architecture}", &path])?;
-    done("the file is no Debian package", &output)?;
+    done("the file is not a Debian package", &output)?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut words = text.split_whitespace().map(str::to_owned);
     let mut next = || words.next().unwrap_or_default();

@@ -33,16 +33,18 @@ const MOST_BYTES: u64 = 1 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("cannot make {path}; field updates are run by root")]
+    #[error("cannot create {path}; run self-update as root")]
     Directory { path: PathBuf, source: io::Error },
-    #[error("{path} may be written by others than the user who updates: chown and chmod 0755 it")]
+    #[error(
+        "{path} is writable by users other than the one who updates: chown it and chmod it to 0755"
+    )]
     Open { path: PathBuf },
-    #[error("another update is under way; cu-agent update status tells how far it is")]
+    #[error("another update is in progress; cu-agent update status shows how far it is")]
     Held,
     #[error("cannot write {path}")]
     Write { path: PathBuf, source: io::Error },
     #[error(
-        "{path} cannot be understood ({problem}): an update by hand (dpkg -i) and removing it mends it"
+        "{path} cannot be parsed ({problem}): install a package by hand (dpkg -i) and remove the file"
     )]
     Damaged { path: PathBuf, problem: String },
 }
@@ -66,6 +68,15 @@ impl Phase {
             Self::Installing => "installing",
             Self::Verifying => "proving",
             Self::PuttingBack => "putting-back",
+        }
+    }
+
+    /// As people read it.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Installing => "installing",
+            Self::Verifying => "verifying",
+            Self::PuttingBack => "rolling back",
         }
     }
 }

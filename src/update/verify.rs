@@ -66,10 +66,10 @@ fn lacking(
     ask: impl FnOnce() -> Option<StatusTold>,
 ) -> Option<String> {
     if !unit.is_active {
-        return Some(format!("the service was not up but {}", unit.state));
+        return Some(format!("the service was not active but {}", unit.state));
     }
     if unit.invocation == pending.invocation {
-        return Some("the service was not started anew".into());
+        return Some("the service was not restarted".into());
     }
     let Some(status) = ask() else {
         // Before the update it did not tell of itself either: what stands in its state directory is
@@ -94,7 +94,7 @@ fn lacking(
     let newly: Vec<String> =
         failed.into_iter().filter(|source| !pending.silent.contains(source)).collect();
     if !newly.is_empty() {
-        return Some(format!("{} did not answer, which did before", newly.join(", ")));
+        return Some(format!("{} did not answer, but did before the update", newly.join(", ")));
     }
     None
 }
@@ -145,13 +145,13 @@ mod tests {
         let silent = json!(["stick", "cu"]);
         assert!(told(&unit, "/service/collected/failed_sources", silent).starts_with("cu did not"));
         let old = UnitState { invocation: "before".into(), ..unit.clone() };
-        assert!(told(&old, "/schema", json!(2)).contains("anew"));
+        assert!(told(&old, "/schema", json!(2)).contains("restarted"));
         let down = UnitState { is_active: false, state: "failed (failed)".into(), ..unit.clone() };
         assert!(told(&down, "/schema", json!(2)).contains("failed"));
         assert!(lacking(&pending, &unit, || None).unwrap().contains("opened"));
         let mute = Pending { answered: false, ..pending.clone() };
         assert_eq!(lacking(&mute, &unit, || None), None, "as before the update");
-        assert!(lacking(&mute, &old, || None).unwrap().contains("anew"));
+        assert!(lacking(&mute, &old, || None).unwrap().contains("restarted"));
         assert!(lacking(&mute, &down, || None).unwrap().contains("failed"));
     }
 }

@@ -11,7 +11,7 @@ pub struct Version(String);
 
 /// A text that dpkg would not take as a version.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no version")]
+#[error("{0:?} is not a version")]
 pub struct NoVersion(String);
 
 impl TryFrom<String> for Version {

@@ -99,7 +99,7 @@ const HISTORY: [(&str, Act); 18] = [
         (0..30).for_each(|_| scene.plant.write());
         "once"
     }),
-    ("the buffer is at its cap", |scene| {
+    ("the buffer is full", |scene| {
         scene.buffer("CREATE TABLE ballast AS SELECT zeroblob(2 << 20)");
         scene.agent.set("agent.max_buffer_size", "1MiB");
         (0..30).for_each(|_| scene.plant.write());

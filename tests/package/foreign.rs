@@ -64,7 +64,7 @@ fn a_gateways_package_is_installed_works_is_upgraded_and_purged_on_its_processor
             command,
         ])
     };
-    agent("check").succeeded().says("all 3 mapped folders are there");
+    agent("check").succeeded().says("all 3 mapped folders exist");
     agent("once").succeeded();
     let before = agent("sessions").succeeded().stdout;
     assert_eq!(before.lines().count(), 1 + case.expected.len(), "{before}");

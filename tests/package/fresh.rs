@@ -17,7 +17,7 @@ fn a_fresh_installation_is_enabled_and_waits_and_says_what_to_edit() {
     machine.run(&["systemctl", "is-enabled", "cu-agent"]).succeeded().says("enabled");
 
     let status = machine.run(&["systemctl", "status", "--no-pager", "cu-agent"]).stdout;
-    assert!(status.contains("waits for a usable /etc/cu-agent/config.toml"), "{status}");
+    assert!(status.contains("waiting for a usable /etc/cu-agent/config.toml"), "{status}");
     let journal = machine.journal_of("cu-agent");
     for place in ["agent.id", "source[1].host", "source[1].user", "folders", "central.host"] {
         assert!(journal.contains(place), "{place} is not named\n{journal}");
@@ -53,7 +53,7 @@ fn filled_in_it_works_at_the_next_start_and_check_says_so_before() {
     gateway.install(THIS).succeeded();
     gateway.fill_in();
     gateway.day();
-    gateway.agent(&["check"]).succeeded().says("all 3 mapped folders are there");
+    gateway.agent(&["check"]).succeeded().says("all 3 mapped folders exist");
     gateway.machine.run(&["systemctl", "restart", "cu-agent"]).succeeded();
     gateway.wait_until_equal();
     wait::until("its status line is good", wait::PATIENCE, || {

@@ -108,11 +108,11 @@ fn whatever_the_receiver_does_the_alarm_waits_and_arrives_once_when_it_is_well()
                 let agent = agent(&folder, &webhook);
                 take_away(&folder);
                 let running = agent.run();
-                running.wait_for_line("alarms wait: ");
+                running.wait_for_line("alarms cannot be sent, retrying: ");
                 assert_eq!(count(&agent, "alarm_message"), 1, "{manner:?}");
                 webhook.set(Manner::Well);
                 webhook.wait_for(SOURCE_RAISED);
-                running.wait_for_line("alarms are taken again");
+                running.wait_for_line("alarm delivery restored");
                 cycles(&running, 2);
                 assert_eq!(webhook.told(), [SOURCE_RAISED], "{manner:?}");
                 running.terminate().0.succeeded();
@@ -154,14 +154,14 @@ fn an_alarm_survives_sigkill_and_a_week_without_a_network() {
     let agent = agent(&folder, &webhook);
     take_away(&folder);
     let running = agent.run();
-    running.wait_for_line("alarms wait: ");
+    running.wait_for_line("alarms cannot be sent, retrying: ");
     running.kill();
     // A week passes: all that is noted is a week old.
     let week_ago = "UPDATE alarm SET since = datetime(since, '-7 days'), told_at = since;
         UPDATE alarm_message SET since = datetime(since, '-7 days'), at = datetime(at, '-7 days')";
     Connection::open(agent.buffer()).unwrap().execute_batch(week_ago).unwrap();
     let running = agent.run();
-    running.wait_for_line("alarms wait: ");
+    running.wait_for_line("alarms cannot be sent, retrying: ");
     cycles(&running, 2);
     assert_eq!(count(&agent, "alarm_message"), 1, "the first one, and no seven repetitions");
     running.kill();
@@ -289,7 +289,7 @@ fn over_tls_only_a_receiver_of_the_configured_authority_is_told() {
     agent.set("alarms.url", format!("https://127.0.0.1:{}/x", webhook.port));
     take_away(&folder);
     let running = agent.run();
-    running.wait_for_line("give its authority as `alarms.ca_file`");
+    running.wait_for_line("set `alarms.ca_file` to the certificate of that authority");
     running.terminate().0.succeeded();
     assert_eq!(webhook.told(), Vec::<String>::new());
     agent.set("alarms.ca_file", certificate.ca_file.to_str().unwrap());
@@ -310,9 +310,9 @@ fn a_receiver_whose_certificate_is_its_own_authority_is_told_if_the_file_holds_t
     let mut agent = agent(&folder, &webhook);
     take_away(&folder);
     for (port, given, refusal) in [
-        (webhook.port, None, "is self-signed; give it as `alarms.ca_file`"),
-        (webhook.port, Some(&other_name), "is self-signed; give it as `alarms.ca_file`"),
-        (strange.port, Some(&other_name), "certificate is for another name"),
+        (webhook.port, None, "is self-signed; set `alarms.ca_file` to it"),
+        (webhook.port, Some(&other_name), "is self-signed; set `alarms.ca_file` to it"),
+        (strange.port, Some(&other_name), "certificate is for a name other than"),
     ] {
         agent.set("alarms.url", format!("https://127.0.0.1:{port}/x"));
         if let Some(given) = given {
@@ -341,9 +341,9 @@ fn addresses_and_token_stand_in_no_line_of_the_most_talkative_log_and_in_no_refu
     agent.set("alarms.heartbeat_url", webhook.url("/uuid-of-a-check"));
     agent.set("agent.log_level", "trace");
     let running = agent.run();
-    running.wait_for_line("the heartbeat is not taken: ");
+    running.wait_for_line("the heartbeat cannot be sent, retrying: ");
     take_away(&folder);
-    running.wait_for_line("alarms wait: ");
+    running.wait_for_line("alarms cannot be sent, retrying: ");
     let mut outputs = vec![running.terminate().0.stderr];
     bring_back(&folder);
     for command in [&["check"][..], &["status"], &["status", "--json"], &["health"]] {

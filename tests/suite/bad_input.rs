@@ -318,7 +318,7 @@ fn the_years_1_and_9999_reach_central_or_are_set_aside_and_the_others_go_on() {
     assert_eq!(sessions.len() as i64 + held, 3, "delivered or set aside");
     assert!(sessions.iter().any(|session| session.date_production == "2025-06-03"));
     if held > 0 {
-        agent.command(&["status"]).says("set aside");
+        agent.command(&["status"]).says("quarantined");
     }
 }
 

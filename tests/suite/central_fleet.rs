@@ -251,10 +251,10 @@ fn a_role_without_rights_on_the_row_delivers_sessions_and_says_so_once() {
     scene.plant.next_day();
     scene.day();
     scene.wait_until_equal();
-    let line = running.wait_for_line("does not stand in agent_edge");
+    let line = running.wait_for_line("cannot update this gateway's row in agent_edge");
     assert!(line.contains("central migrate --print") && line.contains(&role), "{line}");
     let log = running.terminate().0.succeeded().stderr;
-    assert_eq!(log.matches("does not stand in agent_edge").count(), 1, "{log}");
+    assert_eq!(log.matches("cannot update this gateway's row in agent_edge").count(), 1, "{log}");
     assert_eq!(log.matches("link down").count(), 0, "{log}");
     assert_eq!(scene.database.count("agent_edge"), 0);
 }
@@ -275,7 +275,7 @@ fn under_the_schema_of_the_release_before_sessions_pass_and_the_administrator_s_
     assert!(matches!(error, CentralError::MayNotMigrate { .. }), "{error:?}");
     scene.agent.set_central(&config);
     scene.day();
-    let output = scene.once().succeeded().says("does not stand in agent_edge");
+    let output = scene.once().succeeded().says("cannot update this gateway's row in agent_edge");
     let told = output.stderr.matches("central migrate --print").count();
     assert_eq!(told, 1, "{}", output.stderr);
     scene.assert_equal();

@@ -75,11 +75,11 @@ fn a_real_server_that_wants_md5_is_refused_by_name_until_the_key_allows_it() {
     scene.database.psql("CREATE ROLE vieux LOGIN SUPERUSER PASSWORD 'secret'");
     scene.day();
     scene.once().exited(3).says("as an md5 hash").says("central.require_auth");
-    let note = "whoever is on the way can read and change everything";
+    let note = "somebody between gateway and server could read and change all data";
     scene.agent.command(&["check"]).exited(1).says("as an md5 hash").says(note);
     scene.agent.set("central.require_auth", "any");
     scene.assert_equal_after_once();
-    scene.agent.command(&["check"]).succeeded().says("and get the password");
+    scene.agent.command(&["check"]).succeeded().says("and obtain the password");
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn sqlite_finds_it_sound(bytes: &[u8]) -> bool {
 
 fn tells_of_damage(output: &Output) -> bool {
     let said = format!("{}{}", output.stdout, output.stderr);
-    ["damaged", "malformed", "not a database", "cannot be unpacked", "buffer", "disk I/O"]
+    ["damaged", "malformed", "not a database", "cannot be decompressed", "buffer", "disk I/O"]
         .iter()
         .any(|word| said.contains(word))
 }

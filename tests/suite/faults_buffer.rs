@@ -107,7 +107,7 @@ fn check_says_that_the_buffer_is_damaged_before_anything_is_done_to_it() {
     zero(&agent.buffer(), 4096 * 2, 4096 * 6);
     agent.command(&["check"]).exited(1).says("buffer").says("damaged");
     let again = agent.once().succeeded();
-    assert!(again.stderr.contains("it is kept as"), "{again}");
+    assert!(again.stderr.contains("it was renamed to"), "{again}");
     agent.command(&["check"]).succeeded();
 }
 
@@ -195,13 +195,13 @@ fn at_its_cap_the_buffer_takes_no_more_and_goes_on_by_itself_when_central_has_al
         wait::until("the days are looked at", wait::PATIENCE, || {
             let seen = agent.status_number("sessions");
             seen >= i64::try_from(count * 3).unwrap()
-                || running.log().contains("is at agent.max_buffer_size")
+                || running.log().contains("the buffer is full (agent.max_buffer_size")
         });
     }
-    running.wait_for_line("is at agent.max_buffer_size");
+    running.wait_for_line("the buffer is full (agent.max_buffer_size");
     assert!(agent.status_number("sessions") < 96, "not all of it was taken");
     proxy.refuse(false);
-    running.wait_for_line("reading goes on");
+    running.wait_for_line("reading continues");
     wait::until("all is in central", wait::PATIENCE, || {
         database.count("session_production") == 96 && agent.status_number("pending_sessions") == 0
     });
@@ -237,7 +237,7 @@ fn a_day_closed_early_whose_raw_bytes_made_room_is_read_whole_when_it_grows() {
             database.count("session_production") == count as u64 * 3 + 1
         });
     }
-    running.wait_for_line("made room");
+    running.wait_for_line("to make room");
     let buffer = rusqlite::Connection::open(agent.buffer()).unwrap();
     let (state, chunks): (String, u32) = buffer
         .query_row(

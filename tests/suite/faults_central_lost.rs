@@ -61,10 +61,10 @@ fn rows_lost_or_changed_by_hand_come_back_without_new_files() {
         scene.database.psql(damage);
         let output = scene.once();
         assert_eq!(output.code, 0, "{what}: {output}");
-        assert!(output.stderr.contains("not what was delivered"), "{what}: {output}");
+        assert!(output.stderr.contains("differ from what was delivered"), "{what}: {output}");
         scene.assert_equal();
     }
-    scene.once().succeeded().does_not_say("not what was delivered");
+    scene.once().succeeded().does_not_say("differ from what was delivered");
 }
 
 #[test]

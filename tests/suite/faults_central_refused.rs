@@ -32,7 +32,7 @@ const OBSTACLES: [(&str, &str, &str, &str); 4] = [
         "quota of DEMALU used up",
     ),
     (
-        "an error that the agent does not know",
+        "an unknown error",
         "CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
              IF NEW.numero_piece = 7 AND NEW.details LIKE '%5%'
              THEN RAISE EXCEPTION 'strange' USING ERRCODE = 'ZX123'; END IF; RETURN NEW; END $$;
@@ -68,7 +68,7 @@ fn what_central_refuses_is_set_aside_with_its_reason_while_the_others_go_on() {
         assert!(text.stdout.contains(reason), "{what}: {text}");
         let table = scene.agent.command(&["sessions"]).succeeded();
         assert_eq!(
-            table.stdout.matches("set aside").count() as i64,
+            table.stdout.matches("quarantined").count() as i64,
             aside,
             "{what}: {status:#} {table}"
         );
@@ -91,7 +91,7 @@ fn a_running_service_leaves_what_is_set_aside_alone_and_goes_on_with_the_rest() 
     );
     scene.days(2);
     let running = scene.agent.run();
-    running.wait_for_line("set aside");
+    running.wait_for_line("quarantined");
     let aside = |scene: &Scene<'_>| scene.agent.status_number("set_aside_sessions");
     for _ in 0..3 {
         scene.day();
@@ -105,7 +105,7 @@ fn a_running_service_leaves_what_is_set_aside_alone_and_goes_on_with_the_rest() 
     running.wait_for_nth_line("cycle:", running.log().matches("cycle:").count() + 2);
     assert!(proxy.round_trips() <= round_trips + 4, "it keeps asking central");
     let log = running.terminate().0.succeeded().stderr;
-    assert_eq!(log.matches("set aside, tried again").count() as i64, aside(&scene), "{log}");
+    assert_eq!(log.matches("quarantined, retrying").count() as i64, aside(&scene), "{log}");
     scene.database.psql("ALTER TABLE session_production DROP CONSTRAINT pas_le_3");
     scene.assert_equal_after_once();
 }

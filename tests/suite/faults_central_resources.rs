@@ -82,7 +82,7 @@ fn a_central_whose_disk_is_full_is_caught_up_with_when_there_is_room() {
     assert!(line.contains("out of resources") && line.contains("No space left"), "{line}");
     scene.days(2);
     let sessions = scene.sessions();
-    wait::until("collecting goes on", wait::PATIENCE, || {
+    wait::until("collecting continues", wait::PATIENCE, || {
         scene.agent.status_number("sessions") == sessions
     });
     disk.resize(200);

@@ -157,7 +157,7 @@ fn an_unbelievable_clock_is_told_at_the_start_and_by_check() {
         .agent
         .once()
         .says("the gateway's clock says 1970-01-01")
-        .says("nothing is decided by it");
+        .says("the agent does not rely on it");
     gateway.agent.command(&["check"]).says("the gateway's clock says 1970-01-01");
 }
 
@@ -174,7 +174,7 @@ fn ftps_refused_by_the_clock_says_that_it_is_the_clock_and_works_once_it_is_set(
     agent.set("source.0.tls", "explicit");
     agent.set("source.0.ca_file", authority().to_str().unwrap());
     let clock = WrongClock::given_to(&mut agent, Wrong::NeverSet);
-    agent.once().exited(1).says("this machine's clock says 1970-01-01");
+    agent.once().exited(1).says("this gateway's clock says 1970-01-01");
     clock.set(Wrong::By(0));
     agent.once().succeeded();
     let truth = truth::of_machine("DEM12", &[piece(today, 1)]);

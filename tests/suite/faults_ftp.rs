@@ -299,7 +299,7 @@ fn a_deletion_that_is_confirmed_and_not_done_is_told_once_and_tried_again_slowly
         let time = format!("20260611{hour:02}3000");
         list_with(&server, &[(names[0], "20260610220000"), (names[1], &time)]);
     }
-    let told = "is still there although the server said that it deleted it";
+    let told = "is still there although the server confirmed its deletion";
     running.wait_for_line(told);
     let polls = running.log().matches("cycle:").count();
     running.wait_for_nth_line("cycle:", polls + 5);
@@ -391,7 +391,7 @@ fn a_file_rewritten_right_before_its_deletion_is_read_and_not_deleted_unread() {
         next_day.extend(line);
         said += &agent.once().stderr;
     }
-    assert!(said.contains("is not what was read of it any more"), "{said}");
+    assert!(said.contains("changed on the server since it was read"), "{said}");
     let is_there = server.script().tree[folder.as_bytes()].contains_key(name.as_bytes());
     assert!(!is_there, "it left once it was read");
     let truth = truth::of_machine("DEM12", &[whole, other, next_day]);
@@ -433,7 +433,7 @@ fn a_server_that_lets_nobody_delete_says_so_once_and_is_not_asked_for_the_file_a
     agent.set("schedule.file_quiet", "0s");
     agent.set("source.0.delete", "after-sync");
     let running = agent.run();
-    let first = running.wait_for_line("stays on the source, tried again in an hour");
+    let first = running.wait_for_line("could not be deleted, retrying in an hour");
     assert!(first.contains("550 Permission denied"), "{first}");
     assert!(first.contains("set delete = \"never\""), "{first}");
     let polls = running.log().matches("cycle:").count();
@@ -441,7 +441,7 @@ fn a_server_that_lets_nobody_delete_says_so_once_and_is_not_asked_for_the_file_a
     let output = running.terminate().0;
     let log = &output.stderr;
     for file in &case.files {
-        let of_file = format!("{}/{} stays on the source", file.folder, file.name);
+        let of_file = format!("{}/{} could not be deleted", file.folder, file.name);
         assert!(log.matches(&of_file).count() <= 1, "{of_file} is said once\n{log}");
     }
     assert_same("nothing is missing", &central_sessions(&database), &truth(&case));

@@ -104,7 +104,7 @@ fn packets_that_vanish_are_noticed_in_time_and_what_was_missed_is_read_afterward
     running.wait_for_line("central: link up");
     for (number, (what, lost)) in table.iter().enumerate() {
         let told = |log: &str| {
-            log.matches("link down").count() + log.matches("not read this time").count()
+            log.matches("link down").count() + log.matches("could not be read, retrying").count()
         };
         let before = told(&running.log());
         plant.network.lose(lost);

@@ -34,7 +34,7 @@ fn a_machine_claimed_by_two_agents_is_reported_by_the_second_and_written_by_the_
     let status = second.status_json();
     assert_eq!(status["set_aside_sessions"], status["sessions"], "{status:#}");
     assert!(
-        status["set_aside"][0]["reason"].as_str().unwrap().contains("fed by agent `essai`"),
+        status["set_aside"][0]["reason"].as_str().unwrap().contains("delivered by agent `essai`"),
         "{status:#}"
     );
     second.once().exited(3);

@@ -184,7 +184,7 @@ fn ftp_another_server_on_the_port_is_told_by_its_name() {
         ("HTTP/1.1 400 Bad Request\r\n", "a web server answers there"),
         ("\u{15}\u{3}\u{1}\r\n", "set `tls` to \"implicit\""),
         ("220 box ESMTP Postfix\r\n", "a mail server answers there"),
-        ("hello\r\n", "no FTP server"),
+        ("hello\r\n", "not an FTP server"),
     ];
     for (greeting, expected) in table {
         let server = ScriptedFtp::start(Script { greeting: greeting.into(), ..one_log() });
@@ -267,5 +267,5 @@ fn ftp_implicit_tls_and_refused_pbsz_and_prot_never_end_in_clear_data_unnoticed(
     let server = ScriptedFtp::start(script);
     let config = FtpConfig { tls: FtpTls::Explicit, ca_file: Some(authority()), ..server.config() };
     let error = chain(&FtpSource::new(config).list(FOLDER).unwrap_err());
-    assert!(error.contains("does not secure its data connections"), "{error}");
+    assert!(error.contains("does not encrypt its data connections"), "{error}");
 }

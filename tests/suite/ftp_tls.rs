@@ -109,7 +109,7 @@ fn ftp_a_controller_whose_certificate_is_its_own_authority_is_trusted_if_the_fil
         let daemon = Vsftpd::start(options);
         works("its own authority", &daemon, own(&daemon, Certificate::SelfSigned));
         let refusal = refusal(own(&daemon, Certificate::Good));
-        assert!(refusal.contains("self-signed; give it as `ca_file`"), "{refusal}");
+        assert!(refusal.contains("self-signed; set `ca_file` to it"), "{refusal}");
     }
 }
 
@@ -287,7 +287,7 @@ fn ftp_an_unreadable_ca_file_is_named() {
     assert!(refusal(missing).contains("/no/such/ca.pem"));
     let key = Some(Certificate::Good.files().key);
     let no_certificate = refusal(FtpConfig { ca_file: key, ..daemon.config() });
-    assert!(no_certificate.contains("holds no certificate"), "{no_certificate}");
+    assert!(no_certificate.contains("contains no certificate"), "{no_certificate}");
 }
 
 #[test]

@@ -206,7 +206,7 @@ fn a_process_that_stands_still_is_ill_though_it_holds_its_lock() {
     let running = agent.run();
     wait::until("it is well", wait::PATIENCE, || agent.command(&["health"]).code == 0);
     running.signal("STOP");
-    agent.command(&["health"]).exited(1).says("hangs");
+    agent.command(&["health"]).exited(1).says("is stuck");
     running.signal("CONT");
     agent.command(&["health"]).succeeded().says("healthy");
     running.kill();

@@ -36,7 +36,7 @@ fn one_line_a_cycle_with_files_success_rate_and_files_a_minute() {
     let folder = Folder::of_case(&golden::case("clean"));
     let agent = Agent::on_directory(folder.path());
     let output = agent.once().succeeded();
-    let lines = lines_with(&output.stderr, &["cycle: 6 of 6 files", "100 %", "files a minute"]);
+    let lines = lines_with(&output.stderr, &["cycle: 6 of 6 files", "100 %", "files per minute"]);
     assert_eq!(lines.len(), 1, "{output}");
 }
 

@@ -29,8 +29,8 @@ fn is_committed(path: &str, made: &str) {
     let differs = committed.lines().zip(made.lines()).find(|(committed, made)| committed != made);
     assert!(
         committed == made,
-        "{path} is not what it is made of; {WRITE}=1 cargo test --test suite manual:: writes \
-         it\nfirst difference: {differs:?}"
+        "{path} is not what it is made of; {WRITE}=1 cargo test --test suite manual:: updates it\n\
+         first difference: {differs:?}"
     );
 }
 
@@ -99,7 +99,7 @@ The passwords, one line each. The service gets them from systemd as the credenti
 ftp\\-password and central\\-password.
 .TP
 .I /var/lib/cu\\-agent/buffer.db
-What was read and computed. To be touched by the agent only.
+What was read and computed. Only the agent may write to it.
 .SH SEE ALSO
 .BR cu\\-agent.toml (5),
 .BR systemctl (1),

@@ -42,7 +42,7 @@ fn a_day_is_one_page_without_an_address_or_a_script_and_with_the_figures_of_the_
     let (_folder, mut agent) = scene();
     let file = agent.dir().join("day.html");
     let written = agent.command(&["report", "-o", file.to_str().unwrap()]).succeeded();
-    assert!(written.stdout.contains("2 sessions reported in"), "{written}");
+    assert!(written.stdout.contains("2 sessions written to"), "{written}");
     let page = std::fs::read_to_string(&file).unwrap();
     for banned in ["http://", "https://", "<script", "src=", "<link", "@import"] {
         assert!(!page.contains(banned), "{banned} in the page");

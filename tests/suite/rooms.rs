@@ -313,13 +313,13 @@ fn imports_point_one_way() {
 const MAY_BORROW: [(&str, &[&str]); 9] = [
     ("batch()", &["collect"]),
     ("files()", &["collect"]),
-    ("outbox()", &["agent"]),
-    ("outbox_mut()", &["agent"]),
-    ("links_mut()", &["agent"]),
-    ("alarm_log()", &["agent"]),
-    ("alarm_log_mut()", &["agent"]),
-    ("reports()", &["agent", "cli", "status"]),
-    ("sessions()", &["cli", "status"]),
+    ("outbox()", &["deliver"]),
+    ("outbox_mut()", &["deliver"]),
+    ("links_mut()", &["agent", "deliver"]),
+    ("alarm_log()", &["alarms"]),
+    ("alarm_log_mut()", &["alarms"]),
+    ("reports()", &["alarms", "cli", "status"]),
+    ("sessions()", &["cli", "status", "web"]),
 ];
 
 #[test]

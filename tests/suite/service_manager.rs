@@ -60,7 +60,7 @@ fn the_status_line_tells_a_source_that_does_not_answer_and_a_central_that_is_awa
     cluster.stop();
     folder.append("DEM12 (PVC)/20250603.LOG", b"20250603 05:01:00|@StukUitgevoerd: 2\n");
     let running = agent.run();
-    manager.wait_for("central does not take sessions, they wait in the buffer");
+    manager.wait_for("central does not accept sessions, they wait in the buffer");
     cluster.start();
     manager.wait_for("all sources answer; central answers");
     std::fs::remove_dir_all(folder.path()).unwrap();
@@ -85,7 +85,7 @@ fn a_loop_that_hangs_is_named_and_the_watchdog_is_fed_no_more_though_the_other_l
     let mut running = agent.run();
     manager.wait_for("WATCHDOG=1");
     std::fs::write(&hanging, "").unwrap();
-    let line = running.wait_for_line("hangs");
+    let line = running.wait_for_line("is stuck");
     assert!(line.contains("collect") && line.contains("ERROR"), "{line}");
     // systemd would end it now. It must not be told otherwise for as long as that takes.
     let told = Instant::now();
@@ -103,7 +103,7 @@ fn without_a_usable_configuration_it_ends_with_2_and_says_what_to_edit() {
     let output = agent.run().output(wait::PATIENCE).exited(2).says("agent.colour");
     let file = agent.config_file();
     output.says(file.to_str().unwrap());
-    manager.wait_for(&format!("STATUS=waits for a usable {}: edit it", file.display()));
+    manager.wait_for(&format!("STATUS=waiting for a usable {}: edit it", file.display()));
     assert_eq!(manager.count("READY=1"), 0);
 }
 

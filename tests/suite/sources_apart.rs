@@ -149,7 +149,7 @@ fn held_in_mid_data(at: &str) {
         assert!(put.elapsed() < USUAL, "{at}: line {number} took {:?}", put.elapsed());
     }
     // Two silences allowed make a window in which too little came.
-    running.wait_for_line("fewer than 800 bytes a second");
+    running.wait_for_line("fewer than 800 bytes per second");
     running.wait_for_nth_line("a-held: cycle:", 2);
     assert!(begun.elapsed() < Duration::from_secs(15), "{at}: {:?}", begun.elapsed());
     assert!(pieces_of("SCIE") < all, "{at}");

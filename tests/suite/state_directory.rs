@@ -33,7 +33,7 @@ fn of_another_user() -> (Agent, Folder) {
 #[test]
 fn root_works_as_the_owner_of_the_state_directory() {
     let (agent, folder) = of_another_user();
-    agent.once().succeeded().says("works as #54321");
+    agent.once().succeeded().says("now running as #54321");
     for command in [&["replay"][..], &["check"], &["status"], &["sessions"]] {
         agent.command(command).succeeded();
     }

@@ -253,13 +253,13 @@ fn a_port_that_is_taken_is_said_once_and_tried_again_while_collecting_goes_on() 
     folder.put(LOG, &piece(0));
     let agent = Agent::on_directory(folder.path()).with("status.listen", address.to_string());
     let running = agent.run();
-    running.wait_for_line("no page yet");
+    running.wait_for_line("cannot serve the status page");
     running.wait_for_line("cycle:");
     collects_one_more(&agent, &folder);
     drop(taken);
     assert_eq!(running.page(), address);
     get(address, "/").is(200);
-    assert_eq!(running.log().matches("no page yet").count(), 1);
+    assert_eq!(running.log().matches("cannot serve the status page").count(), 1);
     running.terminate().0.succeeded();
 }
 
@@ -269,7 +269,7 @@ fn without_an_address_there_is_no_page() {
     let agent = Agent::on_directory(folder.path()).with("status.listen", "");
     let running = agent.run();
     running.wait_for_line("cycle:");
-    assert!(!running.log().contains("the page is at"));
+    assert!(!running.log().contains("the status page is at"));
     running.terminate().0.succeeded();
 }
 

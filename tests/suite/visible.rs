@@ -155,7 +155,7 @@ fn what_could_be_read_again_shows_nowhere_any_more() {
     let agent = agent_on(&server);
     agent.once().exited(3);
     server.script().folder_answers.clear();
-    agent.once().succeeded().says("over: the folder cannot be listed");
+    agent.once().succeeded().says("resolved: the folder cannot be listed");
     assert_eq!(agent.status_json()["troubles"], serde_json::json!([]));
     agent.command(&["status"]).succeeded().does_not_say("cannot be read");
 }
@@ -206,7 +206,7 @@ fn an_empty_mlsd_is_no_empty_folder_where_another_way_is_full_or_fails() {
     server.script().answers.clear();
     agent.once().succeeded();
     assert_eq!(agent.status_number("sessions"), 3);
-    agent.command(&["check"]).says("all 3 mapped folders are there").does_not_say("FAIL");
+    agent.command(&["check"]).says("all 3 mapped folders exist").does_not_say("FAIL");
 }
 
 #[test]
@@ -227,10 +227,10 @@ fn a_server_that_refuses_every_listing_is_up_and_ill_and_one_that_refuses_its_ro
     for (folder, ..) in FOLDERS {
         server.script().folder_answers.remove(folder.as_bytes());
     }
-    running.wait_for_line("over: the folder cannot be listed");
+    running.wait_for_line("resolved: the folder cannot be listed");
     wait::until("all are read", wait::PATIENCE, || agent.status_number("sessions") == 3);
     let (output, _) = running.terminate();
-    let told = output.stderr.lines().filter(|line| line.contains("its root")).count();
+    let told = output.stderr.lines().filter(|line| line.contains("the root folder")).count();
     assert_eq!(told, 1, "{output}");
 }
 
@@ -248,13 +248,13 @@ fn check_notes_a_root_that_cannot_be_listed_and_fails_only_for_a_mapped_folder()
     let server = ScriptedFtp::start(three_machines().unlisted("", "550 Permission denied"));
     let agent = agent_on(&server);
     let output = agent.command(&["check"]).succeeded().does_not_say("FAIL");
-    let note = output.stdout.lines().find(|line| line.contains("its root")).unwrap();
+    let note = output.stdout.lines().find(|line| line.contains("the root folder")).unwrap();
     assert!(note.starts_with("note") && note.contains("550 Permission denied"), "{output}");
-    output.says("all 3 mapped folders are there").says(", REST, SIZE");
+    output.says("all 3 mapped folders exist").says(", REST, SIZE");
     agent.once().succeeded();
 
     server.script().folder_answers.insert(DEM12.into(), NOT_RESUMED.into());
-    let output = agent.command(&["check"]).exited(1).does_not_say("mapped folders are there");
+    let output = agent.command(&["check"]).exited(1).does_not_say("mapped folders exist");
     let failed: Vec<&str> = output.stdout.lines().filter(|line| line.starts_with("FAIL")).collect();
     assert!(failed.len() == 1 && failed[0].contains(DEM12), "{output}");
     server.script().tree.remove(DEM12.as_bytes());
@@ -295,7 +295,7 @@ fn a_file_that_cannot_be_read_is_told_once_for_each_reason_and_once_when_it_is_r
     server.script().answers.clear();
     let cycles = running.log().matches("cycle:").count();
     running.wait_for_nth_line("cycle:", cycles + 3);
-    assert_eq!(told("is read again"), 1, "{}", running.log());
+    assert_eq!(told("can be read again"), 1, "{}", running.log());
     running.terminate().0.succeeded();
 }
 

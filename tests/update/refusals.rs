@@ -112,7 +112,7 @@ fn offered() -> (Publisher, Gateway) {
 #[test]
 fn an_update_that_nothing_stands_in_the_way_of_is_announced_by_check() {
     let (_publisher, gateway) = offered();
-    gateway.check().succeeded().says("version 0.3.0 would be installed in the place of 0.2.0");
+    gateway.check().succeeded().says("version 0.3.0 would be installed over 0.2.0");
     assert_eq!(gateway.cached(), Vec::<String>::new(), "check fetches no package");
 }
 
@@ -164,7 +164,7 @@ fn a_package_that_is_another_than_the_manifest_means_is_refused() {
     fs::write(&manifest, text.replace("\"0.3.0\"", "\"0.3.1\"")).unwrap();
     publisher.sign();
     let output = gateway.agent.command(&["update", "apply"]).exited(3);
-    output.says("refused").says("is cu-agent 0.3.0").says("means cu-agent 0.3.1");
+    output.says("refused").says("is cu-agent 0.3.0").says("lists cu-agent 0.3.1");
     gateway.is_as_it_was();
 }
 
@@ -204,7 +204,7 @@ fn a_download_that_is_cut_off_goes_on_from_there() {
         proxy.refuse(true);
         proxy.cut();
         let output = applied.join().unwrap().exited(1);
-        assert!(output.stderr.contains("the next run goes on from there"), "{output}");
+        assert!(output.stderr.contains("the next run resumes the download"), "{output}");
         part
     });
     let got = fs::metadata(&part).unwrap().len();
@@ -280,7 +280,7 @@ fn while_a_machine_produces_nothing_is_installed() {
         ._logs
         .put(&today.replace("cu", "DEM12 (PVC)"), b"20250603 05:00:00|@StukUitgevoerd: 1\n");
     gateway.agent.once().succeeded();
-    gateway.refuses(3, &["not yet", "DEM12", "produces"]);
+    gateway.refuses(3, &["not yet", "DEM12", "is producing"]);
 }
 
 /// The agent is asked from another directory than the updater's own.
@@ -299,7 +299,7 @@ fn by_a_relative_configuration_a_machine_that_produces_is_seen_too() {
         .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("DEM12") && said.contains("produces"), "{said}");
+    assert!(said.contains("DEM12") && said.contains("is producing"), "{said}");
 }
 
 #[test]
@@ -358,7 +358,7 @@ fn a_package_to_go_back_to_that_is_not_the_manifests_is_fetched_again_or_nothing
     // It is in no manifest any more, and no hash of it was noted.
     fs::remove_file(publisher.file(&name)).unwrap();
     publisher.publish("0.3.0", &[]);
-    gateway.refuses(3, &["refused", "0.2.0", "could not be undone", "`previous`"]);
+    gateway.refuses(3, &["refused", "0.2.0", "could not be rolled back", "`previous`"]);
 }
 
 #[test]
@@ -385,7 +385,7 @@ fn an_update_that_could_not_be_undone_is_refused() {
     publisher.pack("0.3.0", 1000);
     publisher.publish("0.3.0", &[]);
     let gateway = Gateway::of(&publisher);
-    gateway.refuses(3, &["refused", "0.2.0", "could not be undone"]);
+    gateway.refuses(3, &["refused", "0.2.0", "could not be rolled back"]);
 }
 
 #[test]
@@ -399,7 +399,7 @@ fn an_expired_certificate_and_one_of_an_unknown_issuer_get_their_own_words() {
     gateway.is_as_it_was();
     let (_publisher, mut gateway) = offered();
     gateway.agent.unset("update.ca_file");
-    gateway.check().exited(1).says("unknown issuer").says("update.ca_file");
+    gateway.check().exited(1).says("unknown authority").says("update.ca_file");
     gateway.agent.set("update.manifest_url", "http://localhost/manifest.json");
     gateway.check().exited(2).says("update.manifest_url").says("https://");
 }
@@ -451,7 +451,7 @@ fn a_disk_without_room_is_refused_before_anything_is_fetched() {
     let (_publisher, gateway) = offered();
     let _disk = SmallDisk::mount(&gateway.directory(), 4000);
     let output = gateway.agent.command(&["update", "apply"]).exited(3);
-    output.says("refused").says("bytes are free").says("make room");
+    output.says("refused").says("bytes are free").says("free some space");
     gateway.is_as_it_was();
     assert_eq!(gateway.cached(), Vec::<String>::new());
 }
@@ -471,7 +471,7 @@ fn a_directory_that_others_may_write_is_refused() {
     fs::create_dir_all(gateway.directory()).unwrap();
     fs::set_permissions(gateway.directory(), fs::Permissions::from_mode(0o777)).unwrap();
     let output = gateway.agent.command(&["update", "apply"]).exited(1);
-    assert!(output.stderr.contains("may be written by others"), "{output}");
+    assert!(output.stderr.contains("is writable by users other"), "{output}");
 }
 
 #[test]
@@ -480,6 +480,6 @@ fn without_a_section_updates_are_off_and_a_package_is_needed() {
     fs::write(gateway.agent.dir().join("dpkg/status"), "").unwrap();
     gateway.check().exited(3).says("not installed as a Debian package");
     gateway.agent.unset("update");
-    gateway.agent.command(&["update", "apply"]).succeeded().says("updates are off");
+    gateway.agent.command(&["update", "apply"]).succeeded().says("self-update is off");
     gateway.check().exited(2).says("[update]");
 }

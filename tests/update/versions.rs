@@ -38,9 +38,9 @@ fn a_version_that_works_stays_and_one_that_does_not_is_put_back_with_the_buffer_
     assert_eq!(gateway.updater_files(), ["cu-agent_0.2.0_amd64.deb"]);
 
     for (build, version, why) in [
-        (Build::Crashes, "0.3.0", "not up"),
-        (Build::Fails, "0.4.0", "not up"),
-        (Build::NewSchemaCrashes, "0.5.0", "not up"),
+        (Build::Crashes, "0.3.0", "not active"),
+        (Build::Fails, "0.4.0", "not active"),
+        (Build::NewSchemaCrashes, "0.5.0", "not active"),
     ] {
         gateway.offer(build, version);
         gateway.update().exited(1);
@@ -52,7 +52,7 @@ fn a_version_that_works_stays_and_one_that_does_not_is_put_back_with_the_buffer_
         let before = gateway.machine.property("cu-agent", "InvocationID");
         gateway.update().succeeded();
         let again = gateway.machine.run(&["cu-agent", "update", "apply", "--now"]);
-        again.exited(3).says("did not prove itself");
+        again.exited(3).says("failed verification and was rolled back");
         assert_eq!(gateway.machine.property("cu-agent", "InvocationID"), before);
         told(version, "rolled-back");
     }

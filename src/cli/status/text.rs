@@ -33,10 +33,10 @@ fn overview(config: &Config, shown: &Shown) -> String {
         totals.pending_sessions
     );
     if let Some(day) = totals.oldest_pending_day {
-        text += &format!(", the oldest of {day}");
+        text += &format!(", the oldest from {day}");
     }
     if totals.set_aside_sessions > 0 {
-        text += &format!(", {} of them set aside (see below)", totals.set_aside_sessions);
+        text += &format!(", {} of them quarantined (see below)", totals.set_aside_sessions);
     }
     let (state, link) = central(config, links);
     text += &format!("\ncentral    {state}{}", since(link));
@@ -46,7 +46,7 @@ fn overview(config: &Config, shown: &Shown) -> String {
         text += &format!("\nsource     {} {state}{}", source.name, since(link));
     }
     text += &format!(
-        "\nbuffer     {} on disk of at most {}; {} files, {} refused\n",
+        "\nbuffer     {} of at most {} on disk; {} files, {} refused\n",
         bytes(shown.buffer_bytes),
         bytes(config.agent.max_buffer_bytes),
         totals.files,
@@ -99,7 +99,7 @@ fn not_read(config: &Config, shown: &Shown) -> String {
 fn set_aside(all: &[AsideReport]) -> String {
     let mut text = String::new();
     if !all.is_empty() {
-        text += "\nset aside, tried again slowly:\n";
+        text += "\nquarantined, retried hourly:\n";
     }
     for AsideReport { nom, reason, sessions, first_day, last_day, .. } in all {
         let (nom, reason) = (shown_name(nom), printable(reason, MOST_REASON_CHARS));
@@ -112,8 +112,10 @@ fn implausible(dates: &[ImplausibleDate]) -> String {
     if dates.is_empty() {
         return String::new();
     }
-    let mut text =
-        format!("\nfiles with implausible dates, {}; nothing is deleted by them:\n", dates.len());
+    let mut text = format!(
+        "\nfiles with implausible dates: {}; nothing is deleted because of them:\n",
+        dates.len()
+    );
     for ImplausibleDate { file, reason, .. } in dates.iter().take(MOST_IMPLAUSIBLE) {
         text += &format!("  {file}: {reason}\n");
     }
@@ -123,7 +125,7 @@ fn implausible(dates: &[ImplausibleDate]) -> String {
 fn files(files: &[FileReport]) -> String {
     let mut text = String::new();
     if !files.is_empty() {
-        text += "\nfiles with something to look at:\n";
+        text += "\nfiles that need attention:\n";
     }
     for file in files {
         text += &format!(

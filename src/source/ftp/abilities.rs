@@ -59,8 +59,10 @@ impl ServerAbilities {
         let mut lines = Vec::new();
         match self.listing {
             Listing::Mlsd => {}
-            Listing::List => lines.push("no MLSD: LIST is read, times of this year are unknown"),
-            Listing::Nlst => lines.push("no MLSD or LIST: NLST, then SIZE and MDTM for each file"),
+            Listing::List => lines.push("no MLSD: LIST is used, times of this year are unknown"),
+            Listing::Nlst => {
+                lines.push("no MLSD or LIST: NLST is used, then SIZE and MDTM for each file")
+            }
         }
         if !self.resume {
             lines.push("no REST: growing files are read from their beginning each time");
@@ -75,7 +77,7 @@ impl ServerAbilities {
             lines.push("no EPSV: PASV is used");
         }
         if self.tls == FtpTls::None {
-            lines.push("no TLS: the password travels in the clear");
+            lines.push("no TLS: the password is sent in clear text");
         }
         lines
     }
@@ -113,7 +115,7 @@ fn software(greeting: &str, system: &str) -> String {
         .map(|line| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-').trim())
         .map(|line| line.trim_matches(|c: char| "-=*#_ ()".contains(c)))
         .find(|line| line.chars().any(char::is_alphanumeric));
-    let words = printable(said.unwrap_or("a server that gives no name"), 80);
+    let words = printable(said.unwrap_or("unnamed server"), 80);
     if system.is_empty() {
         return words;
     }
@@ -129,7 +131,7 @@ mod tests {
         assert_eq!(software("220 (vsFTPd 3.0.3)", "UNIX Type: L8"), "vsFTPd 3.0.3 [UNIX Type: L8]");
         let pure = "220---------- Welcome to Pure-FTPd [privsep] [TLS] ----------\r\n220 Bye";
         assert_eq!(software(pure, ""), "Welcome to Pure-FTPd [privsep] [TLS]");
-        assert_eq!(software("220 ", ""), "a server that gives no name");
+        assert_eq!(software("220 ", ""), "unnamed server");
     }
 
     #[test]

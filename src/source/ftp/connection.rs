@@ -137,7 +137,7 @@ impl Connection {
             Err(Fault::Said(answer)) => Err(Fault::Final(SourceError::Tls {
                 address: self.address.clone(),
                 reason: format!(
-                    "the server does not secure its data connections ({})",
+                    "the server does not encrypt its data connections ({})",
                     answer.text
                 ),
             })),
@@ -211,7 +211,7 @@ impl Connection {
             (None, Here::Root) => {}
             (None, Here::Folder(_)) => self.command("CDUP", &[250, 200]).map(drop)?,
             (None, Here::Unknown) => {
-                let lost = io::Error::other("the server does not say where its root is");
+                let lost = io::Error::other("the server does not report its root directory");
                 return Err(Fault::Gone(lost));
             }
         }

@@ -92,7 +92,7 @@ impl Control {
         let reader =
             self.reader.take().ok_or_else(|| failed(io::ErrorKind::NotConnected.into()))?;
         if !reader.buffer().is_empty() {
-            let early = "the server went on in the clear where TLS was to begin";
+            let early = "the server continued in clear text instead of starting TLS";
             return Err(failed(io::Error::new(io::ErrorKind::InvalidData, early)));
         }
         let Wire::Plain(mut socket) = reader.into_inner() else {
@@ -117,7 +117,7 @@ impl Control {
             let kind = io::ErrorKind::ConnectionAborted;
             return Err(io::Error::new(
                 kind,
-                "the server said something unasked, or closed the connection",
+                "the server sent an unexpected reply, or closed the connection",
             ));
         }
         if line.contains(['\r', '\n', '\0']) {
@@ -164,7 +164,7 @@ impl Control {
             }
         }
         self.in_sync = false;
-        Err(io::Error::new(io::ErrorKind::InvalidData, "the server says to wait, again and again"))
+        Err(io::Error::new(io::ErrorKind::InvalidData, "the server keeps asking to wait"))
     }
 
     /// One command and its answer, where its code is one of those hoped for.

@@ -170,14 +170,17 @@ pub(super) fn accept(
         let mut polled = [PollFd::new(listener, PollFlags::IN)];
         let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
         if left.is_zero() || poll(&mut polled, Some(&timeout)) == Ok(0) {
-            let missing = "the server makes no data connection to this machine";
+            let missing = "the server opens no data connection to this gateway";
             return Err(io::Error::new(io::ErrorKind::TimedOut, missing));
         }
         let (stream, from) = listener.accept()?;
         if from.ip().to_canonical() == peer.ip().to_canonical() {
             return Ok(stream);
         }
-        log::warn!("a data connection from {} is not taken: it is not the server's", from.ip());
+        log::warn!(
+            "a data connection from {} was refused: it is not the server's address",
+            from.ip()
+        );
     }
 }
 

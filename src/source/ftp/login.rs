@@ -37,7 +37,9 @@ pub(super) fn greet(
     let greeting = control.hear_last().map_err(|error| match other_server(&error) {
         Some(who) => SourceError::NotFtp { address: address(config), who: who.to_owned() },
         None if error.kind() == io::ErrorKind::TimedOut && config.tls != FtpTls::Implicit => {
-            let silent = format!("{error}; a server of implicit TLS keeps silent like this");
+            let silent = format!(
+                "{error}; a server that expects implicit TLS is silent like this, check `tls`"
+            );
             connect(io::Error::new(io::ErrorKind::TimedOut, silent))
         }
         // TLS 1.3 refuses a certificate only when the first answer is read.

@@ -126,7 +126,7 @@ impl FtpSource {
     fn check(&self, name: &str) -> Result<(), SourceError> {
         let reason = match WireNames(self.config.encoding).encode(name) {
             Ok(bytes) => reason_unusable(name, bytes.len()),
-            Err(_) => Some("it holds characters that the configured `encoding` does not have"),
+            Err(_) => Some("it contains characters that the configured `encoding` does not have"),
         };
         match reason {
             Some(reason) => Err(SourceError::BadName { name: name.to_owned(), reason }),

@@ -91,7 +91,7 @@ impl fmt::Display for Overdue {
             Self::Silent => f.write_str("no answer within the time allowed"),
             Self::TooSlow => write!(
                 f,
-                "the server sends fewer than {LEAST_BYTES_PER_SECOND} bytes a second (see `read_timeout`)"
+                "the server sends fewer than {LEAST_BYTES_PER_SECOND} bytes per second (see `read_timeout`)"
             ),
             Self::TooLong => {
                 f.write_str("not complete within the time allowed (see `read_timeout`)")

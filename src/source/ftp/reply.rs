@@ -69,7 +69,7 @@ pub fn read_reply(reader: &mut impl BufRead) -> io::Result<Reply> {
         }
     }
     if !has_ended {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "an answer without an end"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "an endless reply"));
     }
     if code.is_none() && !body.is_empty() && code_of(&body).is_none() {
         return Err(no_answer(&body));
@@ -112,7 +112,7 @@ pub(super) fn who_answers(first: &[u8]) -> String {
         _ if first.starts_with(b"* OK") || first.starts_with(b"+OK") => {
             "a mail server answers there; check `port`".to_owned()
         }
-        _ => format!("what answers there is no FTP server; it says {:?}", line_of(first)),
+        _ => format!("what answers there is not an FTP server: {:?}", line_of(first)),
     }
 }
 
@@ -233,7 +233,7 @@ impl Fault {
             // "Superfluous": the command is known, and nothing is done.
             202 | 400..=599 => Self::Said(answer),
             _ => {
-                let said = format!("{}, which is no answer to {verb}", said(&answer));
+                let said = format!("{}, which is not a reply to {verb}", said(&answer));
                 Self::Gone(io::Error::new(io::ErrorKind::InvalidData, said))
             }
         }

@@ -39,7 +39,7 @@ impl Limits {
             Some(left) if !left.is_zero() => Ok(wait.min(left)),
             _ => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                "the time of this source's turn is over",
+                "the time limit of this cycle is reached",
             )),
         }
     }
@@ -155,7 +155,7 @@ impl Read for Paced {
 impl Write for Paced {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         self.stream.write(buffer).map_err(|error| {
-            let overdue = "the server takes nothing within the time allowed";
+            let overdue = "the server accepts no data within the time allowed";
             if is_time_out(&error) {
                 io::Error::new(io::ErrorKind::TimedOut, overdue)
             } else {

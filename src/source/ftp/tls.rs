@@ -138,7 +138,7 @@ pub(super) fn reason(failure: &HandshakeFailure) -> Option<String> {
     Some(match error {
         Error::InvalidMessage(_) if is_ftp => {
             "the server does not speak TLS at this point: an FTP \
-             server in the clear answers there; set `tls` to \"explicit\" or \"none\""
+             server without TLS answers there; set `tls` to \"explicit\" or \"none\""
                 .to_owned()
         }
         Error::InvalidMessage(_) if !failure.first.is_empty() => {
@@ -176,31 +176,31 @@ fn engine_reason(error: &Error) -> String {
 fn certificate_reason(error: &CertificateError) -> String {
     match error {
         CertificateError::Expired => {
-            "the server's certificate has expired (or this machine's clock is ahead)".to_owned()
+            "the server's certificate has expired (or this gateway's clock is ahead)".to_owned()
         }
         CertificateError::ExpiredContext { time, not_after } => format!(
-            "the server's certificate expired on {}; this machine's clock says {}",
+            "the server's certificate expired on {}; this gateway's clock says {}",
             date(*not_after),
             date(*time)
         ),
         CertificateError::NotValidYet => {
-            "the server's certificate is not valid yet: is this machine's clock set?".to_owned()
+            "the server's certificate is not valid yet: is this gateway's clock set?".to_owned()
         }
         CertificateError::NotValidYetContext { time, not_before } => format!(
-            "the server's certificate is valid from {}, and this machine's clock says {}: is it set?",
+            "the server's certificate is valid from {}, and this gateway's clock says {}: is it set?",
             date(*not_before),
             date(*time)
         ),
         CertificateError::UnknownIssuer => {
-            "the server's certificate comes from an unknown issuer; give its authority as `ca_file`, or its `fingerprint`".to_owned()
+            "the server's certificate was issued by an unknown authority; set `ca_file` to the certificate of that authority, or set `fingerprint`".to_owned()
         }
         CertificateError::NotValidForName => {
-            "the server's certificate is for another name than `host`".to_owned()
+            "the server's certificate is for a name other than `host`".to_owned()
         }
         CertificateError::NotValidForNameContext { expected, presented } if presented.is_empty() => {
             format!(
-                "the server's certificate has a common name only (no subjectAltName), which is not \
-                 compared with `host` {}; give its `fingerprint`",
+                "the server's certificate has a common name only (no subjectAltName), which cannot be \
+                 compared with `host` {}; set its `fingerprint`",
                 expected.to_str()
             )
         }
@@ -210,12 +210,12 @@ fn certificate_reason(error: &CertificateError) -> String {
             presented.join(", ")
         ),
         CertificateError::ApplicationVerificationFailure => {
-            "the server's certificate is not the one of `fingerprint`".to_owned()
+            "the server's certificate does not match `fingerprint`".to_owned()
         }
         CertificateError::Other(inner) if let Some(key) = inner.0.downcast_ref::<RsaKeyLength>() => {
             format!(
                 "the server's certificate has {key}, and keys below {} or above {} bits are not \
-                 accepted, with a `fingerprint` neither; {BETTER}",
+                 accepted, not even with a `fingerprint`; {BETTER}",
                 RSA_BITS.start(),
                 RSA_BITS.end()
             )
@@ -228,15 +228,15 @@ fn certificate_reason(error: &CertificateError) -> String {
         error if tls::is_of_another_version(error) => {
             format!(
                 "the server's certificate is not of X.509 version 3, which `ca_file` cannot vouch \
-                 for; give its `fingerprint`, or {BETTER}"
+                 for; set its `fingerprint`, or {BETTER}"
             )
         }
         // What most appliances make for themselves.
         error if tls::is_authority_as_server(error) => {
-            "the server's certificate is self-signed; give it as `ca_file`, or its `fingerprint`"
+            "the server's certificate is self-signed; set `ca_file` to it, or set its `fingerprint`"
                 .to_owned()
         }
-        other => format!("the server's certificate is refused: {other}"),
+        other => format!("the server's certificate was refused: {other}"),
     }
 }
 
@@ -244,7 +244,7 @@ fn date(at: UnixTime) -> String {
     let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
     match chrono::DateTime::from_timestamp(seconds, 0) {
         Some(at) => at.format("%Y-%m-%d").to_string(),
-        None => "a far day".to_owned(),
+        None => "a date out of range".to_owned(),
     }
 }
 
@@ -269,7 +269,7 @@ mod tests {
             said(CertificateError::NotValidYetContext { time: day(0), not_before: day(86_400) });
         assert!(early.contains("clock says 1970-01-01"), "{early}");
         assert!(said(CertificateError::UnknownIssuer).contains("ca_file"));
-        assert!(said(CertificateError::NotValidForName).contains("another name"));
+        assert!(said(CertificateError::NotValidForName).contains("a name other than `host`"));
         assert!(said(CertificateError::ApplicationVerificationFailure).contains("fingerprint"));
     }
 

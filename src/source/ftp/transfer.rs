@@ -142,7 +142,7 @@ impl Transfer for FileTransfer<'_> {
     fn finish(mut self: Box<Self>) -> Result<u64, SourceError> {
         let wanted = self.wanted;
         let Some(end) = self.end else {
-            let unread = io::Error::other("it was not read to its end");
+            let unread = io::Error::other("it was not read to the end");
             return Err(wanted.broke_off(unread));
         };
         let Some((mut connection, data)) = self.running.take() else {
@@ -161,8 +161,7 @@ impl Transfer for FileTransfer<'_> {
             // The control connection is whole, so its word about the size can be believed.
             let size = self.source.size_of(wanted.folder, wanted.name)?;
             if size != Some(wanted.offset.saturating_add(self.bytes)) {
-                let cut =
-                    "the data connection ended as a cut one does, and the size does not agree";
+                let cut = "the data connection was cut: the size does not match";
                 return Err(wanted.broke_off(io::Error::new(io::ErrorKind::UnexpectedEof, cut)));
             }
         }

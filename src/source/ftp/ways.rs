@@ -149,7 +149,7 @@ impl Findings {
             return;
         }
         if found.is_another_format() && found.unread.count == 0 {
-            let unknown = Answer::new(0, "in no format that is known");
+            let unknown = Answer::new(0, "in an unknown format");
             self.refusal.get_or_insert(Fault::Said(unknown));
             return;
         }
@@ -173,7 +173,7 @@ impl Findings {
                 return (self.is_lasting.then_some(Some(way)), Ok(rows));
             }
             let lines = rows.unread.count;
-            let unknown = format!("{lines} lines that name a LOG are in no format that is known");
+            let unknown = format!("{lines} lines that name a LOG are in an unknown format");
             let fault = self.failure.unwrap_or(Fault::Said(Answer::new(0, &unknown)));
             return (None, Err(fault));
         }
@@ -221,7 +221,7 @@ fn read_listing(
         let too_large = if read > MAX_LISTING_BYTES {
             Some(format!("the listing does not end (more than {MAX_LISTING_BYTES} bytes)"))
         } else {
-            let full = |TooMany| format!("the listing holds more than {MAX_ROWS} names");
+            let full = |TooMany| format!("the listing contains more than {MAX_ROWS} names");
             reader.push(&chunk[..length]).err().map(full)
         };
         if let Some(reason) = too_large {
@@ -237,7 +237,7 @@ fn read_listing(
             "the listing was cut short",
         ))),
         Err(TooMany) => {
-            let reason = format!("the listing holds more than {MAX_ROWS} names");
+            let reason = format!("the listing contains more than {MAX_ROWS} names");
             Err(Fault::Gone(io::Error::new(io::ErrorKind::InvalidData, reason)))
         }
     }

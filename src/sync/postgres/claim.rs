@@ -58,7 +58,7 @@ impl std::fmt::Display for Claimed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "machine {} is fed by agent `{}` on {} (seen {} UTC)",
+            "machine {} is delivered by agent `{}` on {} (last seen {} UTC)",
             self.nom, self.agent_id, self.host, self.seen
         )
     }

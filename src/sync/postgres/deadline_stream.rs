@@ -34,7 +34,7 @@ pub struct Silence;
 
 /// The server sent more than any answer has.
 #[derive(Debug, Error)]
-#[error("more bytes than any answer has")]
+#[error("more bytes than any valid reply has")]
 pub struct Flood;
 
 /// What a server may send in one exchange. The largest answer, to the question for 200 sessions, is

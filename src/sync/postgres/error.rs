@@ -76,18 +76,18 @@ pub enum CentralError {
     #[error(transparent)]
     CaFile(#[from] CaFileError),
     #[error(
-        "central at {place} does not offer TLS, which central.tls asks for (turn ssl on at the server, and check central.host and central.port)"
+        "central at {place} does not offer TLS, which central.tls requires (turn ssl on at the server, and check central.host and central.port)"
     )]
     NoTls { place: String },
     #[error(
-        "central at {place} was not logged in to: {asks}, and central.require_auth demands scram-sha-256 (at the server, set password_encryption = 'scram-sha-256', give `{user}` its password again and use scram-sha-256 in pg_hba.conf; if this is not your server, somebody answers in its place)"
+        "the login to central at {place} was aborted: {asks}, but central.require_auth demands scram-sha-256 (at the server, set password_encryption = 'scram-sha-256', give `{user}` its password again and use scram-sha-256 in pg_hba.conf; if this is not your server, somebody is impersonating it)"
     )]
     WeakLogIn { place: String, user: String, asks: Improper },
     #[error(
-        "central at {place} sent what no answer is: {what}; the connection was closed (is it PostgreSQL? check central.host and central.port)"
+        "central at {place} sent an invalid reply: {what}; the connection was closed (is it PostgreSQL? check central.host and central.port)"
     )]
     Improper { place: String, what: String },
-    #[error("central answered for {came} of {asked} sessions; its answer is not used")]
+    #[error("central answered for {came} of {asked} sessions; the answer is ignored")]
     OtherCount { asked: usize, came: usize },
     #[error(
         "central's certificate has expired (renew it on {place}; also check the gateway's clock)"
@@ -100,36 +100,38 @@ pub enum CentralError {
     )]
     CertificateName { host: String, source: rustls::Error },
     #[error(
-        "central's certificate was issued by an authority that is not trusted (self-signed or own CA: give its certificate in central.ca_file)"
+        "central's certificate was issued by an authority that is not trusted (self-signed or own CA: set central.ca_file to its certificate)"
     )]
     CertificateIssuer { place: String },
     #[error(
         "central's certificate or TLS handshake was refused (check central.tls, central.ca_file)"
     )]
     Tls { source: rustls::Error },
-    #[error("central refused the log-in of `{user}` (check central.user, central.password_file)")]
+    #[error("central refused the login of `{user}` (check central.user, central.password_file)")]
     LogIn { user: String, source: postgres::Error },
     #[error("central has no database `{database}` (check central.database)")]
     Database { database: String, source: postgres::Error },
-    #[error("the role `{user}` (central.user) may not do this; an administrator grants it: {mend}")]
+    #[error(
+        "the role `{user}` (central.user) may not do this; an administrator must grant it: {mend}"
+    )]
     Forbidden { user: String, mend: String, source: postgres::Error },
     #[error(
-        "central's tables are behind this release and the role `{user}` may not change them; an administrator runs: {command}"
+        "central's tables are older than this release and the role `{user}` may not change them; an administrator must run: {command}"
     )]
     MayNotMigrate { user: String, command: String, source: postgres::Error },
-    #[error("central's tables are not those of this release; the migrations have to run first")]
+    #[error("central's tables do not match this release; the migrations have to run first")]
     SchemaBehind { source: postgres::Error },
     #[error(
-        "migration {version} in central was not made by a release of this agent (its checksum differs)"
+        "migration {version} in central does not come from a release of this agent (its checksum differs)"
     )]
     ForeignMigration { version: i32 },
     #[error(
-        "role `{owner}` made {what} in central, which could be called in place of the server's own; an administrator drops it, and lets no other role create objects there (see cu-agent check)"
+        "role `{owner}` created {what} in central, which could be called in place of the server's own; an administrator must drop it, and stop other roles from creating objects there (see cu-agent check)"
     )]
     ForeignFunction { what: String, owner: String },
     #[error("cannot apply migration {version} ({name}) to central")]
     Migrate { version: i32, name: &'static str, source: postgres::Error },
-    #[error("central is read-only at present (a standby, or default_transaction_read_only is on)")]
+    #[error("central is currently read-only (a standby, or default_transaction_read_only is on)")]
     ReadOnly { source: postgres::Error },
     #[error("central is starting up or shutting down")]
     Restarting { source: postgres::Error },
@@ -145,7 +147,7 @@ pub enum CentralError {
         reason: String,
         source: postgres::Error,
     },
-    #[error("central answered with an error that the agent does not know")]
+    #[error("central answered with an unknown error")]
     Answer { source: postgres::Error },
     #[error("central's answer cannot be read")]
     ReadAnswer { source: postgres::Error },

@@ -19,17 +19,17 @@ pub enum Improper {
     ClearPassword,
     #[error("it asks for the password as an md5 hash")]
     Md5Password,
-    #[error("it asks for a log-in other than by password")]
+    #[error("it asks for a login other than by password")]
     OtherLogIn,
     #[error("it asks for no password")]
     NoPassword,
-    #[error("a message without a possible length")]
+    #[error("a message of an impossible length")]
     Length,
-    #[error("a message longer than any answer")]
+    #[error("a message longer than any valid reply")]
     LongMessage,
-    #[error("more messages than any answer has")]
+    #[error("more messages than any valid reply has")]
     ManyMessages,
-    #[error("a value of a type that was not asked for")]
+    #[error("a value of an unexpected type")]
     UnknownType,
 }
 
