@@ -116,7 +116,8 @@ fn figures(year: Year) -> Figures {
     fs::create_dir_all(agent.state_dir()).unwrap();
     fs::copy(home.join("buffer.db"), agent.buffer()).unwrap();
     // It may have been kept by an earlier version, which is not what is measured.
-    let buffer = Buffer::open(&agent.state_dir(), "a year", "now").unwrap();
+    let buffer =
+        Buffer::open(&agent.state_dir(), "a year", "2026-11-28 10:00:00".parse().unwrap()).unwrap();
     let earlier = (1..buffer.schema_version().unwrap())
         .map(|version| agent.buffer().with_extension(format!("db.schema-{version}")));
     earlier.for_each(|copy| drop(fs::remove_file(copy)));

@@ -285,7 +285,9 @@ pub fn buffer(bytes: &[u8]) {
         let _ = buffer.sessions().digests("DEM12", from, to);
     }
     // A newer schema without a copy is refused; everything else is begun anew where it must be.
-    if let Ok((buffer, _)) = Buffer::open_or_rebuild(&state_dir, "second", "now") {
+    if let Ok((buffer, _)) =
+        Buffer::open_or_rebuild(&state_dir, "second", "2026-11-28 10:00:00".parse().unwrap())
+    {
         let _ = buffer.reports().totals();
     }
 }
@@ -319,7 +321,8 @@ pub fn collect(bytes: &[u8]) {
         [source.folders]\nA = { nom = \"A\" }\n";
     let config = config::parse(Path::new("config.toml"), text, &password).unwrap().config;
     let state = StateDir::new();
-    let mut buffer = Buffer::open(&state.0, "fuzz", "now").unwrap();
+    let mut buffer =
+        Buffer::open(&state.0, "fuzz", "2026-11-28 10:00:00".parse().unwrap()).unwrap();
     let mut memory = SourceMemory::default();
     let settings = settings(&config);
     for cycle in 0..3 {

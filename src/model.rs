@@ -17,6 +17,7 @@ mod told;
 mod trouble;
 mod trs;
 mod update_result;
+mod wall_time;
 
 pub use advice::{Advice, AdviceCode};
 pub use alarm::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, StandingAlarm};
@@ -30,6 +31,7 @@ pub use told::{Collected, FolderTold, LinkTold, ServiceTold, SourceTold, StatusT
 pub use trouble::{Trouble, TroubleKey, TroubleKind};
 pub use trs::Trs;
 pub use update_result::{LastUpdate, UNKNOWN_VERSION, UpdateEnd};
+pub use wall_time::WallTime;
 
 /// Production day of a machine.
 pub type Day = NaiveDate;

@@ -19,7 +19,7 @@ use crate::{
     buffer::Buffer,
     deliver::{Backoff, Deliverer, DrainError, DrainReport, Gateway, IDLE_AFTER, Runtime},
     logging::{self, LogOnce},
-    model::LastUpdate,
+    model::{LastUpdate, WallTime},
     sync::{plan::Identity, postgres::Claims},
     update,
 };
@@ -44,8 +44,8 @@ impl Runtime for ProcessRuntime {
         wall()
     }
 
-    fn noted_now(&self) -> String {
-        self.clock.now().wall_text()
+    fn noted_now(&self) -> WallTime {
+        self.clock.now().wall_time()
     }
 
     fn check_in(&self) {

@@ -40,6 +40,7 @@ use crate::{
     collect::{self, Settings},
     config::Config,
     logging,
+    model::WallTime,
     status::Metrics,
 };
 
@@ -61,13 +62,13 @@ pub struct Agent {
 
 /// Takes the state directory for `task` and opens the buffer in it.
 fn open_buffer(state_dir: &Path, task: Task) -> Result<(StateLock, Buffer), BufferError> {
-    let lock = StateLock::take(state_dir, LockHolder::this(task, &noted_now()))?;
+    let lock = StateLock::take(state_dir, LockHolder::this(task, noted_now()))?;
     Ok((lock, sound_buffer(state_dir, task == Task::Run)?))
 }
 
 /// The wall clock as the buffer and the lock keep it.
-fn noted_now() -> String {
-    wall().format("%Y-%m-%d %H:%M:%S").to_string()
+fn noted_now() -> WallTime {
+    WallTime::of(wall().naive_local())
 }
 
 /// How soon `once` notices that its end is wished while all sources are waited for.
@@ -76,7 +77,7 @@ const LOOK_FOR_END_EVERY: Duration = Duration::from_millis(100);
 /// The buffer, made or begun anew where needed. The caller holds the state directory's lock.
 fn sound_buffer(state_dir: &Path, is_service: bool) -> Result<Buffer, BufferError> {
     let open = if is_service { Buffer::open_or_rebuild_soon } else { Buffer::open_or_rebuild };
-    let (buffer, aside) = open(state_dir, &clock::random_id(), &noted_now())?;
+    let (buffer, aside) = open(state_dir, &clock::random_id(), noted_now())?;
     match aside {
         Some(SetAside { kept_as, goes_on_from_copy: true, .. }) => {
             logging::buffer_went_back(&kept_as);

@@ -280,8 +280,8 @@ impl Collector {
         now: Duration,
     ) -> Result<usize, BufferError> {
         let known = self.memory.troubles.take().unwrap_or_default();
-        let wall = self.all.clock.now().wall_text();
-        let news = collect::news(&known, &report.folders, &self.config, &wall);
+        let wall = self.all.clock.now().wall_time();
+        let news = collect::news(&known, &report.folders, &self.config, wall);
         if !(news.begun.is_empty() && news.changed.is_empty() && news.over.is_empty()) {
             buffer
                 .links_mut()
@@ -326,7 +326,7 @@ impl Collector {
         let news = buffer.links_mut().note_link(
             &link,
             text.as_deref(),
-            &self.all.clock.now().wall_text(),
+            self.all.clock.now().wall_time(),
         )?;
         match &text {
             Some(text) => {

@@ -10,7 +10,7 @@ use super::{AgentView, Facts, LinkFact, MachineFact, UnreadableFact};
 use crate::{
     buffer::{Buffer, BufferError, LinkState, MachineReport},
     config::{Config, SourceConfig},
-    model::LinkName,
+    model::{LinkName, WallTime},
     status::counters::{Counters, Hidden},
 };
 
@@ -88,14 +88,14 @@ impl Known<'_> {
             (_, None) | (None, _) => LinkFact::Unknown,
             (_, Some(true)) => LinkFact::Up,
             (Some(link), Some(false)) => LinkFact::Down {
-                length: self.length(since, &link.since),
+                length: self.length(since, link.since),
                 error: link.error.clone().unwrap_or_default(),
             },
         }
     }
 
     /// How long something has lasted: as this process saw it, or longer as it was noted.
-    fn length(&self, since: Option<Duration>, noted: &str) -> Duration {
+    fn length(&self, since: Option<Duration>, noted: Option<WallTime>) -> Duration {
         let seen = since.map_or(Duration::ZERO, |since| self.uptime.saturating_sub(since));
         seen.max(self.ages.of(noted))
     }
@@ -105,7 +105,7 @@ impl Known<'_> {
             let report = reports.iter().find(|report| report.nom == machine.nom);
             MachineFact {
                 nom: machine.nom.clone(),
-                last_read: report.and_then(|r| time(r.last_read_at.as_deref()?)),
+                last_read: report.and_then(|report| report.last_read_at).map(WallTime::naive),
                 source_is_up: self.is_up(&source.name) == Some(true),
                 unreadable: self.unreadable(&source.name, &machine.nom),
             }
@@ -117,7 +117,7 @@ impl Known<'_> {
         let Hidden { since, trouble } =
             self.counts.sources.get(source)?.machines.get(nom)?.as_ref()?;
         Some(UnreadableFact {
-            length: self.length(Some(*since), &trouble.since),
+            length: self.length(Some(*since), trouble.since),
             trouble: trouble.clone(),
         })
     }
@@ -131,18 +131,14 @@ struct Ages<'a> {
 
 impl Ages<'_> {
     /// Nothing if the clock cannot have been right, now or then.
-    fn of(&self, noted: &str) -> Duration {
+    fn of(&self, noted: Option<WallTime>) -> Duration {
         if !self.clock_is_believed {
             return Duration::ZERO;
         }
-        let noted = time(noted).filter(|noted| self.agent.is_believable(noted));
+        let noted = noted.map(WallTime::naive).filter(|noted| self.agent.is_believable(noted));
         let age = noted.map(|noted| self.agent.wall_time() - noted);
         age.and_then(|age| age.to_std().ok()).unwrap_or_default()
     }
-}
-
-fn time(text: &str) -> Option<NaiveDateTime> {
-    NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").ok()
 }
 
 /// By machine: sessions, and the first reason.
@@ -183,6 +179,10 @@ fn critical_anomalies(
 mod tests {
     use super::*;
 
+    fn time(text: &str) -> Option<WallTime> {
+        text.parse().ok()
+    }
+
     /// An agent whose clock says half past nine on 24 November 2026, and was set that month.
     struct Agent;
 
@@ -192,7 +192,7 @@ mod tests {
         }
 
         fn wall_time(&self) -> NaiveDateTime {
-            time("2026-11-24 09:30:00").unwrap()
+            time("2026-11-24 09:30:00").unwrap().naive()
         }
 
         fn clock_is_believed(&self) -> bool {
@@ -200,7 +200,7 @@ mod tests {
         }
 
         fn is_believable(&self, noted: &NaiveDateTime) -> bool {
-            *noted >= time("2026-11-01 00:00:00").unwrap()
+            *noted >= time("2026-11-01 00:00:00").unwrap().naive()
         }
 
         fn is_healthy(&self) -> bool {
@@ -219,12 +219,12 @@ mod tests {
     #[test]
     fn a_time_noted_by_a_clock_that_was_not_set_is_no_age() {
         let ages = Ages { agent: &Agent, clock_is_believed: true };
-        assert_eq!(ages.of("2026-11-24 09:00:00"), Duration::from_secs(1800));
-        assert_eq!(ages.of("1970-01-01 00:05:00"), Duration::ZERO);
-        assert_eq!(ages.of("2999-01-01 00:00:00"), Duration::ZERO);
-        assert_eq!(ages.of("not a time"), Duration::ZERO);
+        assert_eq!(ages.of(time("2026-11-24 09:00:00")), Duration::from_secs(1800));
+        assert_eq!(ages.of(time("1970-01-01 00:05:00")), Duration::ZERO);
+        assert_eq!(ages.of(time("2999-01-01 00:00:00")), Duration::ZERO);
+        assert_eq!(ages.of(time("not a time")), Duration::ZERO);
         let unset = Ages { agent: &Agent, clock_is_believed: false };
-        assert_eq!(unset.of("2026-11-24 09:00:00"), Duration::ZERO);
+        assert_eq!(unset.of(time("2026-11-24 09:00:00")), Duration::ZERO);
     }
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
         let down = LinkState {
             name: LinkName::source("cu"),
             up: false,
-            since: "2026-11-24 09:00:00".into(),
+            since: time("2026-11-24 09:00:00"),
             error: Some("no route".into()),
         };
         let mut counts = Counters::default();

@@ -10,7 +10,7 @@ use super::wording;
 use crate::{
     config::{Alarms, Secret},
     http_client::{HttpClient, HttpError, Settings, StatusCode},
-    model::{AlarmMessage, Language, printable},
+    model::{AlarmMessage, Language, WallTime, printable},
     tls::CaFileError,
 };
 
@@ -90,7 +90,6 @@ impl Poster {
         let AlarmMessage { key, event, text, since, at } = message;
         let (kind, subject, event_word) = (key.kind.as_str(), &key.subject, event.as_str());
         let title = wording::title(self.language, &self.id, key, *event);
-        let time = |at: &chrono::NaiveDateTime| at.format("%Y-%m-%d %H:%M:%S").to_string();
         let moment = at.format("%Y%m%dT%H%M%S");
         Body {
             id: format!("{}/{kind}/{subject}/{event_word}/{moment}", self.id),
@@ -101,8 +100,8 @@ impl Poster {
             subject,
             title: printable(&title, MOST_CHARS),
             message: printable(text, MOST_CHARS),
-            since: time(since),
-            at: time(at),
+            since: WallTime::of(*since),
+            at: WallTime::of(*at),
         }
     }
 }
@@ -120,8 +119,8 @@ struct Body<'b> {
     /// Receivers show title and message as they are: in a notification, on a terminal.
     title: String,
     message: String,
-    since: String,
-    at: String,
+    since: WallTime,
+    at: WallTime,
 }
 
 fn judged(url: &Secret, status: Result<StatusCode, HttpError>) -> Result<(), PostError> {

@@ -6,11 +6,11 @@ use chrono::NaiveDateTime;
 
 use crate::{
     model::{AlarmEvent, AlarmKey, AlarmKind, Language, Trouble},
-    text::{Noun, Text, days_and_hours, moment, phrase},
+    text::{Noun, Text, days_and_hours, minute, phrase},
 };
 
 pub(super) fn silent(language: Language, nom: &str, last: Option<NaiveDateTime>) -> String {
-    let last = match last.map(|at| moment(&at.format("%Y-%m-%d %H:%M").to_string(), language)) {
+    let last = match last.map(|at| minute(at, language)) {
         None => Text::new("jamais lue", "never read").in_(language).to_owned(),
         Some(at) => phrase!(language, "dernière lecture\u{202f}: {at}", "last read: {at}"),
     };

@@ -117,12 +117,12 @@ impl AlarmLogMut<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::buffer::Buffer;
+    use crate::buffer::{Buffer, times::now};
 
     #[test]
     fn alarms_come_back_as_they_were_kept_and_in_their_order() {
         let dir = tempfile::tempdir().unwrap();
-        let mut buffer = Buffer::open(dir.path(), "a", "now").unwrap();
+        let mut buffer = Buffer::open(dir.path(), "a", now()).unwrap();
         assert_eq!(buffer.alarm_log().state().unwrap(), AlarmState::default());
         let at = "2026-11-24T09:00:00".parse().unwrap();
         let key = AlarmKey { kind: AlarmKind::MachineSilent, subject: "DEM12".into() };

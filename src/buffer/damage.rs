@@ -10,7 +10,10 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Buffer, BufferError, FILE_NAME, error::During, place};
-use crate::failpoints::{Step, durably};
+use crate::{
+    failpoints::{Step, durably},
+    model::WallTime,
+};
 
 /// A command looks through a buffer up to this size before it works with it.
 const COMMANDS_CHECK_BYTES: u64 = 32 << 20;
@@ -38,7 +41,7 @@ impl Buffer {
     pub fn open_or_rebuild(
         state_dir: &Path,
         new_id: &str,
-        now: &str,
+        now: WallTime,
     ) -> Result<(Self, Option<SetAside>), BufferError> {
         open_sound(state_dir, new_id, now, COMMANDS_CHECK_BYTES)
     }
@@ -48,7 +51,7 @@ impl Buffer {
     pub fn open_or_rebuild_soon(
         state_dir: &Path,
         new_id: &str,
-        now: &str,
+        now: WallTime,
     ) -> Result<(Self, Option<SetAside>), BufferError> {
         open_sound(state_dir, new_id, now, SERVICE_CHECKS_BYTES)
     }
@@ -92,7 +95,7 @@ impl Buffer {
 fn open_sound(
     state_dir: &Path,
     new_id: &str,
-    now: &str,
+    now: WallTime,
     check_bytes: u64,
 ) -> Result<(Buffer, Option<SetAside>), BufferError> {
     let opened = Buffer::open(state_dir, new_id, now).and_then(|mut buffer| {
@@ -150,16 +153,16 @@ mod tests {
     use std::io::{Seek, SeekFrom, Write};
 
     use super::*;
-    use crate::buffer::{TAIL_BYTES, tail_hash};
+    use crate::buffer::{TAIL_BYTES, tail_hash, times::now};
 
     fn filled(state_dir: &Path) -> PathBuf {
-        let mut buffer = Buffer::open(state_dir, "first", "now").unwrap();
+        let mut buffer = Buffer::open(state_dir, "first", now()).unwrap();
         let batch = buffer.batch().unwrap();
         let machine = crate::model::Machine { nom: "DEM12".into(), type_cu: "DEM12".into() };
         let machine_id = batch.machine(&machine).unwrap();
         for number in 0..50 {
             let name = format!("{number}.LOG");
-            let mut file = batch.new_generation("cu", "DEM12", &name, machine_id, "now").unwrap();
+            let mut file = batch.new_generation("cu", "DEM12", &name, machine_id, now()).unwrap();
             let mut bytes: Vec<u8> = (0..20_000u32).flat_map(|n| (n * n).to_le_bytes()).collect();
             bytes.push(b'\n');
             batch.append(file.id, 0, &bytes).unwrap();
@@ -194,7 +197,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let path = filled(dir.path());
             damage(&path);
-            let (buffer, aside) = Buffer::open_or_rebuild(dir.path(), "second", "now").unwrap();
+            let (buffer, aside) = Buffer::open_or_rebuild(dir.path(), "second", now()).unwrap();
             let aside = aside.unwrap_or_else(|| panic!("{kind}: damage is noticed"));
             assert!(aside.kept_as.exists(), "{kind}");
             assert_eq!(buffer.buffer_id(), "second", "{kind}");
@@ -206,7 +209,7 @@ mod tests {
     fn a_sound_buffer_is_left_as_it_is() {
         let dir = tempfile::tempdir().unwrap();
         filled(dir.path());
-        let (buffer, aside) = Buffer::open_or_rebuild(dir.path(), "second", "now").unwrap();
+        let (buffer, aside) = Buffer::open_or_rebuild(dir.path(), "second", now()).unwrap();
         assert!(aside.is_none());
         assert_eq!(buffer.reports().totals().unwrap().files, 50);
     }
@@ -217,7 +220,7 @@ mod tests {
         let path = filled(dir.path());
         let is_checked = |service: bool| {
             let open = if service { Buffer::open_or_rebuild_soon } else { Buffer::open_or_rebuild };
-            open(dir.path(), "second", "now").unwrap().0.is_checked()
+            open(dir.path(), "second", now()).unwrap().0.is_checked()
         };
         assert!(is_checked(true) && is_checked(false), "{:?}", fs::metadata(&path));
         let connection = Connection::open(&path).unwrap();

@@ -9,7 +9,10 @@ use chrono::NaiveDateTime;
 use rusqlite::{OptionalExtension, Row, params, types::Type};
 
 use super::{Batch, BufferError, Files, Refusal, error::During};
-use crate::{model::Day, parse::NAMES_LIMIT};
+use crate::{
+    model::{Day, WallTime},
+    parse::NAMES_LIMIT,
+};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FileState {
@@ -218,7 +221,7 @@ impl Batch<'_> {
         folder: &str,
         name: &str,
         machine_id: i64,
-        now: &str,
+        now: WallTime,
     ) -> Result<FileProgress, BufferError> {
         let insert = || -> rusqlite::Result<FileProgress> {
             self.transaction
@@ -244,7 +247,7 @@ impl Batch<'_> {
     pub fn save_progress(
         &self,
         file: &FileProgress,
-        read_at: Option<&str>,
+        read_at: Option<WallTime>,
     ) -> Result<(), BufferError> {
         self.unsaved.is_saved_by(file);
         let quiet = file.quiet.as_ref();

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Collected, printable};
+use crate::model::{Collected, WallTime, printable};
 
 /// Of the record. A reader that does not know it goes by the words.
 const FORMAT: u32 = 1;
@@ -39,12 +39,12 @@ impl Task {
 }
 
 /// A process of this agent at work.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LockHolder {
     pub task: Task,
     pub process: u32,
     /// By the gateway's clock when it took the lock; releases before did not note it.
-    pub since: Option<String>,
+    pub since: Option<WallTime>,
 }
 
 /// The third line.
@@ -53,7 +53,8 @@ struct Record {
     format: u32,
     task: Task,
     process: u32,
-    since: Option<String>,
+    #[serde(default, deserialize_with = "WallTime::if_readable")]
+    since: Option<WallTime>,
 }
 
 impl fmt::Display for LockHolder {
@@ -64,8 +65,8 @@ impl fmt::Display for LockHolder {
 
 impl LockHolder {
     /// This process, at `task` since `now`.
-    pub fn this(task: Task, now: &str) -> Self {
-        Self { task, process: std::process::id(), since: Some(now.to_owned()) }
+    pub fn this(task: Task, now: WallTime) -> Self {
+        Self { task, process: std::process::id(), since: Some(now) }
     }
 
     /// The words that a release before wrote, and nothing else.
@@ -77,7 +78,6 @@ impl LockHolder {
 
     fn from_record(line: &str) -> Option<Self> {
         let Record { format, task, process, since } = serde_json::from_str(line).ok()?;
-        let since = since.map(|since| printable(&since, MOST_HOLDER_CHARS));
         (format == FORMAT).then_some(Self { task, process, since })
     }
 }
@@ -109,7 +109,7 @@ impl Holder {
 
 /// Everything that the lock says.
 pub(super) fn write(holder: &LockHolder, collected: Option<&Collected>) -> String {
-    let LockHolder { task, process, since } = holder.clone();
+    let LockHolder { task, process, since } = *holder;
     let record = Record { format: FORMAT, task, process, since };
     let collected = collected.map(json).unwrap_or_default();
     format!("{holder}\n{collected}\n{}\n", json(&record))
@@ -138,7 +138,11 @@ mod tests {
     use super::*;
 
     fn service(since: Option<&str>) -> LockHolder {
-        LockHolder { task: Task::Run, process: 4711, since: since.map(str::to_owned) }
+        LockHolder {
+            task: Task::Run,
+            process: 4711,
+            since: since.map(|since| since.parse().unwrap()),
+        }
     }
 
     #[test]
@@ -179,6 +183,8 @@ mod tests {
             let text = write(&holder, collected.as_ref());
             assert_eq!(read(&text), (Holder::Known(holder), collected));
         }
+        let odd = "\n\n{\"format\":1,\"task\":\"run\",\"process\":4711,\"since\":\"dawn\"}\n";
+        assert_eq!(read(odd).0, Holder::Known(service(None)), "only the time is not known");
         let later = "cu-agent run, process 4711\n\n{\"format\":2,\"task\":\"run\",\"process\":5}\n";
         assert_eq!(read(later).0, Holder::Known(service(None)));
         let other = "cu-agent sweep, process 4711\n\n{\"format\":2,\"task\":\"sweep\"}\n";

@@ -95,7 +95,7 @@ pub(super) fn commits_are_durable(connection: &Connection) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::{
-        buffer::{Batch, Buffer, FileProgress, tail_hash},
+        buffer::{Batch, Buffer, FileProgress, tail_hash, times::now},
         failpoints::Step,
         model::Machine,
     };
@@ -106,7 +106,7 @@ mod tests {
     fn progress_of(batch: &Batch<'_>) -> FileProgress {
         let machine = Machine { nom: "A".into(), type_cu: "A".into() };
         let machine_id = batch.machine(&machine).unwrap();
-        let mut file = batch.new_generation("s", "A", "a.LOG", machine_id, "now").unwrap();
+        let mut file = batch.new_generation("s", "A", "a.LOG", machine_id, now()).unwrap();
         file.consumed_bytes = LINES.len() as u64;
         file.tail_hash = Some(tail_hash(LINES));
         file
@@ -115,7 +115,7 @@ mod tests {
     /// Does what is to be refused with a batch of a new buffer.
     fn in_a_batch(act: impl FnOnce(Batch<'_>, FileProgress)) {
         let dir = tempfile::tempdir().unwrap();
-        let mut buffer = Buffer::open(dir.path(), "first", "now").unwrap();
+        let mut buffer = Buffer::open(dir.path(), "first", now()).unwrap();
         let batch = buffer.batch().unwrap();
         let file = progress_of(&batch);
         act(batch, file);
@@ -125,7 +125,7 @@ mod tests {
     fn bytes_with_their_progress_become_durable() {
         in_a_batch(|batch, file| {
             batch.append(file.id, 0, LINES).unwrap();
-            batch.save_progress(&file, Some("now")).unwrap();
+            batch.save_progress(&file, Some(now())).unwrap();
             batch.commit(Step::Keep).unwrap();
         });
     }
@@ -144,7 +144,7 @@ mod tests {
     fn progress_never_says_more_than_the_bytes_that_are_kept() {
         in_a_batch(|batch, file| {
             batch.append(file.id, 0, &LINES[..4]).unwrap();
-            let _ = batch.save_progress(&file, Some("now"));
+            let _ = batch.save_progress(&file, Some(now()));
         });
     }
 
@@ -154,7 +154,7 @@ mod tests {
         in_a_batch(|batch, mut file| {
             batch.append(file.id, 0, &LINES[..4]).unwrap();
             file.consumed_bytes = 4;
-            let _ = batch.save_progress(&file, Some("now"));
+            let _ = batch.save_progress(&file, Some(now()));
         });
     }
 

@@ -7,10 +7,10 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{BufferError, Links, LinksMut, error::During};
+use super::{BufferError, Links, LinksMut, error::During, times::noted};
 use crate::{
     failpoints::Step,
-    model::{LinkName, Trouble, TroubleKey, TroubleKind},
+    model::{LinkName, Trouble, TroubleKey, TroubleKind, WallTime},
 };
 
 /// How the name of a trouble begins; what comes behind it in order ends the range.
@@ -21,15 +21,15 @@ const BEHIND_TROUBLES: &str = "trouble;";
 pub struct LinkState {
     pub name: LinkName,
     pub up: bool,
-    /// When it came to be so.
-    pub since: String,
+    /// When it came to be so; `None`: what is kept is no time.
+    pub since: Option<WallTime>,
     pub error: Option<String>,
 }
 
 impl Links<'_> {
     /// In order of their names; links that only another release knows are left out.
     pub fn all(&self) -> Result<Vec<LinkState>, BufferError> {
-        let rows: Vec<(String, bool, String, Option<String>)> = self
+        let rows: Vec<(String, bool, Option<WallTime>, Option<String>)> = self
             .buffer
             .connection
             .prepare(
@@ -39,7 +39,7 @@ impl Links<'_> {
             .and_then(|mut select| {
                 select
                     .query_map([TROUBLE, BEHIND_TROUBLES], |row| {
-                        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                        Ok((row.get(0)?, row.get(1)?, noted(row, 2)?, row.get(3)?))
                     })?
                     .collect()
             })
@@ -52,14 +52,14 @@ impl Links<'_> {
 
     /// What of the sources cannot be read, in order of source, folder and file.
     pub fn troubles(&self) -> Result<Vec<Trouble>, BufferError> {
-        let rows: Vec<(String, String, Option<String>)> = self
+        let rows: Vec<(String, Option<WallTime>, Option<String>)> = self
             .buffer
             .connection
             .prepare("SELECT name, since, error FROM link WHERE name >= ?1 AND name < ?2")
             .and_then(|mut select| {
                 select
                     .query_map([TROUBLE, BEHIND_TROUBLES], |row| {
-                        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                        Ok((row.get(0)?, noted(row, 1)?, row.get(2)?))
                     })?
                     .collect()
             })
@@ -89,7 +89,7 @@ impl LinksMut<'_> {
             for trouble in noted {
                 transaction.execute(
                     "INSERT OR REPLACE INTO link (name, state, since, error)
-                     VALUES (?1, 'down', ?2, ?3)",
+                     VALUES (?1, 'down', coalesce(?2, ''), ?3)",
                     params![name_of(&trouble.key), trouble.since, trouble.detail],
                 )?;
             }
@@ -102,7 +102,7 @@ impl LinksMut<'_> {
         &mut self,
         name: &LinkName,
         error: Option<&str>,
-        now: &str,
+        now: WallTime,
     ) -> Result<bool, BufferError> {
         let name = name.to_string();
         let state = if error.is_none() { "up" } else { "down" };
@@ -145,12 +145,12 @@ fn key_of(name: &str) -> Option<TroubleKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::buffer::Buffer;
+    use crate::buffer::{Buffer, times::now};
 
     #[test]
     fn a_trouble_is_read_back_as_it_was_noted_and_is_no_link() {
         let dir = tempfile::tempdir().unwrap();
-        let mut buffer = Buffer::open(dir.path(), "id", "now").unwrap();
+        let mut buffer = Buffer::open(dir.path(), "id", now()).unwrap();
         let trouble = |file: &str| Trouble {
             key: TroubleKey {
                 source: "cu \"1\"".into(),
@@ -159,14 +159,36 @@ mod tests {
                 kind: TroubleKind::FileNotRead,
             },
             detail: "550".into(),
-            since: "2026-11-28 08:00:00".into(),
+            since: "2026-11-28 08:00:00".parse().ok(),
         };
         let all = [trouble("a.LOG"), trouble("b.LOG")];
-        buffer.links_mut().note_link(&LinkName::source("cu"), None, "now").unwrap();
+        buffer.links_mut().note_link(&LinkName::source("cu"), None, now()).unwrap();
         buffer.links_mut().note_troubles(all.iter(), [].iter()).unwrap();
         assert_eq!(buffer.links().troubles().unwrap(), all);
         assert_eq!(buffer.links().all().unwrap().len(), 1);
         buffer.links_mut().note_troubles([].iter(), all[..1].iter()).unwrap();
         assert_eq!(buffer.links().troubles().unwrap(), all[1..]);
+    }
+
+    #[test]
+    fn a_begin_that_is_no_time_is_unknown_and_neither_link_nor_trouble_is_lost_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut buffer = Buffer::open(dir.path(), "id", now()).unwrap();
+        let key = TroubleKey {
+            source: "cu".into(),
+            folder: "DEM12".into(),
+            file: String::new(),
+            kind: TroubleKind::FolderMissing,
+        };
+        let trouble = Trouble { key, detail: "550".into(), since: Some(now()) };
+        buffer.links_mut().note_link(&LinkName::Central, Some("no route"), now()).unwrap();
+        buffer.links_mut().note_troubles([&trouble].into_iter(), [].iter()).unwrap();
+        buffer.connection.execute("UPDATE link SET since = 'now'", []).unwrap();
+        assert_eq!(buffer.links().all().unwrap()[0].since, None);
+        let unknown = Trouble { since: None, ..trouble };
+        let changed = Trouble { detail: "450".into(), ..unknown.clone() };
+        assert_eq!(buffer.links().troubles().unwrap(), [unknown]);
+        buffer.links_mut().note_troubles([&changed].into_iter(), [].iter()).unwrap();
+        assert_eq!(buffer.links().troubles().unwrap(), [changed]);
     }
 }

@@ -161,10 +161,10 @@ fn held(state_dir: &Path, file: &File) -> BufferError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::buffer::Task;
+    use crate::buffer::{Task, times::now};
 
     fn holder(task: Task) -> LockHolder {
-        LockHolder { task, process: 17, since: Some("2026-11-28 10:00:00".into()) }
+        LockHolder { task, process: 17, since: Some(now()) }
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod refusal;
 mod report;
 mod sessions;
 mod tallies;
+mod times;
 mod turns;
 mod versions;
 mod views;
@@ -64,7 +65,10 @@ pub use views::{
     AlarmLog, AlarmLogMut, Files, Links, LinksMut, Outbox, OutboxMut, Reports, SessionReader,
 };
 
-use crate::failpoints::{Step, durably};
+use crate::{
+    failpoints::{Step, durably},
+    model::WallTime,
+};
 use error::During;
 use invariants::{Unsaved, commits_are_durable};
 use turns::{Turn, Turns};
@@ -87,7 +91,7 @@ pub struct Buffer {
 impl Buffer {
     /// Opens the buffer in `state_dir`, making or migrating it where needed. The caller holds the
     /// [`StateLock`]. `new_id` names the buffer if it is made now; `now` is only noted.
-    pub fn open(state_dir: &Path, new_id: &str, now: &str) -> Result<Self, BufferError> {
+    pub fn open(state_dir: &Path, new_id: &str, now: WallTime) -> Result<Self, BufferError> {
         fs::create_dir_all(state_dir)
             .map_err(|source| BufferError::Directory { path: state_dir.to_owned(), source })?;
         let path = state_dir.join(FILE_NAME);
@@ -262,7 +266,7 @@ impl Buffer {
         Ok(version)
     }
 
-    fn identity(&self, new_id: &str, now: &str) -> Result<String, BufferError> {
+    fn identity(&self, new_id: &str, now: WallTime) -> Result<String, BufferError> {
         const NAME: &str = "INSERT INTO buffer (id, buffer_id, created_at) SELECT 1, ?1, ?2
              WHERE NOT EXISTS (SELECT 1 FROM buffer)";
         durably(Step::NameBuffer, || self.connection.execute(NAME, params![new_id, now]))
@@ -331,20 +335,20 @@ impl Batch<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{times::now, *};
 
     #[test]
     fn a_buffer_keeps_its_name_and_a_newer_one_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Buffer::open(dir.path(), "first", "now").unwrap();
+        let first = Buffer::open(dir.path(), "first", now()).unwrap();
         assert_eq!(first.buffer_id(), "first");
         drop(first);
-        let again = Buffer::open(dir.path(), "second", "now").unwrap();
+        let again = Buffer::open(dir.path(), "second", now()).unwrap();
         assert_eq!(again.buffer_id(), "first");
         again.connection.pragma_update(None, "user_version", 99).unwrap();
         drop(again);
         assert!(matches!(
-            Buffer::open(dir.path(), "third", "now"),
+            Buffer::open(dir.path(), "third", now()),
             Err(BufferError::Newer { version: 99, .. })
         ));
     }

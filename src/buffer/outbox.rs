@@ -10,7 +10,7 @@ use super::{
     figures::{FIGURES, read_figures},
 };
 use crate::failpoints::Step;
-use crate::model::{Day, Delivery, DetailCounts, Language, LocalSession, Machine};
+use crate::model::{Day, Delivery, DetailCounts, Language, LocalSession, Machine, WallTime};
 
 /// A session that waits for central, or that is compared with it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -221,7 +221,7 @@ impl OutboxMut<'_> {
     pub fn set_aside(
         &mut self,
         refused: &[(&Pending, String)],
-        now: &str,
+        now: WallTime,
     ) -> Result<(), BufferError> {
         let news: Vec<_> = refused
             .iter()

@@ -84,7 +84,10 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::{buffer::Buffer, model::Machine};
+    use crate::{
+        buffer::{Buffer, times::now},
+        model::Machine,
+    };
 
     fn page_bytes(path: &Path) -> u32 {
         let connection = Connection::open(path).unwrap();
@@ -93,7 +96,7 @@ mod tests {
 
     /// A buffer with a machine in it and pages of 4096 bytes.
     fn of_large_pages(dir: &Path) -> Buffer {
-        let mut buffer = Buffer::open(dir, "first", "now").unwrap();
+        let mut buffer = Buffer::open(dir, "first", now()).unwrap();
         let batch = buffer.batch().unwrap();
         batch.machine(&Machine { nom: "DEM12".into(), type_cu: "DEM12".into() }).unwrap();
         batch.commit(Step::Keep).unwrap();
@@ -108,11 +111,11 @@ mod tests {
     #[test]
     fn a_new_buffer_has_small_pages_and_one_of_large_pages_gets_them_at_its_next_start() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(page_bytes(Buffer::open(dir.path(), "a", "now").unwrap().path()), PAGE_BYTES);
+        assert_eq!(page_bytes(Buffer::open(dir.path(), "a", now()).unwrap().path()), PAGE_BYTES);
 
         let dir = tempfile::tempdir().unwrap();
         drop(of_large_pages(dir.path()));
-        let again = Buffer::open(dir.path(), "second", "now").unwrap();
+        let again = Buffer::open(dir.path(), "second", now()).unwrap();
         assert_eq!(page_bytes(again.path()), PAGE_BYTES);
         assert_eq!(again.buffer_id(), "first");
         assert_eq!(again.files().machine_id("DEM12").unwrap(), Some(1));

@@ -135,7 +135,7 @@ mod tests {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
     use super::*;
-    use crate::buffer::{Buffer, FILE_NAME, LockHolder, StateLock, Task};
+    use crate::buffer::{Buffer, FILE_NAME, LockHolder, StateLock, Task, times::now};
 
     /// Puts something that is not the agent's own at a path.
     type Plant = fn(&Path);
@@ -166,19 +166,19 @@ mod tests {
                 let state_dir = dir.path().join("state");
                 fs::create_dir(&state_dir).unwrap();
                 if name != FILE_NAME {
-                    drop(Buffer::open(&state_dir, "first", "now").unwrap());
+                    drop(Buffer::open(&state_dir, "first", now()).unwrap());
                 }
                 let path = state_dir.join(name);
                 fs::remove_file(&path).ok();
                 plant(&path);
                 let refusals: Vec<BufferError> = if name == "cu-agent.lock" {
                     vec![
-                        StateLock::take(&state_dir, LockHolder::this(Task::Once, "now"))
+                        StateLock::take(&state_dir, LockHolder::this(Task::Once, now()))
                             .unwrap_err(),
                         StateLock::look(&state_dir).unwrap_err(),
                     ]
                 } else {
-                    let open = Buffer::open_or_rebuild(&state_dir, "second", "now").map(|_| ());
+                    let open = Buffer::open_or_rebuild(&state_dir, "second", now()).map(|_| ());
                     let look = Buffer::open_read_only(&state_dir).map(|_| ());
                     let attach = Buffer::attach(&state_dir).map(|_| ());
                     vec![open.unwrap_err(), look.unwrap_err(), attach.unwrap_err()]
@@ -203,7 +203,7 @@ mod tests {
             return;
         }
         let dir = tempfile::tempdir().unwrap();
-        drop(Buffer::open(dir.path(), "first", "now").unwrap());
+        drop(Buffer::open(dir.path(), "first", now()).unwrap());
         std::os::unix::fs::chown(dir.path().join(FILE_NAME), Some(1234), None).unwrap();
         let refusal = Buffer::open_read_only(dir.path()).map(|_| ()).unwrap_err().to_string();
         assert!(refusal.contains("another user (uid 1234)"), "{refusal}");
@@ -217,9 +217,9 @@ mod tests {
         for umask in [0o000, 0o077] {
             let before = rustix::process::umask(Mode::from_raw_mode(umask));
             let dir = tempfile::tempdir().unwrap();
-            let buffer = Buffer::open(dir.path(), "first", "now").unwrap();
+            let buffer = Buffer::open(dir.path(), "first", now()).unwrap();
             buffer.reopen().unwrap().reports().totals().unwrap();
-            let _lock = StateLock::take(dir.path(), LockHolder::this(Task::Once, "now")).unwrap();
+            let _lock = StateLock::take(dir.path(), LockHolder::this(Task::Once, now())).unwrap();
             let names: Vec<(String, u32)> = fs::read_dir(dir.path())
                 .unwrap()
                 .map(|entry| entry.unwrap())

@@ -9,8 +9,9 @@ use super::{
     details::all,
     error::During,
     figures::{FIGURES, read_figures, with_rows},
+    times::noted,
 };
-use crate::model::{Anomaly, Day, Session, Trs};
+use crate::model::{Anomaly, Day, Session, Trs, WallTime};
 
 /// Figures of the buffer as a whole.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -40,7 +41,7 @@ pub struct MachineReport {
     pub sessions: u64,
     pub pending_sessions: u64,
     pub last_day: Option<Day>,
-    pub last_read_at: Option<String>,
+    pub last_read_at: Option<WallTime>,
 }
 
 /// A file that a person may want to look at: refused, or with lines that were not understood.
@@ -67,7 +68,7 @@ pub struct AsideReport {
     pub sessions: u64,
     pub first_day: Day,
     pub last_day: Day,
-    pub since: Option<String>,
+    pub since: Option<WallTime>,
 }
 
 /// Which sessions to show.
@@ -178,7 +179,7 @@ impl Reports<'_> {
                             sessions: row.get(1)?,
                             pending_sessions: row.get(2)?,
                             last_day: row.get(3)?,
-                            last_read_at: row.get(4)?,
+                            last_read_at: noted(row, 4)?,
                         })
                     })?
                     .collect()
@@ -226,7 +227,7 @@ impl Reports<'_> {
                             sessions: row.get(2)?,
                             first_day: row.get(3)?,
                             last_day: row.get(4)?,
-                            since: row.get(5)?,
+                            since: noted(row, 5)?,
                         })
                     })?
                     .collect()

@@ -46,9 +46,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        buffer::{FileState, FileTally},
+        buffer::{FileState, FileTally, times::now},
         failpoints::Step,
-        model::Machine,
+        model::{Machine, WallTime},
     };
 
     type Rows = Vec<Vec<Value>>;
@@ -85,7 +85,8 @@ mod tests {
     /// One of the things that happen to files and sessions, by the code that does them; what has no
     /// code of its own (a file's row is never deleted) by hand.
     fn happen(buffer: &mut Buffer, dice: &mut fastrand::Rng, moment: usize) {
-        let now = format!("2026-01-02 03:{:02}:{:02}", moment / 60, moment % 60);
+        let now: WallTime =
+            format!("2026-01-02 03:{:02}:{:02}", moment / 60, moment % 60).parse().unwrap();
         let nom = format!("CU{}", dice.u8(0..3));
         let name = format!("{}.LOG", dice.u8(0..4));
         let kind = dice.u8(0..8);
@@ -109,15 +110,15 @@ mod tests {
         let by_hand = |sql: &str| batch.transaction.execute(sql, []).unwrap();
         match (kind, newest) {
             (0, _) | (_, None) => {
-                batch.new_generation("s", &nom, &name, machine, &now).unwrap();
+                batch.new_generation("s", &nom, &name, machine, now).unwrap();
             }
             (1..=3, Some(id)) => {
-                let mut file = batch.new_generation("s", &nom, "other", machine, &now).unwrap();
+                let mut file = batch.new_generation("s", &nom, "other", machine, now).unwrap();
                 file.id = id;
                 file.consumed_bytes = dice.u64(0..5000);
                 file.state =
                     [FileState::Growing, FileState::Closed, FileState::Refused][dice.usize(0..3)];
-                batch.save_progress(&file, dice.bool().then_some(now.as_str())).unwrap();
+                batch.save_progress(&file, dice.bool().then_some(now)).unwrap();
                 let mut rejects = Vec::new();
                 for reason in REASONS {
                     if dice.bool() {
@@ -158,7 +159,7 @@ mod tests {
     fn tallies_are_what_a_count_gives_after_any_history() {
         for seed in 0..20 {
             let dir = tempfile::tempdir().unwrap();
-            let mut buffer = Buffer::open(dir.path(), "first", "now").unwrap();
+            let mut buffer = Buffer::open(dir.path(), "first", now()).unwrap();
             let mut dice = fastrand::Rng::with_seed(seed);
             for moment in 0..150 {
                 happen(&mut buffer, &mut dice, moment);
@@ -184,7 +185,7 @@ mod tests {
     #[test]
     fn a_buffer_of_the_version_before_is_counted_at_each_look_and_once_when_it_is_opened() {
         let dir = tempfile::tempdir().unwrap();
-        let mut buffer = Buffer::open(dir.path(), "first", "now").unwrap();
+        let mut buffer = Buffer::open(dir.path(), "first", now()).unwrap();
         let mut dice = fastrand::Rng::with_seed(7);
         for moment in 0..200 {
             happen(&mut buffer, &mut dice, moment);
@@ -206,7 +207,7 @@ mod tests {
         assert_eq!(look.schema_version().unwrap(), 3);
         assert_eq!(answers(&look), answered, "only looked at");
         drop(look);
-        let again = Buffer::open(dir.path(), "second", "now").unwrap();
+        let again = Buffer::open(dir.path(), "second", now()).unwrap();
         assert_eq!(answers(&again), answered, "migrated");
         assert_true(&again, "migrated");
         assert_eq!(both(&again.connection)[0].0, before);
@@ -215,11 +216,11 @@ mod tests {
     #[test]
     fn a_file_cannot_be_given_to_another_machine_behind_the_tallies() {
         let dir = tempfile::tempdir().unwrap();
-        let mut buffer = Buffer::open(dir.path(), "first", "now").unwrap();
+        let mut buffer = Buffer::open(dir.path(), "first", now()).unwrap();
         let batch = buffer.batch().unwrap();
         let [one, other] = ["A", "B"]
             .map(|nom| batch.machine(&Machine { nom: nom.into(), type_cu: nom.into() }).unwrap());
-        batch.new_generation("s", "f", "n", one, "now").unwrap();
+        batch.new_generation("s", "f", "n", one, now()).unwrap();
         batch.commit(Step::Keep).unwrap();
         let refused =
             buffer.connection.execute("UPDATE log_file SET machine_id = ?1", [other]).unwrap_err();

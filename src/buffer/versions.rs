@@ -201,6 +201,7 @@ impl Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::buffer::times::now;
 
     #[test]
     fn every_migration_applies_to_an_empty_file() {
@@ -210,12 +211,12 @@ mod tests {
     #[test]
     fn a_newer_buffer_with_a_copy_of_this_schema_is_kept_and_the_copy_goes_on() {
         let dir = tempfile::tempdir().unwrap();
-        let buffer = Buffer::open(dir.path(), "first", "now").unwrap();
+        let buffer = Buffer::open(dir.path(), "first", now()).unwrap();
         let path = buffer.path().to_owned();
         copy(&buffer.connection, &path, known_version()).unwrap();
         buffer.connection.pragma_update(None, "user_version", 99).unwrap();
         drop(buffer);
-        let (again, aside) = Buffer::open_or_rebuild(dir.path(), "second", "now").unwrap();
+        let (again, aside) = Buffer::open_or_rebuild(dir.path(), "second", now()).unwrap();
         assert_eq!(again.buffer_id(), "first");
         assert_eq!(again.schema_version().unwrap(), known_version());
         let aside = aside.unwrap();
@@ -223,18 +224,18 @@ mod tests {
         let kept = Connection::open(aside.kept_as).unwrap();
         assert_eq!(version_of(&kept).unwrap(), 99);
         drop(again);
-        assert!(Buffer::open_or_rebuild(dir.path(), "third", "now").unwrap().1.is_none());
+        assert!(Buffer::open_or_rebuild(dir.path(), "third", now()).unwrap().1.is_none());
     }
 
     #[test]
     fn a_damaged_copy_does_not_become_the_buffer() {
         let dir = tempfile::tempdir().unwrap();
-        let buffer = Buffer::open(dir.path(), "first", "now").unwrap();
+        let buffer = Buffer::open(dir.path(), "first", now()).unwrap();
         let path = buffer.path().to_owned();
         fs::write(copy_of(&path, known_version()), "ceci n'est pas une base").unwrap();
         buffer.connection.pragma_update(None, "user_version", 99).unwrap();
         drop(buffer);
-        let refusal = Buffer::open_or_rebuild(dir.path(), "second", "now").map(|_| ());
+        let refusal = Buffer::open_or_rebuild(dir.path(), "second", now()).map(|_| ());
         assert!(matches!(refusal, Err(BufferError::Newer { version: 99, .. })));
     }
 }

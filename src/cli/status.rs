@@ -11,7 +11,7 @@ use crate::{
     },
     collect::implausible_files,
     config::{Config, SourceConfig},
-    model::{Collected, Language, LinkName, Trouble, TroubleKey, printable},
+    model::{Collected, Language, LinkName, Trouble, TroubleKey, WallTime, printable},
 };
 
 mod json;
@@ -104,22 +104,20 @@ fn configured_troubles(config: &Config, mut troubles: Vec<Trouble>) -> Vec<Troub
 
 /// How a folder is, in one word, with since when and why: `unknown` behind a source that does not
 /// answer or was not tried yet, `read`, or the kind of its trouble.
-fn folder_state<'s>(
+fn folder_state(
     folder: &str,
-    link: Option<&'s LinkState>,
+    link: Option<&LinkState>,
     source: &SourceConfig,
-    troubles: &'s [Trouble],
-) -> (&'static str, Option<&'s str>, Option<String>) {
+    troubles: &[Trouble],
+) -> (&'static str, Option<WallTime>, Option<String>) {
     let is_own = |key: &TroubleKey| key.source == source.name && key.folder == folder;
     match link {
         None => ("unknown", None, None),
-        Some(link) if !link.up => ("unknown", Some(&link.since), link.error.clone()),
+        Some(link) if !link.up => ("unknown", link.since, link.error.clone()),
         Some(_) => {
             let hides = |one: &&Trouble| is_own(&one.key) && one.key.kind.hides_machine();
             match troubles.iter().find(hides) {
-                Some(one) => {
-                    (one.key.kind.as_str(), Some(&one.since), Some(one.text(Language::English)))
-                }
+                Some(one) => (one.key.kind.as_str(), one.since, Some(one.text(Language::English))),
                 None => ("read", None, None),
             }
         }

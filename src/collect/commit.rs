@@ -22,7 +22,7 @@ use crate::{
     },
     failpoints::Step,
     logging,
-    model::{Day, Machine},
+    model::{Day, Machine, WallTime},
     parse::{Reject, Tally, Text, parse},
 };
 
@@ -72,7 +72,7 @@ pub(super) fn keep_all(
     let waiting = std::mem::take(waiting);
     let now = watch.now();
     let at_keeping = Instant::now();
-    let (kept, changed) = match keep(buffer, &waiting, settings, &now.wall_text()) {
+    let (kept, changed) = match keep(buffer, &waiting, settings, now.wall_time()) {
         Ok(all) => all,
         // What one of them holds fits no row: the others are kept without it.
         Err(error) if error.concerns_data() && waiting.len() > 1 => {
@@ -120,7 +120,7 @@ pub(super) fn keep(
     buffer: &mut Buffer,
     waiting: &[Waiting<'_>],
     settings: &Settings,
-    wall: &str,
+    wall: WallTime,
 ) -> Result<(Vec<Kept>, u64), BufferError> {
     let batch = buffer.batch()?;
     let mut kept = Vec::with_capacity(waiting.len());
@@ -169,7 +169,7 @@ fn keep_one(
     reading: &Reading,
     added: &mut Added<'_>,
     settings: &Settings,
-    wall: &str,
+    wall: WallTime,
 ) -> Result<Kept, BufferError> {
     let Origin { source, folder, .. } = origin;
     let mut file = match &reading.target {

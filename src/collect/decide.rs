@@ -7,7 +7,7 @@ use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use super::witness::ANY_ZONE;
 use crate::{
     buffer::{FileProgress, FileState, QuietMark, Refusal},
-    model::Day,
+    model::{Day, WallTime},
     source::Entry,
 };
 
@@ -151,8 +151,8 @@ pub struct Moment {
 
 impl Moment {
     /// The wall clock as the buffer notes it.
-    pub fn wall_text(&self) -> String {
-        self.wall.format("%Y-%m-%d %H:%M:%S").to_string()
+    pub fn wall_time(&self) -> WallTime {
+        WallTime::of(self.wall)
     }
 
     pub fn mark(&self) -> QuietMark {
@@ -458,7 +458,7 @@ mod tests {
         assert_eq!(moment("a", 160).quiet_for(Some(&mark)), Duration::from_secs(60));
         assert_eq!(moment("b", 9999).quiet_for(Some(&mark)), Duration::ZERO);
         assert_eq!(moment("a", 160).quiet_for(None), Duration::ZERO);
-        assert_eq!(moment("a", 160).wall_text(), "1970-01-01 00:00:00");
+        assert_eq!(moment("a", 160).wall_time().to_string(), "1970-01-01 00:00:00");
     }
 
     #[test]

@@ -288,7 +288,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
             let begun = Instant::now();
             let now = self.watch.now();
             let part = self.waiting(part, now.uptime);
-            let (kept, changed) = keep(buffer, &[part], self.settings, &now.wall_text())?;
+            let (kept, changed) = keep(buffer, &[part], self.settings, now.wall_time())?;
             self.report.keep_time += begun.elapsed();
             self.report.sessions_changed += changed;
             let kept = kept.into_iter().next().expect("one reading gives one progress");

@@ -117,7 +117,7 @@ fn count(
     report: &mut ImportReport,
 ) -> Result<FileProgress, BufferError> {
     let waiting = Waiting { origin, reading, begun: moment.uptime };
-    let (kept, changed) = keep(buffer, &[waiting], settings, &moment.wall_text())?;
+    let (kept, changed) = keep(buffer, &[waiting], settings, moment.wall_time())?;
     report.sessions_changed += changed;
     let kept = kept.into_iter().next().expect("one reading gives one progress");
     report.bytes += kept.bytes;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     config::SourceConfig,
-    model::{Trouble, TroubleKey, TroubleKind, printable},
+    model::{Trouble, TroubleKey, TroubleKind, WallTime, printable},
     source::UnreadLines,
 };
 
@@ -112,7 +112,7 @@ pub fn news(
     known: &Troubles,
     reports: &BTreeMap<String, FolderReport>,
     config: &SourceConfig,
-    wall: &str,
+    wall: WallTime,
 ) -> TroubleNews {
     let mut news = TroubleNews::default();
     for (folder, report) in reports {
@@ -121,7 +121,7 @@ pub fn news(
                 TroubleKey { source: config.name.clone(), folder: folder.clone(), file, kind };
             let detail = printable(&detail, DETAIL_CHARS);
             let before = known.get(&key);
-            let since = before.map_or_else(|| wall.to_owned(), |before| before.since.clone());
+            let since = before.map_or(Some(wall), |before| before.since);
             let trouble = Trouble { key: key.clone(), detail, since };
             match before {
                 None => news.begun.push(trouble.clone()),
@@ -178,33 +178,37 @@ mod tests {
         FolderReport { failure, ..FolderReport::default() }
     }
 
+    fn at(hour: u32) -> WallTime {
+        format!("2026-11-28 {hour:02}:00:00").parse().unwrap()
+    }
+
     fn kinds(troubles: &Troubles) -> Vec<(&str, &str)> {
         troubles.keys().map(|key| (key.folder.as_str(), key.kind.as_str())).collect()
     }
 
     #[test]
     fn a_trouble_is_news_once_keeps_its_begin_and_is_over_when_its_folder_is_well() {
-        let first = news(&Troubles::new(), &reports("A", refused("450")), &config(), "08:00");
-        assert_eq!((first.begun.len(), first.begun[0].since.as_str()), (1, "08:00"));
-        let again = news(&first.now, &reports("A", refused("450")), &config(), "09:00");
+        let first = news(&Troubles::new(), &reports("A", refused("450")), &config(), at(8));
+        assert_eq!((first.begun.len(), first.begun[0].since), (1, Some(at(8))));
+        let again = news(&first.now, &reports("A", refused("450")), &config(), at(9));
         assert_eq!(again, TroubleNews { now: first.now.clone(), ..TroubleNews::default() });
-        let other = news(&first.now, &reports("A", refused("550")), &config(), "09:00");
-        assert_eq!((other.changed.len(), other.changed[0].since.as_str()), (1, "08:00"));
-        let well = news(&first.now, &reports("A", FolderReport::default()), &config(), "10:00");
+        let other = news(&first.now, &reports("A", refused("550")), &config(), at(9));
+        assert_eq!((other.changed.len(), other.changed[0].since), (1, Some(at(8))));
+        let well = news(&first.now, &reports("A", FolderReport::default()), &config(), at(10));
         assert_eq!((well.over.len(), well.now.len()), (1, 0));
     }
 
     #[test]
     fn of_a_folder_that_was_not_looked_at_nothing_is_over_unless_it_is_not_configured() {
-        let known = news(&Troubles::new(), &reports("A", refused("450")), &config(), "08:00").now;
+        let known = news(&Troubles::new(), &reports("A", refused("450")), &config(), at(8)).now;
         let elsewhere = reports("B", FolderReport::default());
         assert_eq!(
-            kinds(&news(&known, &elsewhere, &config(), "09:00").now),
+            kinds(&news(&known, &elsewhere, &config(), at(9)).now),
             [("A", "folder-not-listed")]
         );
         let mut without = config();
         without.folders.remove("A");
-        assert_eq!(news(&known, &elsewhere, &without, "09:00").over.len(), 1);
+        assert_eq!(news(&known, &elsewhere, &without, at(9)).over.len(), 1);
     }
 
     #[test]
@@ -231,7 +235,7 @@ mod tests {
         let mut report = FolderReport::default();
         report.no_line_read("a.LOG", 3);
         report.no_line_read("b.LOG", 4);
-        let known = news(&Troubles::new(), &reports("A", report), &config(), "08:00").now;
+        let known = news(&Troubles::new(), &reports("A", report), &config(), at(8)).now;
         let key = TroubleKey {
             source: "cu".into(),
             folder: "A".into(),
@@ -241,9 +245,9 @@ mod tests {
         let mut next = FolderReport::default();
         next.remember_lineless(&known, &key);
         next.forget_unlisted(|name| name != "b.LOG");
-        assert_eq!(news(&known, &reports("A", next.clone()), &config(), "09:00").over.len(), 1);
+        assert_eq!(news(&known, &reports("A", next.clone()), &config(), at(9)).over.len(), 1);
         next.lines_read("a.LOG");
-        assert_eq!(news(&known, &reports("A", next), &config(), "09:00").over.len(), 2);
+        assert_eq!(news(&known, &reports("A", next), &config(), at(9)).over.len(), 2);
     }
 
     #[test]
@@ -252,7 +256,7 @@ mod tests {
         for number in 0..10_000 {
             report.file_failed(&format!("{number}.LOG"), "550 \x1b[31mno");
         }
-        let news = news(&Troubles::new(), &reports("A", report), &config(), "08:00");
+        let news = news(&Troubles::new(), &reports("A", report), &config(), at(8));
         assert_eq!(news.begun.len(), MOST_FILES);
         assert!(news.begun.iter().all(|trouble| !trouble.detail.contains('\x1b')));
     }

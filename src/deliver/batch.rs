@@ -75,7 +75,7 @@ impl Deliverer {
             self.report.confirmed += confirmed.len() as u64;
         }
         if self.report.has_progress() {
-            self.link.note_up(buffer, &self.runtime.noted_now())?;
+            self.link.note_up(buffer, self.runtime.noted_now())?;
         }
         self.deliver_all(buffer, shipments)
     }
@@ -137,7 +137,7 @@ impl Deliverer {
             }
             noted.push((pending, reason));
         }
-        buffer.outbox_mut().set_aside(&noted, &self.runtime.noted_now())
+        buffer.outbox_mut().set_aside(&noted, self.runtime.noted_now())
     }
 
     /// Delivers all shipments, statement by statement.
@@ -270,7 +270,7 @@ impl Deliverer {
         }
         if !written.is_empty() {
             buffer.outbox_mut().mark_synced(&written)?;
-            self.link.note_up(buffer, &self.runtime.noted_now())?;
+            self.link.note_up(buffer, self.runtime.noted_now())?;
         }
         if !refused.is_empty() {
             self.set_aside(buffer, refused)?;

@@ -4,7 +4,7 @@ use super::DrainReport;
 use crate::{
     buffer::{Buffer, BufferError},
     logging,
-    model::{LinkName, printable},
+    model::{LinkName, WallTime, printable},
     sync::postgres::CentralError,
 };
 
@@ -22,7 +22,11 @@ pub(super) struct LinkState {
 impl LinkState {
     /// The link counts as up as soon as something has passed, however much still waits. It is not
     /// logged before the end of the drain, when it is known what was sent.
-    pub(super) fn note_up(&mut self, buffer: &mut Buffer, now: &str) -> Result<(), BufferError> {
+    pub(super) fn note_up(
+        &mut self,
+        buffer: &mut Buffer,
+        now: WallTime,
+    ) -> Result<(), BufferError> {
         self.came_back |= buffer.links_mut().note_link(&LinkName::Central, None, now)?;
         self.is_down_logged = false;
         Ok(())
@@ -32,7 +36,7 @@ impl LinkState {
         &mut self,
         buffer: &mut Buffer,
         error: &CentralError,
-        now: &str,
+        now: WallTime,
     ) -> Result<(), BufferError> {
         // What a server says of itself is as long as it likes.
         let text = printable(&logging::chain(error), MOST_ERROR_CHARS);

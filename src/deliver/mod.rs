@@ -22,7 +22,7 @@ use chrono::{DateTime, Local};
 use crate::{
     buffer::{Buffer, BufferError, Pending},
     config::CentralConfig,
-    model::{Language, LastUpdate},
+    model::{Language, LastUpdate, WallTime},
     sync::postgres::{CentralError, Claims, Retry},
 };
 
@@ -48,7 +48,7 @@ pub(crate) trait Runtime: Send + Sync {
     /// The wall clock, which is only written down.
     fn wall(&self) -> DateTime<Local>;
     /// The wall clock as the buffer keeps it.
-    fn noted_now(&self) -> String;
+    fn noted_now(&self) -> WallTime;
     /// A step is done; the watchdog expects the next one soon.
     fn check_in(&self);
     /// The next step may take this long.
@@ -160,7 +160,7 @@ impl Deliverer {
         }
         self.quarantine.drain_ended();
         if result.is_ok() {
-            self.link.note_up(buffer, &self.runtime.noted_now())?;
+            self.link.note_up(buffer, self.runtime.noted_now())?;
         }
         self.link.log_sent(&self.report);
         if let Err(DrainError::Central(error)) = &result {
@@ -172,7 +172,7 @@ impl Deliverer {
             }
             // What central held before an outage is not taken on trust after it.
             self.audits.forget();
-            self.link.note_down(buffer, error, &self.runtime.noted_now())?;
+            self.link.note_down(buffer, error, self.runtime.noted_now())?;
         }
         result.map(|()| self.report)
     }

@@ -205,7 +205,7 @@ mod tests {
             sources: vec![SourceLink {
                 name: "cu".into(),
                 up: true,
-                since: "2026-11-24 09:00:00".into(),
+                since: "2026-11-24 09:00:00".parse().ok(),
                 error: None,
             }],
             buffer_bytes: 100,

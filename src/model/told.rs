@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::WallTime;
+
 /// The release that has gone through every source once, and the sources that did not answer.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Collected {
@@ -20,8 +22,8 @@ pub struct ServiceTold {
     /// `None` where the holder of the lock does not say who it is.
     pub process: Option<u32>,
     /// When it began, by the gateway's clock; releases before do not tell it.
-    #[serde(default)]
-    pub since: Option<String>,
+    #[serde(default, deserialize_with = "WallTime::if_readable")]
+    pub since: Option<WallTime>,
     /// `None` until it has collected.
     pub collected: Option<Collected>,
 }
@@ -48,7 +50,8 @@ pub struct SourceTold {
     pub name: String,
     pub state: LinkTold,
     /// By the gateway's clock.
-    pub since: Option<String>,
+    #[serde(deserialize_with = "WallTime::if_readable")]
+    pub since: Option<WallTime>,
     pub error: Option<String>,
     pub folders: Vec<FolderTold>,
 }
@@ -71,6 +74,7 @@ pub struct FolderTold {
     /// `read`, `unknown`, or the kind of its trouble.
     pub state: String,
     /// By the gateway's clock.
-    pub since: Option<String>,
+    #[serde(deserialize_with = "WallTime::if_readable")]
+    pub since: Option<WallTime>,
     pub error: Option<String>,
 }

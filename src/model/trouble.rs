@@ -1,5 +1,7 @@
 //! What of a source cannot be read, as plain data: kept while it lasts, shown everywhere.
 
+use super::WallTime;
+
 /// What is the matter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum TroubleKind {
@@ -76,6 +78,6 @@ pub struct Trouble {
     pub key: TroubleKey,
     /// The source's own words, printable; may be empty.
     pub detail: String,
-    /// When it was first seen, by the gateway's wall clock.
-    pub since: String,
+    /// When it was first seen; `None`: what is kept is no time.
+    pub since: Option<WallTime>,
 }

@@ -11,7 +11,7 @@ use crate::{
         Totals,
     },
     config::Config,
-    model::{Day, Figures, LinkName, Session, Stamp, Trouble},
+    model::{Day, Figures, LinkName, Session, Stamp, Trouble, WallTime},
 };
 
 /// The gateway's clock, as whoever may read it hands it over.
@@ -53,7 +53,7 @@ pub struct MachineView {
     pub session: Session,
     /// Where the session stands towards central; `None`: there is none.
     pub standing: Option<Standing>,
-    pub last_read_at: Option<String>,
+    pub last_read_at: Option<WallTime>,
     /// Day after day up to the one shown, each with its figures where it has a session.
     pub month: Vec<(Day, Option<Figures>)>,
 }
@@ -75,7 +75,7 @@ pub struct Health {
     pub has_central: bool,
     pub central: Option<LinkState>,
     /// Name, link, and the newest reading of one of its machines.
-    pub sources: Vec<(String, Option<LinkState>, Option<String>)>,
+    pub sources: Vec<(String, Option<LinkState>, Option<WallTime>)>,
     pub buffer_bytes: u64,
     pub max_buffer_bytes: u64,
     pub free_bytes: Option<u64>,
@@ -153,7 +153,7 @@ impl DayView {
                 *figures = headers.and_then(|headers| headers.get(day)).map(|h| h.figures.clone());
             }
             let report = reports.iter().find(|report| report.nom == machine.nom);
-            machine.last_read_at = report.and_then(|report| report.last_read_at.clone());
+            machine.last_read_at = report.and_then(|report| report.last_read_at);
             machine.standing = headers
                 .and_then(|headers| headers.get(&day))
                 .map(|header| standing(header, config.central.is_some()));
@@ -256,9 +256,8 @@ fn health(
 ) -> Result<Health, BufferError> {
     let links = buffer.map_or_else(|| Ok(Vec::new()), |buffer| buffer.links().all())?;
     let link = |name: &LinkName| links.iter().find(|link| link.name == *name).cloned();
-    let read_at = |nom: &str| {
-        reports.iter().find(|report| report.nom == nom).and_then(|r| r.last_read_at.clone())
-    };
+    let read_at =
+        |nom: &str| reports.iter().find(|report| report.nom == nom).and_then(|r| r.last_read_at);
     let mut troubles = buffer.map_or_else(|| Ok(Vec::new()), |buffer| buffer.links().troubles())?;
     troubles.retain(|Trouble { key, .. }| config.maps(&key.source, &key.folder));
     let mut unknown = BTreeSet::new();

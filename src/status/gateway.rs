@@ -9,7 +9,7 @@ use super::{
 use crate::{
     buffer::LinkState,
     model::Language,
-    text::{Noun, moment, phrase, span},
+    text::{Noun, minute, moment, phrase, span},
 };
 
 /// Less room than this is worth a word.
@@ -84,14 +84,14 @@ fn lines(view: &DayView, reader: Reader) -> Vec<Line> {
     for (name, state, last) in &health.sources {
         let (is_up, mut text) = link(state.as_ref(), language);
         if let Some(last) = last {
-            let at = moment(last, language);
+            let at = moment(Some(*last), language);
             text +=
                 &phrase!(language, "\u{202f}; dernière lecture\u{202f}: {at}", "; last read: {at}");
         }
         lines.push(line(&format!("Source {name}"), is_up, text));
     }
     for trouble in health.troubles.iter().take(MOST_TROUBLES) {
-        let (text, since) = (trouble.text(language), moment(&trouble.since, language));
+        let (text, since) = (trouble.text(language), moment(trouble.since, language));
         let text = phrase!(language, "{text} (depuis le {since})", "{text} (since {since})");
         lines.push(line(&trouble.key.place(), false, text));
     }
@@ -111,7 +111,7 @@ fn link(link: Option<&LinkState>, language: Language) -> (bool, String) {
     let Some(LinkState { up, since, error, .. }) = link else {
         return (true, phrase!(language, "pas encore contactée", "not contacted yet"));
     };
-    let since = moment(since, language);
+    let since = moment(*since, language);
     if *up {
         return (true, phrase!(language, "joignable depuis le {since}", "reachable since {since}"));
     }
@@ -171,7 +171,7 @@ fn disk(health: &Health, reader: Reader) -> Line {
 fn clock(view: &DayView, reader: Reader) -> Line {
     let language = reader.language;
     let name = reader.say("Horloge", "Clock").to_owned();
-    let time = moment(&view.now.wall.format("%Y-%m-%d %H:%M").to_string(), language);
+    let time = minute(view.now.wall, language);
     if view.now.fault.is_some() {
         let text = phrase!(
             language,

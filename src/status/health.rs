@@ -229,7 +229,7 @@ mod tests {
                 file: String::new(),
                 kind: TroubleKind::FolderNotListed,
             };
-            let trouble = Trouble { key, detail: "450 no TLS".into(), since: "now".into() };
+            let trouble = Trouble { key, detail: "450 no TLS".into(), since: None };
             let hidden = Some(Hidden { since: LATE - ago, trouble });
             let machines = [("SU12".to_owned(), None), ("DEM12".to_owned(), hidden)].into();
             counts(SourceCounters { is_up: Some(true), machines, ..SourceCounters::default() })

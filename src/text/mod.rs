@@ -11,8 +11,8 @@ mod shape;
 mod trouble;
 
 pub use shape::{
-    clock, code, count, date, date_with_weekday, days_and_hours, figure, moment, one_decimal,
-    percent, percent_sign, short_date, span, two_decimals,
+    clock, code, count, date, date_with_weekday, days_and_hours, figure, minute, moment,
+    one_decimal, percent, percent_sign, short_date, span, two_decimals,
 };
 
 use crate::model::Language;

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use chrono::Datelike;
+use chrono::{Datelike, NaiveDateTime};
 
 use super::Text;
-use crate::model::{Day, Language, Stamp};
+use crate::model::{Day, Language, Stamp, WallTime};
 
 /// `fr` or `en`, as HTML and addresses name them.
 pub const fn code(language: Language) -> &'static str {
@@ -73,11 +73,17 @@ pub fn short_date(day: Day, language: Language) -> String {
     day.format(Text::new("%d/%m", "%m-%d").in_(language)).to_string()
 }
 
-/// A moment that is kept as `2025-05-28 05:08:54` or without seconds: `28/05/2025 05:08:54`. What is
-/// no such moment is shown as it is.
-pub fn moment(kept: &str, language: Language) -> String {
-    let parts = kept.split_once(' ').and_then(|(day, time)| Some((day.parse().ok()?, time)));
-    parts.map_or_else(|| kept.to_owned(), |(day, time)| format!("{} {time}", date(day, language)))
+/// `28/05/2025 05:08:54` or `2025-05-28 05:08:54`; `?` where the time is not known.
+pub fn moment(at: Option<WallTime>, language: Language) -> String {
+    at.map(WallTime::naive).map_or_else(
+        || "?".to_owned(),
+        |at| format!("{} {}", date(at.date(), language), at.format("%H:%M:%S")),
+    )
+}
+
+/// `28/05/2025 05:08` or `2025-05-28 05:08`.
+pub fn minute(at: NaiveDateTime, language: Language) -> String {
+    format!("{} {}", date(at.date(), language), at.format("%H:%M"))
 }
 
 const WEEKDAYS: [Text; 7] = [
@@ -146,9 +152,12 @@ mod tests {
 
     #[test]
     fn a_moment_is_written_with_the_date_of_the_language() {
-        assert_eq!(moment("2025-05-28 05:08", Language::French), "28/05/2025 05:08");
-        assert_eq!(moment("2025-05-28 05:08", Language::English), "2025-05-28 05:08");
-        assert_eq!(moment("never", Language::French), "never");
+        let at: WallTime = "2025-05-28 05:08:54".parse().unwrap();
+        assert_eq!(moment(Some(at), Language::French), "28/05/2025 05:08:54");
+        assert_eq!(moment(Some(at), Language::English), "2025-05-28 05:08:54");
+        assert_eq!(moment(None, Language::French), "?");
+        assert_eq!(minute(at.naive(), Language::French), "28/05/2025 05:08");
+        assert_eq!(minute(at.naive(), Language::English), "2025-05-28 05:08");
     }
 
     #[test]

@@ -47,7 +47,7 @@ fn unreadable(hours: u64) -> Facts {
                 kind: TroubleKind::FolderMissing,
             },
             detail: String::new(),
-            since: String::new(),
+            since: None,
         },
     });
     facts

@@ -10,7 +10,7 @@ use crate::{
     config::{Config, SourceConfig},
     model::{
         Collected, Day, FolderTold, Language, LinkTold, ServiceTold, SourceTold, StatusTold,
-        Trouble,
+        Trouble, WallTime,
     },
 };
 
@@ -56,7 +56,7 @@ struct Status<'s> {
 #[derive(Serialize)]
 struct Link<'s> {
     state: &'static str,
-    since: Option<&'s str>,
+    since: Option<WallTime>,
     error: Option<&'s str>,
 }
 
@@ -67,7 +67,7 @@ struct NotRead<'s> {
     /// `None`: the folder itself.
     file: Option<&'s str>,
     kind: &'static str,
-    since: &'s str,
+    since: Option<WallTime>,
     text: String,
 }
 
@@ -77,7 +77,7 @@ struct Machine<'s> {
     sessions: u64,
     pending_sessions: u64,
     last_day: Option<Text<Day>>,
-    last_read_at: Option<&'s str>,
+    last_read_at: Option<WallTime>,
 }
 
 #[derive(Serialize)]
@@ -87,7 +87,7 @@ struct Aside<'s> {
     sessions: u64,
     first_day: Text<Day>,
     last_day: Text<Day>,
-    since: Option<&'s str>,
+    since: Option<WallTime>,
 }
 
 #[derive(Serialize)]
@@ -155,7 +155,7 @@ impl<'s> Status<'s> {
 /// not answer.
 fn service((holder, collected): &(Holder, Option<Collected>)) -> ServiceTold {
     let (process, since) = match holder {
-        Holder::Known(known) => (Some(known.process), known.since.clone()),
+        Holder::Known(known) => (Some(known.process), known.since),
         Holder::Said(_) | Holder::Unnamed => (None, None),
     };
     ServiceTold { process, since, collected: collected.clone() }
@@ -164,7 +164,7 @@ fn service((holder, collected): &(Holder, Option<Collected>)) -> ServiceTold {
 impl<'s> Link<'s> {
     fn of(state: &'static str, link: Option<&'s LinkState>) -> Self {
         let error = link.and_then(|link| link.error.as_deref());
-        Self { state, since: link.map(|link| link.since.as_str()), error }
+        Self { state, since: link.and_then(|link| link.since), error }
     }
 }
 
@@ -187,7 +187,7 @@ fn source_told(source: &SourceConfig, links: &[LinkState], troubles: &[Trouble])
             folder: folder.clone(),
             machine: machine.nom.clone(),
             state: state.to_owned(),
-            since: since.map(str::to_owned),
+            since,
             error,
         }
     });
@@ -198,7 +198,7 @@ fn source_told(source: &SourceConfig, links: &[LinkState], troubles: &[Trouble])
             Some(link) if link.up => LinkTold::Up,
             Some(_) => LinkTold::Down,
         },
-        since: link.map(|link| link.since.clone()),
+        since: link.and_then(|link| link.since),
         error: link.and_then(|link| link.error.clone()),
         folders: folders.collect(),
     }
@@ -211,7 +211,7 @@ impl<'s> NotRead<'s> {
             folder: &trouble.key.folder,
             file: Some(trouble.key.file.as_str()).filter(|file| !file.is_empty()),
             kind: trouble.key.kind.as_str(),
-            since: &trouble.since,
+            since: trouble.since,
             text: trouble.text(Language::English),
         }
     }
@@ -224,7 +224,7 @@ impl<'s> Machine<'s> {
             sessions: machine.sessions,
             pending_sessions: machine.pending_sessions,
             last_day: machine.last_day.map(Text),
-            last_read_at: machine.last_read_at.as_deref(),
+            last_read_at: machine.last_read_at,
         }
     }
 }
@@ -237,7 +237,7 @@ impl<'s> Aside<'s> {
             sessions: aside.sessions,
             first_day: Text(aside.first_day),
             last_day: Text(aside.last_day),
-            since: aside.since.as_deref(),
+            since: aside.since,
         }
     }
 }

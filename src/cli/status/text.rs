@@ -5,7 +5,7 @@ use crate::{
     buffer::{AsideReport, FileReport, LinkState, MachineReport},
     cli::table::table,
     config::Config,
-    model::{Language, Trouble, printable},
+    model::{Language, Trouble, WallTime, printable},
 };
 
 /// Files with implausible dates that are shown.
@@ -67,7 +67,7 @@ fn machines(machines: &[MachineReport]) -> String {
                 machine.sessions.to_string(),
                 machine.pending_sessions.to_string(),
                 machine.last_day.map_or("-".into(), |day| day.to_string()),
-                machine.last_read_at.clone().unwrap_or_else(|| "-".into()),
+                machine.last_read_at.map_or("-".into(), |at| at.to_string()),
             ]
         })
         .collect();
@@ -89,7 +89,7 @@ fn not_read(config: &Config, shown: &Shown) -> String {
         text += &format!(
             "  {:?} since {}: {}\n",
             one.key.place(),
-            one.since,
+            noted(one.since),
             one.text(Language::English)
         );
     }
@@ -165,7 +165,8 @@ fn unknown_machines(config: &Config, links: &[LinkState], troubles: &[Trouble]) 
         };
         for (folder, machine) in &source.folders {
             let (state, since, _) = folder_state(folder, Some(link), source, troubles);
-            if let (true, Some(since)) = (state != "read", since) {
+            if state != "read" {
+                let since = noted(since);
                 let why = if link.up { "its folder" } else { "its source" };
                 let nom = &machine.nom;
                 lines.push(format!("machine {nom} unknown since {since}: {why} cannot be read"));
@@ -175,13 +176,17 @@ fn unknown_machines(config: &Config, links: &[LinkState], troubles: &[Trouble]) 
     lines
 }
 
+fn noted(at: Option<WallTime>) -> String {
+    at.map_or_else(|| "?".into(), |at| at.to_string())
+}
+
 fn since(link: Option<&LinkState>) -> String {
     link.map_or(String::new(), |link| {
         let error = link
             .error
             .as_ref()
             .map_or(String::new(), |error| format!(": {}", printable(error, MOST_REASON_CHARS)));
-        format!(" since {}{error}", link.since)
+        format!(" since {}{error}", noted(link.since))
     })
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     Central, CentralError, Claims, params::Params, prepared::Often, server::IS_CROWDED, unreadable,
 };
-use crate::model::{Day, LastUpdate};
+use crate::model::{Day, LastUpdate, WallTime};
 
 /// Longest text of a row that comes from outside, in characters.
 const MOST_CHARS: usize = 300;
@@ -39,8 +39,8 @@ pub struct GatewayRow {
 pub struct SourceLink {
     pub name: String,
     pub up: bool,
-    /// By the gateway's clock.
-    pub since: String,
+    /// By the gateway's clock; `None`: not known.
+    pub since: Option<WallTime>,
     pub error: Option<String>,
 }
 
@@ -60,7 +60,7 @@ impl GatewayRow {
             json!({
                 "nom": short(&link.name),
                 "etat": if link.up { "haut" } else { "bas" },
-                "depuis": short(&link.since),
+                "depuis": link.since,
                 "erreur": link.error.as_deref().map(short),
             })
         };

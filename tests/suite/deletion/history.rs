@@ -207,7 +207,10 @@ fn run_on(habits: Habits, lies: Lies, wall: Wall, actions: &[Action]) -> Done {
     let plant = Plant::new(habits);
     let mut history = History {
         central: ModelCentral::default(),
-        buffer: Some(Buffer::open(&plant.state_dir(), "essai", "now").unwrap()),
+        buffer: Some(
+            Buffer::open(&plant.state_dir(), "essai", "2026-11-28 10:00:00".parse().unwrap())
+                .unwrap(),
+        ),
         boot: 0,
         booted_at: plant.uptime,
         owed: BTreeSet::new(),
@@ -297,7 +300,10 @@ impl History {
     fn reopen(&mut self) {
         self.memory = SourceMemory::default();
         self.buffer = None;
-        self.buffer = Some(Buffer::open(&self.plant.state_dir(), "essai", "now").unwrap());
+        self.buffer = Some(
+            Buffer::open(&self.plant.state_dir(), "essai", "2026-11-28 10:00:00".parse().unwrap())
+                .unwrap(),
+        );
     }
 
     fn deliver(&mut self, how: Delivery, mask: usize) {
