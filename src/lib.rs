@@ -7,6 +7,9 @@
 //! Imports point one way: main → cli → agent → stages → model. `docs/architecture.md` is the map;
 //! `tests/suite/rooms.rs` holds the rules.
 
+// `pub` is for what other crates name: the binary, tests, benches and fuzz targets.
+#![warn(unreachable_pub)]
+
 pub mod agent;
 pub mod alarms;
 pub mod analyse;

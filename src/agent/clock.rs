@@ -79,12 +79,12 @@ pub fn wall_clock_fault() -> Option<String> {
 }
 
 /// Whether a noted time is of a clock that could be believed.
-pub fn is_believable(noted: &NaiveDateTime) -> bool {
+pub(super) fn is_believable(noted: &NaiveDateTime) -> bool {
     noted.date() >= RELEASED
 }
 
 /// A name that no other process, boot or buffer has.
-pub fn random_id() -> String {
+pub(super) fn random_id() -> String {
     // The kernel's own generator; where it is missing, fastrand is seeded from time and address.
     let mut bytes = [0; 16];
     let number = match getrandom(&mut bytes[..], GetRandomFlags::empty()) {
@@ -95,6 +95,6 @@ pub fn random_id() -> String {
 }
 
 /// The computer's name, for people on the other side.
-pub fn host_name() -> String {
+pub(super) fn host_name() -> String {
     uname().nodename().to_string_lossy().into_owned()
 }

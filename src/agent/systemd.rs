@@ -28,7 +28,7 @@ const MOST_STATUS_CHARS: usize = 1000;
 
 /// Longest time between two check-ins of a loop: half the manager's own patience, so that a hang ends
 /// within one and a half of it, unless the configured time-outs ask for more.
-pub fn patience(config: &Config) -> Duration {
+pub(super) fn patience(config: &Config) -> Duration {
     let mut longest = Duration::ZERO;
     for source in &config.sources {
         if let SourceKind::Ftp(ftp) = &source.kind {
@@ -43,7 +43,7 @@ pub fn patience(config: &Config) -> Duration {
 }
 
 /// The service is up: READY, then the watchdog and the status line for as long as it lives.
-pub fn serve_watchdog(watchdog: &Watchdog, shutdown: &Shutdown) {
+pub(super) fn serve_watchdog(watchdog: &Watchdog, shutdown: &Shutdown) {
     notify(&[NotifyState::Ready]);
     let period = sd_notify::watchdog_enabled();
     // Three messages in each of the manager's periods: one may be late.
@@ -80,7 +80,7 @@ pub fn serve_watchdog(watchdog: &Watchdog, shutdown: &Shutdown) {
 }
 
 /// The end has begun.
-pub fn ending() {
+pub(super) fn ending() {
     notify(&[NotifyState::Stopping, NotifyState::Status("finishing work in progress")]);
 }
 

@@ -35,7 +35,7 @@ impl Queue {
 
 impl Turns {
     /// Waits behind those that came before.
-    pub fn take(&self) -> Turn {
+    pub(super) fn take(&self) -> Turn {
         let number = self.queue.lock().enqueue();
         drop(self.queue.wait(BUSY_TIMEOUT, |queue| queue.waiting.front() == Some(&number)));
         Turn { turns: self.clone(), number }

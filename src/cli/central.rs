@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Migrate the tables to this release, or print the script for an administrator.
     Migrate {
         /// Print the script instead of running it; it skips what is already applied. Pipe it to
@@ -19,7 +19,7 @@ pub enum Command {
     },
 }
 
-pub fn run(config: &Path, command: &Command) -> anyhow::Result<Exit> {
+pub(super) fn run(config: &Path, command: &Command) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::Stderr)?;
     let central = config
         .central

@@ -21,7 +21,7 @@ use crate::{
     sync::postgres::{Central, SchemaState},
 };
 
-pub fn run(config: &Path) -> anyhow::Result<Exit> {
+pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
     let path = config;
     let config = configured(path, LogTo::StderrWarnings)?;
     let mut lines = Lines::default();

@@ -8,7 +8,7 @@ use crate::{
     buffer::{Buffer, BufferError, StateLock},
 };
 
-pub fn run(config: &Path) -> anyhow::Result<Exit> {
+pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::StderrWarnings)?;
     let state_dir = &config.agent.state_dir;
     if !state_dir.exists() {

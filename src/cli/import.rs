@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// LOG files, or folders containing LOG files.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -25,7 +25,7 @@ pub struct Arguments {
     machine: String,
 }
 
-pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let config = configured(config, log_of_one_shot())?;
     let (folder, machine) = mapped(&config, &arguments.machine)?;
     let mut files = Vec::new();

@@ -10,7 +10,7 @@ use crate::{
     model::{Language, LinkName},
 };
 
-pub fn run(config: &Path) -> anyhow::Result<Exit> {
+pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
     let config = configured(config, log_of_one_shot())?;
     let mut agent = Agent::open(config, Task::Once, super::run::shutdown_on_signals()?)?;
     let bar = Arc::new(Bar::for_files());

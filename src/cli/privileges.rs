@@ -23,14 +23,14 @@ const NO_GROUP: u32 = 65534;
 #[error(
     "{state_dir} belongs to {user}, and root cannot become that user here; run it as: runuser -u {user} -- cu-agent …"
 )]
-pub struct PrivilegeError {
+pub(super) struct PrivilegeError {
     state_dir: PathBuf,
     user: String,
     source: io::Error,
 }
 
 /// A dump of this process would hold the passwords: there is none, and only root looks into it.
-pub fn keep_memory_private() {
+pub(super) fn keep_memory_private() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     // Where the kernel does not have it, the unit's own limit is left.
     rustix::process::setrlimit(Resource::Core, none).ok();
@@ -39,7 +39,7 @@ pub fn keep_memory_private() {
 
 /// Becomes the user whose directory `state_dir` is, where root runs the command. The caller has
 /// started no thread yet.
-pub fn become_owner_of(state_dir: &Path) -> Result<(), PrivilegeError> {
+pub(super) fn become_owner_of(state_dir: &Path) -> Result<(), PrivilegeError> {
     let Some((uid, gid)) = owner_of(state_dir) else { return Ok(()) };
     if !geteuid().is_root() || uid == 0 {
         return Ok(());

@@ -9,11 +9,11 @@ use crate::model::printable;
 /// Of a folder's name, beside the bar.
 const MOST_CHARS: usize = 60;
 
-pub struct Bar(ProgressBar);
+pub(super) struct Bar(ProgressBar);
 
 impl Bar {
     /// Files of a folder.
-    pub fn for_files() -> Self {
+    pub(super) fn for_files() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {elapsed}")
             .expect("the template names only known fields");
@@ -23,7 +23,7 @@ impl Bar {
     }
 
     /// Bytes of a download; nothing is shown before the first.
-    pub fn for_bytes() -> Self {
+    pub(super) fn for_bytes() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {elapsed}")
             .expect("the template names only known fields");
@@ -31,18 +31,18 @@ impl Bar {
         Self(bar)
     }
 
-    pub fn show_bytes(&self, done: u64, of: u64) {
+    pub(super) fn show_bytes(&self, done: u64, of: u64) {
         self.0.set_length(of);
         self.0.set_position(done);
     }
 
-    pub fn show(&self, what: &str, done: usize, of: usize) {
+    pub(super) fn show(&self, what: &str, done: usize, of: usize) {
         self.0.set_length(of as u64);
         self.0.set_position(done as u64);
         self.0.set_message(printable(what, MOST_CHARS));
     }
 
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         self.0.finish_and_clear();
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Exit, configured, log_of_one_shot, print, progress::Bar};
 use crate::{agent::Agent, buffer::Task, collect};
 
-pub fn run(config: &Path) -> anyhow::Result<Exit> {
+pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
     let config = configured(config, log_of_one_shot())?;
     let mut agent = Agent::open(config, Task::Replay, super::run::shutdown_on_signals()?)?;
     let bar = Bar::for_files();

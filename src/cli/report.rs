@@ -22,7 +22,7 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// First production day [default: the last day only].
     #[arg(long, value_name = "YYYY-MM-DD")]
     from: Option<Day>,
@@ -52,7 +52,7 @@ const MOST_DAYS: i64 = 366;
 /// What days are compared with lies within.
 const HISTORY: Days = Days::new(200);
 
-pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::StderrWarnings)?;
     let Some(buffer) = Buffer::open_to_show(&config.agent.state_dir)? else {
         return Err(UsageError(format!(

@@ -14,7 +14,7 @@ use crate::{
     buffer::Task,
 };
 
-pub fn run(config: &Path) -> anyhow::Result<Exit> {
+pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
     crate::failpoints::trial::crash_if_asked();
     let config = configured(config, LogTo::Stderr)?;
     let agent = Agent::open(config, Task::Run, shutdown_on_signals()?)?;
@@ -24,7 +24,7 @@ pub fn run(config: &Path) -> anyhow::Result<Exit> {
 }
 
 /// SIGTERM and SIGINT request the shutdown: the transaction under way is finished and nothing new begun.
-pub fn shutdown_on_signals() -> anyhow::Result<Shutdown> {
+pub(super) fn shutdown_on_signals() -> anyhow::Result<Shutdown> {
     let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot listen to signals")?;
     let shutdown = Shutdown::default();
     let on_signal = shutdown.clone();

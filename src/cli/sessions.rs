@@ -13,7 +13,7 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Only this machine (its `nom`).
     #[arg(long, value_name = "NOM")]
     machine: Option<String>,
@@ -28,7 +28,7 @@ pub struct Arguments {
     json: bool,
 }
 
-pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::StderrWarnings)?;
     let Some(buffer) = Buffer::open_to_show(&config.agent.state_dir)? else {
         return if arguments.json {
@@ -146,7 +146,7 @@ fn standing(stored: &StoredSession) -> &'static str {
 }
 
 /// A number of `decimals` decimals from its digits.
-pub fn decimal(digits: i64, decimals: u32) -> String {
+pub(super) fn decimal(digits: i64, decimals: u32) -> String {
     let scale = 10_i64.pow(decimals);
     let sign = if digits < 0 { "-" } else { "" };
     let digits = digits.unsigned_abs();

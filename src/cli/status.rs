@@ -18,7 +18,7 @@ mod json;
 mod text;
 
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Output as JSON.
     #[arg(long)]
     json: bool,
@@ -54,7 +54,7 @@ struct Shown {
 /// A machine whose LOG did not grow for this long, and one poll more, does not produce.
 const SILENT_AFTER: Duration = Duration::from_secs(15 * 60);
 
-pub fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::StderrWarnings)?;
     let shown = look(&config, arguments.files)?;
     if arguments.json {

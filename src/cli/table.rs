@@ -7,7 +7,7 @@ const MOST_CELL_CHARS: usize = 2000;
 
 /// Lays out `rows` under `heads`; a head that begins with `>` stands over numbers. A cell is one line,
 /// whatever text from outside is in it.
-pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
     let right: Vec<bool> = heads.iter().map(|head| head.starts_with('>')).collect();
     let heads: Vec<String> =
         heads.iter().map(|head| head.trim_start_matches('>').to_owned()).collect();

@@ -17,7 +17,7 @@ use crate::{
 };
 
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Show what apply would do now, and why. Changes nothing.
     Check,
     /// Install the published version if the manifest allows it (as root).
@@ -34,7 +34,7 @@ pub enum Command {
     },
 }
 
-pub fn run(path: &Path, command: &Command) -> anyhow::Result<Exit> {
+pub(super) fn run(path: &Path, command: &Command) -> anyhow::Result<Exit> {
     let log = match command {
         Command::Apply { .. } if !std::io::stderr().is_terminal() => LogTo::Stderr,
         _ => LogTo::StderrWarnings,

@@ -13,7 +13,7 @@ use crate::{
 
 /// What a listed file needs.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Look {
+pub(super) enum Look {
     /// Nothing changed since the last look.
     Skip,
     /// Read what came behind the bytes taken so far; [`Start::of`] says whether that is possible.
@@ -25,12 +25,12 @@ pub enum Look {
 }
 
 /// Only names ending in `.LOG`, in any case, are LOG files.
-pub fn is_log(name: &str) -> bool {
+pub(super) fn is_log(name: &str) -> bool {
     name.len() > 4 && name.as_bytes()[name.len() - 4..].eq_ignore_ascii_case(b".log")
 }
 
 /// Decides by the listing alone. A time alone never makes a file new: it makes the agent compare.
-pub fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) -> Look {
+pub(super) fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) -> Look {
     if let Some(size) = entry.size.filter(|size| *size > max_file_bytes) {
         let refusal = Refusal::FileTooLarge { bytes: size, max_file_bytes };
         let was_refused = known.is_some_and(|file| {
@@ -105,7 +105,7 @@ impl<'f> Start<'f> {
 
 /// The file that a machine writes at the moment: the one of the latest day by its name, of several the
 /// last by name. `None` where no name has a day.
-pub fn newest_log(entries: &[Entry]) -> Option<usize> {
+pub(super) fn newest_log(entries: &[Entry]) -> Option<usize> {
     let days = entries.iter().enumerate().map(|(at, entry)| (day_in_name(&entry.name), at));
     let newest = days.max_by_key(|&(day, at)| (day, &entries[at].name))?;
     newest.0.map(|_| newest.1)
@@ -113,21 +113,21 @@ pub fn newest_log(entries: &[Entry]) -> Option<usize> {
 
 /// A listed size is a hint: the newest file is asked for what stands behind the bytes taken although
 /// its size stands still.
-pub fn may_lag(known: Option<&FileProgress>) -> bool {
+pub(super) fn may_lag(known: Option<&FileProgress>) -> bool {
     known.is_some_and(|file| file.state == FileState::Growing && file.consumed_bytes > 0)
 }
 
 /// So often a file's listed size may change without a line before it is no measure of it.
-pub const IDLE_CHANGES: u32 = 3;
+pub(super) const IDLE_CHANGES: u32 = 3;
 
 /// Whether a listing shows a file as it was at the last look.
-pub fn is_unchanged(entry: &Entry, file: &FileProgress) -> bool {
+pub(super) fn is_unchanged(entry: &Entry, file: &FileProgress) -> bool {
     file.size_bytes == entry.size && file.modified == entry.modified
 }
 
 /// Days of which one reading may hold events. A machine's LOG is of one day; each day of a file would be
 /// a session in central.
-pub const MOST_DAYS: usize = 1000;
+pub(super) const MOST_DAYS: usize = 1000;
 
 /// Whether a file that reading refused for this would be refused again under today's limits.
 fn still_holds(refusal: &Refusal, max_bytes: u64) -> bool {
@@ -172,7 +172,7 @@ impl Moment {
 
 /// A file of a folder by its dates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Dates {
+pub(super) struct Dates {
     /// The later of the date in its name and the day of its last event.
     pub day: Option<Day>,
     /// The server's modification time.
@@ -180,7 +180,7 @@ pub struct Dates {
 }
 
 /// The day that a name such as `20250603.LOG` or `20250603_B.LOG` begins with.
-pub fn day_in_name(name: &str) -> Option<Day> {
+pub(super) fn day_in_name(name: &str) -> Option<Day> {
     NaiveDate::parse_from_str(name.get(..8)?, "%Y%m%d").ok()
 }
 
@@ -190,7 +190,7 @@ const BELIEVABLE_WITHOUT_TIMES: TimeDelta = TimeDelta::days(31);
 /// The files of a folder by their days: whether a later one exists is looked up and not searched for,
 /// because a folder may hold a hundred thousand.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct LatestOfDays(BTreeMap<Day, Latest>);
+pub(super) struct LatestOfDays(BTreeMap<Day, Latest>);
 
 /// The files of one day.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -201,7 +201,7 @@ struct Latest {
 }
 
 impl LatestOfDays {
-    pub fn of(files: &[Dates]) -> Self {
+    pub(super) fn of(files: &[Dates]) -> Self {
         let mut days: BTreeMap<Day, Latest> = BTreeMap::new();
         for file in files {
             let Some(day) = file.day else { continue };
@@ -226,7 +226,7 @@ impl LatestOfDays {
 /// Whether a file's day seems over: by a later file of its folder, or by the newest time that the
 /// server itself has put on any file. The gateway's clock has no say. This closes a file, which is
 /// undone when it grows; what a deletion rests on is [`super::witness`].
-pub fn is_over(
+pub(super) fn is_over(
     file: Dates,
     others: &LatestOfDays,
     newest_server_time: Option<NaiveDateTime>,

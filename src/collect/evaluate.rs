@@ -26,7 +26,7 @@ pub(super) struct History<'s> {
 
 impl<'s> History<'s> {
     /// What the days from `first` to `last` may be evaluated by.
-    pub fn load(
+    pub(super) fn load(
         batch: &Batch<'_>,
         machine_id: i64,
         (first, last): (Day, Day),
@@ -42,7 +42,7 @@ impl<'s> History<'s> {
     }
 
     /// Evaluates a day; where it changes what later days are compared with, they are marked.
-    pub fn evaluate(
+    pub(super) fn evaluate(
         &mut self,
         batch: &Batch<'_>,
         day: Day,
@@ -80,7 +80,11 @@ impl<'s> History<'s> {
     }
 
     /// Evaluates a day by the rows that are stored of it; whether its session changed by that.
-    pub fn evaluate_stored(&mut self, batch: &Batch<'_>, day: Day) -> Result<bool, BufferError> {
+    pub(super) fn evaluate_stored(
+        &mut self,
+        batch: &Batch<'_>,
+        day: Day,
+    ) -> Result<bool, BufferError> {
         let Some(stored) = batch.stored_day(self.machine_id, day)? else { return Ok(false) };
         let evaluation = self.evaluate(batch, day, &stored.session, stored.defects)?;
         batch.put_judged(self.machine_id, &evaluation, ANALYSIS_VERSION)

@@ -47,11 +47,11 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    pub fn time_of(&self, entry: &Entry) -> Option<NaiveDateTime> {
+    pub(super) fn time_of(&self, entry: &Entry) -> Option<NaiveDateTime> {
         entry.modified.or_else(|| self.asked.get(&entry.name).copied())
     }
 
-    pub fn bring_up_to_date(
+    pub(super) fn bring_up_to_date(
         &mut self,
         buffer: &Buffer,
         source: &str,
@@ -81,7 +81,7 @@ pub(super) struct FolderCycle<'c, 'r> {
 }
 
 impl<'c, 'r> FolderCycle<'c, 'r> {
-    pub fn new(
+    pub(super) fn new(
         config: &'c SourceConfig,
         settings: &'c Settings,
         watch: &'c dyn Watch,
@@ -102,13 +102,13 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
         }
     }
 
-    pub fn waiting(&self, reading: Reading, begun: Duration) -> Waiting<'c> {
+    pub(super) fn waiting(&self, reading: Reading, begun: Duration) -> Waiting<'c> {
         Waiting { origin: self.origin(), reading, begun }
     }
 
     /// Reads what is new and puts it among what waits to be made durable; returns the folder as
     /// listed, `None` where it could not be.
-    pub fn read_new(
+    pub(super) fn read_new(
         &mut self,
         buffer: &mut Buffer,
         source: &mut dyn Source,
@@ -263,7 +263,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
         Ok(true)
     }
 
-    pub fn read(
+    pub(super) fn read(
         &mut self,
         buffer: &mut Buffer,
         source: &mut dyn Source,
@@ -318,7 +318,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
         }
     }
 
-    pub fn keep_all(
+    pub(super) fn keep_all(
         &mut self,
         buffer: &mut Buffer,
         waiting: &mut Vec<Waiting<'_>>,

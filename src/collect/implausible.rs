@@ -9,7 +9,7 @@ use crate::{buffer::DatedFile, model::Day};
 
 /// A file's dates: what is asked whether it is plausible.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Dated {
+pub(super) struct Dated {
     pub named_day: Option<Day>,
     pub last_event: Option<Day>,
     pub modified: Option<NaiveDateTime>,
@@ -17,10 +17,10 @@ pub struct Dated {
 
 /// The two latest times of a source's files: each file is compared with the latest of the others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct LatestTwo(Option<NaiveDateTime>, Option<NaiveDateTime>);
+pub(super) struct LatestTwo(Option<NaiveDateTime>, Option<NaiveDateTime>);
 
 impl LatestTwo {
-    pub fn add(&mut self, time: NaiveDateTime) {
+    pub(super) fn add(&mut self, time: NaiveDateTime) {
         let time = Some(time);
         if time >= self.0 {
             self.1 = self.0;
@@ -59,7 +59,7 @@ impl fmt::Display for Implausible {
 
 /// Whether a file's dates are plausible beside the two latest times of its source and what the
 /// source's clock cannot have passed.
-pub fn implausible(
+pub(super) fn implausible(
     file: Dated,
     latest: LatestTwo,
     limit: Option<NaiveDateTime>,

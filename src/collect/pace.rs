@@ -109,7 +109,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub fn of(patience: Duration) -> Self {
+    pub(super) fn of(patience: Duration) -> Self {
         Self {
             waited: Cell::default(),
             waiting_since: Cell::default(),
@@ -117,7 +117,7 @@ impl Budget {
         }
     }
 
-    pub fn has_given_up(&self) -> bool {
+    pub(super) fn has_given_up(&self) -> bool {
         self.pace.get().course(self.now()) == Course::GiveUp
     }
 
@@ -125,7 +125,7 @@ impl Budget {
         self.pace.get().course(self.now()) != Course::GoOn
     }
 
-    pub fn patience(&self) -> Duration {
+    pub(super) fn patience(&self) -> Duration {
         self.pace.get().patience
     }
 

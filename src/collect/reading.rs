@@ -38,7 +38,7 @@ pub(super) struct Reading {
 
 impl Reading {
     /// A file that is not read, with the reason.
-    pub fn refused(target: Target, entry: &Entry, refusal: Refusal) -> Self {
+    pub(super) fn refused(target: Target, entry: &Entry, refusal: Refusal) -> Self {
         Self {
             target,
             segments: Vec::new(),
@@ -67,7 +67,7 @@ impl Reading {
         }
     }
 
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         let kept = self.segments.iter().map(|segment| match segment {
             Segment::Lines { bytes, .. } => bytes.len(),
             Segment::Overlong { .. } => 0,
@@ -75,7 +75,7 @@ impl Reading {
         kept.sum()
     }
 
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         match &self.target {
             Target::Known(file) => &file.name,
             Target::New(name) => name,
@@ -83,17 +83,17 @@ impl Reading {
     }
 
     /// Whether this is the same generation of `file`, and not another file of its name.
-    pub fn goes_on_with(&self, file: &FileProgress) -> bool {
+    pub(super) fn goes_on_with(&self, file: &FileProgress) -> bool {
         matches!(&self.target, Target::Known(known) if known.id == file.id)
     }
 
     /// Whether lines came that were not there before; an open last line is none.
-    pub fn brings_lines(&self) -> bool {
+    pub(super) fn brings_lines(&self) -> bool {
         self.segments.len() > usize::from(self.open_line_at.is_some())
     }
 
     /// Whether this shows that a machine writes into a file which the agent knows.
-    pub fn shows_growth(&self, known: &FileProgress) -> bool {
+    pub(super) fn shows_growth(&self, known: &FileProgress) -> bool {
         matches!(known.state, FileState::Growing | FileState::Closed)
             && known.consumed_bytes > 0
             && self.goes_on_with(known)
@@ -101,7 +101,7 @@ impl Reading {
     }
 
     /// Whether `file` is as it was: the same generation, not a line more, listed as at the last look.
-    pub fn is_nothing_new(&self, file: &FileProgress) -> bool {
+    pub(super) fn is_nothing_new(&self, file: &FileProgress) -> bool {
         self.goes_on_with(file)
             && self.segments.is_empty()
             && self.refusal.is_none()
@@ -109,7 +109,7 @@ impl Reading {
     }
 
     /// Brings a file's progress to where this reading ended.
-    pub fn apply_to(&self, file: &mut FileProgress) {
+    pub(super) fn apply_to(&self, file: &mut FileProgress) {
         if let Some(refusal) = &self.refusal {
             file.state = FileState::Refused;
             file.refusal = Some(refusal.clone());
@@ -126,7 +126,7 @@ impl Reading {
     }
 
     /// What was read is not kept, for `refusal`; progress stays where it was.
-    pub fn refuse(&self, file: &mut FileProgress, refusal: Refusal) {
+    pub(super) fn refuse(&self, file: &mut FileProgress, refusal: Refusal) {
         file.state = FileState::Refused;
         file.refusal = Some(refusal);
         self.note_seen(file);

@@ -52,7 +52,7 @@ pub(super) struct Times {
 
 impl Times {
     /// Looks at all folders; what was just written tells the clock, also where it was put back.
-    pub fn of(
+    pub(super) fn of(
         listings: &[(&str, &Machine, Listed)],
         memory: &mut SourceMemory,
         now: Duration,

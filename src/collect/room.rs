@@ -8,7 +8,7 @@ use crate::{
 
 /// What there is room for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Room {
+pub(super) enum Room {
     Enough,
     /// What central holds was spared.
     Made(Evicted),
@@ -17,7 +17,7 @@ pub enum Room {
 }
 
 /// Makes room where the buffer is at `max_bytes`: down to nine tenths of it, so that this is rare.
-pub fn make_room(buffer: &mut Buffer, max_bytes: u64) -> Result<Room, BufferError> {
+pub(super) fn make_room(buffer: &mut Buffer, max_bytes: u64) -> Result<Room, BufferError> {
     if buffer.used_bytes()? < max_bytes {
         return Ok(Room::Enough);
     }

@@ -26,7 +26,7 @@ enum Expected {
 
 /// A segment of a file that may be kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Segment {
+pub(super) enum Segment {
     /// Complete lines.
     Lines { start: u64, bytes: Vec<u8> },
     /// Bytes of a line too long to be one; `begins` where this is its first segment.
@@ -36,11 +36,11 @@ pub enum Segment {
 /// The bytes of a transfer are not those that were consumed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the file is not the one that was read before")]
-pub struct ContentMismatch;
+pub(super) struct ContentMismatch;
 
 /// Why bytes were not taken.
 #[derive(Debug, thiserror::Error)]
-pub enum NotTaken {
+pub(super) enum NotTaken {
     #[error(transparent)]
     Mismatch(#[from] ContentMismatch),
     #[error(transparent)]
@@ -48,10 +48,10 @@ pub enum NotTaken {
 }
 
 /// Looks up the kept bytes of the chunk that begins at an offset.
-pub type Kept<'k> = dyn FnMut(u64) -> Result<Vec<u8>, BufferError> + 'k;
+pub(super) type Kept<'k> = dyn FnMut(u64) -> Result<Vec<u8>, BufferError> + 'k;
 
 #[derive(Debug)]
-pub struct TransferVerifier {
+pub(super) struct TransferVerifier {
     expected: Expected,
     /// Bytes that came and are not handed out yet; they begin at `start` of the file.
     held: Vec<u8>,
@@ -62,27 +62,27 @@ pub struct TransferVerifier {
 
 impl TransferVerifier {
     /// A file of which nothing is known.
-    pub fn new_file() -> Self {
+    pub(super) fn new_file() -> Self {
         Self::at(Expected::Anything, 0, false)
     }
 
     /// Goes on behind `consumed` bytes whose last ones have `hash`; the transfer begins
     /// [`TransferVerifier::overlap`] bytes earlier.
-    pub fn resume(consumed: u64, hash: [u8; 32], in_long_line: bool) -> Self {
+    pub(super) fn resume(consumed: u64, hash: [u8; 32], in_long_line: bool) -> Self {
         let length = Self::overlap(consumed) as usize;
         let expected = Expected::Tail { hash, length, got: Vec::with_capacity(length) };
         Self::at(expected, consumed, in_long_line)
     }
 
     /// How many consumed bytes a resumed transfer reads again.
-    pub fn overlap(consumed: u64) -> u64 {
+    pub(super) fn overlap(consumed: u64) -> u64 {
         consumed.min(TAIL_BYTES as u64)
     }
 
     /// A whole file, of which `chunks` were read before: as long as the bytes are the same they are
     /// known, and where they are not it is another file of that name. `None` where a segment was
     /// passed over: it cannot be compared, and the union of files makes another generation harmless.
-    pub fn compare(chunks: Vec<ChunkMark>, in_long_line: bool) -> Option<Self> {
+    pub(super) fn compare(chunks: Vec<ChunkMark>, in_long_line: bool) -> Option<Self> {
         let consumed = chunks.last().map_or(0, |chunk| chunk.start + chunk.length);
         if chunks.iter().any(|chunk| !chunk.is_kept) {
             return None;
@@ -96,7 +96,7 @@ impl TransferVerifier {
     }
 
     /// The next bytes of the transfer. After an error the transfer is to be given up.
-    pub fn take(&mut self, mut bytes: &[u8], kept: &mut Kept<'_>) -> Result<(), NotTaken> {
+    pub(super) fn take(&mut self, mut bytes: &[u8], kept: &mut Kept<'_>) -> Result<(), NotTaken> {
         while !bytes.is_empty() {
             match &mut self.expected {
                 Expected::Anything => {
@@ -144,7 +144,7 @@ impl TransferVerifier {
     }
 
     /// The transfer ended well: whether everything that was expected came.
-    pub fn end(&mut self) -> Result<(), ContentMismatch> {
+    pub(super) fn end(&mut self) -> Result<(), ContentMismatch> {
         let complete = match &self.expected {
             Expected::Anything => true,
             Expected::Tail { length, .. } => *length == 0,
@@ -153,26 +153,26 @@ impl TransferVerifier {
         if complete { Ok(()) } else { Err(ContentMismatch) }
     }
 
-    pub fn held_bytes(&self) -> usize {
+    pub(super) fn held_bytes(&self) -> usize {
         self.held.len()
     }
 
-    pub fn in_long_line(&self) -> bool {
+    pub(super) fn in_long_line(&self) -> bool {
         self.in_long_line
     }
 
     /// Where the next byte to be handed out stands: all before it is consumed.
-    pub fn consumed(&self) -> u64 {
+    pub(super) fn consumed(&self) -> u64 {
         self.start
     }
 
     /// Hash of the last consumed bytes, for the next reading.
-    pub fn tail_hash(&self) -> [u8; 32] {
+    pub(super) fn tail_hash(&self) -> [u8; 32] {
         tail_hash(&self.last_bytes)
     }
 
     /// Hands out what may be kept of the bytes so far, and counts it as consumed.
-    pub fn drain(&mut self) -> Vec<Segment> {
+    pub(super) fn drain(&mut self) -> Vec<Segment> {
         let mut segments = Vec::new();
         if self.in_long_line && !self.held.is_empty() {
             let length = match memchr::memchr(b'\n', &self.held) {
@@ -195,7 +195,7 @@ impl TransferVerifier {
     }
 
     /// Hands out the rest, which has no line end, because the file is complete.
-    pub fn drain_open_line(&mut self) -> Option<Segment> {
+    pub(super) fn drain_open_line(&mut self) -> Option<Segment> {
         (!self.held.is_empty()).then(|| self.take_lines(self.held.len()))
     }
 

@@ -13,7 +13,7 @@ use crate::model::Day;
 
 /// Servers print times in UTC, in local time, or in a zone that nobody set: by them a day is over
 /// only when it is over in every zone.
-pub const ANY_ZONE: TimeDelta = TimeDelta::hours(12);
+pub(super) const ANY_ZONE: TimeDelta = TimeDelta::hours(12);
 
 /// How much later than another a LOG may claim to be where the server's time does not speak for it.
 const BELIEVABLE_WITHOUT_TIMES: TimeDelta = TimeDelta::days(31);
@@ -24,7 +24,7 @@ const CLOCK_SLACK: TimeDelta = TimeDelta::hours(2);
 
 /// A LOG of a folder as the agent read it, beside what the server claims of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Log {
+pub(super) struct Log {
     pub name: String,
     /// Numbers files in the order in which the agent first read them; `None` where it was not read.
     pub read_as: Option<i64>,
@@ -50,7 +50,7 @@ impl Log {
 
 /// What is asked besides the files themselves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Terms {
+pub(super) struct Terms {
     pub day_start: TimeDelta,
     /// The configuration allows a machine's newest LOG to go (`delete_newest`).
     pub newest_may_go: bool,
@@ -70,7 +70,7 @@ impl Terms {
 
 /// Why a LOG may go.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Witnesses {
+pub(super) struct Witnesses {
     /// The later LOG of the machine; `None` only where the newest may go.
     pub newer: Option<String>,
     pub second: Second,
@@ -78,7 +78,7 @@ pub struct Witnesses {
 
 /// The witness beside the newer LOG.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Second {
+pub(super) enum Second {
     /// Several files show at least this time, and by it the day is over in every zone.
     ServerTime(NaiveDateTime),
     /// The newer LOG grew under the agent's eyes while this one did not change.
@@ -102,7 +102,7 @@ impl fmt::Display for Witnesses {
 
 /// Why a LOG stays for now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Missing {
+pub(super) enum Missing {
     /// It has no event.
     Events,
     /// Nothing newer of the machine was read.
@@ -114,13 +114,13 @@ pub enum Missing {
 /// The LOGs of a folder that hold events, in the order of their last event's day: the later ones are
 /// looked up and not searched for, because a folder may hold a hundred thousand.
 #[derive(Clone, Debug)]
-pub struct Folder<'l> {
+pub(super) struct Folder<'l> {
     by_day: Vec<(Day, &'l Log)>,
     growing: Vec<(Day, &'l Log)>,
 }
 
 impl<'l> Folder<'l> {
-    pub fn of(logs: &'l [Log]) -> Self {
+    pub(super) fn of(logs: &'l [Log]) -> Self {
         let with_day = |log: &'l Log| Some((log.last_event?, log));
         let mut by_day: Vec<_> = logs.iter().filter_map(with_day).collect();
         by_day.sort_by_key(|(day, _)| *day);
@@ -143,7 +143,7 @@ fn later<'f, 'l>(
 
 /// Whether `own` may go, and by which witnesses. `folder` holds the LOGs of its folder, itself among
 /// them; `server_time` is what the source's clock is known to have reached.
-pub fn may_go(
+pub(super) fn may_go(
     own: &Log,
     folder: &Folder<'_>,
     server_time: Option<NaiveDateTime>,
@@ -209,7 +209,7 @@ fn is_newer(
 
 /// What the agent itself saw of a source's clock: the time of a file that had just been written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SeenTime {
+pub(super) struct SeenTime {
     pub time: NaiveDateTime,
     /// The agent's running time at the look before: it was written then or later.
     pub at: Duration,
@@ -218,7 +218,7 @@ pub struct SeenTime {
 impl SeenTime {
     /// What the source's clock cannot have passed by now. A clock that was put back shows in the next
     /// file that grows, and what was claimed before it is void.
-    pub fn limit(self, now: Duration) -> Option<NaiveDateTime> {
+    pub(super) fn limit(self, now: Duration) -> Option<NaiveDateTime> {
         let passed = TimeDelta::from_std(now.saturating_sub(self.at)).ok()?;
         self.time.checked_add_signed(passed)?.checked_add_signed(CLOCK_SLACK)
     }
@@ -227,7 +227,7 @@ impl SeenTime {
 /// The time that a source's clock has reached for a LOG of `folder`: what the newest files of two
 /// folders show at least, or two files of its own that are not copies. One file alone says nothing,
 /// and neither does anything beyond `limit`.
-pub fn server_time(
+pub(super) fn server_time(
     folder: &[Log],
     newest_of_folders: &[NaiveDateTime],
     limit: Option<NaiveDateTime>,

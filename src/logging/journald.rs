@@ -12,7 +12,7 @@ use super::one_line::{OWN_TARGET, OneLine};
 
 /// Whether standard error leads to the journal. The variable alone says little: a child whose output
 /// goes elsewhere inherits it.
-pub fn is_journal() -> bool {
+pub(super) fn is_journal() -> bool {
     let Ok(announced) = env::var("JOURNAL_STREAM") else { return false };
     let Ok(stderr) = fstat(io::stderr()) else { return false };
     announced == format!("{}:{}", stderr.st_dev, stderr.st_ino)
@@ -34,12 +34,12 @@ fn marked(level: Level, text: &str) -> String {
     text.lines().map(|line| format!("<{priority}>{line}")).collect::<Vec<_>>().join("\n")
 }
 
-pub struct JournalLogger {
+pub(super) struct JournalLogger {
     level: LevelFilter,
 }
 
 impl JournalLogger {
-    pub fn init(level: LevelFilter) -> Result<(), SetLoggerError> {
+    pub(super) fn init(level: LevelFilter) -> Result<(), SetLoggerError> {
         log::set_boxed_logger(Box::new(OneLine(Self { level })))?;
         log::set_max_level(level);
         Ok(())

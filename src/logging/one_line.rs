@@ -6,12 +6,12 @@ use log::{Log, Metadata, Record};
 use crate::model::printable;
 
 /// What one message may take; the rest of a longer one is left out.
-pub const MOST_CHARS: usize = 8192;
+pub(super) const MOST_CHARS: usize = 8192;
 
 /// Lines of the crates below are left out: what matters of them stands in an error.
-pub const OWN_TARGET: &str = "cu_agent";
+pub(super) const OWN_TARGET: &str = "cu_agent";
 
-pub struct OneLine<L>(pub L);
+pub(super) struct OneLine<L>(pub L);
 
 impl<L: Log> Log for OneLine<L> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {

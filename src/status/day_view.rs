@@ -23,7 +23,7 @@ pub struct WallClock {
 }
 
 /// Days of the small charts.
-pub const MONTH_DAYS: i64 = 30;
+pub(crate) const MONTH_DAYS: i64 = 30;
 /// A LOG that says nothing for this long, and for one more poll, is silent.
 const QUIET_MS: i64 = 15 * 60_000;
 /// Machines shown; the configuration of a gateway has a handful.
@@ -33,7 +33,7 @@ const AHEAD_MS: i64 = 10 * 60_000;
 
 /// Everything about one day, and how the gateway is.
 #[derive(Clone, Debug)]
-pub struct DayView {
+pub(crate) struct DayView {
     pub now: WallClock,
     pub day: Day,
     /// The day that is under way by the gateway's clock.
@@ -46,7 +46,7 @@ pub struct DayView {
 
 /// One machine on the day that is shown.
 #[derive(Clone, Debug)]
-pub struct MachineView {
+pub(crate) struct MachineView {
     pub nom: String,
     /// Only of the day that is under way.
     pub state: Option<State>,
@@ -59,7 +59,7 @@ pub struct MachineView {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Standing {
+pub(crate) enum Standing {
     InCentral,
     Waiting,
     SetAside(String),
@@ -69,7 +69,7 @@ pub enum Standing {
 
 /// The agent's own health.
 #[derive(Clone, Debug, Default)]
-pub struct Health {
+pub(crate) struct Health {
     /// `None`: nothing was collected yet.
     pub totals: Option<Totals>,
     pub has_central: bool,
@@ -89,21 +89,21 @@ pub struct Health {
 
 /// Which part of the view is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct ViewQuery<'w> {
+pub(crate) struct ViewQuery<'w> {
     /// `None`: the day that is under way.
     pub day: Option<Day>,
     pub machine: Option<&'w str>,
 }
 
 /// When production day `day` begins.
-pub fn begin_of(day: Day, day_start: TimeDelta) -> Stamp {
+pub(crate) fn begin_of(day: Day, day_start: TimeDelta) -> Stamp {
     Stamp::from_naive(day.and_time(chrono::NaiveTime::MIN)).plus_ms(day_start.num_milliseconds())
 }
 
 impl DayView {
     /// Looks once; a buffer that is not there yet is an empty view. `Ok(None)`: the wanted machine is
     /// unknown.
-    pub fn look(
+    pub(crate) fn look(
         config: &Config,
         now: WallClock,
         query: ViewQuery<'_>,
@@ -181,7 +181,7 @@ impl DayView {
         Ok(Some(view))
     }
 
-    pub fn is_today(&self) -> bool {
+    pub(crate) fn is_today(&self) -> bool {
         self.day == self.today
     }
 }
@@ -240,7 +240,7 @@ fn sessions_of(
     Ok(sessions)
 }
 
-pub fn standing(header: &SessionHeader, has_central: bool) -> Standing {
+pub(crate) fn standing(header: &SessionHeader, has_central: bool) -> Standing {
     match &header.refusal {
         _ if !has_central => Standing::Local,
         _ if header.revision == header.synced_revision => Standing::InCentral,

@@ -26,7 +26,7 @@ struct Line {
 }
 
 /// Whether something is wrong that a person should know before reading figures.
-pub fn troubles(view: &DayView, reader: Reader) -> Markup {
+pub(super) fn troubles(view: &DayView, reader: Reader) -> Markup {
     let lines = lines(view, reader);
     let bad: Vec<&Line> = lines.iter().filter(|line| !line.is_good).collect();
     html! {
@@ -40,7 +40,7 @@ pub fn troubles(view: &DayView, reader: Reader) -> Markup {
     }
 }
 
-pub fn section(view: &DayView, agent: &str, reader: Reader) -> Markup {
+pub(super) fn section(view: &DayView, agent: &str, reader: Reader) -> Markup {
     html! {
         section.card aria-labelledby="gateway" {
             h2 #gateway { (reader.say("La passerelle", "The gateway")) }

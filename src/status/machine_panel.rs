@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Pieces per hour of effective production, in hundredths.
-pub fn rate_per_hour_e2(figures: &Figures) -> Option<i64> {
+pub(super) fn rate_per_hour_e2(figures: &Figures) -> Option<i64> {
     let ms = figures.effective_ms;
     (ms > 0).then(|| (i64::from(figures.total_pieces) * 360_000_000 + ms / 2) / ms)
 }
@@ -25,7 +25,7 @@ fn occupation_e2(figures: &Figures) -> i64 {
 }
 
 /// A panel on a page about `day`.
-pub struct MachinePanel<'c> {
+pub(super) struct MachinePanel<'c> {
     pub machine: &'c MachineView,
     /// Unique on the page.
     pub id: String,
@@ -41,7 +41,7 @@ pub struct MachinePanel<'c> {
 }
 
 impl MachinePanel<'_> {
-    pub fn draw(&self) -> Markup {
+    pub(super) fn draw(&self) -> Markup {
         let Self { machine, id, reader, .. } = self;
         let say = |french, english| reader.say(french, english);
         let has_session = machine.standing.is_some();

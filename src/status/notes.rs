@@ -11,13 +11,13 @@ use crate::{
 
 /// One sentence about a day.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Note {
+pub(crate) struct Note {
     pub kind: NoteKind,
     pub text: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NoteKind {
+pub(crate) enum NoteKind {
     Anomaly(Severity),
     Advice,
 }
@@ -26,7 +26,7 @@ pub enum NoteKind {
 const COMPARED_DAYS: TimeDelta = TimeDelta::days(200);
 
 /// What was found when the day was last judged, and what would win time.
-pub fn of_day(
+pub(crate) fn of_day(
     buffer: &Buffer,
     nom: &str,
     day: Day,
@@ -47,7 +47,7 @@ pub fn of_day(
 }
 
 /// The gravest anomaly alone, where many machines are shown.
-pub fn gravest(
+pub(crate) fn gravest(
     buffer: &Buffer,
     nom: &str,
     day: Day,

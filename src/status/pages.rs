@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// With more machines than this, each is drawn small: a page is to stay below 100 kB.
-pub const MOST_LARGE: usize = 4;
+pub(crate) const MOST_LARGE: usize = 4;
 
 fn axis(view: &DayView, config: &Config) -> Axis {
     let sessions = view.machines.iter().map(|machine| &machine.session);
@@ -37,7 +37,12 @@ fn head(view: &DayView, title: &str, reader: Reader) -> Markup {
 }
 
 /// All machines on one day; `notes` are those of each machine, in the machines' order.
-pub fn day(view: &DayView, notes: Vec<Vec<Note>>, config: &Config, reader: Reader) -> Markup {
+pub(crate) fn day(
+    view: &DayView,
+    notes: Vec<Vec<Note>>,
+    config: &Config,
+    reader: Reader,
+) -> Markup {
     let axis = axis(view, config);
     let is_many = view.machines.len() > MOST_LARGE;
     html! {
@@ -73,7 +78,7 @@ pub fn day(view: &DayView, notes: Vec<Vec<Note>>, config: &Config, reader: Reade
 }
 
 /// One machine on one day.
-pub fn machine(
+pub(crate) fn machine(
     view: &DayView,
     machine: &MachineView,
     notes: Vec<Note>,

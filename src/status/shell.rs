@@ -18,11 +18,11 @@ static STYLE: LazyLock<String> =
     LazyLock::new(|| format!("{}{}", render::STYLE, include_str!("page.css")));
 const SCRIPT: &str = include_str!("page.js");
 /// For the browser's tab; three stripes of a time line.
-pub const ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3" fill="#123f73"/><path fill="#5fd39b" d="M2 4h7v4H2z"/><path fill="#f0b93a" d="M9 6h3v2H9z"/><path fill="#f06a6a" d="M12 8h2v4h-2z"/></svg>"##;
+pub(crate) const ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3" fill="#123f73"/><path fill="#5fd39b" d="M2 4h7v4H2z"/><path fill="#f0b93a" d="M9 6h3v2H9z"/><path fill="#f06a6a" d="M12 8h2v4h-2z"/></svg>"##;
 
 /// What a browser may do with a page: its one style and its one script, named by what they are, and
 /// questions to the place it came from. Nothing of any other place, ever.
-pub static POLICY: LazyLock<String> = LazyLock::new(|| {
+pub(crate) static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     format!(
         "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src 'self'; \
@@ -34,7 +34,7 @@ pub static POLICY: LazyLock<String> = LazyLock::new(|| {
 
 /// How a page is asked for: in which language, and whether the address itself says so.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Reader {
+pub(crate) struct Reader {
     pub language: Language,
     /// The address holds `?lang=`: so will the links.
     pub is_chosen: bool,
@@ -44,12 +44,12 @@ pub struct Reader {
 const STEP: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 impl Reader {
-    pub fn say(self, french: &'static str, english: &'static str) -> &'static str {
+    pub(crate) fn say(self, french: &'static str, english: &'static str) -> &'static str {
         Text::new(french, english).in_(self.language)
     }
 
     /// An address of this place that keeps the language.
-    pub fn to(self, path: &str) -> String {
+    pub(crate) fn to(self, path: &str) -> String {
         if !self.is_chosen {
             return path.to_owned();
         }
@@ -57,23 +57,23 @@ impl Reader {
         format!("{path}{mark}lang={}", code(self.language))
     }
 
-    pub fn to_day(self, day: Day) -> String {
+    pub(crate) fn to_day(self, day: Day) -> String {
         self.to(&format!("/day/{day}"))
     }
 
-    pub fn to_machine(self, nom: &str, day: Option<Day>) -> String {
+    pub(crate) fn to_machine(self, nom: &str, day: Option<Day>) -> String {
         let day = day.map_or_else(String::new, |day| format!("/{day}"));
         self.to(&format!("/machine/{}{day}", utf8_percent_encode(nom, STEP)))
     }
 
     /// A day as it is written out in full.
-    pub fn date(self, day: Day) -> String {
+    pub(crate) fn date(self, day: Day) -> String {
         date_with_weekday(day, self.language)
     }
 }
 
 /// A page around `live`, the part that renews itself.
-pub struct Shell<'p> {
+pub(crate) struct Shell<'p> {
     pub agent: &'p str,
     pub title: &'p str,
     /// The address without the language.
@@ -82,7 +82,7 @@ pub struct Shell<'p> {
 }
 
 impl Shell<'_> {
-    pub fn around(&self, view: Option<&DayView>, live: &Markup) -> Markup {
+    pub(crate) fn around(&self, view: Option<&DayView>, live: &Markup) -> Markup {
         let reader = self.reader;
         let say = |french, english| reader.say(french, english);
         let other = other(reader.language);

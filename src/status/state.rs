@@ -40,7 +40,7 @@ impl State {
 }
 
 /// The latest moment that a session tells of. A wait counts by its begin: its end is computed.
-pub fn last_sign(session: &Session) -> Option<Stamp> {
+pub(super) fn last_sign(session: &Session) -> Option<Stamp> {
     let waits = session.waits.iter().map(|wait| wait.start).max();
     let stops = session.stops.last().map(|stop| stop.end);
     let jobs = session.jobs.last().map(|job| job.at);

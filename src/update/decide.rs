@@ -12,7 +12,7 @@ use super::{
 
 /// What is known of this gateway.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub(super) struct Facts {
     pub agent_id: String,
     pub installed: Version,
     /// Debian's name of the installed package's architecture.
@@ -26,7 +26,7 @@ pub struct Facts {
 
 /// The package to go back to, before it may be needed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Held {
+pub(super) enum Held {
     Missing,
     /// Its hash is that of a signed manifest.
     Verified,
@@ -35,7 +35,7 @@ pub enum Held {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Decision<'m> {
+pub(super) enum Decision<'m> {
     UpToDate,
     /// Nothing will be done until somebody mends it.
     Refused(Refusal),
@@ -87,7 +87,7 @@ pub enum NotYet {
     Rollout { version: Version, percent: u8, place: u8 },
 }
 
-pub fn decide<'m>(manifest: &'m Manifest, facts: &Facts) -> Decision<'m> {
+pub(super) fn decide<'m>(manifest: &'m Manifest, facts: &Facts) -> Decision<'m> {
     let offered = &manifest.newest.version;
     match order(offered, &facts.installed) {
         Ordering::Equal => return Decision::UpToDate,

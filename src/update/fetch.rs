@@ -61,12 +61,12 @@ impl FetchError {
     }
 }
 
-pub struct Fetcher {
+pub(super) struct Fetcher {
     client: HttpClient,
 }
 
 impl Fetcher {
-    pub fn new(ca_file: Option<&Path>) -> Result<Self, FetchError> {
+    pub(super) fn new(ca_file: Option<&Path>) -> Result<Self, FetchError> {
         let client = HttpClient::new(&Settings {
             ca_key: "update.ca_file",
             ca_file,
@@ -81,7 +81,7 @@ impl Fetcher {
     }
 
     /// A whole small file.
-    pub fn small(&self, url: &str, limit_bytes: u64) -> Result<Vec<u8>, FetchError> {
+    pub(super) fn small(&self, url: &str, limit_bytes: u64) -> Result<Vec<u8>, FetchError> {
         let failed = |error| FetchError::Request { url: url.to_owned(), error };
         let download = self.client.get(url, 0, Some(SMALL_WITHIN)).map_err(failed)?;
         if download.status() != StatusCode::OK {
@@ -96,7 +96,7 @@ impl Fetcher {
     ///
     /// No `If-Range` is needed: the name of the part holds the hash, and a whole that turns out to be
     /// of two files is thrown away and fetched once more from its beginning.
-    pub fn package(
+    pub(super) fn package(
         &self,
         url: &str,
         package: &Package,
@@ -196,7 +196,7 @@ fn length(path: &Path) -> u64 {
 }
 
 /// SHA-256 of a file in hexadecimal digits.
-pub fn hash_of(path: &Path) -> io::Result<String> {
+pub(super) fn hash_of(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; READ_BYTES];
@@ -211,7 +211,7 @@ pub fn hash_of(path: &Path) -> io::Result<String> {
 }
 
 /// `url` as written, or beside the manifest.
-pub fn beside(manifest_url: &str, url: &str) -> String {
+pub(super) fn beside(manifest_url: &str, url: &str) -> String {
     if url.contains("://") {
         return url.to_owned();
     }

@@ -13,7 +13,7 @@ use super::version::Version;
 use crate::failpoints::{Step, durably};
 
 /// The package that carries this program.
-pub const NAME: &str = "cu-agent";
+pub(super) const NAME: &str = "cu-agent";
 
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
@@ -27,7 +27,7 @@ pub enum PackageError {
 
 /// The package as dpkg knows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Installed {
+pub(super) struct Installed {
     pub version: Version,
     pub architecture: String,
     /// Unpacked and configured, nothing left to do.
@@ -65,7 +65,7 @@ fn done(what: &str, output: &Output) -> Result<(), PackageError> {
 }
 
 /// `None` where the package is not installed, or only its configuration is left.
-pub fn installed() -> Result<Option<Installed>, PackageError> {
+pub(super) fn installed() -> Result<Option<Installed>, PackageError> {
     let format = "-f=${Version} ${Architecture} ${db:Status-Status}";
     let output = run("dpkg-query", &["-W", format, NAME])?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -86,7 +86,7 @@ pub fn installed() -> Result<Option<Installed>, PackageError> {
 }
 
 /// What a package file says it is: name, version, architecture.
-pub fn described(file: &Path) -> Result<(String, String, String), PackageError> {
+pub(super) fn described(file: &Path) -> Result<(String, String, String), PackageError> {
     let path = file.to_string_lossy();
     let output =
         run("dpkg-deb", &["-W", "--showformat=${Package} ${Version} ${Architecture}", &path])?;
@@ -98,14 +98,14 @@ pub fn described(file: &Path) -> Result<(String, String, String), PackageError> 
 }
 
 /// Finishes whatever a power cut interrupted.
-pub fn configure_all() -> Result<(), PackageError> {
+pub(super) fn configure_all() -> Result<(), PackageError> {
     let arguments = ["--force-confold", "--configure", "-a"];
     let output = durably(Step::ConfigurePackages, || run("dpkg", &arguments))?;
     done("dpkg --configure -a", &output)
 }
 
 /// Puts the package of `file` in the place of what is installed, be it newer or older.
-pub fn install(file: &Path) -> Result<(), PackageError> {
+pub(super) fn install(file: &Path) -> Result<(), PackageError> {
     let path = file.to_string_lossy();
     let arguments = ["--force-confold", "--force-confdef", "--force-downgrade", "--install", &path];
     let output = durably(Step::InstallPackage, || run("dpkg", &arguments))?;

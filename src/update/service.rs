@@ -17,11 +17,11 @@ use crate::{
 /// The unit that the package brings.
 const UNIT: &str = "cu-agent.service";
 /// Where the package puts the program.
-pub const PROGRAM: &str = "/usr/bin/cu-agent";
+pub(super) const PROGRAM: &str = "/usr/bin/cu-agent";
 
 /// What systemd says of the unit.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct UnitState {
+pub(super) struct UnitState {
     /// Started and ready.
     pub is_active: bool,
     /// Names one start.
@@ -32,7 +32,7 @@ pub struct UnitState {
 }
 
 /// `None` where there is no systemd to ask.
-pub fn unit() -> Option<UnitState> {
+pub(super) fn unit() -> Option<UnitState> {
     let properties = "ActiveState,SubState,InvocationID,MainPID";
     let output = Command::new("systemctl")
         .args(["show", UNIT, "-p", properties])
@@ -53,7 +53,7 @@ pub fn unit() -> Option<UnitState> {
 }
 
 /// Starts the unit anew, with a clean account of failed starts; how it goes is asked afterwards.
-pub fn restart() -> Result<(), std::io::Error> {
+pub(super) fn restart() -> Result<(), std::io::Error> {
     let commands: [&[&str]; 3] =
         [&["daemon-reload"], &["reset-failed", UNIT], &["restart", "--no-block", UNIT]];
     durably(Step::RestartService, || {
@@ -78,7 +78,7 @@ const MOST_NAME_CHARS: usize = 100;
 /// `cu-agent status --json` of `program`, run as the user that owns the state directory, so that root
 /// opens no file that this user could have put there. `None` where it does not answer in time. What it
 /// says is this user's claim, and worth no more than that.
-pub fn ask(program: &Path, config: &Path, state_dir: &Path) -> Option<StatusTold> {
+pub(super) fn ask(program: &Path, config: &Path, state_dir: &Path) -> Option<StatusTold> {
     let owner = std::fs::metadata(state_dir).ok()?;
     let child = Command::new(program)
         .arg("--config")
@@ -129,19 +129,19 @@ fn answer(mut child: Child, limit: Duration) -> Option<Vec<u8>> {
 }
 
 /// Whether the program starts at all.
-pub fn says_its_version() -> bool {
+pub(super) fn says_its_version() -> bool {
     let output = Command::new(PROGRAM).arg("--version").stdin(Stdio::null()).output();
     output.is_ok_and(|output| output.status.success())
 }
 
 /// Names that somebody else wrote: few, short and printable.
-pub fn names(list: impl IntoIterator<Item = String>) -> Vec<String> {
+pub(super) fn names(list: impl IntoIterator<Item = String>) -> Vec<String> {
     let names = list.into_iter().map(|text| printable(&text, MOST_NAME_CHARS));
     names.take(MOST_NAMES).collect()
 }
 
 /// Sources that are not known to answer.
-pub fn silent_sources(status: StatusTold) -> Vec<String> {
+pub(super) fn silent_sources(status: StatusTold) -> Vec<String> {
     let silent = status.sources.into_iter().filter(|source| source.state != LinkTold::Up);
     names(silent.map(|source| source.name))
 }

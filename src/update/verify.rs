@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const STEADY_FOR: Duration = Duration::from_secs(10);
 
 /// Waits for the proof; an error says what was missing at the end.
-pub fn wait(
+pub(super) fn wait(
     pending: &Pending,
     config: &Path,
     state_dir: &Path,

@@ -59,7 +59,7 @@ impl fmt::Display for Version {
 }
 
 /// Versions that only look different (`1.0` and `1.00`) are equal to dpkg.
-pub fn order(one: &Version, other: &Version) -> Ordering {
+pub(super) fn order(one: &Version, other: &Version) -> Ordering {
     let (one, other) = (one.parts(), other.parts());
     part(one.0, other.0).then_with(|| part(one.1, other.1)).then_with(|| part(one.2, other.2))
 }

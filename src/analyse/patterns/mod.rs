@@ -256,7 +256,7 @@ pub(super) mod tests {
     };
 
     /// Lines are `HH:MM:SS name details` of one day; `job X` is a job of that reference.
-    pub fn session_of(lines: &[&str]) -> Session {
+    pub(crate) fn session_of(lines: &[&str]) -> Session {
         let line = |line: &&str| {
             let (time, event) = line.split_once(' ').unwrap();
             let event = match event.split_once(' ').unwrap_or((event, "")) {
@@ -275,15 +275,15 @@ pub(super) mod tests {
         sessions(&[&parsed.events], &Options::default()).pop_first().unwrap().1
     }
 
-    pub fn day() -> Day {
+    pub(crate) fn day() -> Day {
         NaiveDate::from_ymd_opt(2025, 6, 3).unwrap()
     }
 
-    pub fn patterns_of(lines: &[&str]) -> Patterns {
+    pub(crate) fn patterns_of(lines: &[&str]) -> Patterns {
         patterns(&session_of(lines))
     }
 
-    pub fn profile(reference: &str) -> Profile {
+    pub(crate) fn profile(reference: &str) -> Profile {
         Profile { reference: reference.into(), colour: "WS".into() }
     }
 

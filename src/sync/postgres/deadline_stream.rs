@@ -30,12 +30,12 @@ use tokio::{
 /// there is a connection.
 #[derive(Debug, Error)]
 #[error("the server stayed silent")]
-pub struct Silence;
+pub(super) struct Silence;
 
 /// The server sent more than any answer has.
 #[derive(Debug, Error)]
 #[error("more bytes than any valid reply has")]
-pub struct Flood;
+pub(super) struct Flood;
 
 /// What a server may send in one exchange. The largest answer, to the question for 200 sessions, is
 /// below 100 KiB, and texts in central that are a few times as long as any agent writes still fit.
@@ -47,7 +47,7 @@ const SLOWEST_BYTES_A_SECOND: u64 = 2_000;
 /// The moment at which waiting for the server ends, and how much it sent so far; set anew before each
 /// exchange.
 #[derive(Clone)]
-pub struct Deadline {
+pub(super) struct Deadline {
     base: Instant,
     after_base_ms: Arc<AtomicU64>,
     received_bytes: Arc<AtomicU64>,
@@ -55,7 +55,7 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    pub fn after(wait: Duration) -> Self {
+    pub(super) fn after(wait: Duration) -> Self {
         let deadline = Self {
             base: Instant::now(),
             after_base_ms: Arc::default(),
@@ -67,7 +67,7 @@ impl Deadline {
     }
 
     /// Waiting ends `wait` from now.
-    pub fn renew(&self, wait: Duration) {
+    pub(super) fn renew(&self, wait: Duration) {
         let at = self.base.elapsed().saturating_add(wait).as_millis();
         self.after_base_ms.store(u64::try_from(at).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.received_bytes.store(0, Ordering::Relaxed);
@@ -75,7 +75,7 @@ impl Deadline {
     }
 
     /// Another number for each exchange.
-    pub fn exchange(&self) -> u64 {
+    pub(super) fn exchange(&self) -> u64 {
         self.exchange.load(Ordering::Relaxed)
     }
 
@@ -98,7 +98,7 @@ impl Deadline {
 
 /// A stream whose every wait ends at the deadline with [`io::ErrorKind::TimedOut`], and that gives no
 /// more than an answer's bytes.
-pub struct DeadlineStream<S> {
+pub(super) struct DeadlineStream<S> {
     stream: S,
     deadline: Deadline,
     alarm: Pin<Box<Sleep>>,
@@ -106,7 +106,7 @@ pub struct DeadlineStream<S> {
 
 impl<S> DeadlineStream<S> {
     /// Must be called on the client's runtime, which owns the timer.
-    pub fn new(stream: S, deadline: Deadline) -> Self {
+    pub(super) fn new(stream: S, deadline: Deadline) -> Self {
         let alarm = Box::pin(tokio::time::sleep_until(deadline.at()));
         Self { stream, deadline, alarm }
     }

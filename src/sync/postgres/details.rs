@@ -12,7 +12,7 @@ use Between::{Commas, LineEnds};
 
 /// The parts of the statement that write details.
 #[derive(Default)]
-pub struct Details {
+pub(super) struct Details {
     pub with: Vec<String>,
     pub joins: Vec<String>,
     pub complete: Vec<String>,
@@ -61,7 +61,7 @@ const PERIOD: &[(&str, &str)] = &[
 
 /// Adds the detail rows of `orders` to the parameters, and gives the parts of the statement that
 /// write them into the sessions of `ecrite`; a `whole` one has parts for rows that there are none of.
-pub fn push_details(
+pub(super) fn push_details(
     params: &mut Params,
     orders: &[Order<'_>],
     all_new: bool,

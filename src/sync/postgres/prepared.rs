@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use postgres::{Row, Statement, error::SqlState};
 
 /// A setting of the agent's own, given with the log-in. A pooler refuses or ignores it.
-pub const SESSION_SETTING: &str = "cu_agent.session";
+pub(super) const SESSION_SETTING: &str = "cu_agent.session";
 /// What the session is called where the statement runs.
-pub const SESSION: &str = "current_setting('cu_agent.session', TRUE) AS session";
+pub(super) const SESSION: &str = "current_setting('cu_agent.session', TRUE) AS session";
 
 /// The statements that come again and again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Often {
+pub(super) enum Often {
     States,
     DeliverNew,
     DeliverKnown,
@@ -25,7 +25,7 @@ pub enum Often {
 }
 
 /// What the connection's server keeps.
-pub struct Prepared {
+pub(super) struct Prepared {
     session: String,
     /// `None`: not asked yet.
     is_kept: Option<bool>,
@@ -34,44 +34,44 @@ pub struct Prepared {
 }
 
 /// A name that no other session has.
-pub fn new_session() -> String {
+pub(super) fn new_session() -> String {
     format!("{:016x}", fastrand::u64(..))
 }
 
 impl Prepared {
     /// For a connection whose log-in named `session`.
-    pub fn for_session(session: String) -> Self {
+    pub(super) fn for_session(session: String) -> Self {
         Self { session, is_kept: None, statements: BTreeMap::new(), used: BTreeSet::new() }
     }
 
     /// Whether the server keeps what is prepared; `None` where it was not asked yet.
-    pub fn is_kept(&self) -> Option<bool> {
+    pub(super) fn is_kept(&self) -> Option<bool> {
         self.is_kept
     }
 
     /// Notes the session's name from a row with [`SESSION`].
-    pub fn note_session(&mut self, row: &Row) -> Result<(), postgres::Error> {
+    pub(super) fn note_session(&mut self, row: &Row) -> Result<(), postgres::Error> {
         let name: Option<&str> = row.try_get("session")?;
         self.is_kept = Some(name == Some(self.session.as_str()));
         Ok(())
     }
 
     /// Counts a use of `which`; whether it was used before.
-    pub fn comes_again(&mut self, which: Often) -> bool {
+    pub(super) fn comes_again(&mut self, which: Often) -> bool {
         !self.used.insert(which)
     }
 
-    pub fn get(&self, which: Often) -> Option<Statement> {
+    pub(super) fn get(&self, which: Often) -> Option<Statement> {
         self.statements.get(&which).cloned()
     }
 
-    pub fn keep(&mut self, which: Often, statement: Statement) -> Statement {
+    pub(super) fn keep(&mut self, which: Often, statement: Statement) -> Statement {
         self.statements.insert(which, statement.clone());
         statement
     }
 
     /// From now on every text travels each time.
-    pub fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         self.is_kept = Some(false);
         self.statements.clear();
     }
@@ -79,7 +79,7 @@ impl Prepared {
 
 /// Whether the server does not know the statement any more (somebody reset the session), or cannot
 /// use it because a table was changed. Both show before anything is done.
-pub fn is_forgotten(error: &postgres::Error) -> bool {
+pub(super) fn is_forgotten(error: &postgres::Error) -> bool {
     error.as_db_error().is_some_and(|db| {
         *db.code() == SqlState::INVALID_SQL_STATEMENT_NAME
             || *db.code() == SqlState::FEATURE_NOT_SUPPORTED && db.message().contains("cached plan")

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 /// The agent's tables in central.
-pub const TABLES: &[&str] = &[
+pub(super) const TABLES: &[&str] = &[
     "centre_usinage",
     "session_production",
     "piece_production",
@@ -33,14 +33,14 @@ const FUNCTIONS_OF_ANY_TYPE: &[&str] = &["concat_ws", "count"];
 
 /// Where the tables are.
 #[derive(Clone, Debug, Default)]
-pub struct Names {
+pub(super) struct Names {
     /// Quoted; nothing of a table where the role sees no schema at all.
     schema_of: BTreeMap<&'static str, String>,
 }
 
 impl Names {
     /// `schemas`: of each of [`TABLES`], where there is one; `made_in`: where others will be made.
-    pub fn new(schemas: &[Option<&str>], made_in: Option<&str>) -> Self {
+    pub(super) fn new(schemas: &[Option<&str>], made_in: Option<&str>) -> Self {
         let found = TABLES.iter().zip(schemas.iter().copied().chain(std::iter::repeat(None)));
         let schema_of = found
             .filter_map(|(table, schema)| Some((*table, quoted(schema.or(made_in)?))))
@@ -50,7 +50,7 @@ impl Names {
 
     /// `sql` on one line, each table and function in it with its schema. How a statement is laid out is
     /// a fifth of its length; no text in one holds two blanks.
-    pub fn qualified(&self, sql: &str) -> String {
+    pub(super) fn qualified(&self, sql: &str) -> String {
         let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
         let mut out = String::with_capacity(sql.len() * 5 / 4);
         let mut rest = sql.as_str();
@@ -86,7 +86,7 @@ fn is_of_name(c: char) -> bool {
 }
 
 /// As an identifier. `public` is left as it is, because it travels often.
-pub fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     if name == "public" { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
 }
 

@@ -11,10 +11,10 @@ use super::params::Params;
 use crate::model::{Day, Numbered, Stamp};
 
 /// When a row is, given the midnight that its production day began with.
-pub type At<T> = fn(&T, Stamp) -> Stamp;
+pub(super) type At<T> = fn(&T, Stamp) -> Stamp;
 
 /// How one column of a detail row is written behind the others of its run.
-pub type WriteColumn<T> = fn(&mut String, &T, Stamp);
+pub(super) type WriteColumn<T> = fn(&mut String, &T, Stamp);
 
 /// What stands between two rows of a run's column.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ impl Between {
 }
 
 /// The runs of one kind of detail, over all sessions of a delivery.
-pub struct Runs {
+pub(super) struct Runs {
     sessions: Vec<i32>,
     firsts: Vec<i32>,
     /// In ms since the midnight that the day began with.
@@ -55,7 +55,7 @@ pub struct Runs {
 }
 
 impl Runs {
-    pub fn new(columns: usize) -> Self {
+    pub(super) fn new(columns: usize) -> Self {
         Self {
             sessions: Vec::new(),
             firsts: Vec::new(),
@@ -66,7 +66,7 @@ impl Runs {
     }
 
     /// Packs the rows of the session at `place` (from 1) in the delivery.
-    pub fn pack<T>(
+    pub(super) fn pack<T>(
         &mut self,
         place: i32,
         day: Day,
@@ -105,7 +105,11 @@ impl Runs {
 
     /// Adds the runs to the parameters; the places in the order session, first number, begin,
     /// moments, columns. `None` where there is no row, and no parameters are wanted for none.
-    pub fn into_params(self, params: &mut Params, also_for_none: bool) -> Option<Vec<String>> {
+    pub(super) fn into_params(
+        self,
+        params: &mut Params,
+        also_for_none: bool,
+    ) -> Option<Vec<String>> {
         if self.sessions.is_empty() && !also_for_none {
             return None;
         }
@@ -126,7 +130,7 @@ fn seconds(ms: i64) -> Option<u16> {
 }
 
 /// Milliseconds as seconds, with a fraction only where there is one.
-pub fn write_seconds(out: &mut String, ms: i64) {
+pub(super) fn write_seconds(out: &mut String, ms: i64) {
     let (sign, magnitude) = if ms < 0 { ("-", ms.unsigned_abs()) } else { ("", ms.unsigned_abs()) };
     let (seconds, rest) = (magnitude / 1000, magnitude % 1000);
     if rest == 0 {
@@ -138,7 +142,7 @@ pub fn write_seconds(out: &mut String, ms: i64) {
 }
 
 /// One line of text for central: PostgreSQL has no NUL, and a line end parts two rows.
-pub fn write_line(out: &mut String, text: &str, max_chars: usize) {
+pub(super) fn write_line(out: &mut String, text: &str, max_chars: usize) {
     out.extend(
         text.chars()
             .filter(|c| *c != '\0')

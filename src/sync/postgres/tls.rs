@@ -35,14 +35,14 @@ use crate::{
 /// Opens the byte stream that the client speaks over: bounded in time and length, encrypted where asked
 /// for, and looked at before the client sees it.
 #[derive(Clone)]
-pub struct Connector {
+pub(super) struct Connector {
     deadline: Deadline,
     tls: Option<MakeRustlsConnect>,
     only_scram: bool,
 }
 
 impl Connector {
-    pub fn new(config: &CentralConfig, deadline: Deadline) -> Result<Self, CentralError> {
+    pub(super) fn new(config: &CentralConfig, deadline: Deadline) -> Result<Self, CentralError> {
         let rules = match config.tls {
             CentralTls::Disable => None,
             CentralTls::Require => Some(unchecked()),
@@ -112,7 +112,7 @@ enum Transport {
 }
 
 /// The server's messages in plain text, each looked at before the client gets it.
-pub struct Stream {
+pub(super) struct Stream {
     transport: Transport,
     deadline: Deadline,
     exchange: u64,
@@ -129,7 +129,7 @@ impl MakeTlsConnect<Socket> for Connector {
     }
 }
 
-pub struct Handshake {
+pub(super) struct Handshake {
     connector: Connector,
     domain: String,
 }
