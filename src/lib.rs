@@ -11,26 +11,26 @@
 #![warn(unreachable_pub)]
 
 pub mod agent;
-pub mod alarms;
+mod alarms;
 pub mod analyse;
 pub mod buffer;
 pub mod cli;
 pub mod collect;
 pub mod config;
-pub(crate) mod deliver;
+mod deliver;
 pub mod failpoints;
 mod http_client;
-pub mod logging;
+mod logging;
 pub mod model;
 mod monitor;
 pub mod parse;
-pub mod render;
-pub mod report;
-pub mod retry;
+mod render;
+mod report;
+mod retry;
 pub mod source;
 pub mod status;
 pub mod sync;
-pub mod text;
+mod text;
 mod tls;
 pub mod update;
 pub mod web;

@@ -7,7 +7,7 @@ const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// The longest wait after `failures` failures in a row: 1 s, doubling, at most 5 minutes.
-pub fn ceiling(failures: u32) -> Duration {
+pub(crate) fn ceiling(failures: u32) -> Duration {
     doubled(FIRST, failures).min(LONGEST)
 }
 
@@ -19,13 +19,13 @@ fn doubled(first: Duration, failures: u32) -> Duration {
 /// when central comes back. `jitter` is in 0..1.
 ///
 /// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
-pub fn wait(failures: u32, jitter: f64) -> Duration {
+pub(crate) fn wait(failures: u32, jitter: f64) -> Duration {
     ceiling(failures).mul_f64(jitter.clamp(0.0, 1.0))
 }
 
 /// As [`wait`], at most about a minute: a connection to a server that has none left becomes free as
 /// soon as another gateway is done, and whoever waited longest must not go on waiting longest.
-pub fn wait_for_a_turn(failures: u32, jitter: f64) -> Duration {
+pub(crate) fn wait_for_a_turn(failures: u32, jitter: f64) -> Duration {
     wait(failures.min(7), jitter)
 }
 
@@ -35,7 +35,7 @@ const LONGEST_FOR_A_CHANGE: Duration = Duration::from_secs(15 * 60);
 /// After a failure that lasts until somebody changes something (a wrong password): 15 s, doubling, at most
 /// a quarter of an hour, of which `jitter` in 0..1 takes up to half away. The first waits are short because what is being
 /// changed just now is soon right.
-pub fn wait_for_a_change(failures: u32, jitter: f64) -> Duration {
+pub(crate) fn wait_for_a_change(failures: u32, jitter: f64) -> Duration {
     doubled(FIRST_FOR_A_CHANGE, failures)
         .min(LONGEST_FOR_A_CHANGE)
         .mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
@@ -43,7 +43,7 @@ pub fn wait_for_a_change(failures: u32, jitter: f64) -> Duration {
 
 /// A place of its own within an interval, from 0 to 1, for whoever is called `name`: always the same, and
 /// evenly spread over all names, alike ones too.
-pub fn place_of(name: &str) -> f64 {
+pub(crate) fn place_of(name: &str) -> f64 {
     // FNV-1a, and the finish of MurmurHash3, without which names that differ at the end are neighbours.
     let mut hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::NaiveDateTime;
 
 /// What the monitor sees of the agent: its clocks, how it is, and whether it ends.
-pub trait AgentView: Send {
+pub(crate) trait AgentView: Send {
     /// The computer's running time.
     fn uptime(&self) -> Duration;
     /// The wall clock, in whole seconds.

@@ -23,7 +23,7 @@ const ROOM_AGAIN_PERCENT: u64 = 125;
 
 /// What is known at one moment.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Without a believable clock nobody knows whether it is working time.
     pub clock_is_believed: bool,
     pub machines: Vec<MachineFact>,
@@ -42,7 +42,7 @@ pub struct Facts {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MachineFact {
+pub(crate) struct MachineFact {
     pub nom: String,
     /// By the gateway's clock; `None`: never.
     pub last_read: Option<NaiveDateTime>,
@@ -54,13 +54,13 @@ pub struct MachineFact {
 
 /// Since when nothing of a machine can be read, and why.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct UnreadableFact {
+pub(crate) struct UnreadableFact {
     pub length: Duration,
     pub trouble: Trouble,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum LinkFact {
+pub(crate) enum LinkFact {
     Up,
     Down { length: Duration, error: String },
     Unknown,
@@ -74,7 +74,7 @@ enum Condition {
 }
 
 /// The next state, and the messages that came to be.
-pub fn alarms(
+pub(crate) fn alarms(
     state: &AlarmState,
     facts: &Facts,
     limits: &AlarmLimits,

@@ -11,7 +11,7 @@ mod monitor;
 mod post;
 mod wording;
 
-pub use agent_view::AgentView;
-pub use decide::{Facts, LinkFact, MachineFact, UnreadableFact, alarms};
-pub use monitor::AlarmMonitor;
-pub use post::{PostError, Poster};
+pub(crate) use agent_view::AgentView;
+pub(crate) use decide::{Facts, LinkFact, MachineFact, UnreadableFact, alarms};
+pub(crate) use monitor::AlarmMonitor;
+pub(crate) use post::{PostError, Poster};

@@ -21,7 +21,7 @@ use crate::{
 /// Without a cycle that ends, alarms are evaluated all the same.
 const EVALUATE_EVERY: Duration = Duration::from_secs(60);
 
-pub struct AlarmMonitor {
+pub(crate) struct AlarmMonitor {
     config: Arc<Config>,
     poster: Poster,
     agent: Box<dyn AgentView>,
@@ -44,7 +44,7 @@ pub struct AlarmMonitor {
 
 impl AlarmMonitor {
     /// `None` if nobody is to be notified, or the configuration's authority cannot be read.
-    pub fn new(
+    pub(crate) fn new(
         config: &Arc<Config>,
         agent: impl AgentView + 'static,
         figures: &Metrics,
@@ -76,7 +76,7 @@ impl AlarmMonitor {
     }
 
     /// For as long as the process lives, on a thread of its own.
-    pub fn start(mut self) {
+    pub(crate) fn start(mut self) {
         thread::spawn(move || {
             while !self.agent.is_ending() {
                 let seen = self.figures.snapshot().cycles;
@@ -90,7 +90,7 @@ impl AlarmMonitor {
     }
 
     /// The heartbeat, one evaluation, and what is to be sent of it.
-    pub fn run_once(&mut self, is_healthy: bool) {
+    pub(crate) fn run_once(&mut self, is_healthy: bool) {
         if is_healthy {
             self.send_heartbeat();
         }

@@ -22,7 +22,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
 /// Errors name the host at most.
 #[derive(Debug, thiserror::Error)]
-pub enum PostError {
+pub(crate) enum PostError {
     #[error(transparent)]
     CaFile(#[from] CaFileError),
     #[error("the alarm cannot be written as JSON")]
@@ -34,7 +34,7 @@ pub enum PostError {
 }
 
 /// Reaches those who are told.
-pub struct Poster {
+pub(crate) struct Poster {
     client: HttpClient,
     config: Alarms,
     /// The gateway's name.
@@ -43,7 +43,7 @@ pub struct Poster {
 }
 
 impl Poster {
-    pub fn new(config: &Alarms, id: &str, language: Language) -> Result<Self, PostError> {
+    pub(crate) fn new(config: &Alarms, id: &str, language: Language) -> Result<Self, PostError> {
         let client = HttpClient::new(&Settings {
             ca_key: "alarms.ca_file",
             ca_file: config.ca_file.as_deref(),
@@ -59,25 +59,25 @@ impl Poster {
     }
 
     /// Who is told, as far as it may be shown.
-    pub fn hosts(&self) -> Vec<&str> {
+    pub(crate) fn hosts(&self) -> Vec<&str> {
         let urls = [&self.config.url, &self.config.heartbeat_url];
         urls.into_iter().flatten().map(|url| host_of(url.expose())).collect()
     }
 
     /// Whether anybody wants alarms.
-    pub fn takes_alarms(&self) -> bool {
+    pub(crate) fn takes_alarms(&self) -> bool {
         self.config.url.is_some()
     }
 
     /// The receiver has it when this returns `Ok`.
-    pub fn tell(&self, message: &AlarmMessage) -> Result<(), PostError> {
+    pub(crate) fn tell(&self, message: &AlarmMessage) -> Result<(), PostError> {
         let Some(url) = &self.config.url else { return Ok(()) };
         let body = serde_json::to_string(&self.body(message)).map_err(PostError::Write)?;
         judged(url, self.client.post_json(url.expose(), self.token(), &body))
     }
 
     /// The sign of life after a good cycle.
-    pub fn heartbeat(&self) -> Result<(), PostError> {
+    pub(crate) fn heartbeat(&self) -> Result<(), PostError> {
         let Some(url) = &self.config.heartbeat_url else { return Ok(()) };
         judged(url, self.client.ping(url.expose(), self.token()))
     }

@@ -19,7 +19,7 @@ pub(super) fn is_journal() -> bool {
 }
 
 /// `text` with the priority of `level` on each of its lines, where standard error is the journal.
-pub fn marked_for_journal(level: Level, text: &str) -> String {
+pub(crate) fn marked_for_journal(level: Level, text: &str) -> String {
     if is_journal() { marked(level, text) } else { text.to_owned() }
 }
 

@@ -3,7 +3,7 @@
 
 /// Whether one thing's failure was logged, and with which reason where that matters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LogOnce<R = ()> {
+pub(crate) struct LogOnce<R = ()> {
     logged: Option<R>,
 }
 
@@ -15,21 +15,21 @@ impl<R> Default for LogOnce<R> {
 
 impl<R: PartialEq> LogOnce<R> {
     /// It failed: `true` if that is to be logged, because it worked before or failed for another reason.
-    pub fn begins_with(&mut self, reason: R) -> bool {
+    pub(crate) fn begins_with(&mut self, reason: R) -> bool {
         let is_new = self.logged.as_ref() != Some(&reason);
         self.logged = Some(reason);
         is_new
     }
 
     /// It works: `true` if it was logged that it does not.
-    pub fn ends(&mut self) -> bool {
+    pub(crate) fn ends(&mut self) -> bool {
         self.logged.take().is_some()
     }
 }
 
 impl LogOnce {
     /// It failed, for whatever reason: `true` if that is to be logged, because it worked before.
-    pub fn begins(&mut self) -> bool {
+    pub(crate) fn begins(&mut self) -> bool {
         self.begins_with(())
     }
 }

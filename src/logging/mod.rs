@@ -9,8 +9,8 @@ mod journald;
 mod log_once;
 mod one_line;
 
-pub use journald::marked_for_journal;
-pub use log_once::LogOnce;
+pub(crate) use journald::marked_for_journal;
+pub(crate) use log_once::LogOnce;
 use one_line::{MOST_CHARS, OWN_TARGET, OneLine};
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 
 /// Starts the log on standard error. In systemd's journal each line has a priority, and its time is
 /// the journal's affair.
-pub fn start(level: log::LevelFilter) {
+pub(crate) fn start(level: log::LevelFilter) {
     // A second start (in tests) keeps the first logger.
     if journald::is_journal() {
         journald::JournalLogger::init(level).ok();
@@ -40,7 +40,7 @@ pub fn start(level: log::LevelFilter) {
 }
 
 /// An error with all its causes on one line, printable whoever wrote them.
-pub fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -55,7 +55,7 @@ pub fn chain(error: &dyn Error) -> String {
 }
 
 /// Folders found against folders mapped.
-pub fn folders(source: &str, found: &[String], mapped: &BTreeMap<String, Machine>) {
+pub(crate) fn folders(source: &str, found: &[String], mapped: &BTreeMap<String, Machine>) {
     let missing: Vec<&str> =
         mapped.keys().filter(|name| !found.contains(name)).map(String::as_str).collect();
     let unmapped: Vec<&str> =
@@ -80,7 +80,7 @@ pub fn folders(source: &str, found: &[String], mapped: &BTreeMap<String, Machine
 }
 
 /// Logged once until the root can be listed.
-pub fn root_refused(source: &str, error: &dyn Error) {
+pub(crate) fn root_refused(source: &str, error: &dyn Error) {
     log::warn!(
         "{source}: the root folder cannot be listed, listing the mapped folders by name instead: {}",
         chain(error)
@@ -88,7 +88,7 @@ pub fn root_refused(source: &str, error: &dyn Error) {
 }
 
 /// What of a source cannot be read; logged when it begins and when it is over.
-pub fn trouble(trouble: &Trouble) {
+pub(crate) fn trouble(trouble: &Trouble) {
     log::warn!(
         "{}: {:?}: {}",
         trouble.key.source,
@@ -97,34 +97,41 @@ pub fn trouble(trouble: &Trouble) {
     );
 }
 
-pub fn trouble_over(trouble: &Trouble) {
+pub(crate) fn trouble_over(trouble: &Trouble) {
     let (source, place) = (&trouble.key.source, trouble.key.place());
     log::info!("{source}: {place:?}: resolved: {}", trouble.key.kind.text(Language::English));
 }
 
-pub fn file_read(folder: &str, name: &str, events: u64, rejected: u64, bytes: u64, took: Duration) {
+pub(crate) fn file_read(
+    folder: &str,
+    name: &str,
+    events: u64,
+    rejected: u64,
+    bytes: u64,
+    took: Duration,
+) {
     log::info!(
         "{folder}/{name}: {events} events, {rejected} rejected lines, {bytes} bytes, {} ms",
         took.as_millis()
     );
 }
 
-pub fn file_failed(source: &str, folder: &str, name: &str, error: &dyn Error) {
+pub(crate) fn file_failed(source: &str, folder: &str, name: &str, error: &dyn Error) {
     log::warn!(
         "{source}: {folder}/{name} could not be read, retrying at the next poll: {}",
         chain(error)
     );
 }
 
-pub fn file_read_again(source: &str, folder: &str, name: &str) {
+pub(crate) fn file_read_again(source: &str, folder: &str, name: &str) {
     log::info!("{source}: {folder}/{name} can be read again");
 }
 
-pub fn file_refused(source: &str, folder: &str, name: &str, refusal: &str) {
+pub(crate) fn file_refused(source: &str, folder: &str, name: &str, refusal: &str) {
     log::warn!("{source}: {folder}/{name} refused: {refusal}");
 }
 
-pub fn file_deleted(
+pub(crate) fn file_deleted(
     source: &str,
     folder: &str,
     name: &str,
@@ -137,21 +144,26 @@ pub fn file_deleted(
 }
 
 /// A date of a file that nothing else confirms. Logged once.
-pub fn implausible_date(source: &str, folder: &str, name: &str, claim: &dyn std::fmt::Display) {
+pub(crate) fn implausible_date(
+    source: &str,
+    folder: &str,
+    name: &str,
+    claim: &dyn std::fmt::Display,
+) {
     log::warn!(
         "{source}: {folder}/{name} has an implausible date: {claim}; no file is deleted because of it"
     );
 }
 
 /// The source said that a file is deleted, and lists it as it was.
-pub fn deletion_without_effect(source: &str, folder: &str, name: &str) {
+pub(crate) fn deletion_without_effect(source: &str, folder: &str, name: &str) {
     log::warn!(
         "{source}: {folder}/{name} is still there although the server confirmed its deletion; retrying in an hour \
          (allow the agent's user to delete there, or set delete = \"never\")"
     );
 }
 
-pub fn deletion_refused(source: &str, folder: &str, name: &str, error: &dyn Error) {
+pub(crate) fn deletion_refused(source: &str, folder: &str, name: &str, error: &dyn Error) {
     log::warn!(
         "{source}: {folder}/{name} could not be deleted, retrying in an hour: {} \
          (allow the agent's user to delete there, or set delete = \"never\")",
@@ -160,7 +172,7 @@ pub fn deletion_refused(source: &str, folder: &str, name: &str, error: &dyn Erro
 }
 
 /// The listed size of a file changes and no line comes: from here on it only says that there may be more.
-pub fn listed_size_says_nothing(source: &str, folder: &str, name: &str) {
+pub(crate) fn listed_size_says_nothing(source: &str, folder: &str, name: &str) {
     log::warn!(
         "{source}: the listed size of {folder}/{} keeps changing but no new line arrives; from now on the size is used only to detect changes",
         printable(name, 255)
@@ -168,13 +180,13 @@ pub fn listed_size_says_nothing(source: &str, folder: &str, name: &str) {
 }
 
 /// What the source holds under the name is not what was read: nothing is deleted.
-pub fn file_not_deleted(source: &str, folder: &str, name: &str) {
+pub(crate) fn file_not_deleted(source: &str, folder: &str, name: &str) {
     log::warn!(
         "{source}: {folder}/{name} changed on the server since it was read; reading it again instead of deleting it"
     );
 }
 
-pub fn started(config: &Config, buffer: &Path) {
+pub(crate) fn started(config: &Config, buffer: &Path) {
     log::info!(
         "cu-agent {} started: agent {:?}, {} sources, central {}, buffer {}",
         env!("CARGO_PKG_VERSION"),
@@ -186,22 +198,22 @@ pub fn started(config: &Config, buffer: &Path) {
 }
 
 /// The service manager's watchdog will end the process and restart it.
-pub fn loop_hangs(name: &str) {
+pub(crate) fn loop_hangs(name: &str) {
     log::error!("worker {name} is stuck; systemd will restart the agent");
 }
 
-pub fn ended() {
+pub(crate) fn ended() {
     log::info!("stopped");
 }
 
 /// The shutdown was requested while a server was being waited for; what was read before is kept.
-pub fn ended_while_waiting() {
+pub(crate) fn ended_while_waiting() {
     log::info!("stopped while waiting for a server; everything read before is kept");
 }
 
 /// What a cycle over one source came to.
 #[derive(Clone, Copy, Debug)]
-pub struct Cycle<'c> {
+pub(crate) struct Cycle<'c> {
     pub source: &'c str,
     pub files_listed: u64,
     pub files_read: u64,
@@ -213,7 +225,7 @@ pub struct Cycle<'c> {
 }
 
 /// One line per cycle: files, and if any was tried, success rate and files per minute.
-pub fn cycle(cycle: Cycle<'_>) {
+pub(crate) fn cycle(cycle: Cycle<'_>) {
     let Cycle { source, files_listed, files_read, files_failed, sessions_changed, took, .. } =
         cycle;
     let tried = files_read + files_failed;
@@ -231,70 +243,70 @@ pub fn cycle(cycle: Cycle<'_>) {
     );
 }
 
-pub fn link_down(link: &LinkName, error: &str) {
+pub(crate) fn link_down(link: &LinkName, error: &str) {
     log::warn!("{link}: link down, retrying: {error}");
 }
 
-pub fn link_up(link: &LinkName, sessions: u64, rows: u64) {
+pub(crate) fn link_up(link: &LinkName, sessions: u64, rows: u64) {
     log::info!("{link}: link up, {sessions} sessions with {rows} rows sent");
 }
 
-pub fn source_up(link: &LinkName) {
+pub(crate) fn source_up(link: &LinkName) {
     log::info!("{link}: link up");
 }
 
-pub fn sent(sessions: u64, rows: u64, found_equal: u64, set_aside: u64) {
+pub(crate) fn sent(sessions: u64, rows: u64, found_equal: u64, set_aside: u64) {
     log::info!(
         "central: {sessions} sessions with {rows} rows sent, {found_equal} already up to date, {set_aside} quarantined"
     );
 }
 
-pub fn schema_newer(version: i32) {
+pub(crate) fn schema_newer(version: i32) {
     log::info!(
         "central: its tables are from a newer release (migration {version}), which this release can use"
     );
 }
 
-pub fn schema_migrated(pending: &[i32], applied: &[i32]) {
+pub(crate) fn schema_migrated(pending: &[i32], applied: &[i32]) {
     log::info!("central: applied migrations {applied:?} of {pending:?}");
 }
 
 /// The gateway's own row in central: sessions are delivered without it. Logged once.
-pub fn edge_not_shown(error: &dyn Error) {
+pub(crate) fn edge_not_shown(error: &dyn Error) {
     log::warn!(
         "central: cannot update this gateway's row in agent_edge; sessions are still delivered: {}",
         chain(error)
     );
 }
 
-pub fn edge_shown_again() {
+pub(crate) fn edge_shown_again() {
     log::info!("central: this gateway's row in agent_edge is updated again");
 }
 
 /// Central was restored from an older backup, or rows were changed by hand.
-pub fn central_lost(sessions: usize) {
+pub(crate) fn central_lost(sessions: usize) {
     log::warn!(
         "central: {sessions} sessions differ from what was delivered (a backup restored, or rows changed by hand?); sending them again"
     );
 }
 
 /// A machine is fed by another agent, or by a copy of this one: an operator ends one of the two.
-pub fn claimed(nom: &str, by: &dyn std::fmt::Display) {
+pub(crate) fn claimed(nom: &str, by: &dyn std::fmt::Display) {
     log::error!(
         "{nom}: two agents claim this machine; nothing is sent for it until one of them is stopped: {by}; see \"Two agents\" in docs/guarantees.md"
     );
 }
 
-pub fn claim_over(nom: &str) {
+pub(crate) fn claim_over(nom: &str) {
     log::info!("{nom}: no other agent claims this machine any more; sending its sessions again");
 }
 
-pub fn set_aside(nom: &str, day: Day, reason: &str, again_after: Duration) {
+pub(crate) fn set_aside(nom: &str, day: Day, reason: &str, again_after: Duration) {
     let minutes = again_after.as_secs() / 60;
     log::error!("{nom} {day}: session quarantined, retrying in {minutes} minutes: {reason}");
 }
 
-pub fn alarm(event: AlarmEvent, text: &str) {
+pub(crate) fn alarm(event: AlarmEvent, text: &str) {
     match event {
         AlarmEvent::Raised | AlarmEvent::Repeated => {
             log::warn!("alarm {}: {text}", event.as_str());
@@ -303,24 +315,24 @@ pub fn alarm(event: AlarmEvent, text: &str) {
     }
 }
 
-pub fn alarms_are_off(error: &dyn Error) {
+pub(crate) fn alarms_are_off(error: &dyn Error) {
     log::error!("alarms are off: {}; correct this and restart the agent", chain(error));
 }
 
 /// They wait in the buffer.
-pub fn alarms_are_not_taken(error: &dyn Error) {
+pub(crate) fn alarms_are_not_taken(error: &dyn Error) {
     log::warn!("alarms cannot be sent, retrying: {}", chain(error));
 }
 
-pub fn alarms_are_taken_again() {
+pub(crate) fn alarms_are_taken_again() {
     log::info!("alarm delivery restored");
 }
 
-pub fn heartbeat_failed(error: &dyn Error) {
+pub(crate) fn heartbeat_failed(error: &dyn Error) {
     log::warn!("the heartbeat cannot be sent, retrying: {}", chain(error));
 }
 
-pub fn health_cannot_answer(path: &Path, error: &dyn Error) {
+pub(crate) fn health_cannot_answer(path: &Path, error: &dyn Error) {
     log::warn!(
         "cannot listen at {}, so cu-agent health gets no answer: {}",
         path.display(),
@@ -328,11 +340,11 @@ pub fn health_cannot_answer(path: &Path, error: &dyn Error) {
     );
 }
 
-pub fn buffer_failed(error: &dyn Error) {
+pub(crate) fn buffer_failed(error: &dyn Error) {
     log::error!("{}; retrying", chain(error));
 }
 
-pub fn imported(file: &Path, nom: &str, events: u64, rejected: u64, bytes: u64) {
+pub(crate) fn imported(file: &Path, nom: &str, events: u64, rejected: u64, bytes: u64) {
     log::info!(
         "{}: imported for {nom}, {events} events, {rejected} rejected lines, {bytes} bytes",
         file.display()
@@ -340,7 +352,7 @@ pub fn imported(file: &Path, nom: &str, events: u64, rejected: u64, bytes: u64) 
 }
 
 /// What it held is read again from the sources, or is in central already.
-pub fn buffer_set_aside(reason: &dyn Error, kept_as: &Path) {
+pub(crate) fn buffer_set_aside(reason: &dyn Error, kept_as: &Path) {
     log::error!(
         "{}; it was renamed to {}, and a new buffer is being filled from the sources",
         chain(reason),
@@ -349,40 +361,40 @@ pub fn buffer_set_aside(reason: &dyn Error, kept_as: &Path) {
 }
 
 /// After a downgrade: what was read since the schema changed is read again.
-pub fn buffer_went_back(kept_as: &Path) {
+pub(crate) fn buffer_went_back(kept_as: &Path) {
     log::error!(
         "the buffer was written by a newer cu-agent; it was renamed to {}, and the copy made before the upgrade is used: what was read since is read again",
         kept_as.display()
     );
 }
 
-pub fn buffer_works_again() {
+pub(crate) fn buffer_works_again() {
     log::info!("the buffer works again");
 }
 
-pub fn page_listens(at: std::net::SocketAddr) {
+pub(crate) fn page_listens(at: std::net::SocketAddr) {
     log::info!("the status page is at http://{at}/");
 }
 
 /// Logged once; it is retried for as long as the service runs.
-pub fn page_cannot_listen(at: std::net::SocketAddr, error: &dyn Error) {
+pub(crate) fn page_cannot_listen(at: std::net::SocketAddr, error: &dyn Error) {
     log::warn!(
         "status.listen = \"{at}\": cannot serve the status page, retrying: {}; collecting continues",
         chain(error)
     );
 }
 
-pub fn page_failed(target: &str) {
+pub(crate) fn page_failed(target: &str) {
     log::error!("the status page failed to answer {target:?}; collecting continues");
 }
 
-pub fn made_room(files: u64, sessions: u64) {
+pub(crate) fn made_room(files: u64, sessions: u64) {
     log::info!(
         "the buffer had reached agent.max_buffer_size: removed the raw bytes of {files} files and {sessions} sessions to make room; all of them are in central"
     );
 }
 
-pub fn at_cap(at_cap: bool, max_bytes: u64) {
+pub(crate) fn at_cap(at_cap: bool, max_bytes: u64) {
     if at_cap {
         log::error!(
             "the buffer is full (agent.max_buffer_size = {max_bytes}) and all of it still waits for central: reading has stopped until central accepts sessions; to read on without it, raise agent.max_buffer_size"
@@ -393,7 +405,7 @@ pub fn at_cap(at_cap: bool, max_bytes: u64) {
 }
 
 /// A day whose raw bytes made room got another file.
-pub fn day_kept<'n>(day: Day, files: impl Iterator<Item = &'n String>) {
+pub(crate) fn day_kept<'n>(day: Day, files: impl Iterator<Item = &'n String>) {
     let files: Vec<&str> = files.map(String::as_str).collect();
     log::warn!(
         "{day}: the session stays as it is: older raw bytes of this day were removed to make room, so it cannot be recomputed with {}",
@@ -401,11 +413,11 @@ pub fn day_kept<'n>(day: Day, files: impl Iterator<Item = &'n String>) {
     );
 }
 
-pub fn update_step(what: &str) {
+pub(crate) fn update_step(what: &str) {
     log::info!("update: {what}");
 }
 
 /// The power was cut, or the updater killed, while an update was under way.
-pub fn update_taken_up(version: &str, phase: &str) {
+pub(crate) fn update_taken_up(version: &str, phase: &str) {
     log::warn!("update: the update to {version} was interrupted while {phase}; resuming it");
 }

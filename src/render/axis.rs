@@ -14,7 +14,7 @@ const MOST_HOURS: i64 = 25;
 pub(super) const COLUMN_MS: i64 = 6_000;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Axis {
+pub(crate) struct Axis {
     pub from: Stamp,
     pub to: Stamp,
 }
@@ -22,7 +22,7 @@ pub struct Axis {
 impl Axis {
     /// Around everything that `sessions` did, and `now` where it is the day that is under way.
     /// `begin` is where the production day begins: nothing before it is shown.
-    pub fn around<'s>(
+    pub(crate) fn around<'s>(
         sessions: impl IntoIterator<Item = &'s Session>,
         now: Option<Stamp>,
         begin: Stamp,

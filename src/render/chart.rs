@@ -11,7 +11,7 @@ use crate::{
 
 /// One figure of a machine over some days.
 #[derive(Clone, Copy, Debug)]
-pub struct Chart<'d> {
+pub(crate) struct Chart<'d> {
     /// What is counted, with its unit: `Pièces`, `Occupation, %`.
     pub name: &'d str,
     /// Day after day without a gap, in hundredths; `None` where there is no session.
@@ -34,7 +34,7 @@ fn median(values: &[i64]) -> Option<i64> {
 }
 
 impl Chart<'_> {
-    pub fn draw(&self) -> Markup {
+    pub(crate) fn draw(&self) -> Markup {
         let values: Vec<i64> = self.days.iter().filter_map(|(_, value)| *value).collect();
         let most = values.iter().copied().max().unwrap_or(0).max(1);
         let height = |value: i64| (value.max(0) * HEIGHT / most).max(1);

@@ -11,17 +11,17 @@ mod chart;
 mod timeline;
 mod words;
 
-pub use axis::Axis;
-pub use chart::Chart;
-pub use timeline::{Detail, TimeLine, changes, describe, open_stop};
+pub(crate) use axis::Axis;
+pub(crate) use chart::Chart;
+pub(crate) use timeline::{Detail, TimeLine, changes, open_stop};
 
 use crate::{model::Language, text::Text};
 
 /// What the drawings look like, light and dark; a page that shows them holds it.
-pub const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// The shapes that time lines are drawn with: once on each page, before the first of them.
-pub fn shapes() -> Markup {
+pub(crate) fn shapes() -> Markup {
     html! {
         svg.defs width="0" height="0" aria-hidden="true" {
             defs {
@@ -40,7 +40,7 @@ pub fn shapes() -> Markup {
 }
 
 /// What the shapes mean.
-pub fn legend(language: Language) -> Markup {
+pub(crate) fn legend(language: Language) -> Markup {
     let shape = |class: &str, d: &str, text: Text| {
         html! {
             li {

@@ -14,7 +14,7 @@ use crate::{
 
 /// How much is drawn, which is how many bytes it takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Detail {
+pub(crate) enum Detail {
     /// Each stop and each change of profile can be pointed at; some 20 kB a day.
     Full,
     /// Everything, nothing to point at; some 8 kB.
@@ -28,7 +28,7 @@ const SMALL_COLUMNS: usize = 30;
 
 /// A machine's day, ready to be drawn.
 #[derive(Clone, Copy, Debug)]
-pub struct TimeLine<'s> {
+pub(crate) struct TimeLine<'s> {
     /// Unique on its page.
     pub id: &'s str,
     pub machine: &'s str,
@@ -49,7 +49,7 @@ enum State {
 }
 
 /// The stop that no start has ended yet: its last stop line is behind all its closed stops and pieces.
-pub fn open_stop(session: &Session) -> Option<Stamp> {
+pub(crate) fn open_stop(session: &Session) -> Option<Stamp> {
     let last = session.figures.last_stop?;
     let is_closed = session.stops.iter().any(|stop| stop.start <= last && last <= stop.end);
     let is_passed = session.figures.last_piece.is_some_and(|piece| piece > last);
@@ -57,14 +57,14 @@ pub fn open_stop(session: &Session) -> Option<Stamp> {
 }
 
 /// Jobs whose profile is another than that of the job before.
-pub fn changes(session: &Session) -> Vec<&Job> {
+pub(crate) fn changes(session: &Session) -> Vec<&Job> {
     let profile = |job: &Job| (job.reference.clone(), job.colour.clone());
     let pairs = session.jobs.iter().zip(session.jobs.iter().skip(1));
     pairs.filter(|(before, job)| profile(before) != profile(job)).map(|(_, job)| job).collect()
 }
 
 impl TimeLine<'_> {
-    pub fn draw(&self) -> Markup {
+    pub(crate) fn draw(&self) -> Markup {
         let (id, axis) = (self.id, self.axis);
         let coarse = self.coarse();
         let columns = axis.columns() / coarse;
@@ -264,7 +264,7 @@ const CHANGES: Noun =
     Noun::new("changement de profil", "changements de profil", "profile change", "profile changes");
 
 /// The day in one sentence, for readers who do not see the drawing.
-pub fn describe(session: &Session, language: Language) -> String {
+pub(crate) fn describe(session: &Session, language: Language) -> String {
     let figures = &session.figures;
     let Some((first, last)) = figures.first_piece.zip(figures.last_piece) else {
         return super::words::NO_PIECE.in_(language).to_owned();

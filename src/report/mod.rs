@@ -7,7 +7,7 @@
 mod page;
 mod tables;
 
-pub use page::{frame, machine, time_line};
+pub(crate) use page::{frame, machine, time_line};
 
 use chrono::TimeDelta;
 use maud::Markup;
@@ -20,7 +20,7 @@ use crate::{
 
 /// What is reported.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub(crate) struct Report {
     pub agent: String,
     pub from: Day,
     pub to: Day,
@@ -32,14 +32,14 @@ pub struct Report {
 /// One machine's days, in order, and their patterns together. Sessions are not part of it: their
 /// pieces would fill the memory of a gateway.
 #[derive(Clone, Debug)]
-pub struct MachineReport {
+pub(crate) struct MachineReport {
     pub nom: String,
     pub days: Vec<DayReport>,
     pub patterns: Patterns,
 }
 
 #[derive(Clone, Debug)]
-pub struct DayReport {
+pub(crate) struct DayReport {
     pub day: Day,
     pub figures: Figures,
     pub stops: usize,

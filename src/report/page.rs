@@ -19,7 +19,7 @@ const MOST_CARD_DAYS: usize = 7;
 const MACHINES: &str = "<!--machines-->";
 
 /// What stands before the machines of the page and after them.
-pub fn frame(report: &Report, is_empty: bool) -> (String, String) {
+pub(crate) fn frame(report: &Report, is_empty: bool) -> (String, String) {
     let title = title(report);
     let page = html! {
         (DOCTYPE)
@@ -62,7 +62,7 @@ fn title(report: &Report) -> String {
 }
 
 /// A machine's section of the page.
-pub fn machine(report: &Report, machine: &MachineReport) -> Markup {
+pub(crate) fn machine(report: &Report, machine: &MachineReport) -> Markup {
     let has_advice = machine.days.iter().any(|day| !day.advice.is_empty());
     html! {
         section.machine {
@@ -89,7 +89,7 @@ pub fn machine(report: &Report, machine: &MachineReport) -> Markup {
 }
 
 /// The time line of one of a machine's `days`; `id` is unique on the page.
-pub fn time_line(
+pub(crate) fn time_line(
     report: &Report,
     machine: &str,
     id: &str,

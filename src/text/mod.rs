@@ -10,7 +10,7 @@ mod anomaly;
 mod shape;
 mod trouble;
 
-pub use shape::{
+pub(crate) use shape::{
     clock, code, count, date, date_with_weekday, days_and_hours, figure, minute, moment,
     one_decimal, percent, percent_sign, short_date, span, two_decimals,
 };
@@ -19,17 +19,17 @@ use crate::model::Language;
 
 /// One text in both languages, side by side so that neither is forgotten.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Text {
+pub(crate) struct Text {
     fr: &'static str,
     en: &'static str,
 }
 
 impl Text {
-    pub const fn new(fr: &'static str, en: &'static str) -> Self {
+    pub(crate) const fn new(fr: &'static str, en: &'static str) -> Self {
         Self { fr, en }
     }
 
-    pub const fn in_(self, language: Language) -> &'static str {
+    pub(crate) const fn in_(self, language: Language) -> &'static str {
         match language {
             Language::French => self.fr,
             Language::English => self.en,
@@ -39,13 +39,13 @@ impl Text {
 
 /// What is counted, in the singular and in the plural.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Noun {
+pub(crate) struct Noun {
     one: Text,
     many: Text,
 }
 
 impl Noun {
-    pub const fn new(
+    pub(crate) const fn new(
         fr_one: &'static str,
         fr_many: &'static str,
         en_one: &'static str,
@@ -55,7 +55,7 @@ impl Noun {
     }
 
     /// `0 arrêt`, `1 arrêt`, `2 arrêts`; `0 stops`, `1 stop`, `2 stops`.
-    pub fn counted(self, count: u64, language: Language) -> String {
+    pub(crate) fn counted(self, count: u64, language: Language) -> String {
         let is_one = match language {
             Language::French => count < 2,
             Language::English => count == 1,
@@ -66,7 +66,7 @@ impl Noun {
 }
 
 /// The language that a reader of this one may change to.
-pub const fn other(language: Language) -> Language {
+pub(crate) const fn other(language: Language) -> Language {
     match language {
         Language::French => Language::English,
         Language::English => Language::French,

@@ -9,7 +9,7 @@ use super::Text;
 use crate::model::{Day, Language, Stamp, WallTime};
 
 /// `fr` or `en`, as HTML and addresses name them.
-pub const fn code(language: Language) -> &'static str {
+pub(crate) const fn code(language: Language) -> &'static str {
     Text::new("fr", "en").in_(language)
 }
 
@@ -18,7 +18,7 @@ const fn point(language: Language) -> &'static str {
 }
 
 /// A whole number, its thousands apart: `12 345` or `12,345`.
-pub fn count(value: u64, language: Language) -> String {
+pub(crate) fn count(value: u64, language: Language) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() * 2);
     for (at, digit) in digits.chars().enumerate() {
@@ -31,50 +31,50 @@ pub fn count(value: u64, language: Language) -> String {
 }
 
 /// Hundredths as people write them: at most two decimals, none where they are zero.
-pub fn figure(value_e2: i64, language: Language) -> String {
+pub(crate) fn figure(value_e2: i64, language: Language) -> String {
     let text = two_decimals(value_e2, language);
     text.trim_end_matches('0').trim_end_matches(point(language)).to_owned()
 }
 
 /// Hundredths with both decimals, for columns.
-pub fn two_decimals(value_e2: i64, language: Language) -> String {
+pub(crate) fn two_decimals(value_e2: i64, language: Language) -> String {
     let sign = if value_e2 < 0 { "-" } else { "" };
     let (whole, cents) = (value_e2.unsigned_abs() / 100, value_e2.unsigned_abs() % 100);
     format!("{sign}{}{}{cents:02}", count(whole, language), point(language))
 }
 
 /// Hundredths with one decimal, rounded half up.
-pub fn one_decimal(value_e2: i64, language: Language) -> String {
+pub(crate) fn one_decimal(value_e2: i64, language: Language) -> String {
     let tenths = (value_e2.max(0).unsigned_abs() + 5) / 10;
     format!("{}{}{}", count(tenths / 10, language), point(language), tenths % 10)
 }
 
 /// What stands behind a number of percent.
-pub const fn percent_sign(language: Language) -> &'static str {
+pub(crate) const fn percent_sign(language: Language) -> &'static str {
     Text::new("\u{a0}%", "%").in_(language)
 }
 
-pub fn percent(number: &str, language: Language) -> String {
+pub(crate) fn percent(number: &str, language: Language) -> String {
     format!("{number}{}", percent_sign(language))
 }
 
 /// `05:08`, as the machine's own clock showed it.
-pub fn clock(at: Stamp) -> String {
+pub(crate) fn clock(at: Stamp) -> String {
     at.to_naive().format("%H:%M").to_string()
 }
 
 /// `28/05/2025` or `2025-05-28`.
-pub fn date(day: Day, language: Language) -> String {
+pub(crate) fn date(day: Day, language: Language) -> String {
     day.format(Text::new("%d/%m/%Y", "%Y-%m-%d").in_(language)).to_string()
 }
 
 /// `28/05` or `05-28`.
-pub fn short_date(day: Day, language: Language) -> String {
+pub(crate) fn short_date(day: Day, language: Language) -> String {
     day.format(Text::new("%d/%m", "%m-%d").in_(language)).to_string()
 }
 
 /// `28/05/2025 05:08:54` or `2025-05-28 05:08:54`; `?` where the time is not known.
-pub fn moment(at: Option<WallTime>, language: Language) -> String {
+pub(crate) fn moment(at: Option<WallTime>, language: Language) -> String {
     at.map(WallTime::naive).map_or_else(
         || "?".to_owned(),
         |at| format!("{} {}", date(at.date(), language), at.format("%H:%M:%S")),
@@ -82,7 +82,7 @@ pub fn moment(at: Option<WallTime>, language: Language) -> String {
 }
 
 /// `28/05/2025 05:08` or `2025-05-28 05:08`.
-pub fn minute(at: NaiveDateTime, language: Language) -> String {
+pub(crate) fn minute(at: NaiveDateTime, language: Language) -> String {
     format!("{} {}", date(at.date(), language), at.format("%H:%M"))
 }
 
@@ -97,13 +97,13 @@ const WEEKDAYS: [Text; 7] = [
 ];
 
 /// `mercredi 28/05/2025` or `Wednesday 2025-05-28`.
-pub fn date_with_weekday(day: Day, language: Language) -> String {
+pub(crate) fn date_with_weekday(day: Day, language: Language) -> String {
     let weekday = WEEKDAYS[day.weekday().num_days_from_monday() as usize];
     format!("{} {}", weekday.in_(language), date(day, language))
 }
 
 /// A length of time as people say it: `45 s`, `14 min`, `1 h 05`. Seconds are cut off.
-pub fn span(ms: i64) -> String {
+pub(crate) fn span(ms: i64) -> String {
     let seconds = ms.max(0) / 1000;
     match seconds {
         0..60 => format!("{seconds}\u{a0}s"),
@@ -113,7 +113,7 @@ pub fn span(ms: i64) -> String {
 }
 
 /// A length of time that may be days: `3 d 4 h`, `4 h 05 min`, `5 min`.
-pub fn days_and_hours(time: Duration, language: Language) -> String {
+pub(crate) fn days_and_hours(time: Duration, language: Language) -> String {
     let minutes = time.as_secs() / 60;
     let day = Text::new("j", "d").in_(language);
     match (minutes / 1440, minutes / 60 % 24, minutes % 60) {

@@ -65,7 +65,7 @@ fn alarms_and_the_page_are_in_the_one_language_whichever_key_sets_it() {
         take_away(&folder);
         let json = webhook.wait_for(SOURCE_RAISED).json();
         let message = json["message"].as_str().unwrap();
-        assert!(message.starts_with("source cu has not answered"), "{key}: {message}");
+        assert!(message.starts_with("source cu has been unreachable"), "{key}: {message}");
         let is_warned = running.log().contains("status.language is replaced by agent.language");
         assert_eq!(is_warned, key == "status.language", "{}", running.log());
     }
