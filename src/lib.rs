@@ -8,7 +8,7 @@
 //! `tests/suite/rooms.rs` holds the rules.
 
 // `pub` is for what other crates name: the binary, tests, benches and fuzz targets.
-#![warn(unreachable_pub)]
+#![warn(unreachable_pub, clippy::too_many_lines)]
 
 pub mod agent;
 mod alarms;

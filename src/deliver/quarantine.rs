@@ -167,6 +167,7 @@ mod tests {
     type History = fn(&mut Quarantine);
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one table of histories")]
     fn each_history_of_a_session_gets_its_turn() {
         let late = NOW + LATE_FOR;
         let hour = NOW + REFUSED_FOR;

@@ -15,6 +15,10 @@ const WORKING_DAYS: Noun =
 
 impl Anomaly {
     /// One sentence without a full stop at its end.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one sentence for each code, in one match that the compiler holds complete"
+    )]
     pub fn text(&self, language: Language) -> String {
         let counted =
             |noun: Noun| noun.counted(self.value_e2.max(0).unsigned_abs() / 100, language);
