@@ -73,7 +73,7 @@ impl AlarmLog<'_> {
                     })?
                     .collect()
             })
-            .during("look up grave anomalies", &self.buffer.path)
+            .during("look up critical anomalies", &self.buffer.path)
     }
 }
 

@@ -232,7 +232,7 @@ impl Reports<'_> {
                     })?
                     .collect()
             })
-            .during("look up what is set aside", &self.buffer.path)
+            .during("look up quarantined sessions", &self.buffer.path)
     }
 
     /// Files that were refused or have lines that were not understood, newest first, at most `most`.
