@@ -226,3 +226,44 @@ impl Download {
 }
 
 struct TooMany;
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, net::TcpListener, sync::mpsc, thread};
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_drips_its_handshake_is_given_up_in_the_time_for_connecting() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}/", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            // A record of 16 KiB, which takes minutes.
+            let record = [0x16, 3, 3, 0x40, 0].into_iter().chain(std::iter::repeat(2));
+            for byte in record.take(1 << 14) {
+                if socket.write_all(&[byte]).is_err() {
+                    return;
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let (result, ended) = mpsc::channel();
+        thread::spawn(move || {
+            let client = HttpClient::new(&Settings {
+                ca_key: "alarms.ca_file",
+                ca_file: None,
+                only_https: true,
+                max_redirects: 0,
+                connect_within: Duration::from_millis(500),
+                answer_within: None,
+                silence: Some(Duration::from_secs(30)),
+                keeps_connections: false,
+            });
+            let Ok(client) = client else { return };
+            result.send(client.ping(&url, None)).unwrap();
+        });
+        let answer = ended.recv_timeout(Duration::from_secs(30)).expect("it is given up");
+        assert!(matches!(answer, Err(HttpError::Failed(_))), "{answer:?}");
+    }
+}

@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    io::{Read, Write},
+    io::{self, Read, Write},
     sync::Arc,
 };
 
@@ -45,8 +45,7 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let mut connection = ClientConnection::new(Arc::clone(&self.rules), name)?;
         let mut socket =
             TransportAdapter::new(transport.boxed(), Arc::clone(&details.current_time));
-        socket.set_timeout(left_of(details));
-        connection.complete_io(&mut socket)?;
+        shake_hands(&mut connection, &mut socket, details)?;
         let config = details.config;
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
         let stream = StreamOwned::new(connection, socket);
@@ -58,6 +57,34 @@ impl fmt::Debug for TlsConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TlsConnector")
     }
+}
+
+/// As rustls's `complete_io`, whose time would begin again with each byte of a server that drips.
+fn shake_hands(
+    connection: &mut ClientConnection,
+    socket: &mut TransportAdapter,
+    details: &ConnectionDetails<'_>,
+) -> Result<(), ureq::Error> {
+    while connection.is_handshaking() || connection.wants_write() {
+        let left = left_of(details);
+        if matches!(left.after, Duration::Exact(left) if left.is_zero()) {
+            return Err(ureq::Error::Timeout(left.reason));
+        }
+        socket.set_timeout(left);
+        if connection.wants_write() {
+            connection.write_tls(socket)?;
+            continue;
+        }
+        if connection.read_tls(socket)? == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        if let Err(error) = connection.process_new_packets() {
+            // The alert that says why; who does not take it is told nothing.
+            connection.write_tls(socket).ok();
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error).into());
+        }
+    }
+    Ok(())
 }
 
 /// What opening the connection may still take: the time of the socket counts.
