@@ -56,7 +56,10 @@ impl StateLock {
                         .map_err(|source| BufferError::Lock { path: path.clone(), source })?;
                     looks += 1;
                 }
-                Err(TryLockError::WouldBlock) => return Err(held(state_dir, &file)),
+                Err(TryLockError::WouldBlock) => {
+                    let (holder, _) = said_by_holder(&file);
+                    return Err(BufferError::Held { path: state_dir.to_owned(), holder });
+                }
                 Err(TryLockError::Error(source)) => return Err(BufferError::Lock { path, source }),
             }
             thread::sleep(LOOK_AGAIN_AFTER);
@@ -92,28 +95,28 @@ impl StateLock {
         }
     }
 
-    /// Who holds the lock, and what it has collected; `None` where nobody does.
+    /// Who holds the lock, and what it has collected; `None` if nobody does.
     pub fn holder(state_dir: &Path) -> Option<(Holder, Option<Collected>)> {
-        match Self::look(state_dir) {
-            Err(BufferError::Held { holder, .. }) => {
-                let file = own(&state_dir.join(FILE_NAME), OpenOptions::new().read(true));
-                let collected = file.ok().and_then(|file| read(&text_of(&file)).1);
-                Some((holder, collected))
-            }
-            _ => None,
+        Self::occupied(state_dir).ok().flatten()
+    }
+
+    /// Whether the lock is free, without taking it for longer than this takes.
+    pub fn look(state_dir: &Path) -> Result<(), BufferError> {
+        match Self::occupied(state_dir)? {
+            Some((holder, _)) => Err(BufferError::Held { path: state_dir.to_owned(), holder }),
+            None => Ok(()),
         }
     }
 
-    /// Whether the lock is free, without taking it for longer than the look.
-    pub fn look(state_dir: &Path) -> Result<(), BufferError> {
+    fn occupied(state_dir: &Path) -> Result<Option<(Holder, Option<Collected>)>, BufferError> {
         let path = state_dir.join(FILE_NAME);
         if !place::is_there(&path) {
-            return Ok(());
+            return Ok(None);
         }
         let file = own(&path, OpenOptions::new().read(true))?;
         match file.try_lock_shared() {
-            Ok(()) => Ok(()),
-            Err(TryLockError::WouldBlock) => Err(held(state_dir, &file)),
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(said_by_holder(&file))),
             Err(TryLockError::Error(source)) => Err(BufferError::Lock { path, source }),
         }
     }
@@ -145,17 +148,17 @@ fn text_of(mut file: &File) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn held(state_dir: &Path, file: &File) -> BufferError {
-    let mut holder = Holder::Unnamed;
+fn said_by_holder(file: &File) -> (Holder, Option<Collected>) {
+    let mut said = (Holder::Unnamed, None);
     for _ in 0..PATIENCE_LOOKS {
-        (holder, _) = read(&text_of(file));
-        if holder != Holder::Unnamed {
+        said = read(&text_of(file));
+        if said.0 != Holder::Unnamed {
             break;
         }
-        // Whoever took the lock a moment ago is about to say so.
+        // The process that took the lock a moment ago is about to say so.
         thread::sleep(LOOK_AGAIN_AFTER);
     }
-    BufferError::Held { path: state_dir.to_owned(), holder }
+    said
 }
 
 #[cfg(test)]
