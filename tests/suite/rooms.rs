@@ -379,7 +379,8 @@ fn the_pure_rooms_have_no_io_no_clock_and_no_log() {
         "thiserror",
         "maud",
     ];
-    let own = ["crate", "self", "super", "Self"];
+    // Of clippy only the names of its lints are written.
+    let own = ["crate", "self", "super", "Self", "clippy"];
     let mut offences = Vec::new();
     for source in sources() {
         if !["parse", "analyse", "retry", "model", "text", "render", "report"]
