@@ -9,7 +9,7 @@ use super::{
 use crate::{
     buffer::LinkState,
     model::Language,
-    text::{Noun, minute, moment, phrase, span},
+    text::{Noun, count, minute, moment, phrase, span},
 };
 
 /// Less room than this is worth a word.
@@ -154,7 +154,7 @@ fn backlog(health: &Health, reader: Reader) -> Line {
 
 fn disk(health: &Health, reader: Reader) -> Line {
     let mib = |bytes: u64| {
-        let mib = bytes.div_ceil(1 << 20);
+        let mib = count(bytes.div_ceil(1 << 20), reader.language);
         phrase!(reader.language, "{mib}\u{a0}Mio", "{mib}\u{a0}MiB")
     };
     let (used, most) = (mib(health.buffer_bytes), mib(health.max_buffer_bytes));

@@ -185,7 +185,7 @@ fn each_machines_state_now_and_the_link_that_is_down_are_said() {
     let health = browser.text(".health");
     let pending = line.agent.status_number("pending_sessions");
     assert_eq!(pending, 69);
-    assert!(health.contains("69 session(s)"), "{health}");
+    assert!(health.contains("69 sessions,"), "{health}");
     assert!(health.contains("la plus ancienne du mardi 27/10/2026"), "{health}");
     assert!(
         health.contains(concat!("cu-agent ", env!("CARGO_PKG_VERSION"), ", ligne-1")),
