@@ -11,7 +11,7 @@ fn a_fresh_installation_is_enabled_and_waits_and_says_what_to_edit() {
     let machine = booted();
     install(&machine, &packages::of_this_build(THIS))
         .succeeded()
-        .says("edit /etc/cu-agent/config.toml, then systemctl restart cu-agent")
+        .says("edit /etc/cu-agent/config.toml, then run systemctl restart cu-agent")
         .does_not_say("Job for");
     assert_eq!(state_of_package(&machine), format!("install ok installed {THIS}"));
     machine.run(&["systemctl", "is-enabled", "cu-agent"]).succeeded().says("enabled");
