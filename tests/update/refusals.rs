@@ -175,7 +175,8 @@ fn a_package_with_another_hash_or_more_bytes_is_refused_and_thrown_away() {
     let whole = fs::read(&package).unwrap();
     let mut changed = whole.clone();
     changed[20_000] ^= 1;
-    for (bytes, word) in [(changed, "SHA-256"), ([&whole[..], b"more"].concat(), "is larger than")] {
+    for (bytes, word) in [(changed, "SHA-256"), ([&whole[..], b"more"].concat(), "is larger than")]
+    {
         fs::write(&package, bytes).unwrap();
         gateway.agent.command(&["update", "apply"]).exited(3).says("refused").says(word);
         gateway.is_as_it_was();
