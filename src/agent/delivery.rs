@@ -112,8 +112,8 @@ impl Agent {
 }
 
 impl Delivery {
-    /// Delivers until the end is wished; or one last time when `is_last` says that nothing more will be
-    /// collected, which whoever makes it so announces by a notification. The error is that of the last time.
+    /// Delivers until the end is requested; or one last time once `is_last` says that nothing more will be
+    /// collected, which comes with a notification. The error is that of the last time.
     pub(super) fn run(
         mut self,
         mut outbox: Buffer,

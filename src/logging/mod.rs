@@ -39,7 +39,7 @@ pub(crate) fn start(level: log::LevelFilter) {
     }
 }
 
-/// An error with all its causes on one line, printable whoever wrote them.
+/// An error with all its causes on one line, made safe to print.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,9 +1,14 @@
 //! Everything that lasts once it is done has a step in `src/failpoints/mod.rs`, and with it a named point at
 //! which `tests/crash_points` ends the process. A durable action without one fails here.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use cu_agent::failpoints::Step;
+
+use super::tree;
 
 /// What makes something last, and the places that may call it outside [`durably`] with the reason.
 ///
@@ -54,25 +59,14 @@ struct Source {
 }
 
 fn sources() -> Vec<Source> {
-    fn walk(dir: &Path, root: &Path, all: &mut Vec<Source>) {
-        for entry in fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                walk(&path, root, all);
-            } else if path.extension().is_some_and(|end| end == "rs") && !path.ends_with("tests.rs")
-            {
-                let whole = fs::read_to_string(&path).unwrap();
-                let code = whole.split("#[cfg(test)]\nmod ").next().unwrap().to_owned();
-                let path = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-                all.push(Source { path, code });
-            }
-        }
-    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut all = Vec::new();
-    walk(&root, &root, &mut all);
-    assert!(all.len() > 50, "the sources are found");
-    all
+    let source = |path: PathBuf| {
+        let whole = fs::read_to_string(&path).unwrap();
+        let code = whole.split("#[cfg(test)]\nmod ").next().unwrap().to_owned();
+        let path = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        Source { path, code }
+    };
+    tree::sources().into_iter().filter(|path| !path.ends_with("tests.rs")).map(source).collect()
 }
 
 /// Where `action` stands in `code` outside a call of `durably`.

@@ -74,6 +74,7 @@ mod sources_apart;
 mod state_directory;
 mod status_hostile;
 mod status_page;
+mod tree;
 mod union;
 mod visible;
 mod wear;

@@ -1,10 +1,9 @@
 //! The rules of the map in `docs/architecture.md`, read from the source text: which room may name
 //! which crate, which way imports point, what stays pure.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
+
+use super::tree;
 
 /// A source file by its path below `src`, without comments and without its unit tests.
 struct Source {
@@ -96,10 +95,7 @@ fn holds(line: &str, word: &str) -> bool {
 
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    walk(&root, &mut files);
-    assert!(files.len() > 5, "the sources are under {}", root.display());
-    files
+    tree::sources()
         .iter()
         .map(|file| {
             let path = file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
@@ -108,17 +104,6 @@ fn sources() -> Vec<Source> {
         })
         .filter(|source| !source.path.ends_with("tests.rs"))
         .collect()
-}
-
-fn walk(dir: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            walk(&path, files);
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            files.push(path);
-        }
-    }
 }
 
 fn without_comments_and_tests(text: &str) -> String {

@@ -8,6 +8,8 @@ use std::{
 
 use regex::Regex;
 
+use super::tree;
+
 /// A name that was replaced, as a regular expression, and what stands for it now.
 const RETIRED_NAMES: &[(&str, &str)] = &[
     (r"\bagent::Stop\b", "Shutdown, Wakeup"),
@@ -74,20 +76,11 @@ const DOCUMENTS: &[&str] = &[
     "packaging/man",
 ];
 
-fn files(path: &Path, all: &mut Vec<PathBuf>) {
-    if path.is_dir() {
-        for entry in fs::read_dir(path).unwrap() {
-            files(&entry.unwrap().path(), all);
-        }
-    } else if !path.extension().is_some_and(|end| end == "png" || end == "webp") {
-        all.push(path.to_owned());
-    }
-}
-
 fn all_files(below: &[&str]) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut all = Vec::new();
-    below.iter().for_each(|path| files(&root.join(path), &mut all));
+    let mut all: Vec<PathBuf> =
+        below.iter().flat_map(|path| tree::files(&root.join(path))).collect();
+    all.retain(|file| !file.extension().is_some_and(|end| end == "png" || end == "webp"));
     assert!(all.len() > below.len(), "the files are found");
     all
 }

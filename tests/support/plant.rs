@@ -121,8 +121,9 @@ impl Plant {
     pub fn finish(&mut self) {
         self.next_day();
         for machine in &mut self.machines {
-            let line = machine.line(&mut self.rng);
-            machine.append(&self.root, &line);
+            // Not any line: a file of one damaged line would be reported as one without events.
+            let piece = machine.piece(&mut self.rng);
+            machine.append(&self.root, &piece);
             machine.complete(&self.root);
         }
     }
@@ -144,6 +145,10 @@ impl Plant {
     }
 }
 
+fn latin1(text: &str) -> Vec<u8> {
+    text.chars().map(|c| c as u8).collect()
+}
+
 impl Machine {
     fn new(folder: &'static str, day: NaiveDate) -> Self {
         Self {
@@ -163,10 +168,27 @@ impl Machine {
 
     /// Seldom two lines a second, never twice the same line in a second: a rewritten or renamed file
     /// then says the same as the file before.
-    fn line(&mut self, rng: &mut Rng) -> Vec<u8> {
+    /// The time of the next line.
+    fn next_time(&mut self, rng: &mut Rng) -> String {
         self.second += rng.u32(1..90);
         let at = self.day.and_time(NaiveTime::MIN) + TimeDelta::seconds(self.second.into());
-        let at = at.format("%Y%m%d %H:%M:%S");
+        at.format("%Y%m%d %H:%M:%S").to_string()
+    }
+
+    fn piece(&mut self, rng: &mut Rng) -> Vec<u8> {
+        let at = self.next_time(rng);
+        let event = self.piece_made(rng);
+        latin1(&format!("{at}|@{event}\n"))
+    }
+
+    fn piece_made(&mut self, rng: &mut Rng) -> String {
+        self.is_stopped = false;
+        self.pieces += 1;
+        format!("StukUitgevoerd: {} B{:06} H\u{e9}", self.pieces, rng.u32(..1_000_000))
+    }
+
+    fn line(&mut self, rng: &mut Rng) -> Vec<u8> {
+        let at = self.next_time(rng);
         let event = match rng.u8(..20) {
             0..=1 => format!("MachineWait: {} sec", rng.u32(0..60)),
             2 => format!("MachineWait: {},{:03} sec", rng.u32(0..60), rng.u32(0..1000)),
@@ -181,14 +203,10 @@ impl Machine {
             // Torn by a power cut of the controller, or no line at all.
             9 if rng.bool() => return format!("{at}|@StukUit").into_bytes(),
             9 => return b"\0\0 \xe9teint ? \n".to_vec(),
-            _ => {
-                self.is_stopped = false;
-                self.pieces += 1;
-                format!("StukUitgevoerd: {} B{:06} H\u{e9}", self.pieces, rng.u32(..1_000_000))
-            }
+            _ => self.piece_made(rng),
         };
         let end = if rng.u8(..8) == 0 { "\r\n" } else { "\n" };
-        format!("{at}|@{event}{end}").chars().map(|c| c as u8).collect()
+        latin1(&format!("{at}|@{event}{end}"))
     }
 
     fn file_name(&self) -> String {
