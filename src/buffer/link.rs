@@ -17,6 +17,18 @@ use crate::{
 const TROUBLE: &str = "trouble:";
 const BEHIND_TROUBLES: &str = "trouble;";
 
+/// The row that says how many texts central could not hold as they are; its words are a JSON list of
+/// encoding and number. No link that any release knows has this name.
+const TEXTS: &str = "texts";
+
+/// How many texts central, in an encoding that is not UTF-8, holds in similar characters.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChangedTexts {
+    /// As the server names it.
+    pub encoding: String,
+    pub texts: u64,
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LinkState {
     pub name: LinkName,
@@ -48,6 +60,18 @@ impl Links<'_> {
             Some(LinkState { name: name.parse().ok()?, up, since, error })
         });
         Ok(links.collect())
+    }
+
+    /// Texts that central could not hold as they are.
+    pub fn changed_texts(&self) -> Result<Option<ChangedTexts>, BufferError> {
+        let row: Option<String> = self
+            .buffer
+            .connection
+            .prepare_cached("SELECT error FROM link WHERE name = ?1 AND error IS NOT NULL")
+            .and_then(|mut select| select.query_row([TEXTS], |row| row.get(0)).optional())
+            .during("read how many texts were changed", &self.buffer.path)?;
+        let read = |text: String| serde_json::from_str::<(String, u64)>(&text).ok();
+        Ok(row.and_then(read).map(|(encoding, texts)| ChangedTexts { encoding, texts }))
     }
 
     /// What of the sources cannot be read, in order of source, folder and file.
@@ -95,6 +119,35 @@ impl LinksMut<'_> {
             }
             Ok(())
         })
+    }
+
+    /// Notes that `texts` more could not be written to central, whose texts are in `encoding`, as they are.
+    pub fn note_changed_texts(
+        &mut self,
+        encoding: &str,
+        texts: u64,
+        now: WallTime,
+    ) -> Result<(), BufferError> {
+        let known = self.buffer.links().changed_texts()?;
+        let same = known.as_ref().filter(|known| known.encoding == encoding);
+        let sum = same.map_or(0, |known| known.texts).saturating_add(texts);
+        if sum == same.map_or(0, |known| known.texts) && same.is_some() == known.is_some() {
+            return Ok(());
+        }
+        self.buffer.change(
+            Step::NoteLink,
+            "record how many texts were changed",
+            |transaction| {
+                if sum == 0 {
+                    return transaction.execute("DELETE FROM link WHERE name = ?1", [TEXTS]);
+                }
+                transaction.execute(
+                "INSERT OR REPLACE INTO link (name, state, since, error) VALUES (?1, 'up', ?2, ?3)",
+                params![TEXTS, now, serde_json::json!([encoding, sum]).to_string()],
+            )
+            },
+        )?;
+        Ok(())
     }
 
     /// Notes how a link is now; `true` where that is news.
@@ -168,6 +221,23 @@ mod tests {
         assert_eq!(buffer.links().all().unwrap().len(), 1);
         buffer.links_mut().note_troubles([].iter(), all[..1].iter()).unwrap();
         assert_eq!(buffer.links().troubles().unwrap(), all[1..]);
+    }
+
+    #[test]
+    fn changed_texts_are_summed_by_encoding_and_are_no_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut buffer = Buffer::open(dir.path(), "id", now()).unwrap();
+        let mut noted = |encoding: &str, texts| {
+            buffer.links_mut().note_changed_texts(encoding, texts, now()).unwrap();
+            assert_eq!(buffer.links().all().unwrap(), []);
+            buffer.links().changed_texts().unwrap().map(|known| (known.encoding, known.texts))
+        };
+        assert_eq!(noted("UTF8", 0), None);
+        assert_eq!(noted("LATIN1", 2), Some(("LATIN1".into(), 2)));
+        assert_eq!(noted("LATIN1", 0), Some(("LATIN1".into(), 2)));
+        assert_eq!(noted("LATIN1", 3), Some(("LATIN1".into(), 5)));
+        assert_eq!(noted("SQL_ASCII", 1), Some(("SQL_ASCII".into(), 1)));
+        assert_eq!(noted("UTF8", 0), None);
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub use error::BufferError;
 pub use files::{FileProgress, FileState, FileTally, HeldFile, OTHER_NAMES, QuietMark};
 pub use holder::{Holder, LockHolder, Task};
 pub use judged::{Judged, StoredDay};
-pub use link::LinkState;
+pub use link::{ChangedTexts, LinkState};
 pub use lock::StateLock;
 pub use outbox::{Pending, Waiting};
 pub use overview::{HeaderFilter, SessionHeader};

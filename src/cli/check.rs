@@ -18,7 +18,7 @@ use crate::{
     source::{
         FolderListing, Source, SourceError, UnreadLines, dir::DirectorySource, ftp::FtpSource,
     },
-    sync::postgres::{Central, SchemaState},
+    sync::postgres::{Central, SchemaState, ServerEncoding},
 };
 
 pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
@@ -177,7 +177,9 @@ const LINE_CHARS: usize = 300;
 fn check_central(lines: &mut Lines, config: &CentralConfig) {
     let what = "central";
     let mut creators = Vec::new();
+    let mut server = None;
     let state = Central::connect(config, "cu-agent check").and_then(|mut central| {
+        server = Some(central.server().clone());
         creators = central.other_creators()?;
         central.schema_state()
     });
@@ -197,6 +199,13 @@ fn check_central(lines: &mut Lines, config: &CentralConfig) {
             ),
         ),
         Err(error) => lines.bad(what, &logging::chain(&error)),
+    }
+    if let Some(server) = server.filter(|server| server.encoding != ServerEncoding::Utf8) {
+        let text = format!(
+            "its database is in {}, which does not have every character: texts are written with similar ones (`cu-agent status` counts them); a database in UTF8 has them all",
+            server.encoding_name
+        );
+        lines.note(what, &text);
     }
     if let Some(note) = unprotected(config) {
         lines.note(what, note);

@@ -193,6 +193,14 @@ impl Connection {
         durably(failpoints::Step::Deliver, || central.deliver(claims, orders))
     }
 
+    /// The encoding of the open connection's database, and how many texts it made the last deliveries
+    /// change.
+    pub(super) fn take_changed_texts(&mut self) -> Option<(String, u64)> {
+        let central = self.central.as_mut()?;
+        let texts = central.take_changed_texts();
+        Some((central.server().encoding_name.clone(), texts))
+    }
+
     pub(super) fn write_gateway_row(&mut self, row: &GatewayRow) -> Result<(), CentralError> {
         let wall = self.runtime.wall();
         let (central, claims) = self.central();

@@ -22,6 +22,7 @@ use chrono::{DateTime, Local};
 use crate::{
     buffer::{Buffer, BufferError, Pending},
     config::CentralConfig,
+    logging,
     model::{Language, LastUpdate, WallTime},
     sync::postgres::{CentralError, Claims, Retry},
 };
@@ -163,6 +164,11 @@ impl Deliverer {
             self.link.note_up(buffer, self.runtime.noted_now())?;
         }
         self.link.log_sent(&self.report);
+        if let Some((encoding, texts)) = self.connection.take_changed_texts() {
+            let now = self.runtime.noted_now();
+            buffer.links_mut().note_changed_texts(&encoding, texts, now)?;
+            logging::texts_changed(&encoding, texts);
+        }
         if let Err(DrainError::Central(error)) = &result {
             // A session keeps what it was begun with: that central is read-only, say, or an address
             // that central no longer has. The next try begins anew.

@@ -261,6 +261,14 @@ pub(crate) fn sent(sessions: u64, rows: u64, found_equal: u64, set_aside: u64) {
     );
 }
 
+pub(crate) fn texts_changed(encoding: &str, texts: u64) {
+    if texts > 0 {
+        log::info!(
+            "central: its database is in {encoding}, which does not have every character of {texts} texts: similar ones were written"
+        );
+    }
+}
+
 pub(crate) fn schema_newer(version: i32) {
     log::info!(
         "central: its tables are from a newer release (migration {version}), which this release can use"

@@ -10,6 +10,7 @@ mod anomalies;
 mod anomalies_chain;
 mod bad_input;
 mod central_crowded;
+mod central_encodings;
 mod central_fleet;
 mod central_histories;
 mod central_link;

@@ -262,7 +262,7 @@ impl Cluster {
         let mut command = Command::new(server_program("psql"));
         command.arg("-h").arg(&self.folder).args(["-p", &self.port.to_string()]);
         command.args(["-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-qAtX"]);
-        command.env("PGOPTIONS", "-c client_min_messages=warning");
+        command.env("PGOPTIONS", "-c client_min_messages=warning").env("PGCLIENTENCODING", "UTF8");
         command
     }
 
@@ -277,9 +277,20 @@ impl Cluster {
 
     /// An empty database with a name of its own.
     pub fn database(&self) -> Database<'_> {
+        self.database_with("")
+    }
+
+    /// As [`Self::database`], its texts in `encoding`.
+    pub fn database_in(&self, encoding: &str) -> Database<'_> {
+        self.database_with(&format!(
+            "ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+        ))
+    }
+
+    fn database_with(&self, options: &str) -> Database<'_> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("t{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        self.psql("postgres", &format!("CREATE DATABASE {name}"));
+        self.psql("postgres", &format!("CREATE DATABASE {name} {options}"));
         Database { cluster: self, name }
     }
 }
@@ -331,6 +342,14 @@ impl Database<'_> {
 
     pub fn try_psql(&self, script: &str) -> Result<String, String> {
         self.cluster.try_psql(&self.name, script)
+    }
+
+    /// The bytes that a client gets that speaks `encoding`.
+    pub fn bytes_in(&self, encoding: &str, query: &str) -> Vec<u8> {
+        let mut command = self.cluster.psql_command(&self.name);
+        let out = command.env("PGCLIENTENCODING", encoding).args(["-c", query]).output().unwrap();
+        assert!(out.status.success(), "{encoding}: {}", String::from_utf8_lossy(&out.stderr));
+        out.stdout
     }
 
     pub fn count(&self, table: &str) -> u64 {

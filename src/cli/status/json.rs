@@ -46,6 +46,7 @@ struct Status<'s> {
     #[serde(flatten)]
     told: StatusTold,
     central: Link<'s>,
+    changed_texts: Option<Changed<'s>>,
     troubles: Vec<NotRead<'s>>,
     machines: Vec<Machine<'s>>,
     set_aside: Vec<Aside<'s>>,
@@ -58,6 +59,13 @@ struct Link<'s> {
     state: &'static str,
     since: Option<WallTime>,
     error: Option<&'s str>,
+}
+
+/// Texts that central holds in similar characters.
+#[derive(Serialize)]
+struct Changed<'s> {
+    encoding: &'s str,
+    texts: u64,
 }
 
 #[derive(Serialize)]
@@ -142,6 +150,10 @@ impl<'s> Status<'s> {
             max_buffer_bytes: config.agent.max_buffer_bytes,
             told: told(config, shown),
             central: Link::of(state, link),
+            changed_texts: shown
+                .changed_texts
+                .as_ref()
+                .map(|changed| Changed { encoding: &changed.encoding, texts: changed.texts }),
             troubles: troubles.iter().map(NotRead::of).collect(),
             machines: shown.machines.iter().map(Machine::of).collect(),
             set_aside: shown.set_aside.iter().map(Aside::of).collect(),

@@ -2,7 +2,7 @@
 
 use super::{ImplausibleDate, Shown, central, folder_state};
 use crate::{
-    buffer::{AsideReport, FileReport, LinkState, MachineReport},
+    buffer::{AsideReport, ChangedTexts, FileReport, LinkState, MachineReport},
     cli::table::table,
     config::Config,
     model::{Language, Trouble, WallTime, printable},
@@ -40,6 +40,12 @@ fn overview(config: &Config, shown: &Shown) -> String {
     }
     let (state, link) = central(config, links);
     text += &format!("\ncentral    {state}{}", since(link));
+    if let Some(ChangedTexts { encoding, texts }) = &shown.changed_texts {
+        text += &format!(
+            "\ntexts      {texts} written in similar characters: central's database is in {}, which does not have every character",
+            printable(encoding, MOST_REASON_CHARS)
+        );
+    }
     for source in &config.sources {
         let link = links.iter().find(|link| link.name.is_source(&source.name));
         let state = link.map_or("unknown", |link| if link.up { "up" } else { "down" });

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use postgres::Row;
 
+use super::params::Params;
 use crate::{model::printable, sync::plan::Identity};
 
 /// Longest text of central's that is shown and kept, in characters.
@@ -26,6 +27,14 @@ pub struct Claims {
 impl Claims {
     pub fn new(identity: Identity, instance_id: String, host: String) -> Self {
         Self { identity, instance_id, host, held: BTreeMap::new() }
+    }
+
+    /// The first four parameters of a statement with [`RENEW`].
+    pub(super) fn push_writer(&self, params: &mut Params) {
+        params.push_text(self.identity.agent_id.as_str());
+        params.push_text(self.identity.buffer_id.as_str());
+        params.push_text(self.instance_id.as_str());
+        params.push_text(self.host.as_str());
     }
 
     pub(super) fn held_at(&self, nom: &str) -> Option<i64> {

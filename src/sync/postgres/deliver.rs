@@ -68,7 +68,7 @@ impl Central {
         claims: &mut Claims,
         orders: &[Order<'_>],
     ) -> Result<Vec<Outcome>, CentralError> {
-        let mut params = Params::default();
+        let mut params = Params::in_encoding(self.server.encoding);
         let all_new = orders.iter().all(|order| order.replaces.is_none());
         let which = if all_new { Often::DeliverNew } else { Often::DeliverKnown };
         let is_kept = self.keeps(which);
@@ -76,6 +76,7 @@ impl Central {
         let rows =
             if is_kept { self.ask_kept(which, &sql, &params)? } else { self.ask(&sql, &params)? };
         same_count(orders.len(), rows.len())?;
+        self.changed_texts += params.script().changed();
         orders
             .iter()
             .zip(&rows)
@@ -132,10 +133,7 @@ fn statement(
     all_new: bool,
     whole: bool,
 ) -> String {
-    params.push(claims.identity.agent_id.clone(), Type::TEXT);
-    params.push(claims.identity.buffer_id.clone(), Type::TEXT);
-    params.push(claims.instance_id.clone(), Type::TEXT);
-    params.push(claims.host.clone(), Type::TEXT);
+    claims.push_writer(params);
     let entree = push_headers(params, claims, orders);
     // New sessions have no detail rows that could be in the way; looking for them costs a third.
     let details = push_details(params, orders, all_new, whole);
@@ -213,18 +211,21 @@ fn held(column: &str) -> String {
 /// The headers as the first table of the statement, `entree`.
 fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> String {
     macro_rules! column {
+        ($order:ident => $value:expr, TEXTS) => {
+            params.push_texts(orders.iter().map(|$order| $value).collect())
+        };
         ($order:ident => $value:expr, $of:ident) => {
             params.push(orders.iter().map(|$order| $value).collect::<Vec<_>>(), Type::$of)
         };
     }
     let seen = [
-        column!(o => o.delivery.machine.nom.clone(), TEXT_ARRAY),
+        column!(o => Some(o.delivery.machine.nom.clone()), TEXTS),
         column!(o => o.delivery.day, DATE_ARRAY),
         column!(o => claims.held_at(&o.delivery.machine.nom), INT8_ARRAY),
         column!(o => o.replaces.map(|c| c.id), INT8_ARRAY),
         column!(o => o.replaces.and_then(|c| c.revision), INT8_ARRAY),
-        column!(o => o.replaces.and_then(|c| c.agent_id.clone()), TEXT_ARRAY),
-        column!(o => o.replaces.and_then(|c| c.buffer_id.clone()), TEXT_ARRAY),
+        column!(o => o.replaces.and_then(|c| c.agent_id.clone()), TEXTS),
+        column!(o => o.replaces.and_then(|c| c.buffer_id.clone()), TEXTS),
         column!(o => i64::from(o.delivery.counts.pieces), INT8_ARRAY),
         column!(o => i64::from(o.delivery.counts.waits), INT8_ARRAY),
         column!(o => i64::from(o.delivery.counts.stops), INT8_ARRAY),
@@ -232,6 +233,12 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
         column!(o => i64::from(o.delivery.counts.anomalies), INT8_ARRAY),
     ]
     .join(", ");
+    let log_sources = orders.iter().map(|order| {
+        let mut sources = String::new();
+        write_line(&mut sources, &order.delivery.log_sources, MAX_LOG_SOURCES, params.script());
+        Some(sources)
+    });
+    let log_sources = log_sources.collect();
     let figures = [
         column!(o => o.delivery.revision, INT8_ARRAY),
         column!(o => i64::try_from(o.delivery.figures.events).unwrap_or(i64::MAX), INT8_ARRAY),
@@ -249,7 +256,7 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
         column!(o => rate(o, o.delivery.figures.stop_ms), INT8_ARRAY),
         column!(o => hours_e4(o.delivery.figures.raw_wait_ms), INT8_ARRAY),
         column!(o => hours_e4(o.delivery.figures.raw_stop_ms), INT8_ARRAY),
-        column!(o => line(&o.delivery.log_sources, MAX_LOG_SOURCES), TEXT_ARRAY),
+        params.push_texts(log_sources),
         column!(o => o.delivery.nominal_per_hour.map(i64::from), INT8_ARRAY),
         column!(o => o.delivery.nominal_per_hour.map(|_| i64::from(o.delivery.rejects)), INT8_ARRAY),
         column!(o => trs(o).map(|trs| trs.performance_e4.min(MOST_PERCENT_E2)), INT8_ARRAY),
@@ -294,10 +301,4 @@ const MOST_PERCENT_E2: i64 = 999_999_999;
 fn trs(order: &Order<'_>) -> Option<Trs> {
     let Delivery { figures, nominal_per_hour, rejects, .. } = order.delivery;
     Trs::of(figures, (*nominal_per_hour)?, *rejects)
-}
-
-fn line(text: &str, max_chars: usize) -> String {
-    let mut out = String::new();
-    write_line(&mut out, text, max_chars);
-    out
 }

@@ -4,7 +4,7 @@
 use super::{
     order::Order,
     params::Params,
-    row_runs::{At, Between, Runs, WriteColumn, write_line, write_seconds},
+    row_runs::{Around, At, Between, Runs, WriteColumn, write_line, write_seconds},
 };
 use crate::model::{Anomaly, Delivery, Job, Language, Numbered, Piece, Stamp, Stop, Wait};
 
@@ -85,7 +85,8 @@ fn pack<'o, T, R: AsRef<[Numbered<T>]>>(
 ) -> PackedRuns {
     let mut runs = Runs::new(columns.len());
     for (place, Order { delivery, .. }) in (1..).zip(orders) {
-        runs.pack(place, delivery.day, rows(delivery).as_ref(), at, columns);
+        let script = params.script();
+        runs.pack(place, delivery.day, rows(delivery).as_ref(), at, columns, script);
     }
     PackedRuns {
         places: runs.into_params(params, whole),
@@ -100,7 +101,9 @@ fn pieces(params: &mut Params, orders: &[Order<'_>], whole: bool) -> Table {
         whole,
         |delivery| &delivery.pieces,
         |piece, _| piece.at,
-        &[(LineEnds, |out, piece, _| write_line(out, &piece.details, usize::MAX))],
+        &[(LineEnds, |out, piece, of| {
+            write_line(out, &piece.details, usize::MAX, of.script);
+        })],
     );
     Table {
         name: "piece_production",
@@ -144,8 +147,8 @@ fn jobs(params: &mut Params, orders: &[Order<'_>], whole: bool) -> Table {
         |job, _| job.at,
         &[
             (Commas, |out, job, _| out.push_str(&job.length_e2.to_string())),
-            (LineEnds, |out, job, _| write_line(out, &job.reference, MAX_WORD)),
-            (LineEnds, |out, job, _| write_line(out, &job.colour, MAX_WORD)),
+            (LineEnds, |out, job, of| write_line(out, &job.reference, MAX_WORD, of.script)),
+            (LineEnds, |out, job, of| write_line(out, &job.colour, MAX_WORD, of.script)),
         ],
     );
     Table {
@@ -172,16 +175,16 @@ fn anomalies(params: &mut Params, orders: &[Order<'_>], whole: bool) -> Table {
         &[
             (Commas, |out, told, _| out.push_str(told.anomaly.code.as_str())),
             (Commas, |out, told, _| out.push_str(told.anomaly.severity.in_french())),
-            (Commas, |out, told, midnight| write_moment(out, told.anomaly.from, midnight)),
-            (Commas, |out, told, midnight| write_moment(out, told.anomaly.to, midnight)),
+            (Commas, |out, told, of| write_moment(out, told.anomaly.from, of)),
+            (Commas, |out, told, of| write_moment(out, told.anomaly.to, of)),
             (Commas, |out, told, _| out.push_str(&told.anomaly.value_e2.to_string())),
             (Commas, |out, told, _| {
                 out.extend(told.anomaly.expected_e2.map(|expected| expected.to_string()));
             }),
-            (LineEnds, |out, told, _| {
-                // A database in a Latin encoding knows no narrow blank.
+            (LineEnds, |out, told, of| {
+                // Programs that show a narrow blank as a box are many.
                 let text = told.anomaly.text(told.language).replace('\u{202f}', "\u{a0}");
-                write_line(out, &text, usize::MAX);
+                write_line(out, &text, usize::MAX, of.script);
             }),
         ],
     );
@@ -220,9 +223,9 @@ fn told(delivery: &Delivery) -> Vec<Numbered<Told<'_>>> {
         .collect()
 }
 
-fn write_moment(out: &mut String, at: Option<Stamp>, midnight: Stamp) {
+fn write_moment(out: &mut String, at: Option<Stamp>, of: &Around<'_>) {
     if let Some(at) = at {
-        write_seconds(out, at.0 - midnight.0);
+        write_seconds(out, at.0 - of.midnight.0);
     }
 }
 

@@ -86,28 +86,29 @@ impl Central {
         row: &GatewayRow,
         wall: DateTime<Local>,
     ) -> Result<bool, CentralError> {
-        let mut params = Params::default();
-        params.push(short(&claims.identity.agent_id), Type::TEXT);
-        params.push(short(&claims.identity.buffer_id), Type::TEXT);
-        params.push(short(&claims.instance_id), Type::TEXT);
-        params.push(short(&claims.host), Type::TEXT);
-        params.push(row.version, Type::TEXT);
-        params.push(row.architecture, Type::TEXT);
+        let mut params = Params::in_encoding(self.server.encoding);
+        params.push_text(short(&claims.identity.agent_id).as_str());
+        params.push_text(short(&claims.identity.buffer_id).as_str());
+        params.push_text(short(&claims.instance_id).as_str());
+        params.push_text(short(&claims.host).as_str());
+        params.push_text(row.version);
+        params.push_text(row.architecture);
         params.push(row.interval_s, Type::INT4);
         // As µs, because no clock is too wrong for a number.
         params.push(wall.timestamp_micros(), Type::INT8);
         params.push(clamped(row.waiting_sessions), Type::INT8);
         params.push(row.oldest_waiting_day, Type::DATE);
-        params.push(row.links().to_string(), Type::TEXT);
+        params.push_text(row.links().to_string().as_str());
         params.push(clamped(row.buffer_bytes), Type::INT8);
         params.push(clamped(row.max_buffer_bytes), Type::INT8);
         params.push(row.free_bytes.map(clamped), Type::INT8);
         let update = row.update.as_ref();
-        params.push(update.and_then(|update| update.version.as_deref().map(short)), Type::TEXT);
-        params.push(update.and_then(|update| update.from.as_deref().map(short)), Type::TEXT);
+        let told = |text: fn(&LastUpdate) -> Option<&str>| update.and_then(text).map(short);
+        params.push_text(told(|update| update.version.as_deref()).as_deref());
+        params.push_text(told(|update| update.from.as_deref()).as_deref());
         params.push(update.and_then(|update| update.at), Type::TIMESTAMPTZ);
-        params.push(update.map(|update| update.result.as_str()), Type::TEXT);
-        params.push(update.and_then(|update| update.detail.as_deref().map(short)), Type::TEXT);
+        params.push_text(update.map(|update| update.result.as_str()));
+        params.push_text(told(|update| update.detail.as_deref()).as_deref());
         let sql = format!("{SHOW} RETURNING {IS_CROWDED} AS crowded");
         let rows = self.ask_often(Often::GatewayRow, &sql, &params)?;
         rows.first().map_or(Ok(false), |row| row.try_get("crowded")).map_err(unreadable)

@@ -10,6 +10,7 @@ mod claim;
 mod deadline_stream;
 mod deliver;
 mod details;
+mod encoding;
 mod error;
 mod gateway_row;
 mod inspect;
@@ -39,6 +40,7 @@ use postgres::{
 pub use self::{
     claim::{Claimed, Claims},
     deliver::{Outcome, statement_bytes},
+    encoding::{ServerEncoding, for_encoding},
     error::{AnswerCode, CentralError, Fault, Place, Retry},
     gateway_row::{GatewayRow, SourceLink},
     inspect::{Improper, Inspector},
@@ -81,6 +83,7 @@ pub struct Central {
     server: Server,
     names: Names,
     round_trips: u64,
+    changed_texts: u64,
 }
 
 impl Central {
@@ -110,6 +113,7 @@ impl Central {
                         server: Server::default(),
                         names: Names::default(),
                         round_trips: 0,
+                        changed_texts: 0,
                     };
                     central.greet()?;
                     central.round_trips = 0;
@@ -137,6 +141,12 @@ impl Central {
     /// Exchanges with the server since the connection was opened.
     pub fn round_trips(&self) -> u64 {
         self.round_trips
+    }
+
+    /// How many texts of the last deliveries hold characters that the database's encoding does not have;
+    /// each is told once.
+    pub fn take_changed_texts(&mut self) -> u64 {
+        std::mem::take(&mut self.changed_texts)
     }
 
     /// Whether the server's session is this connection's alone; behind a pooler it is others' too.

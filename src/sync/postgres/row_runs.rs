@@ -7,14 +7,21 @@ use std::fmt::Write;
 
 use postgres::types::Type;
 
-use super::params::Params;
+use super::{encoding::Script, params::Params};
 use crate::model::{Day, Numbered, Stamp};
 
 /// When a row is, given the midnight that its production day began with.
 pub(super) type At<T> = fn(&T, Stamp) -> Stamp;
 
 /// How one column of a detail row is written behind the others of its run.
-pub(super) type WriteColumn<T> = fn(&mut String, &T, Stamp);
+pub(super) type WriteColumn<T> = fn(&mut String, &T, &Around<'_>);
+
+/// What the columns of a row are written with.
+pub(super) struct Around<'s> {
+    /// That the production day began with.
+    pub(super) midnight: Stamp,
+    pub(super) script: &'s Script,
+}
 
 /// What stands between two rows of a run's column.
 #[derive(Clone, Copy, Debug)]
@@ -73,9 +80,11 @@ impl Runs {
         rows: &[Numbered<T>],
         at: At<T>,
         columns: &[(Between, WriteColumn<T>)],
+        script: &Script,
     ) {
         debug_assert_eq!(columns.len(), self.columns.len());
         let midnight = Stamp::from_naive(day.and_time(chrono::NaiveTime::MIN));
+        let around = Around { midnight, script };
         let mut previous = None;
         for Numbered { number, row } in rows {
             let begin = at(row, midnight).0 - midnight.0;
@@ -97,7 +106,7 @@ impl Runs {
                 if since.is_some() {
                     text.push(between.character());
                 }
-                write(text, row, midnight);
+                write(text, row, &around);
             }
             previous = Some(*number);
         }
@@ -119,7 +128,11 @@ impl Runs {
             params.push(self.begins, Type::INT8_ARRAY),
             params.push(self.moments, Type::BYTEA_ARRAY),
         ];
-        places.extend(self.columns.into_iter().map(|texts| params.push(texts, Type::TEXT_ARRAY)));
+        places.extend(
+            self.columns
+                .into_iter()
+                .map(|texts| params.push_texts(texts.into_iter().map(Some).collect())),
+        );
         Some(places)
     }
 }
@@ -141,10 +154,14 @@ pub(super) fn write_seconds(out: &mut String, ms: i64) {
     .expect("a String takes any text");
 }
 
-/// One line of text for central: PostgreSQL has no NUL, and a line end parts two rows.
-pub(super) fn write_line(out: &mut String, text: &str, max_chars: usize) {
+/// One line of text for central, as its encoding has it: PostgreSQL has no NUL, and a line end parts two
+/// rows. In what is written a character is one of the server's, whose columns are as long as they count:
+/// where it counts bytes, each character is one.
+pub(super) fn write_line(out: &mut String, text: &str, max_chars: usize, script: &Script) {
     out.extend(
-        text.chars()
+        script
+            .fitted(text)
+            .chars()
             .filter(|c| *c != '\0')
             .map(|c| if c == '\n' { ' ' } else { c })
             .take(max_chars),
@@ -154,6 +171,7 @@ pub(super) fn write_line(out: &mut String, text: &str, max_chars: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::postgres::encoding::ServerEncoding;
 
     /// Rows that are at the second of their number.
     fn packed(days: &[&[(u32, i64)]]) -> Runs {
@@ -169,6 +187,7 @@ mod tests {
                 &rows,
                 at,
                 &[(Between::Commas, |out, ms, _| write_seconds(out, *ms))],
+                &Script::default(),
             );
         }
         runs
@@ -209,7 +228,15 @@ mod tests {
     #[test]
     fn a_line_holds_neither_nul_nor_line_end() {
         let mut out = String::new();
-        write_line(&mut out, "a\0b\nc\u{1}d", 5);
+        write_line(&mut out, "a\0b\nc\u{1}d", 5, &Script::default());
         assert_eq!(out, "ab c\u{1}");
+    }
+
+    #[test]
+    fn a_line_is_cut_behind_what_the_server_s_encoding_makes_of_it() {
+        let mut out = String::new();
+        let latin1 = Script::of(ServerEncoding::named("LATIN1"));
+        write_line(&mut out, "œufs…", 6, &latin1);
+        assert_eq!(out, "oeufs.");
     }
 }

@@ -7,7 +7,7 @@ use std::{fmt::Write, time::Duration};
 use postgres::error::SqlState;
 use sha2::{Digest, Sha256};
 
-use super::{Central, CentralError, GRACE, params::Params, unreadable};
+use super::{Central, CentralError, GRACE, encoding::for_encoding, params::Params, unreadable};
 use crate::{
     failpoints::{Step, durably},
     model::printable,
@@ -208,6 +208,8 @@ impl Central {
             return Ok(false);
         }
         let script = format!("{}\n{}COMMIT;", migration.sql, record(migration));
+        // The views hold words: in another encoding without their accents.
+        let script = for_encoding(&script, self.server.encoding);
         durably(Step::MigrateCentral, || self.run(&script, MIGRATION_WAIT))?;
         Ok(true)
     }
@@ -239,7 +241,8 @@ pub fn migration_script(role: &str) -> String {
         "-- cu-agent: central's schema, {count} migrations; those already applied are skipped.\n\
          -- Run in the schema that holds the tables (first of search_path), as their owner or superuser:\n\
          --   cu-agent central migrate --print | psql -v ON_ERROR_STOP=1 -d DATABASE\n\
-         \\set ON_ERROR_STOP on\n\n\
+         \\set ON_ERROR_STOP on\n\
+         \\encoding UTF8\n\n\
          -- Nothing that another role made is called in place of the server's own.\n\
          DO $foreign$\nDECLARE\n    found RECORD;\nBEGIN\n\
          \x20   FOR found IN {FOREIGN_FUNCTIONS} LOOP\n\

@@ -6,6 +6,7 @@ use postgres::Row;
 
 use super::{
     Central, CentralError,
+    encoding::ServerEncoding,
     params::Params,
     prepared::{self, Prepared},
     qualify::{Names, TABLES, quoted},
@@ -20,6 +21,9 @@ pub struct Server {
     /// before may be lost.
     pub incarnation: String,
     pub is_crowded: bool,
+    /// What the database's texts are in, and its name.
+    pub encoding: ServerEncoding,
+    pub encoding_name: String,
 }
 
 /// A role, or `PUBLIC`, that may make objects in a schema.
@@ -72,7 +76,8 @@ impl Central {
         let tables: Vec<String> = TABLES.iter().map(|table| format!("'{table}'")).collect();
         let sql = format!(
             "SELECT concat_ws(' ', pg_postmaster_start_time(), d.oid) AS incarnation,
-                 {IS_CROWDED} AS crowded, {session}, current_schema()::text AS schema,
+                 {IS_CROWDED} AS crowded, {session},
+                 pg_encoding_to_char(d.encoding)::text AS encoding, current_schema()::text AS schema,
                  ARRAY(SELECT (SELECT n.nspname::text
                                FROM pg_catalog.pg_class c
                                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -98,9 +103,12 @@ fn read(prepared: &mut Prepared, row: &Row) -> Result<(Server, Names), postgres:
     let schema: Option<&str> = row.try_get("schema")?;
     let schemas: Vec<Option<&str>> = row.try_get("schemas")?;
     let incarnation: &str = row.try_get("incarnation")?;
+    let encoding: &str = row.try_get("encoding")?;
     let server = Server {
         incarnation: printable(incarnation, MOST_CHARS),
         is_crowded: row.try_get("crowded")?,
+        encoding: ServerEncoding::named(encoding),
+        encoding_name: printable(encoding, MOST_CHARS),
     };
     Ok((server, Names::new(&schemas, schema)))
 }

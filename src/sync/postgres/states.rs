@@ -6,6 +6,7 @@ use postgres::{Row, types::Type};
 use super::{
     Central, CentralError,
     claim::{Claimed, Claims, HELD, HOLDER, RENEW},
+    encoding::{ServerEncoding, for_encoding},
     params::Params,
     prepared::Often,
     same_count, unreadable,
@@ -43,29 +44,25 @@ impl Central {
         claims: &mut Claims,
         keys: &[(&str, Day)],
     ) -> Result<States, CentralError> {
-        let mut params = Params::default();
-        params.push(claims.identity.agent_id.clone(), Type::TEXT);
-        params.push(claims.identity.buffer_id.clone(), Type::TEXT);
-        params.push(claims.instance_id.clone(), Type::TEXT);
-        params.push(claims.host.clone(), Type::TEXT);
-        params.push(keys.iter().map(|k| k.0.to_owned()).collect::<Vec<_>>(), Type::TEXT_ARRAY);
+        let mut params = Params::in_encoding(self.server.encoding);
+        claims.push_writer(&mut params);
+        params.push_texts(keys.iter().map(|k| Some(k.0.to_owned())).collect());
         params.push(keys.iter().map(|k| k.1).collect::<Vec<_>>(), Type::DATE_ARRAY);
         params.push(keys.iter().map(|k| claims.held_at(k.0)).collect::<Vec<_>>(), Type::INT8_ARRAY);
         let rows = self.ask_often(Often::States, &statement(), &params)?;
         same_count(keys.len(), rows.len())?;
         let mut states = States::default();
         for (key, row) in keys.iter().zip(&rows) {
-            read(&mut states, claims, key.0, row).map_err(unreadable)?;
+            read(&mut states, claims, key.0, row, self.server.encoding).map_err(unreadable)?;
         }
         Ok(states)
     }
 
     /// Makes the rows of machines that central does not know yet.
     pub fn ensure_centres(&mut self, machines: &[Machine]) -> Result<(), CentralError> {
-        let mut params = Params::default();
-        params.push(machines.iter().map(|m| m.nom.clone()).collect::<Vec<_>>(), Type::TEXT_ARRAY);
-        params
-            .push(machines.iter().map(|m| m.type_cu.clone()).collect::<Vec<_>>(), Type::TEXT_ARRAY);
+        let mut params = Params::in_encoding(self.server.encoding);
+        params.push_texts(machines.iter().map(|m| Some(m.nom.clone())).collect());
+        params.push_texts(machines.iter().map(|m| Some(m.type_cu.clone())).collect());
         // No row is tried that exists already: a conflict would use up a number each time.
         self.ask(
             "INSERT INTO centre_usinage (nom, type_cu)
@@ -115,6 +112,7 @@ fn read(
     claims: &mut Claims,
     nom: &str,
     row: &Row,
+    encoding: ServerEncoding,
 ) -> Result<(), postgres::Error> {
     let centre: bool = row.try_get("centre")?;
     if !centre {
@@ -135,7 +133,11 @@ fn read(
     states.sessions.push(Some(CentralSession {
         id,
         revision: row.try_get("revision")?,
-        agent_id: row.try_get("agent_id")?,
+        // This agent's own name may have come back in other characters.
+        agent_id: row.try_get::<_, Option<String>>("agent_id")?.map(|held| {
+            let own = &claims.identity.agent_id;
+            if held == for_encoding(own, encoding) { own.clone() } else { held }
+        }),
         buffer_id: row.try_get("tampon_id")?,
         events: row.try_get("evenements")?,
         counts: DetailCounts {

@@ -1,0 +1,148 @@
+//! Databases in other encodings than UTF-8: every session arrives, every row can be read by every client,
+//! and what central holds counts as what was sent.
+
+use cu_agent::sync::postgres::{ServerEncoding, for_encoding};
+use fastrand::Rng;
+
+use crate::support::{
+    agent::Agent,
+    folder::Folder,
+    postgres::{Cluster, Database},
+};
+
+/// As `server_encoding` names them.
+const ENCODINGS: [&str; 8] =
+    ["UTF8", "SQL_ASCII", "LATIN1", "LATIN9", "WIN1252", "WIN1250", "KOI8R", "EUC_JP"];
+
+/// Folder, `nom` and `type_cu` of a machine that no encoding but UTF-8 holds.
+const ODD: (&str, &str, &str) = (
+    "ODD (≥ 2)",
+    "D\u{e9}coupe n\u{b0}\u{202f}3 \u{2013} \u{153}uvre \u{2116}\u{4e00}",
+    "“≥ 2…” œ",
+);
+const PLAIN: (&str, &str, &str) = ("DEM12 (PVC)", "DEM12", "DEM12");
+
+const TABLES: [&str; 9] = [
+    "centre_usinage",
+    "session_production",
+    "piece_production",
+    "periode_attente",
+    "periode_arret",
+    "job_profil",
+    "anomalie",
+    "cu_agent_machine",
+    "v_production_jour",
+];
+
+/// A day whose texts are drawn from what hurts: bytes beyond ASCII, control characters of both kinds, quotes
+/// and backslashes, and references longer than their column.
+fn hostile_day(day: &str, rng: &mut Rng) -> Vec<u8> {
+    let mut text = |length: usize| -> Vec<u8> {
+        let byte = |rng: &mut Rng| match rng.u8(..10) {
+            0 => rng.choice([b'\'', b'"', b'\\', b',', b'{', b'%', b';']).unwrap(),
+            1 => rng.u8(0x80..0xa0),
+            2..=5 => rng.u8(0xa0..=0xff),
+            _ => rng.u8(b'0'..=b'Z'),
+        };
+        (0..length).map(|_| byte(rng)).collect()
+    };
+    let mut bytes = Vec::new();
+    for minute in 0..20 {
+        let time = format!("{day} 06:{minute:02}");
+        let mut line = |second: u8, event: &str, words: Vec<u8>| {
+            bytes.extend(format!("{time}:{second:02}|@{event}").into_bytes());
+            bytes.extend(words);
+            bytes.push(b'\n');
+        };
+        line(0, "StukUitgevoerd: 1 N", text(20));
+        line(20, "JobProfiel: R:", [text(60), b" L:5000 C:".to_vec(), text(60)].concat());
+        line(40, "MachineWait: 5 sec", Vec::new());
+        line(50, "Onbekend", text(5));
+    }
+    bytes
+}
+
+fn scene(database: &Database<'_>, seed: u64) -> (Folder, Agent) {
+    let folder = Folder::of_three_machines();
+    let mut rng = Rng::with_seed(seed);
+    for (name, ..) in [ODD, PLAIN] {
+        std::fs::create_dir_all(folder.path().join(name)).unwrap();
+        for day in ["20250526", "20250528"] {
+            folder.put(&format!("{name}/{day}.LOG"), &hostile_day(day, &mut rng));
+        }
+    }
+    let mut agent = Agent::new();
+    agent.add_directory("cu", folder.path());
+    let mut machines = toml::Table::new();
+    for (name, nom, type_cu) in [ODD, PLAIN] {
+        let machine = toml::Table::from_iter([
+            ("nom".into(), nom.into()),
+            ("type_cu".into(), toml::Value::from(type_cu)),
+        ]);
+        machines.insert(name.into(), machine.into());
+    }
+    agent.set("source.0.folders", machines);
+    agent.set("agent.id", "ligne \u{2013} é ☃");
+    agent.set_central(&database.config());
+    (folder, agent)
+}
+
+/// What a row is and by which transaction it was written.
+fn versions(database: &Database<'_>) -> String {
+    ["session_production", "piece_production", "job_profil", "anomalie", "periode_attente"]
+        .map(|table| {
+            let rows = format!("SELECT count(*), max(xmin::text::bigint) FROM {table}");
+            format!("{table} {}", database.psql(&rows))
+        })
+        .join("\n")
+}
+
+/// One encoding.
+fn check(name: &str, seed: u64) {
+    let what = format!("{name}, seed {seed}");
+    let database = Cluster::shared().database_in(name);
+    let (_folder, agent) = scene(&database, seed);
+    let first = agent.once();
+    assert_eq!(database.count("session_production"), 4, "{what}: {first}");
+    assert!(database.count("anomalie") > 0, "{what}: no sentence of the agent's own");
+    for table in TABLES {
+        let query = format!("SELECT * FROM {table}");
+        let utf8 = database.bytes_in("UTF8", &query);
+        assert!(String::from_utf8(utf8).is_ok(), "{what}: {table}");
+        let own = database.bytes_in(name, &query);
+        // Programs take the name at its word.
+        assert!(name != "SQL_ASCII" || own.is_ascii(), "{what}: {table}");
+    }
+    let encoding = ServerEncoding::named(name);
+    let names = database.psql("SELECT nom, type_cu FROM centre_usinage ORDER BY nom = 'DEM12'");
+    let expected = format!("{}|{}", ODD.1, ODD.2);
+    assert_eq!(names, format!("{}\nDEM12|DEM12", for_encoding(&expected, encoding)), "{what}");
+    // Central is compared with what it confirmed, and found equal.
+    let before = versions(&database);
+    agent.once();
+    assert_eq!(versions(&database), before, "{what}: sent again");
+    let status = agent.status_json();
+    assert_eq!(status["pending_sessions"], 0, "{what}: {status:#}");
+    let changed = &status["changed_texts"];
+    if encoding == ServerEncoding::Utf8 {
+        assert_eq!(*changed, serde_json::Value::Null, "{what}");
+    } else {
+        assert_eq!(changed["encoding"], name, "{what}");
+        assert!(changed["texts"].as_u64().unwrap() > 0, "{what}: {changed}");
+        first.says(&format!("its database is in {name}"));
+    }
+    if name == "LATIN9" {
+        agent.command(&["check"]).says("its database is in LATIN9");
+        agent.command(&["status"]).says("written in similar characters");
+    }
+}
+
+#[test]
+fn every_session_arrives_in_every_encoding_can_be_read_by_every_client_and_is_sent_once() {
+    let seed = fastrand::u64(..);
+    std::thread::scope(|scope| {
+        for names in ENCODINGS.chunks(4) {
+            scope.spawn(move || names.iter().for_each(|name| check(name, seed)));
+        }
+    });
+}
