@@ -57,6 +57,7 @@ impl Deliverer {
         batch: &[Pending],
     ) -> Result<(), DrainError> {
         let states = self.connection.states(batch)?;
+        let mut refused = Vec::new();
         let missing: BTreeSet<&Machine> = batch
             .iter()
             .map(|one| &one.session.machine)
@@ -64,9 +65,20 @@ impl Deliverer {
             .collect();
         if !missing.is_empty() {
             let missing: Vec<Machine> = missing.into_iter().cloned().collect();
-            self.connection.ensure_centres(&missing)?;
+            let without = self.ensure_centres(&missing)?;
+            for pending in batch {
+                let nom = &pending.session.machine.nom;
+                if let Some((_, reason)) = without.iter().find(|(refused, _)| refused == nom) {
+                    let reason = reason.clone();
+                    refused.push(Refused { pending, cause: Cause::Refused, reason });
+                }
+            }
         }
-        let Sorted { confirmed, refused, shipments } = self.sorted(buffer, batch, states)?;
+        let without: Vec<i64> = refused.iter().map(|one| one.pending.id).collect();
+        let Sorted { confirmed, refused: more, mut shipments } =
+            self.sorted(buffer, batch, states)?;
+        refused.extend(more);
+        shipments.retain(|shipment| !without.contains(&shipment.pending.id));
         if !refused.is_empty() {
             self.set_aside(buffer, refused)?;
         }
@@ -78,6 +90,30 @@ impl Deliverer {
             self.link.note_up(buffer, self.runtime.noted_now())?;
         }
         self.deliver_all(buffer, shipments)
+    }
+
+    /// Makes the rows of machines that central does not know yet; those that it refuses, and why. A machine
+    /// that a policy, a constraint or a trigger keeps out keeps no other one out.
+    fn ensure_centres(
+        &mut self,
+        missing: &[Machine],
+    ) -> Result<Vec<(String, String)>, CentralError> {
+        let error = match self.connection.ensure_centres(missing) {
+            Ok(()) => return Ok(Vec::new()),
+            Err(error) => error,
+        };
+        match (error.fault(), missing) {
+            (Fault::Session | Fault::Unknown(_), [machine]) => {
+                Ok(vec![(machine.nom.clone(), error.reason())])
+            }
+            (Fault::Session | Fault::Unknown(_), _) => {
+                let (first, second) = missing.split_at(missing.len() / 2);
+                let mut refused = self.ensure_centres(first)?;
+                refused.extend(self.ensure_centres(second)?);
+                Ok(refused)
+            }
+            _ => Err(error),
+        }
     }
 
     fn sorted<'p>(

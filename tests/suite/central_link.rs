@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    central::{Feeder, grown, session},
+    central::{Feeder, chain, grown, session},
     net::Proxy,
     pgbouncer::{PgBouncer, Pool},
     postgres::{Cluster, Database, Options, wait_until},
@@ -19,18 +19,6 @@ fn refused(config: &CentralConfig) -> CentralError {
         Ok(_) => panic!("connected"),
         Err(error) => error,
     }
-}
-
-/// The whole chain as it is printed.
-fn chain(error: &CentralError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod central_crowded;
 mod central_encodings;
 mod central_fleet;
 mod central_histories;
+mod central_language;
 mod central_link;
 mod central_parted;
 mod central_pooled;

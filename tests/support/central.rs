@@ -153,6 +153,18 @@ pub fn claims(agent: &str, buffer: &str, instance: &str) -> Claims {
     )
 }
 
+/// The whole chain as it is printed.
+pub fn chain(error: &CentralError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
 /// An agent's connection to central.
 pub struct Feeder {
     pub central: Central,

@@ -254,6 +254,14 @@ impl Cluster {
         self.psql("postgres", "SELECT pg_reload_conf()");
     }
 
+    /// Nobody may log in to `database` over TCP from now on.
+    pub fn keep_out(&self, database: &str) {
+        let file = self.folder.join("data/pg_hba.conf");
+        let rules = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("host {database} all all reject\n{rules}")).unwrap();
+        self.psql("postgres", "SELECT pg_reload_conf()");
+    }
+
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.folder.join("log")).unwrap()).into_owned()
     }

@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::{
     deadline_stream::{Flood, Silence},
     inspect::Improper,
+    log_in::{Names, Obstacle},
 };
 use crate::{
     model::printable,
@@ -107,8 +108,15 @@ pub enum CentralError {
         "central's certificate or TLS handshake was refused (check central.tls, central.ca_file)"
     )]
     Tls { source: rustls::Error },
-    #[error("central refused the login of `{user}` (check central.user, central.password_file)")]
-    LogIn { user: String, source: postgres::Error },
+    #[error("central refused the login of `{user}`: {why}")]
+    LogIn {
+        user: String,
+        /// With the mend.
+        why: String,
+        source: postgres::Error,
+    },
+    #[error("central has no free connection: {why}")]
+    Full { why: String, source: postgres::Error },
     #[error("central has no database `{database}` (check central.database)")]
     Database { database: String, source: postgres::Error },
     #[error(
@@ -119,8 +127,18 @@ pub enum CentralError {
         "central's tables are older than this release and the role `{user}` may not change them; an administrator must run: {command}"
     )]
     MayNotMigrate { user: String, command: String, source: postgres::Error },
-    #[error("central's tables do not match this release; the migrations have to run first")]
+    #[error(
+        "central's tables do not match this release (cu-agent check names what is missing and how to add it)"
+    )]
     SchemaBehind { source: postgres::Error },
+    #[error(
+        "somebody changed central's tables so that the agent cannot write them: {reason} (cu-agent check names what to change back)"
+    )]
+    Altered {
+        /// What the server says of it.
+        reason: String,
+        source: postgres::Error,
+    },
     #[error(
         "migration {version} in central does not come from a release of this agent (its checksum differs)"
     )]
@@ -164,6 +182,7 @@ impl CentralError {
             | Self::ReadOnly { .. }
             | Self::Restarting { .. }
             | Self::Exhausted { .. }
+            | Self::Full { .. }
             | Self::Busy { .. }
             | Self::TooSlow { .. } => Retry::Soon,
             Self::Refused { .. } => Retry::Never,
@@ -183,6 +202,7 @@ impl CentralError {
             | Self::Forbidden { .. }
             | Self::MayNotMigrate { .. }
             | Self::SchemaBehind { .. }
+            | Self::Altered { .. }
             | Self::ForeignMigration { .. }
             | Self::Migrate { .. }
             | Self::Answer { .. }
@@ -223,8 +243,11 @@ impl CentralError {
 
     /// Whether it is only that others have all of the server's connections.
     pub fn is_want_of_a_connection(&self) -> bool {
-        let Self::Exhausted { source } = self else { return false };
-        source.code() == Some(&SqlState::TOO_MANY_CONNECTIONS)
+        match self {
+            Self::Full { .. } => true,
+            Self::Exhausted { source } => source.code() == Some(&SqlState::TOO_MANY_CONNECTIONS),
+            _ => false,
+        }
     }
 
     /// Whether the connection is of no further use.
@@ -261,9 +284,12 @@ impl Place {
     pub fn explain(&self, error: postgres::Error, waited: Duration) -> CentralError {
         if let Some(db) = error.as_db_error() {
             let state = db.code().clone();
-            let reason = reason(db);
-            let checks_rows = db.routine() == Some(CHECK_OF_ROWS);
-            return self.explain_answer(error, &state, checks_rows, reason);
+            let answer = Answer {
+                reason: reason(db),
+                checks_rows: db.routine() == Some(CHECK_OF_ROWS),
+                is_from_function: db.where_().is_some(),
+            };
+            return self.explain_answer(error, &state, answer);
         }
         if let Some(known) = self.explain_tls(&error) {
             return known;
@@ -281,6 +307,15 @@ impl Place {
 
     /// As [`Self::explain`], for a connection being opened: a socket error means not reached.
     pub fn explain_connect(&self, error: postgres::Error, waited: Duration) -> CentralError {
+        if let Some(obstacle) = error.as_db_error().and_then(Obstacle::of) {
+            let (user, database) = (&self.user, &self.database);
+            let why = obstacle.explained(&Names { user, database, host: &self.text() });
+            return if obstacle.is_want_of_a_connection() {
+                CentralError::Full { why, source: error }
+            } else {
+                CentralError::LogIn { user: user.clone(), why, source: error }
+            };
+        }
         match self.explain(error, waited) {
             CentralError::NoAnswer { place, after } => CentralError::Silent { place, after },
             CentralError::Lost { place, source } => match io_error(&source) {
@@ -300,12 +335,19 @@ impl Place {
         &self,
         source: postgres::Error,
         state: &SqlState,
-        checks_rows: bool,
-        reason: String,
+        answer: Answer,
     ) -> CentralError {
         let code = state.code();
-        match (code, &code[..2]) {
+        let Answer { reason, checks_rows, is_from_function } = answer;
+        match (code, code.get(..2).unwrap_or_default()) {
             ("25006", _) => CentralError::ReadOnly { source },
+            // What a function of the plant's own may not, or cannot, says nothing of the tables: it may run
+            // for some rows only.
+            (_, "0A" | "42" | "55")
+                if is_from_function && code != LOCK_NOT_AVAILABLE && !checks_rows =>
+            {
+                CentralError::Answer { source }
+            }
             ("42501", _) if checks_rows => CentralError::Refused { reason, source },
             ("42501", _) => CentralError::Forbidden {
                 user: self.user.clone(),
@@ -313,19 +355,13 @@ impl Place {
                 source,
             },
             ("42P01" | "42703" | "42P10", _) => CentralError::SchemaBehind { source },
-            // PgBouncer's words, all under the one code of its protocol.
-            ("08P01", _)
-                if reason.contains("authentication failed") || reason.contains("no such user") =>
-            {
-                CentralError::LogIn { user: self.user.clone(), source }
-            }
-            ("08P01", _) if reason.contains("no such database") => {
-                CentralError::Database { database: self.database.clone(), source }
+            // A view or a rule in the way, a generated column, another type.
+            ("0A000" | "428C9" | "42804" | "42809" | "42846" | "42883" | "55000", _) => {
+                CentralError::Altered { reason, source }
             }
             ("3D000", _) => CentralError::Database { database: self.database.clone(), source },
-            ("55P03" | "40001" | "40P01", _) => CentralError::Busy { source },
+            (LOCK_NOT_AVAILABLE | "40001" | "40P01", _) => CentralError::Busy { source },
             ("57014", _) => CentralError::TooSlow { source },
-            (_, "28") => CentralError::LogIn { user: self.user.clone(), source },
             ("57P01" | "57P02" | "57P03" | "57P05", _) => CentralError::Restarting { source },
             (_, "53" | "58") => CentralError::Exhausted { source },
             (_, "08") => CentralError::Lost { place: self.text(), source },
@@ -383,6 +419,15 @@ impl Place {
 /// The routine by which PostgreSQL reports a row that a policy does not let in. It shares its code with
 /// a right that the role lacks, and the message is in the language of the server.
 const CHECK_OF_ROWS: &str = "ExecWithCheckOptions";
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// What an error of the server's says beside its code.
+struct Answer {
+    reason: String,
+    checks_rows: bool,
+    /// It was raised inside a function, such as a trigger's.
+    is_from_function: bool,
+}
 
 /// `text` as one word of a shell's command line.
 fn shell_word(text: &str) -> String {

@@ -14,6 +14,7 @@ mod encoding;
 mod error;
 mod gateway_row;
 mod inspect;
+mod log_in;
 mod order;
 mod params;
 mod prepared;
@@ -296,7 +297,7 @@ impl ClientConfig {
         }
         if self.options_accepted {
             match config.clone().options(&self.options).connect(connector.clone()) {
-                Err(e) if refuses_options(&e) => self.options_accepted = false,
+                Err(e) if may_refuse_options(&e) => self.options_accepted = false,
                 done => return done,
             }
         }
@@ -304,10 +305,11 @@ impl ClientConfig {
     }
 }
 
-fn refuses_options(error: &postgres::Error) -> bool {
-    error.as_db_error().is_some_and(|db| {
-        *db.code() == SqlState::PROTOCOL_VIOLATION && db.message().contains("startup parameter")
-    })
+/// A pooler refuses options, and whatever else, by this one code; without the options it says what else.
+fn may_refuse_options(error: &postgres::Error) -> bool {
+    error
+        .as_db_error()
+        .is_some_and(|db| *db.code() == SqlState::PROTOCOL_VIOLATION && db.routine().is_none())
 }
 
 /// The host's addresses. The resolver of the system may take minutes, so it works on a thread of

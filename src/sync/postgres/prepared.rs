@@ -77,11 +77,14 @@ impl Prepared {
     }
 }
 
+/// The routine by which PostgreSQL reports that what it keeps of a statement gives other types by now.
+const CHECK_OF_KEPT: &str = "RevalidateCachedQuery";
+
 /// Whether the server does not know the statement any more (somebody reset the session), or cannot
 /// use it because a table was changed. Both show before anything is done.
 pub(super) fn is_forgotten(error: &postgres::Error) -> bool {
     error.as_db_error().is_some_and(|db| {
         *db.code() == SqlState::INVALID_SQL_STATEMENT_NAME
-            || *db.code() == SqlState::FEATURE_NOT_SUPPORTED && db.message().contains("cached plan")
+            || *db.code() == SqlState::FEATURE_NOT_SUPPORTED && db.routine() == Some(CHECK_OF_KEPT)
     })
 }

@@ -85,7 +85,8 @@ fn statement() -> String {
     LEFT JOIN centre_usinage c ON c.nom::text = d.nom
 ),{RENEW}
 SELECT e.centre_id IS NOT NULL AS centre, {HELD}, {HOLDER},
-       s.id::bigint AS id, s.revision, s.agent_id, s.tampon_id, s.evenements,
+       s.id::bigint AS id, s.revision::bigint AS revision, s.agent_id::text AS agent_id,
+       s.tampon_id::text AS tampon_id, s.evenements::bigint AS evenements,
        s.total_pieces::bigint AS total_pieces,
        p.n AS pieces, a.n AS waits, o.n AS stops, j.n AS jobs, r.n AS findings,
        p.broken OR a.broken OR o.broken OR j.broken OR r.broken AS broken,
