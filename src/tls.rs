@@ -9,8 +9,8 @@ use std::{
 };
 
 use rustls::{
-    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore,
-    SignatureScheme, WantsVerifier,
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, OtherError,
+    RootCertStore, SignatureScheme, WantsVerifier,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -140,7 +140,7 @@ impl ServerCertVerifier for OwnAuthority {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chain.verify_tls12_signature(message, cert, dss)
+        self.chain.verify_tls12_signature(message, cert, dss).map_err(of_key)
     }
 
     fn verify_tls13_signature(
@@ -149,7 +149,7 @@ impl ServerCertVerifier for OwnAuthority {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.chain.verify_tls13_signature(message, cert, dss)
+        self.chain.verify_tls13_signature(message, cert, dss).map_err(of_key)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -165,6 +165,31 @@ pub(crate) fn is_authority_as_server(error: &CertificateError) -> bool {
 /// The server's certificate is of another version of X.509 than 3.
 pub(crate) fn is_of_another_version(error: &CertificateError) -> bool {
     matches!(of_webpki(error), Some(webpki::Error::UnsupportedCertVersion))
+}
+
+/// The server's proof that it holds its key cannot be verified. rustls has one name for that and for a chain
+/// that another authority of the same name signed.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "its key is none that can be verified (RSA of 2048 to 8192 bits, ECDSA on P-256 or P-384, Ed25519)"
+)]
+struct UnverifiableKey;
+
+/// For the errors of a handshake's signature, which no authority has to do with.
+pub(crate) fn of_key(error: rustls::Error) -> rustls::Error {
+    match error {
+        rustls::Error::InvalidCertificate(
+            CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+        ) => CertificateError::Other(OtherError(Arc::new(UnverifiableKey))).into(),
+        other => other,
+    }
+}
+
+pub(crate) fn is_unverifiable_key(error: &CertificateError) -> bool {
+    let CertificateError::Other(other) = error else { return false };
+    other.0.is::<UnverifiableKey>()
 }
 
 /// What rustls has no name for.

@@ -76,6 +76,15 @@ impl Outbox<'_> {
             .during("count what waits", &self.buffer.path)
     }
 
+    /// Whether central has ever confirmed a session of this buffer.
+    pub fn has_delivered(&self) -> Result<bool, BufferError> {
+        self.buffer
+            .connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM session WHERE synced_revision > 0)")
+            .and_then(|mut select| select.query_row([], |row| row.get(0)))
+            .during("look up whether anything was delivered", &self.buffer.path)
+    }
+
     /// At most `most` of the sessions that wait for central and for which `wanted` holds: the newest
     /// day of each machine first (people look at today), then oldest first. After weeks without
     /// central thousands wait; no more than one batch of them is ever in memory.

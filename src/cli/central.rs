@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Exit, LogTo, UsageError, configured, print};
 use crate::{
     config::CentralConfig,
-    sync::postgres::{Central, SchemaState, migration_script},
+    sync::postgres::{Central, SchemaState, Weight, migration_script},
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -46,6 +46,10 @@ fn migrate(config: &CentralConfig) -> anyhow::Result<Exit> {
             format!("applied migrations {:?}\n", central.migrate()?)
         }
     };
-    print(&text)?;
-    Ok(Exit::Done)
+    let (mended, left) = central.mend()?;
+    let mended: String = mended.iter().map(|one| format!("fixed: {}\n", one.what)).collect();
+    let told: String = left.iter().map(|one| format!("to be fixed: {one}\n")).collect();
+    print(&format!("{text}{mended}{told}"))?;
+    let is_fit = left.iter().all(|one| one.weight == Weight::Possible);
+    Ok(if is_fit { Exit::Done } else { Exit::Failed })
 }

@@ -18,7 +18,7 @@ use crate::{
     source::{
         FolderListing, Source, SourceError, UnreadLines, dir::DirectorySource, ftp::FtpSource,
     },
-    sync::postgres::{Central, SchemaState, ServerEncoding},
+    sync::postgres::{Central, SchemaState, ServerEncoding, Weight},
 };
 
 pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
@@ -30,7 +30,7 @@ pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
         check_source(&mut lines, source);
     }
     match &config.central {
-        Some(central) => check_central(&mut lines, central),
+        Some(central) => check_central(&mut lines, central, has_delivered(&config)),
         None => lines.good("central", "not configured; sessions stay in the buffer"),
     }
     check_buffer(&mut lines, &config);
@@ -174,14 +174,30 @@ fn check_listing(lines: &mut Lines, what: &str, folder: &str, source: &mut dyn S
 /// Longest text of a server that is shown.
 const LINE_CHARS: usize = 300;
 
-fn check_central(lines: &mut Lines, config: &CentralConfig) {
+/// Whether central has confirmed anything of the buffer; what cannot be read is reported with the buffer.
+fn has_delivered(config: &Config) -> bool {
+    Buffer::open_read_only(&config.agent.state_dir)
+        .ok()
+        .flatten()
+        .is_some_and(|buffer| buffer.reports().has_delivered().unwrap_or(false))
+}
+
+fn check_central(lines: &mut Lines, config: &CentralConfig, has_delivered: bool) {
     let what = "central";
     let mut creators = Vec::new();
     let mut server = None;
+    let mut unfit = Vec::new();
     let state = Central::connect(config, "cu-agent check").and_then(|mut central| {
         server = Some(central.server().clone());
         creators = central.other_creators()?;
-        central.schema_state()
+        if has_delivered {
+            central.expect_tables()?;
+        }
+        let state = central.schema_state()?;
+        if !matches!(state, SchemaState::Behind { .. }) {
+            unfit = central.unfit()?;
+        }
+        Ok(state)
     });
     match state {
         Ok(SchemaState::Ready) => {
@@ -199,6 +215,18 @@ fn check_central(lines: &mut Lines, config: &CentralConfig) {
             ),
         ),
         Err(error) => lines.bad(what, &logging::chain(&error)),
+    }
+    for one in unfit {
+        match one.weight {
+            Weight::Possible => lines.note(what, &one.to_string()),
+            Weight::Mendable => {
+                lines.bad(
+                    what,
+                    &format!("{one} (or `cu-agent central migrate`, if central.user may)"),
+                );
+            }
+            Weight::Certain => lines.bad(what, &one.to_string()),
+        }
     }
     if let Some(server) = server.filter(|server| server.encoding != ServerEncoding::Utf8) {
         let text = format!(

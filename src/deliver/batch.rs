@@ -293,7 +293,19 @@ impl Deliverer {
                     continue;
                 }
                 Outcome::Written { complete: false } if shipment.whole => {
-                    "central did not keep every row that was delivered (a trigger?)".to_owned()
+                    format!(
+                        "central did not keep every row that was delivered (a trigger?){}",
+                        self.connection.swallowers()
+                    )
+                }
+                // Nobody else made the row meanwhile: it was looked for, and was not there.
+                Outcome::Overtaken
+                    if shipment.is_new() && self.quarantine.was_passed_over(pending.id) =>
+                {
+                    format!(
+                        "central took the session and kept no row of it (a trigger or a rule?){}",
+                        self.connection.swallowers()
+                    )
                 }
                 Outcome::Claimed(claimed) => claimed.to_string(),
                 // Rows that were believed to be there are not: the next round sends every row.

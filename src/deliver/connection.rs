@@ -4,11 +4,15 @@
 //! What must never happen here: an exchange before the schema is known to serve; a machine that another
 //! agent feeds reported more than once.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use super::Runtime;
+use super::{DrainError, Runtime};
 use crate::{
-    buffer::Pending,
+    buffer::{BufferError, Pending},
     config::CentralConfig,
     failpoints::{self, durably},
     logging,
@@ -17,7 +21,7 @@ use crate::{
         plan::Identity,
         postgres::{
             Central, CentralError, Claimed, Claims, GatewayRow, Order, Outcome, SchemaState,
-            Server, States, sessions_pass_without,
+            Server, States, Unfit, sessions_pass_without,
         },
     },
 };
@@ -35,6 +39,9 @@ pub(super) struct Connection {
     /// As it was when the last connection was opened.
     server: Option<Server>,
     schema_ready: bool,
+    /// What was found of the tables through the connection that is open.
+    unfit: Option<Vec<Unfit>>,
+    unfit_logged: BTreeSet<String>,
 }
 
 /// The connection is open.
@@ -54,6 +61,8 @@ impl Connection {
             central: None,
             server: None,
             schema_ready: false,
+            unfit: None,
+            unfit_logged: BTreeSet::new(),
         }
     }
 
@@ -63,6 +72,7 @@ impl Connection {
 
     pub(super) fn close(&mut self) {
         self.central = None;
+        self.unfit = None;
     }
 
     /// Closes the connection if others may want it: at once if central has few left, and
@@ -103,15 +113,28 @@ impl Connection {
 
     /// Brings central's tables up to date, unless that is known. An error inside is one that the sessions
     /// pass without; after one outside the connection is closed.
-    pub(super) fn prepare_schema(&mut self) -> Result<Option<CentralError>, CentralError> {
+    ///
+    /// An empty database gets its tables from a buffer that never delivered. For one that `has_delivered`
+    /// it is the wrong one, until a person makes the tables there.
+    pub(super) fn prepare_schema(
+        &mut self,
+        has_delivered: impl FnOnce() -> Result<bool, BufferError>,
+    ) -> Result<Option<CentralError>, DrainError> {
         if self.schema_ready {
             return Ok(None);
+        }
+        let central = self.central.as_ref().expect("open ran before");
+        if let Err(error) = central.expect_tables()
+            && has_delivered()?
+        {
+            self.close();
+            return Err(error.into());
         }
         let failure = match self.migrate() {
             Ok(failure) => failure,
             Err(error) => {
                 self.close();
-                return Err(error);
+                return Err(error.into());
             }
         };
         self.schema_ready = true;
@@ -159,7 +182,7 @@ impl Connection {
         let keys: Vec<(&str, Day)> =
             batch.iter().map(|one| (one.session.machine.nom.as_str(), one.session.day)).collect();
         let (central, claims) = self.central();
-        let states = central.states(claims, &keys)?;
+        let states = central.states(claims, &keys).map_err(|error| self.with_unfit(error))?;
         self.report_claims(batch, &states.claimed);
         Ok(states)
     }
@@ -185,12 +208,41 @@ impl Connection {
 
     pub(super) fn ensure_centres(&mut self, missing: &[Machine]) -> Result<(), CentralError> {
         let (central, _) = self.central();
-        durably(failpoints::Step::EnsureCentres, || central.ensure_centres(missing))
+        let done = durably(failpoints::Step::EnsureCentres, || central.ensure_centres(missing));
+        done.map_err(|error| self.with_unfit(error))
     }
 
     pub(super) fn deliver(&mut self, orders: &[Order<'_>]) -> Result<Vec<Outcome>, CentralError> {
         let (central, claims) = self.central();
-        durably(failpoints::Step::Deliver, || central.deliver(claims, orders))
+        let done = durably(failpoints::Step::Deliver, || central.deliver(claims, orders));
+        done.map_err(|error| self.with_unfit(error))
+    }
+
+    /// An error that something done to the tables may be behind, with what that is. The tables are looked
+    /// through once a connection, and each finding is logged once a process.
+    fn with_unfit(&mut self, error: CentralError) -> CentralError {
+        if !error.may_be_of_tables() {
+            return error;
+        }
+        let Some(central) = &mut self.central else { return error };
+        if self.unfit.is_none() {
+            // What cannot be looked at is not known; the error stands as it is.
+            let found = central.unfit().unwrap_or_default();
+            for one in &found {
+                if self.unfit_logged.insert(one.to_string()) {
+                    logging::central_unfit(one);
+                }
+            }
+            self.unfit = Some(found);
+        }
+        error.with_unfit(self.unfit.as_deref().unwrap_or_default())
+    }
+
+    /// What swallows rows without an error, as far as the tables show it.
+    pub(super) fn swallowers(&mut self) -> String {
+        let central = self.central.as_mut().expect("open ran before");
+        let found = central.unfit().unwrap_or_default();
+        found.iter().map(|one| format!("; {one}")).collect()
     }
 
     /// The encoding of the open connection's database, and how many texts it made the last deliveries

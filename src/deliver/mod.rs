@@ -184,12 +184,12 @@ impl Deliverer {
     }
 
     fn drain_connected(&mut self, buffer: &mut Buffer) -> Result<(), DrainError> {
-        self.connect()?;
+        self.connect(buffer)?;
         while !self.runtime.is_ending() {
             self.presence.report(&mut self.connection, buffer, Trigger::UnderWay)?;
             if !self.connection.is_open() {
                 // The row took the connection along.
-                self.connect()?;
+                self.connect(buffer)?;
             }
             if self.audits.is_due(self.runtime.uptime()) {
                 self.audits.run(&mut self.connection, buffer, &*self.runtime)?;
@@ -203,11 +203,12 @@ impl Deliverer {
         Ok(())
     }
 
-    fn connect(&mut self) -> Result<(), CentralError> {
+    fn connect(&mut self, buffer: &Buffer) -> Result<(), DrainError> {
         if self.connection.open()?.may_hold_other_data {
             self.audits.forget();
         }
-        if let Some(error) = self.connection.prepare_schema()? {
+        let has_delivered = || buffer.outbox().has_delivered();
+        if let Some(error) = self.connection.prepare_schema(has_delivered)? {
             self.presence.failed(&error);
         }
         Ok(())

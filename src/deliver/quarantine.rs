@@ -147,6 +147,11 @@ impl Quarantine {
         }
     }
 
+    /// Whether the drain under way has tried the session in vain before.
+    pub(super) fn was_passed_over(&self, id: i64) -> bool {
+        matches!(self.standings.get(&id), Some(Standing::PassedOver { .. }))
+    }
+
     /// The next drain tries again what this one could not bring on.
     pub(super) fn drain_ended(&mut self) {
         self.standings.retain(|_, standing| !matches!(standing, Standing::PassedOver { .. }));

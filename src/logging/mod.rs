@@ -261,6 +261,10 @@ pub(crate) fn sent(sessions: u64, rows: u64, found_equal: u64, set_aside: u64) {
     );
 }
 
+pub(crate) fn central_unfit(what: &dyn std::fmt::Display) {
+    log::error!("central: {what}");
+}
+
 pub(crate) fn texts_changed(encoding: &str, texts: u64) {
     if texts > 0 {
         log::info!(

@@ -77,6 +77,33 @@ fn each_certificate_gets_its_own_answer() {
 }
 
 #[test]
+fn a_key_that_cannot_be_verified_is_named_as_such_and_no_authority_is_blamed() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = Certificate::issue(folder.path(), "IP:127.0.0.1", false);
+    // OpenSSL itself refuses short keys otherwise.
+    let settings = vec!["ssl_ciphers=DEFAULT@SECLEVEL=0".to_owned()];
+    let cluster =
+        Cluster::start_new(&Options { settings, certificate: Some(good), ..Options::default() });
+    let db = cluster.database();
+    for (key, said) in [
+        (&["ec", "-pkeyopt", "ec_paramgen_curve:secp521r1"][..], "P-521"),
+        (&["rsa:1024"][..], "1024"),
+    ] {
+        let shown = Certificate::of_key(folder.path(), key);
+        cluster.show(&shown);
+        for (tls, ca_file) in
+            [(CentralTls::Require, None), (CentralTls::VerifyFull, Some(shown.ca_file.clone()))]
+        {
+            let config = CentralConfig { tls, ca_file, ..db.config() };
+            let error = Central::connect(&config, "t").map(|_| ()).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(said), "{key:?}, {tls:?}: {error:?}");
+            assert!(!text.contains("ca_file") && !text.contains("trusted"), "{key:?}: {text}");
+        }
+    }
+}
+
+#[test]
 fn a_server_without_tls_is_never_spoken_to_in_the_clear() {
     let db = crate::support::postgres::Database::fresh();
     for tls in [CentralTls::Require, CentralTls::VerifyFull] {

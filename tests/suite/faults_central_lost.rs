@@ -97,7 +97,7 @@ fn a_central_restored_from_an_older_backup_is_sent_what_it_lost() {
 }
 
 #[test]
-fn a_central_made_anew_is_given_its_tables_and_everything() {
+fn an_empty_database_in_central_s_place_gets_nothing_until_a_person_makes_its_tables() {
     let mut scene = Scene::new(23);
     scene.days(3);
     scene.assert_equal_after_once();
@@ -105,8 +105,38 @@ fn a_central_made_anew_is_given_its_tables_and_everything() {
     let admin = scene.database.cluster.database();
     admin.psql(&format!("DROP DATABASE {name} WITH (FORCE)"));
     admin.psql(&format!("CREATE DATABASE {name}"));
-    scene.once().succeeded();
-    scene.assert_equal();
+    let stopped = |scene: &Scene<'_>| {
+        scene.once().exited(3).says("holds none of the agent's tables");
+        scene.agent.command(&["check"]).exited(1).says("run: cu-agent central migrate");
+        let error = scene.agent.status_json()["central"]["error"].to_string();
+        assert!(error.contains("has delivered to central before"), "{error}");
+        tables(scene)
+    };
+    scene.day();
+    assert_eq!(stopped(&scene), "0");
+    scene.agent.command(&["central", "migrate"]).succeeded();
+    scene.assert_equal_after_once();
+    // The schema moved away, and an empty one in its place.
+    scene.database.psql("ALTER SCHEMA public RENAME TO old; CREATE SCHEMA public");
+    let before = tables(&scene);
+    assert_eq!(stopped(&scene), before);
+    scene.database.psql("DROP SCHEMA public; ALTER SCHEMA old RENAME TO public");
+    scene.assert_equal_after_once();
+    // The search path leads elsewhere.
+    scene
+        .database
+        .psql(&format!("CREATE SCHEMA other; ALTER DATABASE {name} SET search_path = other"));
+    stopped(&scene);
+    scene.database.psql(&format!("ALTER DATABASE {name} RESET search_path"));
+    scene.day();
+    scene.assert_equal_after_once();
+}
+
+/// Tables of every schema but the server's own.
+fn tables(scene: &Scene<'_>) -> String {
+    scene.database.psql(
+        "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
+    )
 }
 
 #[test]

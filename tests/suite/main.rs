@@ -9,6 +9,7 @@ mod alarms;
 mod anomalies;
 mod anomalies_chain;
 mod bad_input;
+mod central_altered;
 mod central_crowded;
 mod central_encodings;
 mod central_fleet;

@@ -87,6 +87,22 @@ impl Certificate {
         Self { ca_file: certificate.clone(), certificate, key }
     }
 
+    /// As [`Self::self_signed`], with a key and options of openssl's own choosing: `key` as for `-newkey`.
+    pub fn of_key(folder: &Path, key: &[&str]) -> Self {
+        let name = key.concat().replace([':', '/'], "_");
+        let (certificate, file) =
+            (folder.join(format!("{name}.crt")), folder.join(format!("{name}.key")));
+        run(Command::new("openssl")
+            .args(["req", "-x509", "-newkey"])
+            .args(key)
+            .args(["-nodes", "-days", "2", "-subj", "/CN=central"])
+            .args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout"])
+            .arg(&file)
+            .arg("-out")
+            .arg(&certificate));
+        Self { ca_file: certificate.clone(), certificate, key: file }
+    }
+
     /// Puts certificate and key where the server reads them.
     pub fn install(&self, folder: &Path) {
         fs::copy(&self.certificate, folder.join("server.crt")).unwrap();

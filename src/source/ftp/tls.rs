@@ -220,7 +220,7 @@ fn certificate_reason(error: &CertificateError) -> String {
                 RSA_BITS.end()
             )
         }
-        CertificateError::BadSignature => format!(
+        error if *error == CertificateError::BadSignature || tls::is_unverifiable_key(error) => format!(
             "the server's proof that it holds its certificate's key cannot be verified (an RSA key \
              below {} bits?); {BETTER}",
             RSA_BITS.start()

@@ -233,12 +233,6 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
         column!(o => i64::from(o.delivery.counts.anomalies), INT8_ARRAY),
     ]
     .join(", ");
-    let log_sources = orders.iter().map(|order| {
-        let mut sources = String::new();
-        write_line(&mut sources, &order.delivery.log_sources, MAX_LOG_SOURCES, params.script());
-        Some(sources)
-    });
-    let log_sources = log_sources.collect();
     let figures = [
         column!(o => o.delivery.revision, INT8_ARRAY),
         column!(o => i64::try_from(o.delivery.figures.events).unwrap_or(i64::MAX), INT8_ARRAY),
@@ -256,7 +250,7 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
         column!(o => rate(o, o.delivery.figures.stop_ms), INT8_ARRAY),
         column!(o => hours_e4(o.delivery.figures.raw_wait_ms), INT8_ARRAY),
         column!(o => hours_e4(o.delivery.figures.raw_stop_ms), INT8_ARRAY),
-        params.push_texts(log_sources),
+        params.push_texts(log_sources(params, orders)),
         column!(o => o.delivery.nominal_per_hour.map(i64::from), INT8_ARRAY),
         column!(o => o.delivery.nominal_per_hour.map(|_| i64::from(o.delivery.rejects)), INT8_ARRAY),
         column!(o => trs(o).map(|trs| trs.performance_e4.min(MOST_PERCENT_E2)), INT8_ARRAY),
@@ -264,7 +258,24 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
         column!(o => trs(o).map(|trs| trs.trs_e4.min(MOST_PERCENT_E2)), INT8_ARRAY),
     ]
     .join(", ");
-    let computed = COLUMNS
+    format!(
+        "entree AS MATERIALIZED (
+    SELECT h.rang, c.id AS centre_id, h.jour, h.tenu,
+           h.attendu_id, h.attendu_revision, h.attendu_agent, h.attendu_tampon,
+           h.n_pieces, h.n_attentes, h.n_arrets, h.n_jobs, h.n_anomalies, {computed}
+    FROM unnest({seen}, {figures}) WITH ORDINALITY AS h (
+        nom, jour, tenu, attendu_id, attendu_revision, attendu_agent, attendu_tampon,
+        n_pieces, n_attentes, n_arrets, n_jobs, n_anomalies, {columns}, rang)
+    LEFT JOIN centre_usinage c ON c.nom::text = h.nom
+)",
+        computed = computed(),
+        columns = COLUMNS.join(", ")
+    )
+}
+
+/// The columns from what travels.
+fn computed() -> String {
+    COLUMNS
         .iter()
         .map(|column| match *column {
             hours if hours.starts_with("duree_") || hours.starts_with("temps_") => {
@@ -276,19 +287,16 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
             other => format!("h.{other}"),
         })
         .collect::<Vec<_>>()
-        .join(", ");
-    format!(
-        "entree AS MATERIALIZED (
-    SELECT h.rang, c.id AS centre_id, h.jour, h.tenu,
-           h.attendu_id, h.attendu_revision, h.attendu_agent, h.attendu_tampon,
-           h.n_pieces, h.n_attentes, h.n_arrets, h.n_jobs, h.n_anomalies, {computed}
-    FROM unnest({seen}, {figures}) WITH ORDINALITY AS h (
-        nom, jour, tenu, attendu_id, attendu_revision, attendu_agent, attendu_tampon,
-        n_pieces, n_attentes, n_arrets, n_jobs, n_anomalies, {columns}, rang)
-    LEFT JOIN centre_usinage c ON c.nom::text = h.nom
-)",
-        columns = COLUMNS.join(", ")
-    )
+        .join(", ")
+}
+
+fn log_sources(params: &Params, orders: &[Order<'_>]) -> Vec<Option<String>> {
+    let write = |order: &Order<'_>| {
+        let mut sources = String::new();
+        write_line(&mut sources, &order.delivery.log_sources, MAX_LOG_SOURCES, params.script());
+        Some(sources)
+    };
+    orders.iter().map(write).collect()
 }
 
 fn rate(order: &Order<'_>, part_ms: i64) -> i64 {

@@ -4,7 +4,6 @@
 use std::{error::Error as StdError, io, time::Duration};
 
 use postgres::error::{DbError, SqlState};
-use rustls::CertificateError;
 use thiserror::Error;
 
 use super::{
@@ -12,10 +11,7 @@ use super::{
     inspect::Improper,
     log_in::{Names, Obstacle},
 };
-use crate::{
-    model::printable,
-    tls::{CaFileError, is_authority_as_server},
-};
+use crate::{model::printable, tls::CaFileError};
 
 /// The server answered the request for encryption with no.
 #[derive(Debug, Error)]
@@ -105,6 +101,10 @@ pub enum CentralError {
     )]
     CertificateIssuer { place: String },
     #[error(
+        "central's certificate cannot be used: {what} (give the server at {place} another one)"
+    )]
+    CertificateUnusable { place: String, what: &'static str },
+    #[error(
         "central's certificate or TLS handshake was refused (check central.tls, central.ca_file)"
     )]
     Tls { source: rustls::Error },
@@ -131,6 +131,10 @@ pub enum CentralError {
         "central's tables do not match this release (cu-agent check names what is missing and how to add it)"
     )]
     SchemaBehind { source: postgres::Error },
+    #[error(
+        "central's database `{database}` holds none of the agent's tables (its search path leads to {schema}), although this gateway has delivered to central before: the tables were moved, or this is another database (check central.host and central.database); nothing is created there and nothing is sent. If an empty central is to be filled from here, run: {command}"
+    )]
+    NoTables { database: String, schema: String, command: &'static str },
     #[error(
         "somebody changed central's tables so that the agent cannot write them: {reason} (cu-agent check names what to change back)"
     )]
@@ -196,6 +200,7 @@ impl CentralError {
             | Self::CertificateNotYetValid { .. }
             | Self::CertificateName { .. }
             | Self::CertificateIssuer { .. }
+            | Self::CertificateUnusable { .. }
             | Self::Tls { .. }
             | Self::LogIn { .. }
             | Self::Database { .. }
@@ -203,6 +208,7 @@ impl CentralError {
             | Self::MayNotMigrate { .. }
             | Self::SchemaBehind { .. }
             | Self::Altered { .. }
+            | Self::NoTables { .. }
             | Self::ForeignMigration { .. }
             | Self::Migrate { .. }
             | Self::Answer { .. }
@@ -256,6 +262,9 @@ impl CentralError {
     }
 }
 
+/// Run by a person, it makes the tables wherever the configuration leads.
+const MAKE_TABLES: &str = "cu-agent central migrate";
+
 /// What the messages name.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -266,7 +275,7 @@ pub struct Place {
 }
 
 impl Place {
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 
@@ -278,6 +287,16 @@ impl Place {
             self.port,
             shell_word(&self.database)
         )
+    }
+
+    /// A database without a table, where there were some.
+    pub(super) fn no_tables(&self, schema: Option<&str>) -> CentralError {
+        CentralError::NoTables {
+            database: self.database.clone(),
+            schema: schema
+                .map_or("no schema".into(), |name| format!("schema {}", printable(name, 100))),
+            command: MAKE_TABLES,
+        }
     }
 
     /// Tells apart what the client reported. `waited` is how long the server was given.
@@ -384,36 +403,6 @@ impl Place {
                 .map(|flood| CentralError::Improper { place, what: flood.to_string() }),
         }
     }
-
-    fn explain_tls(&self, error: &postgres::Error) -> Option<CentralError> {
-        let io = io_error(error)?;
-        if io.get_ref().is_some_and(|e| e.is::<NoTlsOffered>()) {
-            return Some(CentralError::NoTls { place: self.text() });
-        }
-        let tls = io.get_ref()?.downcast_ref::<rustls::Error>()?.clone();
-        let place = self.text();
-        Some(match &tls {
-            rustls::Error::InvalidCertificate(certificate) => match certificate {
-                CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                    CentralError::CertificateExpired { place }
-                }
-                CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                    CentralError::CertificateNotYetValid { place }
-                }
-                CertificateError::NotValidForName
-                | CertificateError::NotValidForNameContext { .. } => {
-                    CentralError::CertificateName { host: self.host.clone(), source: tls }
-                }
-                error if is_authority_as_server(error) => CentralError::CertificateIssuer { place },
-                // A bad signature: another authority of the same name.
-                CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                    CentralError::CertificateIssuer { place }
-                }
-                _ => CentralError::Tls { source: tls },
-            },
-            _ => CentralError::Tls { source: tls },
-        })
-    }
 }
 
 /// The routine by which PostgreSQL reports a row that a policy does not let in. It shares its code with
@@ -453,7 +442,7 @@ fn reason(db: &DbError) -> String {
 /// Longest text of the server's that is kept and shown, in characters.
 const MOST_REASON_CHARS: usize = 500;
 
-fn io_error(error: &postgres::Error) -> Option<&io::Error> {
+pub(super) fn io_error(error: &postgres::Error) -> Option<&io::Error> {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(io) = cause.downcast_ref::<io::Error>() {

@@ -6,12 +6,14 @@
 //! (`prepared`). Works through PgBouncer in transaction mode: there statements are unnamed, and nothing
 //! is set for longer than a transaction. Every wait is bounded on this side, whatever the server does.
 
+mod certificate;
 mod claim;
 mod deadline_stream;
 mod deliver;
 mod details;
 mod encoding;
 mod error;
+mod fitness;
 mod gateway_row;
 mod inspect;
 mod log_in;
@@ -43,6 +45,7 @@ pub use self::{
     deliver::{Outcome, statement_bytes},
     encoding::{ServerEncoding, for_encoding},
     error::{AnswerCode, CentralError, Fault, Place, Retry},
+    fitness::{Unfit, Weight},
     gateway_row::{GatewayRow, SourceLink},
     inspect::{Improper, Inspector},
     order::Order,

@@ -48,6 +48,14 @@ impl Names {
         Self { schema_of }
     }
 
+    /// The table with its schema.
+    pub(super) fn full(&self, table: &str) -> String {
+        match self.schema_of.get(table) {
+            Some(schema) => format!("{schema}.{table}"),
+            None => table.to_owned(),
+        }
+    }
+
     /// `sql` on one line, each table and function in it with its schema. How a statement is laid out is
     /// a fifth of its length; no text in one holds two blanks.
     pub(super) fn qualified(&self, sql: &str) -> String {

@@ -225,6 +225,7 @@ impl Central {
         match self.place.explain(error, MIGRATION_WAIT) {
             CentralError::Refused { source, .. }
             | CentralError::SchemaBehind { source }
+            | CentralError::Altered { source, .. }
             | CentralError::Answer { source } => {
                 CentralError::Migrate { version: migration.version, name: migration.name, source }
             }
@@ -265,7 +266,7 @@ pub fn migration_script(role: &str) -> String {
     let literal = role.replace('\'', "''");
     script.push_str(&format!(
         "\n-- ---- what the role of the agent needs every day\n\
-         DO $grants$\nDECLARE\n    t TEXT;\n    s TEXT;\n    role NAME := '{literal}';\nBEGIN\n\
+         DO $grants$\nDECLARE\n    t TEXT;\n    s REGCLASS;\n    highest BIGINT;\n    role NAME := '{literal}';\nBEGIN\n\
          \x20   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN\n\
          \x20       RAISE WARNING 'there is no role %, nothing is granted', role;\n\
          \x20       RETURN;\n    END IF;\n\
@@ -275,10 +276,20 @@ pub fn migration_script(role: &str) -> String {
          \x20       'cu_agent_machine', 'agent_edge'] LOOP\n\
          \x20       EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO %I', t, role);\n\
          \x20       IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = t::regclass AND attname = 'id') THEN\n\
-         \x20           s := pg_get_serial_sequence(quote_ident(t), 'id');\n\
-         \x20           IF s IS NOT NULL THEN\n\
+         \x20           -- Its sequence, whoever owns it.\n\
+         \x20           FOR s IN SELECT d.objid FROM pg_depend d WHERE d.classid = 'pg_class'::regclass\n\
+         \x20                   AND d.refobjid = t::regclass AND d.deptype = 'i' AND d.refobjsubid > 0\n\
+         \x20               UNION SELECT d.refobjid FROM pg_attrdef f\n\
+         \x20               JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid\n\
+         \x20               JOIN pg_sequence q ON q.seqrelid = d.refobjid\n\
+         \x20               WHERE f.adrelid = t::regclass LOOP\n\
          \x20               EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', s, role);\n\
-         \x20           END IF;\n        END IF;\n    END LOOP;\n\
+         \x20               EXECUTE format('SELECT max(id) FROM %I', t) INTO highest;\n\
+         \x20               -- As after a restore.\n\
+         \x20               IF highest > coalesce(pg_sequence_last_value(s), 0) THEN\n\
+         \x20                   PERFORM setval(s, highest);\n\
+         \x20               END IF;\n\
+         \x20           END LOOP;\n        END IF;\n    END LOOP;\n\
          \x20   EXECUTE format('GRANT SELECT ON cu_agent_migration, cu_agent_fusion, v_session_formule_origine,\n\
          \x20       v_production_horaire, v_production_jour, v_profil, v_parc, v_anomalie TO %I', role);\nEND\n$grants$;\n"
     ));

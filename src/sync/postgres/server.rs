@@ -24,6 +24,10 @@ pub struct Server {
     /// What the database's texts are in, and its name.
     pub encoding: ServerEncoding,
     pub encoding_name: String,
+    /// The first of the role's search path.
+    pub schema: Option<String>,
+    /// At least one of the agent's tables is where the search path leads.
+    pub has_tables: bool,
 }
 
 /// A role, or `PUBLIC`, that may make objects in a schema.
@@ -52,6 +56,14 @@ impl Central {
     /// As it was when the connection was opened.
     pub fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// A database without a single one of the tables is not what a gateway delivered to before.
+    pub fn expect_tables(&self) -> Result<(), CentralError> {
+        if self.server.has_tables {
+            return Ok(());
+        }
+        Err(self.place.no_tables(self.server.schema.as_deref()))
     }
 
     /// Who else may make functions and tables where the role looks for its own.
@@ -109,6 +121,8 @@ fn read(prepared: &mut Prepared, row: &Row) -> Result<(Server, Names), postgres:
         is_crowded: row.try_get("crowded")?,
         encoding: ServerEncoding::named(encoding),
         encoding_name: printable(encoding, MOST_CHARS),
+        schema: schema.map(str::to_owned),
+        has_tables: schemas.iter().any(Option::is_some),
     };
     Ok((server, Names::new(&schemas, schema)))
 }

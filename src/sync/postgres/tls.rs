@@ -85,6 +85,7 @@ impl ServerCertVerifier for AnyCertificate {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+            .map_err(tls::of_key)
     }
 
     fn verify_tls13_signature(
@@ -94,6 +95,7 @@ impl ServerCertVerifier for AnyCertificate {
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+            .map_err(tls::of_key)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
