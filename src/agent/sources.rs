@@ -13,7 +13,7 @@ use std::{
 use super::{LoopHandle, Shutdown, Wakeup, clock::Clock};
 use crate::{
     buffer::{Buffer, BufferError},
-    collect::{self, Moment, Settings, SourceMemory, SourceReport, Watch, collect},
+    collect::{self, Settings, SourceMemory, SourceReport, Timestamps, Watch, collect},
     config::{Config, SourceConfig, SourceKind},
     logging::{self, LogOnce},
     model::{LinkName, TroubleKind},
@@ -399,7 +399,7 @@ struct AgentWatch<'w> {
 }
 
 impl Watch for AgentWatch<'_> {
-    fn now(&self) -> Moment {
+    fn now(&self) -> Timestamps {
         self.handle.checkin();
         self.clock.now()
     }

@@ -26,7 +26,7 @@ pub use patterns::{Changes, Days, Hour, OfProfile, Patterns, Profile, StopClass,
 pub use session::{session, session_of_day, sessions};
 
 /// Grows whenever the same bytes would give a different session, so that days still held are
-/// computed anew.
+/// recomputed.
 pub const ANALYSIS_VERSION: i64 = 2;
 
 /// What of the configuration a session depends on.

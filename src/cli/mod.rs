@@ -217,7 +217,7 @@ fn log_of_one_shot() -> LogTo {
 }
 
 /// Prints lines to standard output. What came from files, servers and central into them moves no
-/// cursor and turns no writing; whoever puts such a text on a line of its own sees to it with
+/// cursor and turns no writing; a caller that puts such a text on a line of its own sees to it with
 /// [`printable`] that it stays one.
 fn print(text: &str) -> io::Result<()> {
     print_as_is(&printable_lines(text))

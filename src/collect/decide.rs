@@ -141,7 +141,7 @@ fn still_holds(refusal: &Refusal, max_bytes: u64) -> bool {
 
 /// The moment of a look: the computer's own running time, and a wall clock that is only noted.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Moment {
+pub struct Timestamps {
     /// Names the boot: running times of two boots cannot be compared.
     pub boot: String,
     pub uptime: Duration,
@@ -149,7 +149,7 @@ pub struct Moment {
     pub wall: NaiveDateTime,
 }
 
-impl Moment {
+impl Timestamps {
     /// The wall clock as the buffer notes it.
     pub fn wall_time(&self) -> WallTime {
         WallTime::of(self.wall)
@@ -449,7 +449,7 @@ mod tests {
 
     #[test]
     fn quiet_time_counts_only_within_one_boot_whatever_the_wall_clock_says() {
-        let moment = |boot: &str, seconds| Moment {
+        let moment = |boot: &str, seconds| Timestamps {
             boot: boot.into(),
             uptime: Duration::from_secs(seconds),
             wall: DateTime::UNIX_EPOCH.naive_utc(),

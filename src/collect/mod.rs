@@ -6,7 +6,7 @@
 //! more and is, byte for byte, what the buffer holds → its size is asked and is still that →
 //! **delete** → note the deletion. Deleting is the only thing here that cannot be undone: it must
 //! never happen to a file of which one byte is not in the buffer, or one session not in central. A
-//! file that turns out to be another one is read as what it is, and waits anew.
+//! file that turns out to be another one is read as what it is, and waits again.
 
 use crate::{
     buffer::{Buffer, BufferError},
@@ -39,7 +39,7 @@ mod verifier;
 mod watch;
 mod witness;
 
-pub use decide::Moment;
+pub use decide::Timestamps;
 pub use evaluate::reevaluate_stale;
 pub use implausible::{Implausible, implausible_files};
 pub use import::{ImportError, ImportReport, import_file};

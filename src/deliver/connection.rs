@@ -39,7 +39,7 @@ pub(super) struct Connection {
 
 /// The connection is open.
 pub(super) struct Opened {
-    /// The server was restarted, restored or made anew since it was last seen: what it confirmed may be
+    /// The server was restarted, restored or recreated since it was last seen: what it confirmed may be
     /// lost.
     pub(super) may_hold_other_data: bool,
 }

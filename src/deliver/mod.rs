@@ -165,7 +165,7 @@ impl Deliverer {
         self.link.log_sent(&self.report);
         if let Err(DrainError::Central(error)) = &result {
             // A session keeps what it was begun with: that central is read-only, say, or an address
-            // that central no longer has. The next try begins anew.
+            // that central no longer has. The next try begins from scratch.
             self.connection.close();
             if error.again() == Retry::Slowly {
                 self.connection.forget_schema();

@@ -2,7 +2,7 @@
 //! build with the feature `crash-points` ends the process at a moment named by `CU_AGENT_CRASH_AT`, so
 //! that a test can try every one of them; an ordinary build has nothing here but names.
 //!
-//! Whoever adds a durable action gives it a step: the buffer's commits ask for one, and a test goes
+//! A new durable action needs a step: the buffer's commits ask for one, and a test goes
 //! through [`Step::ALL`] and another through [`Step::OF_UPDATES`].
 
 pub mod trial;
@@ -34,7 +34,7 @@ pub enum Step {
     Delete,
     /// That it left is noted.
     NoteDeleted,
-    /// Sessions computed anew.
+    /// Sessions recomputed.
     Replay,
     /// Raw bytes that are in central make room.
     Prune,
@@ -68,7 +68,7 @@ pub enum Step {
     ConfigurePackages,
     /// A package takes the place of another.
     InstallPackage,
-    /// The service is started anew.
+    /// The service is restarted.
     RestartService,
     /// How an update ended.
     NoteUpdateResult,

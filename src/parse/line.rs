@@ -12,7 +12,7 @@ use crate::parse::{
 };
 
 /// A longer line, after trimming, is counted and not read: a controller writes 50 bytes, and
-/// whoever reads in pieces must be able to give up on a line that does not end.
+/// a caller that reads in pieces must be able to give up on a line that does not end.
 pub const LINE_LIMIT_BYTES: usize = 64 * 1024;
 
 /// Timestamp, marker, and the 16 bytes that hold a short name.

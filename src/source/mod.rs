@@ -117,7 +117,7 @@ pub trait Source {
     fn close(&mut self);
 }
 
-/// One file on its way. Whoever wants no more of it drops it: the transfer is aborted then, and a
+/// One file on its way. A caller that wants no more of it drops it: the transfer is aborted then, and a
 /// connection that it leaves in an uncertain state is given up.
 pub trait Transfer {
     /// The next bytes, as many as came and have room in `buffer`, which is not empty; 0 where no more

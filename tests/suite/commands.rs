@@ -1,6 +1,6 @@
 //! Each command's help, output and exit code on the real binary.
 
-use std::net::TcpListener;
+use std::{fs, net::TcpListener};
 
 use crate::support::{
     agent::Agent,
@@ -355,4 +355,27 @@ fn systemd_credentials_are_read_where_present() {
     agent.set_environment("CREDENTIALS_DIRECTORY", &directory);
     agent.once().succeeded();
     assert_eq!(central_sessions(&database).len(), 1);
+}
+
+#[test]
+fn a_result_of_an_update_that_cannot_be_read_is_said_and_hides_nothing_else() {
+    let folder = Folder::of_three_machines();
+    let mut agent = Agent::on_directory(folder.path());
+    agent.set("update.manifest_url", "https://127.0.0.1:1/manifest");
+    agent.set("update.public_key", "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3");
+    let updates = agent.dir().join("updates");
+    fs::create_dir(&updates).unwrap();
+    agent.set("update.directory", updates.to_str().unwrap());
+    for garbage in ["", "{", "[]", "\u{1b}[2J", r#"{"format": 7, "result": "installed"}"#] {
+        fs::write(updates.join("result.json"), garbage).unwrap();
+        let text = agent.command(&["update", "status"]).exited(1).stdout;
+        assert!(text.contains("in progress  none\n"), "{text}");
+        assert!(text.contains("last         not readable: "), "{text}");
+        assert!(text.contains("\nwindow  "), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+        let json = agent.command(&["update", "status", "--json"]).exited(1).stdout;
+        let told: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(told["last"], serde_json::Value::Null);
+        assert!(told["last_error"].as_str().unwrap().contains("result.json"), "{json}");
+    }
 }

@@ -199,7 +199,7 @@ impl Connection {
     }
 
     /// Stands in `folder` of the root, or in the root. `afresh` goes there even from there, so that
-    /// a folder that was removed and made anew is seen.
+    /// a folder that was removed and made again is seen.
     pub(super) fn enter(&mut self, folder: Option<&str>, afresh: bool) -> Result<(), Fault> {
         let there = folder.map_or(Here::Root, |name| Here::Folder(name.to_owned()));
         if self.here == there && !afresh {

@@ -206,7 +206,7 @@ fn read_listing(
             Ok(0) => break true,
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            // Old servers end TLS without a goodbye, some reset. Whoever cuts a listing short can hide
+            // Old servers end TLS without a goodbye, some reset. An attacker who cuts a listing short can hide
             // names, as by cutting the wire, and the next listing shows them.
             Err(error) if is_abrupt_end(&error) => break false,
             // Nothing to send, and nobody to end the connection.

@@ -1,4 +1,4 @@
-//! Which agent feeds a machine. Central keeps one claim a machine; whoever writes renews it in the
+//! Which agent feeds a machine. Central keeps one claim a machine; each writer renews it in the
 //! same statement, by central's clock. A machine claimed by another is reported, never written.
 
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Local};
 use postgres::types::Type;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::{
     Central, CentralError, Claims, params::Params, prepared::Often, server::IS_CROWDED, unreadable,
@@ -55,16 +55,32 @@ impl GatewayRow {
             || *update != shown.update
     }
 
-    fn links(&self) -> Value {
-        let link = |link: &SourceLink| {
-            json!({
-                "nom": short(&link.name),
-                "etat": if link.up { "haut" } else { "bas" },
-                "depuis": link.since,
-                "erreur": link.error.as_deref().map(short),
-            })
-        };
-        self.sources.iter().map(link).collect()
+    fn links(&self) -> Vec<LinkColumn<'_>> {
+        self.sources.iter().map(LinkColumn::of).collect()
+    }
+}
+
+/// One element of central's column `liens`.
+#[derive(Serialize)]
+struct LinkColumn<'l> {
+    #[serde(rename = "nom")]
+    name: String,
+    #[serde(rename = "etat")]
+    state: &'static str,
+    #[serde(rename = "depuis")]
+    since: &'l Option<WallTime>,
+    #[serde(rename = "erreur")]
+    error: Option<String>,
+}
+
+impl<'l> LinkColumn<'l> {
+    fn of(link: &'l SourceLink) -> Self {
+        Self {
+            name: short(&link.name),
+            state: if link.up { "haut" } else { "bas" },
+            since: &link.since,
+            error: link.error.as_deref().map(short),
+        }
     }
 }
 
@@ -98,7 +114,8 @@ impl Central {
         params.push(wall.timestamp_micros(), Type::INT8);
         params.push(clamped(row.waiting_sessions), Type::INT8);
         params.push(row.oldest_waiting_day, Type::DATE);
-        params.push(row.links().to_string(), Type::TEXT);
+        let links = serde_json::to_string(&row.links()).expect("texts and a time are JSON");
+        params.push(links, Type::TEXT);
         params.push(clamped(row.buffer_bytes), Type::INT8);
         params.push(clamped(row.max_buffer_bytes), Type::INT8);
         params.push(row.free_bytes.map(clamped), Type::INT8);

@@ -16,7 +16,7 @@ use crate::model::printable;
 /// The server, or the cluster of servers behind a pooler, at the moment of the question.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Server {
-    /// Another one after each start of the server and for each database made anew: what was confirmed
+    /// Another one after each start of the server and for each database that is recreated: what was confirmed
     /// before may be lost.
     pub incarnation: String,
     pub is_crowded: bool,
