@@ -77,7 +77,7 @@ impl UnreadLines {
 const SAMPLE_CHARS: usize = 200;
 
 /// A place that holds folders of LOG files. Methods reconnect by themselves where a connection was
-/// lost between two calls; an error inside a call is returned and the next call starts afresh.
+/// lost between two calls; an error inside a call is returned and the next call starts from scratch.
 pub trait Source {
     /// Names of the folders at the root (only used to report missing and unmapped ones).
     fn folders(&mut self) -> Result<Vec<String>, SourceError>;

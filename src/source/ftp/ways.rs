@@ -43,13 +43,13 @@ struct Findings {
 
 impl FtpSource {
     /// The folder, or the root, by the best way that works.
-    pub(super) fn rows(&mut self, folder: Option<&str>, afresh: bool) -> Result<Rows, Fault> {
+    pub(super) fn rows(&mut self, folder: Option<&str>, again: bool) -> Result<Rows, Fault> {
         // Which ways there are is known once the server was asked.
         self.attempt(|_, _| Ok(()))?;
         let mut findings = Findings { is_lasting: true, ..Findings::default() };
         for (place, way) in self.profile.listings().enumerate() {
             let partial = findings.partial.as_ref().map(|(_, rows)| rows);
-            match self.rows_by(way, folder, afresh && place == 0, partial) {
+            match self.rows_by(way, folder, again && place == 0, partial) {
                 Ok(found) if found.names > 0 && found.unread.count == 0 => {
                     if findings.is_lasting {
                         self.profile.listing = Some(way);
@@ -86,7 +86,7 @@ impl FtpSource {
         &mut self,
         way: Listing,
         folder: Option<&str>,
-        afresh: bool,
+        again: bool,
         partial: Option<&Rows>,
     ) -> Result<Rows, Fault> {
         let wanted = if folder.is_some() { Wanted::Logs } else { Wanted::Folders };
@@ -98,7 +98,7 @@ impl FtpSource {
             Listing::Nlst => (Form::Nlst, wanted),
         };
         let mut found = self.attempt(|connection, profile| {
-            connection.enter(folder, afresh)?;
+            connection.enter(folder, again)?;
             read_listing(connection, profile, way.as_str(), form, wanted, folder)
         })?;
         if way != Listing::Nlst {
