@@ -126,7 +126,7 @@ fn a_row_that_a_policy_refuses_is_told_from_a_missing_right_in_whatever_language
 /// The statements of the recipe in `docs/security.md`, as they are printed there.
 fn recipe() -> &'static str {
     let text = include_str!("../../docs/security.md");
-    let behind = text.split_once("### One role a gateway").unwrap().1;
+    let behind = text.split_once("### One role per gateway").unwrap().1;
     behind.split_once("```sql\n").unwrap().1.split_once("```").unwrap().0
 }
 
