@@ -35,6 +35,7 @@ pub(super) struct Connection {
     /// As it was when the last connection was opened.
     server: Option<Server>,
     schema_ready: bool,
+    host: Option<String>,
 }
 
 /// The connection is open.
@@ -54,6 +55,7 @@ impl Connection {
             central: None,
             server: None,
             schema_ready: false,
+            host: None,
         }
     }
 
@@ -92,13 +94,28 @@ impl Connection {
             return Ok(Opened { may_hold_other_data: false });
         }
         let name = format!("cu-agent {}", self.claims.identity.agent_id);
-        let central = Central::connect(&self.config, &name)?;
+        let central = Central::connect_beside(&self.config, &name, || self.runtime.check_in())?;
+        self.note_host(&central);
         let before = self.server.replace(central.server().clone());
         // Restarted or restored while this gateway held no connection.
         let is_other =
             before.is_some_and(|before| before.incarnation != central.server().incarnation);
         self.central = Some(central);
         Ok(Opened { may_hold_other_data: was_closed || is_other })
+    }
+
+    /// Logs which of several servers central is, if it is another one than before.
+    fn note_host(&mut self, central: &Central) {
+        let host = self.config.host.are_several().then(|| central.host());
+        if let Some(host) = host.as_ref().filter(|host| Some(*host) != self.host.as_ref()) {
+            logging::central_at(host, central.passed_over());
+        }
+        self.host = host;
+    }
+
+    /// Which of several configured servers central was last; `None` if only one is configured.
+    pub(super) fn host(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 
     /// Brings central's tables up to date, unless that is known. An error inside is one that the sessions

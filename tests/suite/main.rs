@@ -12,6 +12,7 @@ mod bad_input;
 mod central_crowded;
 mod central_fleet;
 mod central_histories;
+mod central_hosts;
 mod central_link;
 mod central_parted;
 mod central_pooled;
