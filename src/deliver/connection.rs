@@ -17,7 +17,7 @@ use crate::{
         plan::Identity,
         postgres::{
             Central, CentralError, Claimed, Claims, GatewayRow, Order, Outcome, SchemaState,
-            Server, States, sessions_pass_without,
+            Server, States, gateway_row_passes_without, sessions_pass_without,
         },
     },
 };
@@ -36,6 +36,8 @@ pub(super) struct Connection {
     server: Option<Server>,
     schema_ready: bool,
     host: Option<String>,
+    /// That migrations which nothing of the agent's needs are pending was logged.
+    is_pending_logged: bool,
 }
 
 /// The connection is open.
@@ -56,6 +58,7 @@ impl Connection {
             server: None,
             schema_ready: false,
             host: None,
+            is_pending_logged: false,
         }
     }
 
@@ -145,7 +148,13 @@ impl Connection {
                 match central.migrate() {
                     Ok(applied) => logging::schema_migrated(&pending, &applied),
                     Err(error) if sessions_pass_without(&pending) && !central.is_closed() => {
-                        return Ok(Some(error));
+                        if !gateway_row_passes_without(&pending) {
+                            return Ok(Some(error));
+                        }
+                        // Dashboards are slower without it; that is said once.
+                        if !std::mem::replace(&mut self.is_pending_logged, true) {
+                            logging::schema_behind(&pending, &error);
+                        }
                     }
                     Err(error) => return Err(error),
                 }

@@ -251,6 +251,14 @@ pub(crate) fn link_up(link: &LinkName, sessions: u64, rows: u64) {
     log::info!("{link}: link up, {sessions} sessions with {rows} rows sent");
 }
 
+/// Nothing that the agent itself needs is among `pending`.
+pub(crate) fn schema_behind(pending: &[i32], error: &dyn Error) {
+    log::warn!(
+        "central: migrations {pending:?} were not applied, sessions are delivered without: {}",
+        chain(error)
+    );
+}
+
 /// `passed_over` says why others were not taken.
 pub(crate) fn central_at(host: &str, passed_over: Option<&impl fmt::Display>) {
     match passed_over {

@@ -21,6 +21,7 @@ mod central_roles;
 mod central_sync;
 mod central_takeover;
 mod central_tls;
+mod central_views;
 mod central_wire;
 mod central_writers;
 mod commands;

@@ -45,7 +45,10 @@ pub use self::{
     hosts::{Attempts, Unwritable},
     inspect::{Improper, Inspector},
     order::Order,
-    schema::{MIGRATIONS, Migration, SchemaState, migration_script, sessions_pass_without},
+    schema::{
+        MIGRATIONS, Migration, SchemaState, gateway_row_passes_without, migration_script,
+        sessions_pass_without,
+    },
     server::{Creator, Server},
     states::States,
 };
