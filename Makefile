@@ -92,6 +92,10 @@ bench-slow-link: ## 60 waiting sessions, and days that grow, over a link of 100 
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench slow_link
 
+bench-views: ## views and API queries over three years of 40 machines and 10^7 pieces, cold and warm (minutes, 3 GB of disk); MACHINES= DAYS= PIECES= PLANS=1
+	@tests/install-test-tools.sh
+	MACHINES=$(MACHINES) DAYS=$(DAYS) PIECES=$(PIECES) PLANS=$(PLANS) $(CARGO) bench --locked --bench views
+
 TARGETS ?= aarch64 armv7 armv6 x86_64
 
 cross: ## build static binaries for aarch64, armv7, armv6 and x86_64 gateways; TARGETS=aarch64 for one

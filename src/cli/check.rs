@@ -4,6 +4,8 @@ use std::path::Path;
 
 use rustix::fs::Access;
 
+mod hosts;
+
 use super::{
     Exit, LogTo, configured, print,
     status::{ImplausibleDate, implausible_dates},
@@ -18,7 +20,7 @@ use crate::{
     source::{
         FolderListing, Source, SourceError, UnreadLines, dir::DirectorySource, ftp::FtpSource,
     },
-    sync::postgres::{Central, SchemaState},
+    sync::postgres::{Central, CentralError, SchemaState},
 };
 
 pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
@@ -176,26 +178,32 @@ const LINE_CHARS: usize = 300;
 
 fn check_central(lines: &mut Lines, config: &CentralConfig) {
     let what = "central";
+    if config.host.are_several() {
+        hosts::check(lines, config);
+    }
     let mut creators = Vec::new();
+    let mut host = String::new();
     let state = Central::connect(config, "cu-agent check").and_then(|mut central| {
+        host = if config.host.are_several() { central.host() } else { config.host.to_string() };
         creators = central.other_creators()?;
         central.schema_state()
     });
     match state {
         Ok(SchemaState::Ready) => {
-            lines.good(what, &format!("{} answers, its tables are up to date", config.host));
+            lines.good(what, &format!("{host} answers, its tables are up to date"));
         }
         Ok(SchemaState::Newer { version }) => lines.good(
             what,
-            &format!("{} answers, its tables are from a newer release (migration {version})", config.host),
+            &format!("{host} answers, its tables are from a newer release (migration {version})"),
         ),
         Ok(SchemaState::Behind { pending }) => lines.note(
             what,
             &format!(
-                "{} answers; migrations {pending:?} will be applied at the first delivery, or an administrator applies them with: cu-agent central migrate --print",
-                config.host
+                "{host} answers; migrations {pending:?} will be applied at the first delivery, or an administrator applies them with: cu-agent central migrate --print"
             ),
         ),
+        // Told of each.
+        Err(CentralError::NoHost { .. }) => {}
         Err(error) => lines.bad(what, &logging::chain(&error)),
     }
     if let Some(note) = unprotected(config) {

@@ -169,3 +169,8 @@ fn central<'l>(config: &Config, links: &'l [LinkState]) -> (&'static str, Option
         (Some(_), Some(link)) => (if link.up { "up" } else { "down" }, Some(link)),
     }
 }
+
+/// Which of several servers a central that answers is.
+fn host(link: Option<&LinkState>) -> Option<&str> {
+    link.filter(|link| link.up)?.host.as_deref()
+}

@@ -14,6 +14,7 @@ use super::{
     alarms::alarms,
     anomalies::anomalies,
     folders::machines,
+    hosts::Hosts,
     key::Key,
     keys::{AgentKeys, AnalysisKeys, CentralKeys, EventKeys, ScheduleKeys, SourceKeys, StatusKeys},
     memory,
@@ -217,9 +218,9 @@ impl Loader<'_, '_> {
             None => return None,
         };
         let mut required = |key, variable| overridden(&mut section, key, (self.env)(variable));
-        let host = required(&CentralKeys::HOST, "POSTGRES_HOST");
         let database = required(&CentralKeys::DATABASE, "POSTGRES_DB");
         let user = required(&CentralKeys::USER, "POSTGRES_USER");
+        let host = self.central_hosts(&mut section);
         let port = self.central_port(section.value(&CentralKeys::PORT));
         let places = PasswordPlaces {
             variable: Some("POSTGRES_PASSWORD"),
@@ -247,6 +248,21 @@ impl Loader<'_, '_> {
             connect_timeout,
             statement_timeout,
         })
+    }
+
+    fn central_hosts(&self, section: &mut Section<'_>) -> Option<Hosts> {
+        let key = &CentralKeys::HOST;
+        let Some(text) = (self.env)("POSTGRES_HOST") else { return section.required(key) };
+        section.ignored(key);
+        let hosts = text.parse().ok();
+        if hosts.is_none() {
+            self.document.report(
+                "environment".into(),
+                "POSTGRES_HOST".into(),
+                format!("{text:?} is not accepted; give {}", key.accepted()),
+            );
+        }
+        hosts
     }
 
     fn central_port(&self, written: u16) -> u16 {

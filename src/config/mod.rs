@@ -13,6 +13,8 @@ mod anomalies;
 /// What people are told of the keys.
 mod explained;
 mod folders;
+/// Central's servers.
+mod hosts;
 /// What a key is: name, default, accepted values.
 mod key;
 /// The table of keys.
@@ -33,6 +35,7 @@ mod window;
 
 pub use alarms::{AlarmLimits, Alarms, WorkingHours};
 pub use explained::{Explained, Shown, Topic};
+pub use hosts::{Host, Hosts, host_and_port};
 pub use keys::{HEAD, topics};
 pub use load::{ConfigError, Loaded, load, parse};
 pub use memory::default_max_file_bytes;
@@ -181,7 +184,8 @@ pub enum FtpMode {
 
 #[derive(Clone, Debug)]
 pub struct CentralConfig {
-    pub host: String,
+    pub host: Hosts,
+    /// Of each host that has none of its own.
     pub port: u16,
     pub database: String,
     pub user: String,
@@ -195,6 +199,13 @@ pub struct CentralConfig {
     pub connect_timeout: Duration,
     /// Longest time one statement may take before it is given up.
     pub statement_timeout: Duration,
+}
+
+impl CentralConfig {
+    /// Each server, as `host:port`.
+    pub fn places(&self) -> impl Iterator<Item = String> {
+        self.host.iter().map(|host| host_and_port(&host.name, host.port_or(self.port)))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

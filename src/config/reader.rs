@@ -189,7 +189,7 @@ impl<'t> Section<'t> {
     }
 
     /// A key that another place overrides: its string may be anything.
-    pub(super) fn ignored(&mut self, key: &Key<String>) {
+    pub(super) fn ignored<T>(&mut self, key: &Key<T>) {
         let Some(entry) = self.take(key.name) else { return };
         let written = entry.value.get_ref();
         if !matches!(written, DeValue::String(_)) {

@@ -105,7 +105,7 @@ tls = "disable"
         ("ftp-host", "ftp-user", "ftp-pass")
     );
     let central = config.central.as_ref().unwrap();
-    assert_eq!((central.host.as_str(), central.port), ("pg-host", 6432));
+    assert_eq!((central.host.to_string().as_str(), central.port), ("pg-host", 6432));
     assert_eq!((central.database.as_str(), central.user.as_str()), ("pg-db", "pg-user"));
     assert_eq!(central.password.expose(), "pg-pass");
     assert_eq!(central.tls, CentralTls::Disable);

@@ -75,7 +75,7 @@ impl Deliverer {
             self.report.confirmed += confirmed.len() as u64;
         }
         if self.report.has_progress() {
-            self.link.note_up(buffer, self.runtime.noted_now())?;
+            self.link.note_up(buffer, self.connection.host(), self.runtime.noted_now())?;
         }
         self.deliver_all(buffer, shipments)
     }
@@ -270,7 +270,7 @@ impl Deliverer {
         }
         if !written.is_empty() {
             buffer.outbox_mut().mark_synced(&written)?;
-            self.link.note_up(buffer, self.runtime.noted_now())?;
+            self.link.note_up(buffer, self.connection.host(), self.runtime.noted_now())?;
         }
         if !refused.is_empty() {
             self.set_aside(buffer, refused)?;

@@ -17,7 +17,7 @@ use crate::{
         plan::Identity,
         postgres::{
             Central, CentralError, Claimed, Claims, GatewayRow, Order, Outcome, SchemaState,
-            Server, States, sessions_pass_without,
+            Server, States, gateway_row_passes_without, sessions_pass_without,
         },
     },
 };
@@ -35,6 +35,9 @@ pub(super) struct Connection {
     /// As it was when the last connection was opened.
     server: Option<Server>,
     schema_ready: bool,
+    host: Option<String>,
+    /// That migrations which nothing of the agent's needs are pending was logged.
+    is_pending_logged: bool,
 }
 
 /// The connection is open.
@@ -54,6 +57,8 @@ impl Connection {
             central: None,
             server: None,
             schema_ready: false,
+            host: None,
+            is_pending_logged: false,
         }
     }
 
@@ -92,13 +97,28 @@ impl Connection {
             return Ok(Opened { may_hold_other_data: false });
         }
         let name = format!("cu-agent {}", self.claims.identity.agent_id);
-        let central = Central::connect(&self.config, &name)?;
+        let central = Central::connect_beside(&self.config, &name, || self.runtime.check_in())?;
+        self.note_host(&central);
         let before = self.server.replace(central.server().clone());
         // Restarted or restored while this gateway held no connection.
         let is_other =
             before.is_some_and(|before| before.incarnation != central.server().incarnation);
         self.central = Some(central);
         Ok(Opened { may_hold_other_data: was_closed || is_other })
+    }
+
+    /// Logs which of several servers central is, if it is another one than before.
+    fn note_host(&mut self, central: &Central) {
+        let host = self.config.host.are_several().then(|| central.host());
+        if let Some(host) = host.as_ref().filter(|host| Some(*host) != self.host.as_ref()) {
+            logging::central_at(host, central.passed_over());
+        }
+        self.host = host;
+    }
+
+    /// Which of several configured servers central was last; `None` if only one is configured.
+    pub(super) fn host(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 
     /// Brings central's tables up to date, unless that is known. An error inside is one that the sessions
@@ -128,7 +148,13 @@ impl Connection {
                 match central.migrate() {
                     Ok(applied) => logging::schema_migrated(&pending, &applied),
                     Err(error) if sessions_pass_without(&pending) && !central.is_closed() => {
-                        return Ok(Some(error));
+                        if !gateway_row_passes_without(&pending) {
+                            return Ok(Some(error));
+                        }
+                        // Dashboards are slower without it; that is said once.
+                        if !std::mem::replace(&mut self.is_pending_logged, true) {
+                            logging::schema_behind(&pending, &error);
+                        }
                     }
                     Err(error) => return Err(error),
                 }

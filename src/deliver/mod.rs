@@ -160,7 +160,7 @@ impl Deliverer {
         }
         self.quarantine.drain_ended();
         if result.is_ok() {
-            self.link.note_up(buffer, self.runtime.noted_now())?;
+            self.link.note_up(buffer, self.connection.host(), self.runtime.noted_now())?;
         }
         self.link.log_sent(&self.report);
         if let Err(DrainError::Central(error)) = &result {

@@ -1,7 +1,7 @@
 //! The agent's log: its set-up, and one function per message that an operator acts on. WARN: nothing
 //! is lost, no action is needed at once. ERROR: loss, or an operator is needed.
 
-use std::{collections::BTreeMap, error::Error, path::Path, time::Duration};
+use std::{collections::BTreeMap, error::Error, fmt, path::Path, time::Duration};
 
 use simplelog::{ConfigBuilder, WriteLogger};
 
@@ -192,7 +192,7 @@ pub(crate) fn started(config: &Config, buffer: &Path) {
         env!("CARGO_PKG_VERSION"),
         config.agent.id,
         config.sources.len(),
-        config.central.as_ref().map_or("none".to_owned(), |central| central.host.clone()),
+        config.central.as_ref().map_or("none".to_owned(), |central| central.host.to_string()),
         buffer.display()
     );
 }
@@ -249,6 +249,22 @@ pub(crate) fn link_down(link: &LinkName, error: &str) {
 
 pub(crate) fn link_up(link: &LinkName, sessions: u64, rows: u64) {
     log::info!("{link}: link up, {sessions} sessions with {rows} rows sent");
+}
+
+/// Nothing that the agent itself needs is among `pending`.
+pub(crate) fn schema_behind(pending: &[i32], error: &dyn Error) {
+    log::warn!(
+        "central: migrations {pending:?} were not applied, sessions are delivered without: {}",
+        chain(error)
+    );
+}
+
+/// `passed_over` says why others were not taken.
+pub(crate) fn central_at(host: &str, passed_over: Option<&impl fmt::Display>) {
+    match passed_over {
+        None => log::info!("central: connected to {host}"),
+        Some(others) => log::warn!("central: connected to {host}; not used: {others}"),
+    }
 }
 
 pub(crate) fn source_up(link: &LinkName) {

@@ -327,7 +327,7 @@ fn the_variables_of_the_replaced_service_win_over_the_file() {
         ("FTP_HOST", "127.0.0.1".to_owned()),
         ("FTP_USER", server.user().to_owned()),
         ("FTP_PASS", server.password().to_owned()),
-        ("POSTGRES_HOST", central.host.clone()),
+        ("POSTGRES_HOST", central.host.to_string()),
         ("POSTGRES_PORT", central.port.to_string()),
         ("POSTGRES_DB", central.database.clone()),
         ("POSTGRES_USER", central.user.clone()),

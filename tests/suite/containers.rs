@@ -257,7 +257,7 @@ fn the_two_containers_know_each_other_and_take_passwords_from_files_only() {
     let compose = compose();
     let config = configuration(&compose);
     let central = config.central.as_ref().unwrap();
-    let server = &compose.services[&central.host];
+    let server = &compose.services[&central.host.to_string()];
     assert_eq!(server.environment["POSTGRES_DB"], central.database);
     assert_eq!(server.environment["POSTGRES_USER"], central.user);
     assert!(server.image.starts_with("postgres:"));

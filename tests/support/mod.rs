@@ -33,3 +33,4 @@ pub mod wait;
 pub mod webhook;
 pub mod weeks;
 pub mod year;
+pub mod years;

@@ -55,7 +55,7 @@ pub fn as_postgres(program: &str) -> Command {
     command
 }
 
-fn server_program(name: &str) -> String {
+pub fn server_program(name: &str) -> String {
     let mut versions: Vec<_> = fs::read_dir("/usr/lib/postgresql")
         .map(|entries| entries.flatten().map(|e| e.path()).collect())
         .unwrap_or_default();
@@ -184,6 +184,14 @@ impl Cluster {
         cluster
     }
 
+    /// Starts a server on the data in `folder`/data, which another program made.
+    pub fn on_data_in(folder: PathBuf) -> Self {
+        let mut cluster =
+            Self { port: free_port(), folder, settings: Vec::new(), servers: Vec::new() };
+        cluster.start();
+        cluster
+    }
+
     /// Starts the server on its port and waits until it takes log-ins.
     pub fn start(&mut self) {
         let mut command = as_postgres(&server_program("postgres"));
@@ -227,6 +235,14 @@ impl Cluster {
     /// Stop as by a power cut.
     pub fn kill(&self) {
         self.signal("-KILL");
+    }
+
+    /// Asks the kernel to forget the files of the stopped server.
+    pub fn leave_the_page_cache(&self) {
+        run(Command::new("find")
+            .arg(self.folder.join("data"))
+            .args(["-type", "f", "-exec"])
+            .args(["dd", "if={}", "iflag=nocache", "count=0", "status=none", ";"]));
     }
 
     fn signal(&self, signal: &str) {
@@ -344,7 +360,7 @@ impl Database<'_> {
 
     pub fn config_as(&self, user: &str, password: &str) -> CentralConfig {
         CentralConfig {
-            host: "127.0.0.1".into(),
+            host: "127.0.0.1".parse().unwrap(),
             port: self.cluster.port,
             database: self.name.clone(),
             user: user.into(),

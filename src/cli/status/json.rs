@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use serde::{Serialize, Serializer};
 
-use super::{ImplausibleDate, Shown, central, folder_state};
+use super::{ImplausibleDate, Shown, central, folder_state, host};
 use crate::{
     buffer::{AsideReport, FileReport, Holder, LinkState, MachineReport, known_version},
     config::{Config, SourceConfig},
@@ -58,6 +58,8 @@ struct Link<'s> {
     state: &'static str,
     since: Option<WallTime>,
     error: Option<&'s str>,
+    /// Which of several configured servers it is.
+    host: Option<&'s str>,
 }
 
 #[derive(Serialize)]
@@ -164,7 +166,7 @@ fn service((holder, collected): &(Holder, Option<Collected>)) -> ServiceTold {
 impl<'s> Link<'s> {
     fn of(state: &'static str, link: Option<&'s LinkState>) -> Self {
         let error = link.and_then(|link| link.error.as_deref());
-        Self { state, since: link.and_then(|link| link.since), error }
+        Self { state, since: link.and_then(|link| link.since), error, host: host(link) }
     }
 }
 

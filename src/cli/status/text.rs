@@ -1,6 +1,6 @@
 //! `cu-agent status` for people.
 
-use super::{ImplausibleDate, Shown, central, folder_state};
+use super::{ImplausibleDate, Shown, central, folder_state, host};
 use crate::{
     buffer::{AsideReport, FileReport, LinkState, MachineReport},
     cli::table::table,
@@ -40,6 +40,9 @@ fn overview(config: &Config, shown: &Shown) -> String {
     }
     let (state, link) = central(config, links);
     text += &format!("\ncentral    {state}{}", since(link));
+    if let Some(host) = host(link) {
+        text += &format!(" ({})", printable(host, MOST_REASON_CHARS));
+    }
     for source in &config.sources {
         let link = links.iter().find(|link| link.name.is_source(&source.name));
         let state = link.map_or("unknown", |link| if link.up { "up" } else { "down" });

@@ -19,6 +19,7 @@ use super::{
         Show::{Off, OffAs, On, OnAs, Retired},
         Topic,
     },
+    hosts::Hosts,
     key::{
         Accepts::{Size, Text, Words},
         Defaulted, Key, defaulted, duration, key, port, size,
@@ -155,14 +156,20 @@ section! {
     CentralKeys, "[central]",
     "Central PostgreSQL. Without this section the agent only collects and stores locally.", "";
 
-    HOST: Key<String> =
-        key("host", Text("central PostgreSQL's name or address (or POSTGRES_HOST)", not_empty)),
+    HOST: Key<Hosts> = key(
+        "host",
+        Text(
+            r#"central PostgreSQL's name or address (or POSTGRES_HOST), or up to 8 of them such as "a, b:5433""#,
+            |text| text.parse().ok(),
+        ),
+    ),
     OnAs("central.usine.lan"),
-    "The server, the database in it, and the role to log in as.";
+    "The server, the database in it, and the role to log in as. Several servers, separated by commas, are \
+     tried in this order until one is found that can be written: \"a, b\", or \"a:5432, b:5433\".";
 
     PORT: Defaulted<u16> = defaulted("port", "5432", port()),
     On,
-    "";
+    "Of each server that has none of its own in host.";
 
     DATABASE: Key<String> =
         key("database", Text("the database's name (or POSTGRES_DB)", not_empty)),

@@ -9,9 +9,11 @@ use thiserror::Error;
 
 use super::{
     deadline_stream::{Flood, Silence},
+    hosts::{Attempts, Unwritable},
     inspect::Improper,
 };
 use crate::{
+    config::{CentralConfig, Host, host_and_port},
     model::printable,
     tls::{CaFileError, is_authority_as_server},
 };
@@ -131,6 +133,10 @@ pub enum CentralError {
     ForeignFunction { what: String, owner: String },
     #[error("cannot apply migration {version} ({name}) to central")]
     Migrate { version: i32, name: &'static str, source: postgres::Error },
+    #[error("central at {place} is read-only: {why}")]
+    NotWritable { place: String, why: Unwritable },
+    #[error("no server of central.host can be used: {attempts}")]
+    NoHost { attempts: Attempts },
     #[error("central is currently read-only (a standby, or default_transaction_read_only is on)")]
     ReadOnly { source: postgres::Error },
     #[error("central is starting up or shutting down")]
@@ -156,11 +162,13 @@ pub enum CentralError {
 impl CentralError {
     pub fn again(&self) -> Retry {
         match self {
+            Self::NoHost { attempts } => attempts.again(),
             Self::FindHost { .. }
             | Self::Reach { .. }
             | Self::Silent { .. }
             | Self::NoAnswer { .. }
             | Self::Lost { .. }
+            | Self::NotWritable { .. }
             | Self::ReadOnly { .. }
             | Self::Restarting { .. }
             | Self::Exhausted { .. }
@@ -223,8 +231,11 @@ impl CentralError {
 
     /// Whether it is only that others have all of the server's connections.
     pub fn is_want_of_a_connection(&self) -> bool {
-        let Self::Exhausted { source } = self else { return false };
-        source.code() == Some(&SqlState::TOO_MANY_CONNECTIONS)
+        match self {
+            Self::Exhausted { source } => source.code() == Some(&SqlState::TOO_MANY_CONNECTIONS),
+            Self::NoHost { attempts } => attempts.is_want_of_a_connection(),
+            _ => false,
+        }
     }
 
     /// Whether the connection is of no further use.
@@ -243,8 +254,17 @@ pub struct Place {
 }
 
 impl Place {
-    fn text(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+    pub(super) fn of(config: &CentralConfig, host: &Host) -> Self {
+        Self {
+            host: host.name.clone(),
+            port: host.port_or(config.port),
+            database: config.database.clone(),
+            user: config.user.clone(),
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        host_and_port(&self.host, self.port)
     }
 
     /// The line that an administrator runs.

@@ -48,15 +48,23 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(5, "views", "0005_views.sql"),
     migration!(6, "fleet", "0006_fleet.sql"),
     migration!(7, "anomalies", "0007_anomalies.sql"),
+    migration!(10, "dashboards", "0010_dashboards.sql"),
 ];
 
 /// Migrations without which sessions are delivered all the same: an agent that was updated before an
 /// administrator ran them goes on.
-const SESSIONS_DO_WITHOUT: &[i32] = &[6];
+const SESSIONS_DO_WITHOUT: &[i32] = &[FLEET, DASHBOARDS];
+const FLEET: i32 = 6;
+const DASHBOARDS: i32 = 10;
 
 /// Whether nothing that sessions need is among `pending`.
 pub fn sessions_pass_without(pending: &[i32]) -> bool {
     pending.iter().all(|version| SESSIONS_DO_WITHOUT.contains(version))
+}
+
+/// Whether nothing that the gateway's own row needs is among `pending`.
+pub fn gateway_row_passes_without(pending: &[i32]) -> bool {
+    !pending.contains(&FLEET)
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -5,7 +5,7 @@
 use postgres::Row;
 
 use super::{
-    Central, CentralError,
+    Central, CentralError, Unwritable,
     params::Params,
     prepared::{self, Prepared},
     qualify::{Names, TABLES, quoted},
@@ -20,6 +20,8 @@ pub struct Server {
     /// before may be lost.
     pub incarnation: String,
     pub is_crowded: bool,
+    /// Why nothing can be written there.
+    pub unwritable: Option<Unwritable>,
 }
 
 /// A role, or `PUBLIC`, that may make objects in a schema.
@@ -72,7 +74,8 @@ impl Central {
         let tables: Vec<String> = TABLES.iter().map(|table| format!("'{table}'")).collect();
         let sql = format!(
             "SELECT concat_ws(' ', pg_postmaster_start_time(), d.oid) AS incarnation,
-                 {IS_CROWDED} AS crowded, {session}, current_schema()::text AS schema,
+                 {IS_CROWDED} AS crowded, pg_is_in_recovery() AS standby,
+                 current_setting('transaction_read_only') AS read_only, {session}, current_schema()::text AS schema,
                  ARRAY(SELECT (SELECT n.nspname::text
                                FROM pg_catalog.pg_class c
                                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -101,6 +104,17 @@ fn read(prepared: &mut Prepared, row: &Row) -> Result<(Server, Names), postgres:
     let server = Server {
         incarnation: printable(incarnation, MOST_CHARS),
         is_crowded: row.try_get("crowded")?,
+        unwritable: unwritable(row)?,
     };
     Ok((server, Names::new(&schemas, schema)))
+}
+
+/// As the question's own transaction found it, which has what every transaction begins with.
+fn unwritable(row: &Row) -> Result<Option<Unwritable>, postgres::Error> {
+    let (standby, read_only): (bool, &str) = (row.try_get("standby")?, row.try_get("read_only")?);
+    Ok(match (standby, read_only) {
+        (true, _) => Some(Unwritable::Standby),
+        (false, "on") => Some(Unwritable::Setting),
+        (false, _) => None,
+    })
 }
