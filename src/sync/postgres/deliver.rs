@@ -8,13 +8,13 @@ use super::{
     Central, CentralError,
     claim::{Claimed, Claims, HELD, HOLDER, RENEW},
     details::push_details,
+    header::{COLUMNS, Column, listed},
     order::Order,
     params::Params,
     prepared::Often,
-    row_runs::write_line,
     same_count, unreadable,
 };
-use crate::model::{Delivery, Trs, hours_e4, rate_e2};
+use crate::model::Delivery;
 
 /// What became of one [`Order`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,35 +30,6 @@ pub enum Outcome {
     /// The machine has no row in `centre_usinage`: see [`Central::ensure_centres`].
     NoCentre,
 }
-
-/// Header columns behind machine and day, in the order of [`push_headers`].
-const COLUMNS: &[&str] = &[
-    "revision",
-    "evenements",
-    "heure_premiere_piece",
-    "heure_derniere_piece",
-    "heure_premier_machine_start",
-    "heure_dernier_machine_stop",
-    "total_pieces",
-    "duree_production_totale",
-    "temps_attente",
-    "temps_arret_volontaire",
-    "temps_production_effectif",
-    "taux_occupation",
-    "taux_attente",
-    "taux_arret_volontaire",
-    "temps_attente_brut",
-    "temps_arret_brut",
-    "fichier_log_source",
-    "cadence_nominale",
-    "rebuts",
-    "taux_performance",
-    "taux_qualite",
-    "taux_trs",
-];
-
-/// Central's column is shorter than what the names may add up to.
-const MAX_LOG_SOURCES: usize = 255;
 
 impl Central {
     /// Writes `orders`; one outcome each, in that order. All or none: an error wrote nothing, or,
@@ -139,9 +110,7 @@ fn statement(
     let entree = push_headers(params, claims, orders);
     // New sessions have no detail rows that could be in the way; looking for them costs a third.
     let details = push_details(params, orders, all_new, whole);
-    let columns = COLUMNS.join(", ");
-    let of =
-        |alias: &str| COLUMNS.iter().map(|c| format!("{alias}.{c}")).collect::<Vec<_>>().join(", ");
+    let columns = listed(|column| column.name.to_owned());
     format!(
         "WITH {entree},{RENEW},
 libre AS MATERIALIZED (
@@ -192,22 +161,12 @@ LEFT JOIN tenue t ON t.centre_usinage_id = e.centre_id
 LEFT JOIN cu_agent_machine m ON m.centre_usinage_id = e.centre_id
 LEFT JOIN ecrite w ON w.rang = e.rang
 {joins}ORDER BY e.rang",
-        new = of("e"),
-        old = COLUMNS.iter().map(|c| held(c)).collect::<Vec<_>>().join(", "),
+        new = listed(|column| format!("e.{}", column.name)),
+        old = listed(Column::held),
         with = details.with.iter().map(|part| format!(",{part}")).collect::<String>(),
         complete = if all_new { "NULL::boolean".into() } else { details.complete.join(" AND ") },
         joins = details.joins.concat(),
     )
-}
-
-/// The column as it is in central, of the type that is sent: a comparison of two types may be anyone's.
-fn held(column: &str) -> String {
-    let of = match column {
-        "fichier_log_source" => "::text",
-        c if ["duree_", "temps_", "taux_"].iter().any(|start| c.starts_with(start)) => "::numeric",
-        _ => "",
-    };
-    format!("s.{column}{of}")
 }
 
 /// The headers as the first table of the statement, `entree`.
@@ -232,72 +191,19 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
         column!(o => i64::from(o.delivery.counts.anomalies), INT8_ARRAY),
     ]
     .join(", ");
-    let figures = [
-        column!(o => o.delivery.revision, INT8_ARRAY),
-        column!(o => i64::try_from(o.delivery.figures.events).unwrap_or(i64::MAX), INT8_ARRAY),
-        column!(o => o.delivery.figures.first_piece.map(|s| s.to_naive()), TIMESTAMP_ARRAY),
-        column!(o => o.delivery.figures.last_piece.map(|s| s.to_naive()), TIMESTAMP_ARRAY),
-        column!(o => o.delivery.figures.first_start.map(|s| s.to_naive()), TIMESTAMP_ARRAY),
-        column!(o => o.delivery.figures.last_stop.map(|s| s.to_naive()), TIMESTAMP_ARRAY),
-        column!(o => i64::from(o.delivery.figures.total_pieces), INT8_ARRAY),
-        column!(o => hours_e4(o.delivery.figures.window_ms), INT8_ARRAY),
-        column!(o => hours_e4(o.delivery.figures.wait_ms), INT8_ARRAY),
-        column!(o => hours_e4(o.delivery.figures.stop_ms), INT8_ARRAY),
-        column!(o => hours_e4(o.delivery.figures.effective_ms), INT8_ARRAY),
-        column!(o => rate(o, o.delivery.figures.effective_ms), INT8_ARRAY),
-        column!(o => rate(o, o.delivery.figures.wait_ms), INT8_ARRAY),
-        column!(o => rate(o, o.delivery.figures.stop_ms), INT8_ARRAY),
-        column!(o => hours_e4(o.delivery.figures.raw_wait_ms), INT8_ARRAY),
-        column!(o => hours_e4(o.delivery.figures.raw_stop_ms), INT8_ARRAY),
-        column!(o => line(&o.delivery.log_sources, MAX_LOG_SOURCES), TEXT_ARRAY),
-        column!(o => o.delivery.nominal_per_hour.map(i64::from), INT8_ARRAY),
-        column!(o => o.delivery.nominal_per_hour.map(|_| i64::from(o.delivery.rejects)), INT8_ARRAY),
-        column!(o => trs(o).map(|trs| trs.performance_e4.min(MOST_PERCENT_E2)), INT8_ARRAY),
-        column!(o => trs(o).map(|trs| trs.quality_e4), INT8_ARRAY),
-        column!(o => trs(o).map(|trs| trs.trs_e4.min(MOST_PERCENT_E2)), INT8_ARRAY),
-    ]
-    .join(", ");
-    let computed = COLUMNS
-        .iter()
-        .map(|column| match *column {
-            hours if hours.starts_with("duree_") || hours.starts_with("temps_") => {
-                format!("(h.{hours}::numeric / 10000.0)::numeric(18,4) AS {hours}")
-            }
-            rate if rate.starts_with("taux_") => {
-                format!("(h.{rate}::numeric / 100.0)::numeric(18,2) AS {rate}")
-            }
-            other => format!("h.{other}"),
-        })
-        .collect::<Vec<_>>()
-        .join(", ");
+    let figures: Vec<String> = COLUMNS.iter().map(|column| column.push(params, orders)).collect();
     format!(
         "entree AS MATERIALIZED (
     SELECT h.rang, c.id AS centre_id, h.jour, h.tenu,
            h.attendu_id, h.attendu_revision, h.attendu_agent, h.attendu_tampon,
-           h.n_pieces, h.n_attentes, h.n_arrets, h.n_jobs, h.n_anomalies, {computed}
+           h.n_pieces, h.n_attentes, h.n_arrets, h.n_jobs, h.n_anomalies, {sent}
     FROM unnest({seen}, {figures}) WITH ORDINALITY AS h (
         nom, jour, tenu, attendu_id, attendu_revision, attendu_agent, attendu_tampon,
         n_pieces, n_attentes, n_arrets, n_jobs, n_anomalies, {columns}, rang)
     LEFT JOIN centre_usinage c ON c.nom::text = h.nom
 )",
-        columns = COLUMNS.join(", ")
+        figures = figures.join(", "),
+        sent = listed(Column::sent),
+        columns = listed(|column| column.name.to_owned()),
     )
-}
-
-fn rate(order: &Order<'_>, part_ms: i64) -> i64 {
-    rate_e2(part_ms, order.delivery.figures.window_ms)
-}
-
-/// What central's columns for performance and TRS hold; a nominal rhythm that is far too low shows.
-const MOST_PERCENT_E2: i64 = 999_999_999;
-
-fn trs(order: &Order<'_>) -> Option<Trs> {
-    let Delivery { figures, nominal_per_hour, rejects, .. } = order.delivery;
-    Trs::of(figures, (*nominal_per_hour)?, *rejects)
-}
-
-fn line(text: &str, max_chars: usize) -> String {
-    let mut out = String::new();
-    write_line(&mut out, text, max_chars);
-    out
 }

@@ -12,6 +12,7 @@ mod deliver;
 mod details;
 mod error;
 mod gateway_row;
+mod header;
 mod inspect;
 mod order;
 mod params;
