@@ -8,7 +8,7 @@ use crate::support::{
 use cu_agent::{
     model::{Delivery, DetailCounts, Figures, Numbered, Piece, Stop, Wait},
     sync::{
-        plan::Step,
+        plan::{Because, Step},
         postgres::{CentralError, Order, Outcome, Retry},
     },
 };
@@ -143,7 +143,8 @@ fn a_growing_session_is_sent_its_new_rows_and_a_shrunk_one_loses_its_old_ones() 
     let increment = grown(noon.clone(), &morning);
     assert_eq!(increment.pieces.len(), 45);
     let steps = feeder.try_sync(&[increment]).unwrap();
-    assert_eq!(steps, [(Step::Deliver { since_revision: 1, fresh: false }, written(true))]);
+    let step = Step::Deliver { since_revision: 1, because: Because::Grown };
+    assert_eq!(steps, [(step, written(true))]);
     assert_eq!(db.psql("SELECT id FROM piece_production WHERE numero_piece <= 30 ORDER BY 1"), ids);
     let fresh = Database::fresh();
     Feeder::new(&fresh).sync(&[noon]);
@@ -248,10 +249,12 @@ fn rows_missing_below_an_increment_are_noticed_in_the_same_trip() {
     db.psql("DELETE FROM piece_production WHERE numero_piece = 30");
     let noon = session("DEM12", "2025-05-28", 75);
     let outcome = feeder.try_sync(&[grown(noon.clone(), &morning)]).unwrap();
-    assert_eq!(outcome, [(Step::Deliver { since_revision: 1, fresh: false }, written(false))]);
+    let step = Step::Deliver { since_revision: 1, because: Because::Grown };
+    assert_eq!(outcome, [(step, written(false))]);
     let whole = Delivery { revision: 2, ..noon };
     let outcome = feeder.try_sync(&[whole]).unwrap();
-    assert_eq!(outcome, [(Step::Deliver { since_revision: 0, fresh: false }, written(true))]);
+    let step = Step::Deliver { since_revision: 0, because: Because::RowsDiffer };
+    assert_eq!(outcome, [(step, written(true))]);
     assert_eq!(db.count("piece_production"), 75);
 }
 
@@ -278,8 +281,8 @@ fn a_lost_answer_does_no_harm() {
     assert_eq!(error.again(), Retry::Soon);
     let before = everything(&db);
     for (step, _) in feeder.try_sync(&[s]).unwrap() {
-        // Nobody here knows that it was delivered: all of it goes again.
-        assert_eq!(step, Step::Deliver { since_revision: 0, fresh: false });
+        // Nobody here knows that it was delivered; central's own digest says so.
+        assert_eq!(step, Step::Confirm);
     }
     assert_eq!(everything(&db), before);
 }

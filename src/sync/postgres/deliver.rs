@@ -42,7 +42,8 @@ impl Central {
         let mut params = Params::default();
         let all_new = orders.iter().all(|order| order.replaces.is_none());
         let which = if all_new { Often::DeliverNew } else { Often::DeliverKnown };
-        let is_kept = self.keeps(which);
+        // Rarely there are rows of others to keep: that is another statement, and no kept one.
+        let is_kept = !keeps_foreign(orders) && self.keeps(which);
         let sql = statement(&mut params, claims, orders, all_new, is_kept);
         let rows =
             if is_kept { self.ask_kept(which, &sql, &params)? } else { self.ask(&sql, &params)? };
@@ -95,6 +96,11 @@ fn holds_every_row(delivery: &Delivery) -> bool {
     rows.iter().all(|(count, sent)| u32::try_from(*sent) == Ok(*count))
 }
 
+/// Whether a session may hold rows without a number, which no agent wrote.
+fn keeps_foreign(orders: &[Order<'_>]) -> bool {
+    orders.iter().any(|order| order.replaces.is_some_and(|held| held.numbering_broken))
+}
+
 /// The text of a `whole` statement depends on `all_new` alone; otherwise it is as short as `orders` allow.
 fn statement(
     params: &mut Params,
@@ -109,11 +115,53 @@ fn statement(
     params.push(claims.host.clone(), Type::TEXT);
     let entree = push_headers(params, claims, orders);
     // New sessions have no detail rows that could be in the way; looking for them costs a third.
-    let details = push_details(params, orders, all_new, whole);
+    let details = push_details(params, orders, all_new, whole, keeps_foreign(orders));
     let columns = listed(|column| column.name.to_owned());
+    // New sessions need nothing that changes known ones: on a slow line the words weigh.
+    let (known, changed) = if all_new {
+        <(String, &str)>::default()
+    } else {
+        let changed = "SELECT m.id, m.rang, FALSE AS neuve FROM modifiee m UNION ALL ";
+        (change_known(&columns), changed)
+    };
     format!(
         "WITH {entree},{RENEW},
-libre AS MATERIALIZED (
+{known}creee AS (
+    INSERT INTO session_production
+        (centre_usinage_id, date_production, {columns}, agent_id, tampon_id, date_maj)
+    SELECT e.centre_id, e.jour, {new}, $1, $2, LOCALTIMESTAMP
+    FROM entree e JOIN tenue t ON t.centre_usinage_id = e.centre_id
+    WHERE e.attendu_id IS NULL
+      AND NOT EXISTS (SELECT FROM session_production s
+                      WHERE s.centre_usinage_id = e.centre_id AND s.date_production = e.jour)
+    ORDER BY e.rang
+    ON CONFLICT (centre_usinage_id, date_production) DO NOTHING
+    RETURNING id, centre_usinage_id, date_production
+),
+ecrite AS MATERIALIZED (
+    SELECT w.id, e.rang, e.jour, e.n_pieces, e.n_attentes, e.n_arrets, e.n_jobs, e.n_anomalies, w.neuve
+    FROM ({changed}SELECT c.id, e.rang, TRUE AS neuve FROM creee c
+          JOIN entree e ON e.centre_id = c.centre_usinage_id AND e.jour = c.date_production) w
+    JOIN entree e ON e.rang = w.rang
+){with}
+SELECT e.centre_id IS NOT NULL AS centre, {HELD}, {HOLDER},
+       w.id IS NOT NULL AS ecrite, {complete} AS complete
+FROM entree e
+LEFT JOIN tenue t ON t.centre_usinage_id = e.centre_id
+LEFT JOIN cu_agent_machine m ON m.centre_usinage_id = e.centre_id
+LEFT JOIN ecrite w ON w.rang = e.rang
+{joins}ORDER BY e.rang",
+        new = listed(|column| format!("e.{}", column.name)),
+        with = details.with.iter().map(|part| format!(",{part}")).collect::<String>(),
+        complete = if all_new { "NULL::boolean".into() } else { details.complete.join(" AND ") },
+        joins = details.joins.concat(),
+    )
+}
+
+/// The parts of the statement that change sessions which central has, and only those that it holds as expected.
+fn change_known(columns: &str) -> String {
+    format!(
+        "libre AS MATERIALIZED (
     SELECT s.id FROM session_production s JOIN entree e ON e.attendu_id = s.id
     WHERE s.revision IS NOT DISTINCT FROM e.attendu_revision
       AND s.agent_id IS NOT DISTINCT FROM e.attendu_agent
@@ -134,38 +182,9 @@ modifiee AS (
       AND s.tampon_id IS NOT DISTINCT FROM e.attendu_tampon
     RETURNING s.id, e.rang
 ),
-creee AS (
-    INSERT INTO session_production
-        (centre_usinage_id, date_production, {columns}, agent_id, tampon_id, date_maj)
-    SELECT e.centre_id, e.jour, {new}, $1, $2, LOCALTIMESTAMP
-    FROM entree e JOIN tenue t ON t.centre_usinage_id = e.centre_id
-    WHERE e.attendu_id IS NULL
-      AND NOT EXISTS (SELECT FROM session_production s
-                      WHERE s.centre_usinage_id = e.centre_id AND s.date_production = e.jour)
-    ORDER BY e.rang
-    ON CONFLICT (centre_usinage_id, date_production) DO NOTHING
-    RETURNING id, centre_usinage_id, date_production
-),
-ecrite AS MATERIALIZED (
-    SELECT w.id, e.rang, e.jour, e.n_pieces, e.n_attentes, e.n_arrets, e.n_jobs, e.n_anomalies, w.neuve
-    FROM (SELECT m.id, m.rang, FALSE AS neuve FROM modifiee m
-          UNION ALL
-          SELECT c.id, e.rang, TRUE FROM creee c
-          JOIN entree e ON e.centre_id = c.centre_usinage_id AND e.jour = c.date_production) w
-    JOIN entree e ON e.rang = w.rang
-){with}
-SELECT e.centre_id IS NOT NULL AS centre, {HELD}, {HOLDER},
-       w.id IS NOT NULL AS ecrite, {complete} AS complete
-FROM entree e
-LEFT JOIN tenue t ON t.centre_usinage_id = e.centre_id
-LEFT JOIN cu_agent_machine m ON m.centre_usinage_id = e.centre_id
-LEFT JOIN ecrite w ON w.rang = e.rang
-{joins}ORDER BY e.rang",
+",
         new = listed(|column| format!("e.{}", column.name)),
         old = listed(Column::held),
-        with = details.with.iter().map(|part| format!(",{part}")).collect::<String>(),
-        complete = if all_new { "NULL::boolean".into() } else { details.complete.join(" AND ") },
-        joins = details.joins.concat(),
     )
 }
 

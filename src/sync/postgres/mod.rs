@@ -10,6 +10,7 @@ mod claim;
 mod deadline_stream;
 mod deliver;
 mod details;
+mod digest;
 mod error;
 mod gateway_row;
 mod header;
@@ -40,6 +41,7 @@ use postgres::{
 pub use self::{
     claim::{Claimed, Claims},
     deliver::{Outcome, statement_bytes},
+    digest::{Digester, Inexact, digest_of_whole},
     error::{AnswerCode, CentralError, Fault, Place, Retry},
     gateway_row::{GatewayRow, SourceLink},
     inspect::{Improper, Inspector},
@@ -81,6 +83,8 @@ pub struct Central {
     prepared: Prepared,
     server: Server,
     names: Names,
+    /// Columns that are left out of comparisons.
+    inexact: Inexact,
     round_trips: u64,
 }
 
@@ -110,6 +114,7 @@ impl Central {
                         prepared: Prepared::for_session(client_config.session),
                         server: Server::default(),
                         names: Names::default(),
+                        inexact: Inexact::default(),
                         round_trips: 0,
                     };
                     central.greet()?;
