@@ -52,7 +52,7 @@ pub use files::{FileProgress, FileState, FileTally, HeldFile, OTHER_NAMES, Quiet
 pub use holder::{Holder, LockHolder, Task};
 pub use link::LinkState;
 pub use lock::StateLock;
-pub use outbox::{Pending, Waiting};
+pub use outbox::{Pending, Synced, Waiting};
 pub use overview::{HeaderFilter, SessionHeader};
 pub use raw::{Chunk, ChunkMark, TAIL_BYTES, tail_hash};
 pub use refusal::Refusal;

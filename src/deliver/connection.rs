@@ -12,18 +12,21 @@ use crate::{
     config::CentralConfig,
     failpoints::{self, durably},
     logging,
-    model::{Day, Machine},
+    model::{Day, DetailCounts, Machine},
     sync::{
         plan::Identity,
         postgres::{
-            Central, CentralError, Claimed, Claims, GatewayRow, Order, Outcome, SchemaState,
-            Server, States, gateway_row_passes_without, sessions_pass_without,
+            Central, CentralError, Claimed, Claims, GatewayRow, Inexact, Order, Outcome,
+            SchemaState, Server, States, gateway_row_passes_without, sessions_pass_without,
         },
     },
 };
 
 /// A takeover of a database of years: several migrations, each with minutes of its own.
 const MIGRATING: Duration = Duration::from_secs(2 * 3600);
+
+/// Detail rows that central looks at in one statement; more if one session has them.
+const MOST_ROWS_LOOKED_AT: u32 = 200_000;
 
 pub(super) struct Connection {
     config: CentralConfig,
@@ -38,6 +41,10 @@ pub(super) struct Connection {
     host: Option<String>,
     /// That migrations which nothing of the agent's needs are pending was logged.
     is_pending_logged: bool,
+    /// Central's columns that cannot hold what is delivered.
+    inexact: Inexact,
+    /// They were asked for since the drain under way began.
+    is_inexact_known: bool,
 }
 
 /// The connection is open.
@@ -59,6 +66,8 @@ impl Connection {
             schema_ready: false,
             host: None,
             is_pending_logged: false,
+            inexact: Inexact::default(),
+            is_inexact_known: false,
         }
     }
 
@@ -97,8 +106,9 @@ impl Connection {
             return Ok(Opened { may_hold_other_data: false });
         }
         let name = format!("cu-agent {}", self.claims.identity.agent_id);
-        let central = Central::connect_beside(&self.config, &name, || self.runtime.check_in())?;
+        let mut central = Central::connect_beside(&self.config, &name, || self.runtime.check_in())?;
         self.note_host(&central);
+        central.compare_without(self.inexact.clone());
         let before = self.server.replace(central.server().clone());
         // Restarted or restored while this gateway held no connection.
         let is_other =
@@ -180,14 +190,62 @@ impl Connection {
         self.foreign.contains_key(nom)
     }
 
-    /// What central holds of the batch, and whose its machines are.
-    pub(super) fn states(&mut self, batch: &[Pending]) -> Result<States, CentralError> {
-        let keys: Vec<(&str, Day)> =
-            batch.iter().map(|one| (one.session.machine.nom.as_str(), one.session.day)).collect();
-        let (central, claims) = self.central();
-        let states = central.states(claims, &keys)?;
-        self.report_claims(batch, &states.claimed);
-        Ok(states)
+    /// A sign of life between two exchanges.
+    pub(super) fn check_in(&self) {
+        self.runtime.check_in();
+    }
+
+    /// What central holds of the batch, and whose its machines are; with `values`, their digests too. Central
+    /// looks at every row: few large sessions are asked for at once.
+    pub(super) fn states(
+        &mut self,
+        batch: &[Pending],
+        values: bool,
+    ) -> Result<States, CentralError> {
+        let mut all = States::default();
+        let mut rest = batch;
+        while !rest.is_empty() {
+            let (next, behind) = rest.split_at(looked_at_once(rest));
+            let keys: Vec<(&str, Day)> = next
+                .iter()
+                .map(|one| (one.session.machine.nom.as_str(), one.session.day))
+                .collect();
+            let (central, claims) = self.central();
+            all.add(if values {
+                central.states(claims, &keys)?
+            } else {
+                central.states_of_new(claims, &keys)?
+            });
+            rest = behind;
+        }
+        self.report_claims(batch, &all.claimed);
+        Ok(all)
+    }
+
+    /// Central's columns that are left out of comparisons.
+    pub(super) fn inexact(&self) -> &Inexact {
+        &self.inexact
+    }
+
+    /// The next difference is a reason to ask which columns those are.
+    pub(super) fn doubt_columns(&mut self) {
+        self.is_inexact_known = false;
+    }
+
+    /// Asks which columns those are, once a drain; whether they are others than before, so that digests are
+    /// too.
+    pub(super) fn learn_inexact(&mut self) -> Result<bool, CentralError> {
+        if std::mem::replace(&mut self.is_inexact_known, true) {
+            return Ok(false);
+        }
+        let inexact = self.central().0.inexact_columns()?;
+        if inexact == self.inexact {
+            return Ok(false);
+        }
+        logging::not_compared(&inexact.names());
+        self.inexact = inexact.clone();
+        self.central().0.compare_without(inexact);
+        Ok(true)
     }
 
     /// Logs once that another agent feeds a machine, and once that it no longer does.
@@ -229,4 +287,19 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// How many sessions of the batch are asked for in one statement: one at least.
+fn looked_at_once(batch: &[Pending]) -> usize {
+    let mut rows = 0_u32;
+    let fitting = batch
+        .iter()
+        .take_while(|one| {
+            let DetailCounts { pieces, waits, stops, jobs, anomalies } = one.session.counts;
+            rows =
+                [pieces, waits, stops, jobs, anomalies].into_iter().fold(rows, u32::saturating_add);
+            rows <= MOST_ROWS_LOOKED_AT
+        })
+        .count();
+    fitting.max(1)
 }

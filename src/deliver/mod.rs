@@ -9,18 +9,19 @@
 mod audit; // central compared with what it confirmed
 mod backoff; // how long to wait after a failure
 mod batch; // what becomes of the sessions of one exchange
+mod compare; // what a session needs in central
 mod connection; // the connection, its schema, the claims on machines
 mod link; // what buffer and log say of the link
 mod presence; // when the gateway writes its own row
 mod quarantine; // which sessions are left alone, pure
 mod shipment; // what goes in one statement, pure
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Local};
 
 use crate::{
-    buffer::{Buffer, BufferError, Pending},
+    buffer::{Buffer, BufferError, Pending, Synced},
     config::CentralConfig,
     model::{Language, LastUpdate, WallTime},
     sync::postgres::{CentralError, Claims, Retry},
@@ -104,6 +105,9 @@ pub(crate) struct Deliverer {
     link: LinkState,
     /// What the drain under way did so far.
     report: DrainReport,
+    /// What it delivered because central held other values, and has not seen there since. By the session's
+    /// id; no more than one batch.
+    unverified: BTreeMap<i64, Synced>,
 }
 
 impl Deliverer {
@@ -123,6 +127,7 @@ impl Deliverer {
             size: StatementSize::default(),
             link: LinkState::default(),
             report: DrainReport::default(),
+            unverified: BTreeMap::new(),
             runtime,
         }
     }
@@ -152,6 +157,8 @@ impl Deliverer {
     /// Makes central equal to the buffer, as far as it can be now.
     pub(crate) fn drain(&mut self, buffer: &mut Buffer) -> Result<DrainReport, DrainError> {
         self.report = DrainReport::default();
+        self.unverified.clear();
+        self.connection.doubt_columns();
         self.presence.begin();
         let result = self.drain_connected(buffer);
         if !matches!(result, Err(DrainError::Buffer(_))) && !self.runtime.is_ending() {
@@ -185,11 +192,17 @@ impl Deliverer {
                 // The row took the connection along.
                 self.connect()?;
             }
-            if self.audits.is_due(self.runtime.uptime()) {
-                self.audits.run(&mut self.connection, buffer, &*self.runtime)?;
+            let now = self.runtime.uptime();
+            if self.audits.is_due(now) {
+                self.audits.run(&mut self.connection, buffer, self.language, &*self.runtime)?;
             }
             let batch = self.due(buffer, BATCH_SESSIONS)?;
             if batch.is_empty() {
+                if self.audits.is_glance_due(now)
+                    && self.audits.glance(&mut self.connection, buffer, self.language, now)?
+                {
+                    continue;
+                }
                 break;
             }
             self.sync_batch(buffer, &batch)?;

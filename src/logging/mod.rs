@@ -299,11 +299,29 @@ pub(crate) fn edge_shown_again() {
     log::info!("central: this gateway's row in agent_edge is updated again");
 }
 
-/// Central was restored from an older backup, or rows were changed by hand.
-pub(crate) fn central_lost(sessions: usize) {
+/// Central was restored from an older backup, or rows were changed by hand; `which` says how many in what, and
+/// names some.
+pub(crate) fn central_lost(sessions: u64, which: &dyn std::fmt::Display) {
     log::warn!(
-        "central: {sessions} sessions differ from what was delivered (a backup restored, or rows changed by hand?); sending them again"
+        "central: {sessions} sessions differ from what was delivered (a backup restored, or rows changed by hand?); sending them again: {which}"
     );
+}
+
+/// Sessions that an earlier release delivered get what this one writes in addition.
+pub(crate) fn central_completed(sessions: u64) {
+    log::info!(
+        "central: {sessions} sessions of an earlier release are delivered with what this release adds"
+    );
+}
+
+/// Columns of central's have a type that cannot hold what is delivered; nobody notices a change there.
+pub(crate) fn not_compared(columns: &[String]) {
+    if !columns.is_empty() {
+        log::warn!(
+            "central: columns whose type cannot hold what is delivered are not compared: {}",
+            columns.join(", ")
+        );
+    }
 }
 
 /// A machine is fed by another agent, or by a copy of this one: an operator ends one of the two.

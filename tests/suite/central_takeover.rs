@@ -312,7 +312,7 @@ fn a_database_with_an_orm_s_own_never_empty_columns_is_taken_over() {
     );
     assert_eq!(
         db.psql("SELECT taux_occupation FROM v_session_formule_origine ORDER BY 1"),
-        "0.00\n87.71"
+        "0.00\n87.72"
     );
 }
 

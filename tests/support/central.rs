@@ -7,12 +7,15 @@ use chrono::NaiveDate;
 use cu_agent::{
     config::CentralConfig,
     model::{
-        Day, Delivery, DetailCounts, Figures, Job, Language, LocalSession, Machine, Numbered,
-        Piece, Stamp, Stop, Wait,
+        CentralSession, Day, Delivery, DetailCounts, Figures, Job, Language, LocalSession, Machine,
+        Numbered, Piece, Stamp, Stop, Wait,
     },
     sync::{
         plan::{Identity, Step, plan},
-        postgres::{Central, CentralError, Claims, GatewayRow, Order, Outcome, SourceLink},
+        postgres::{
+            Central, CentralError, Claims, GatewayRow, Inexact, Order, Outcome, SourceLink,
+            digest_of_whole,
+        },
     },
 };
 
@@ -138,7 +141,30 @@ pub fn local(delivery: &Delivery) -> LocalSession {
         synced_revision: 0,
         events: delivery.figures.events,
         counts: delivery.counts,
+        confirmed: None,
+        content: None,
     }
+}
+
+/// The plan for a session. A delivery of a part counts as what central holds: only the whole one tells.
+pub fn planned(
+    local: &LocalSession,
+    delivery: &Delivery,
+    held: Option<&CentralSession>,
+    identity: &Identity,
+) -> Step {
+    let step = plan(local, held, identity);
+    if step != Step::Digest {
+        return step;
+    }
+    let is_whole = delivery.pieces.len() == delivery.counts.pieces as usize
+        && delivery.waits.len() == delivery.counts.waits as usize;
+    let content = if is_whole {
+        Some(digest_of_whole(delivery, &Inexact::default()))
+    } else {
+        held.and_then(|held| held.content)
+    };
+    plan(&LocalSession { content, ..local.clone() }, held, identity)
 }
 
 fn key(session: &Delivery) -> (String, Day) {
@@ -195,7 +221,7 @@ impl Feeder {
             .map(|(s, held)| {
                 let synced = self.confirmed.get(&key(s)).copied();
                 let local = LocalSession { synced_revision: synced.unwrap_or(0), ..local(s) };
-                plan(&local, held.as_ref(), &self.claims.identity)
+                planned(&local, s, held.as_ref(), &self.claims.identity)
             })
             .collect();
         let orders: Vec<_> = sessions
@@ -217,7 +243,7 @@ impl Feeder {
             .map(|(step, session)| {
                 let outcome = match step {
                     Step::Deliver { .. } => outcomes.next(),
-                    Step::Confirm | Step::Refuse(_) => None,
+                    Step::Confirm | Step::Digest | Step::Refuse(_) => None,
                 };
                 if step == Step::Confirm || outcome == Some(Outcome::Written { complete: true }) {
                     self.confirmed.insert(key(session), session.revision);

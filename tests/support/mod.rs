@@ -14,6 +14,7 @@ pub mod folder;
 pub mod ftp;
 pub mod generate;
 pub mod golden;
+pub mod hand;
 pub mod http;
 pub mod manager;
 pub mod measure;

@@ -10,8 +10,10 @@ mod claim;
 mod deadline_stream;
 mod deliver;
 mod details;
+mod digest;
 mod error;
 mod gateway_row;
+mod header;
 mod hosts;
 mod inspect;
 mod order;
@@ -40,6 +42,7 @@ use postgres::{
 pub use self::{
     claim::{Claimed, Claims},
     deliver::{Outcome, statement_bytes},
+    digest::{Digester, Inexact, digest_of_whole},
     error::{AnswerCode, CentralError, Fault, Place, Retry},
     gateway_row::{GatewayRow, SourceLink},
     hosts::{Attempts, Unwritable},
@@ -87,6 +90,8 @@ pub struct Central {
     prepared: Prepared,
     server: Server,
     names: Names,
+    /// Columns that are left out of comparisons.
+    inexact: Inexact,
     round_trips: u64,
     /// Servers that are preferred to this one and could not be used.
     passed_over: Attempts,
@@ -280,6 +285,7 @@ impl Opening<'_> {
             prepared: Prepared::for_session(session),
             server: Server::default(),
             names: Names::default(),
+            inexact: Inexact::default(),
             round_trips: 0,
             passed_over: Attempts::default(),
         };

@@ -48,6 +48,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(5, "views", "0005_views.sql"),
     migration!(6, "fleet", "0006_fleet.sql"),
     migration!(7, "anomalies", "0007_anomalies.sql"),
+    migration!(8, "milliseconds", "0008_milliseconds.sql"),
     migration!(10, "dashboards", "0010_dashboards.sql"),
 ];
 
@@ -284,6 +285,7 @@ pub fn migration_script(role: &str) -> String {
          \x20           IF s IS NOT NULL THEN\n\
          \x20               EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', s, role);\n\
          \x20           END IF;\n        END IF;\n    END LOOP;\n\
+         \x20   EXECUTE format('GRANT INSERT ON cu_agent_fusion TO %I', role);\n\
          \x20   EXECUTE format('GRANT SELECT ON cu_agent_migration, cu_agent_fusion, v_session_formule_origine,\n\
          \x20       v_production_horaire, v_production_jour, v_profil, v_parc, v_anomalie TO %I', role);\nEND\n$grants$;\n"
     ));
