@@ -56,7 +56,7 @@ impl Deliverer {
         buffer: &mut Buffer,
         batch: &[Pending],
     ) -> Result<(), DrainError> {
-        let states = self.connection.states(batch)?;
+        let mut states = self.connection.states(batch)?;
         let missing: BTreeSet<&Machine> = batch
             .iter()
             .map(|one| &one.session.machine)
@@ -65,6 +65,10 @@ impl Deliverer {
         if !missing.is_empty() {
             let missing: Vec<Machine> = missing.into_iter().cloned().collect();
             self.connection.ensure_centres(&missing)?;
+            // Of a centre that was deleted, sessions may be left: they are not sent, but moved.
+            if self.settler.run(&mut self.connection, buffer, self.runtime.uptime())? {
+                states = self.connection.states(batch)?;
+            }
         }
         let Sorted { confirmed, refused, shipments } = self.sorted(buffer, batch, states)?;
         if !refused.is_empty() {

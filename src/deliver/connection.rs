@@ -12,12 +12,12 @@ use crate::{
     config::CentralConfig,
     failpoints::{self, durably},
     logging,
-    model::{Day, Machine},
+    model::{Day, FedMachine, Machine},
     sync::{
         plan::Identity,
         postgres::{
-            Central, CentralError, Claimed, Claims, GatewayRow, Order, Outcome, SchemaState,
-            Server, States, sessions_pass_without,
+            Adopted, Central, CentralError, Claimed, Claims, ForeignWrites, GatewayRow, Order,
+            Outcome, SchemaState, Server, Standings, States, sessions_pass_without,
         },
     },
 };
@@ -35,6 +35,8 @@ pub(super) struct Connection {
     /// As it was when the last connection was opened.
     server: Option<Server>,
     schema_ready: bool,
+    /// An answer said that somebody else wrote to rows of this agent's machines.
+    has_news: bool,
 }
 
 /// The connection is open.
@@ -54,6 +56,7 @@ impl Connection {
             central: None,
             server: None,
             schema_ready: false,
+            has_news: false,
         }
     }
 
@@ -160,6 +163,7 @@ impl Connection {
             batch.iter().map(|one| (one.session.machine.nom.as_str(), one.session.day)).collect();
         let (central, claims) = self.central();
         let states = central.states(claims, &keys)?;
+        self.has_news |= states.has_news;
         self.report_claims(batch, &states.claimed);
         Ok(states)
     }
@@ -184,8 +188,43 @@ impl Connection {
     }
 
     pub(super) fn ensure_centres(&mut self, missing: &[Machine]) -> Result<(), CentralError> {
+        let (central, claims) = self.central();
+        durably(failpoints::Step::EnsureCentres, || central.ensure_centres(claims, missing))
+    }
+
+    /// How the agent's machines stand in central, with what is configured written there.
+    pub(super) fn settle(&mut self, machines: &[FedMachine]) -> Result<Standings, CentralError> {
+        let (central, claims) = self.central();
+        durably(failpoints::Step::Settle, || central.settle(claims, machines))
+    }
+
+    /// Some of the sessions that do not say which machine's they are; 0 if no more can be told.
+    pub(super) fn name_sessions(&mut self, machines: &[FedMachine]) -> Result<u64, CentralError> {
+        let (central, claims) = self.central();
+        durably(failpoints::Step::Settle, || central.name_sessions(claims, machines))
+    }
+
+    /// Some of the sessions that are not in their machine's centre; nothing if no more can be moved.
+    pub(super) fn adopt(&mut self, machines: &[String]) -> Result<Adopted, CentralError> {
+        let (central, claims) = self.central();
+        durably(failpoints::Step::Settle, || central.adopt(claims, machines))
+    }
+
+    /// Whether somebody else wrote to rows of this agent's machines since this was last asked.
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_news)
+    }
+
+    pub(super) fn foreign_writes(
+        &mut self,
+        machines: &[String],
+    ) -> Result<ForeignWrites, CentralError> {
+        self.central().0.foreign_writes(machines)
+    }
+
+    pub(super) fn told_foreign_writes(&mut self, notes: &[String]) -> Result<(), CentralError> {
         let (central, _) = self.central();
-        durably(failpoints::Step::EnsureCentres, || central.ensure_centres(missing))
+        durably(failpoints::Step::Settle, || central.told_foreign_writes(notes))
     }
 
     pub(super) fn deliver(&mut self, orders: &[Order<'_>]) -> Result<Vec<Outcome>, CentralError> {
@@ -196,10 +235,11 @@ impl Connection {
     pub(super) fn write_gateway_row(&mut self, row: &GatewayRow) -> Result<(), CentralError> {
         let wall = self.runtime.wall();
         let (central, claims) = self.central();
-        let is_crowded =
+        let seen =
             durably(failpoints::Step::ShowEdge, || central.write_gateway_row(claims, row, wall))?;
+        self.has_news |= seen.has_news;
         if let Some(server) = &mut self.server {
-            server.is_crowded = is_crowded;
+            server.is_crowded = seen.is_crowded;
         }
         Ok(())
     }

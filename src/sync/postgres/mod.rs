@@ -1,7 +1,7 @@
 //! Central PostgreSQL: the only room that names postgres. It owns the connection, the wire and the
 //! schema, and knows neither buffer nor source.
 //!
-//! Each exchange (`states`, `ensure_centres`, `deliver`, `write_gateway_row`) is one statement, one round trip
+//! Each exchange (`states`, `ensure_centres`, `settle`, `deliver`, `write_gateway_row`, …) is one statement, one round trip
 //! and one transaction. Those that come again and again are told to the server once a connection
 //! (`prepared`). Works through PgBouncer in transaction mode: there statements are unnamed, and nothing
 //! is set for longer than a transaction. Every wait is bounded on this side, whatever the server does.
@@ -20,8 +20,10 @@ mod qualify;
 mod row_runs;
 mod schema;
 mod server;
+mod settle;
 mod states;
 mod tls;
+mod writers;
 
 use std::{
     io,
@@ -40,12 +42,14 @@ pub use self::{
     claim::{Claimed, Claims},
     deliver::{Outcome, statement_bytes},
     error::{AnswerCode, CentralError, Fault, Place, Retry},
-    gateway_row::{GatewayRow, SourceLink},
+    gateway_row::{GatewayRow, SeenThere, SourceLink},
     inspect::{Improper, Inspector},
     order::Order,
     schema::{MIGRATIONS, Migration, SchemaState, migration_script, sessions_pass_without},
     server::{Creator, Server},
+    settle::{Adopted, LeftOver, Standing, Standings},
     states::States,
+    writers::ForeignWrites,
 };
 use self::{
     deadline_stream::Deadline,
