@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{BufferError, Links, LinksMut, error::During, times::noted};
 use crate::{
     failpoints::Step,
-    model::{LinkName, Trouble, TroubleKey, TroubleKind, WallTime},
+    model::{CentralTold, LinkName, Trouble, TroubleKey, TroubleKind, WallTime},
 };
 
 /// A row with the server that central was last, in place of an error: an older version knows no link of
@@ -20,6 +20,8 @@ const CENTRAL_HOST: &str = "central-host";
 /// How the name of a trouble begins; what comes behind it in order ends the range.
 const TROUBLE: &str = "trouble:";
 const BEHIND_TROUBLES: &str = "trouble;";
+/// The name of what was learnt of the machines in central, as JSON; no link has it.
+const TOLD: &str = "told:central";
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LinkState {
@@ -85,7 +87,41 @@ impl Links<'_> {
     }
 }
 
+impl Links<'_> {
+    /// What was last learnt of the machines in central; what another release wrote there is left out.
+    pub fn central_told(&self) -> Result<CentralTold, BufferError> {
+        let json: Option<Option<String>> = self
+            .buffer
+            .connection
+            .prepare_cached("SELECT error FROM link WHERE name = ?1")
+            .and_then(|mut select| select.query_row([TOLD], |row| row.get(0)).optional())
+            .during("read what is known of central", &self.buffer.path)?;
+        let told = json.flatten().and_then(|json| serde_json::from_str(&json).ok());
+        Ok(told.unwrap_or_default())
+    }
+}
+
 impl LinksMut<'_> {
+    /// Changes what is known of the machines in central; written only if that makes it another.
+    pub fn note_central(
+        &mut self,
+        change: impl FnOnce(&mut CentralTold),
+    ) -> Result<(), BufferError> {
+        let known = self.buffer.links().central_told()?;
+        let mut told = known.clone();
+        change(&mut told);
+        let Some(json) = serde_json::to_string(&told).ok().filter(|_| told != known) else {
+            return Ok(());
+        };
+        self.buffer.change(Step::NoteLink, "record what is known of central", |transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO link (name, state, since, error) VALUES (?1, 'up', '', ?2)",
+                params![TOLD, json],
+            )
+        })?;
+        Ok(())
+    }
+
     /// Notes troubles that began or whose words changed, and drops those that are over.
     pub fn note_troubles<'t>(
         &mut self,

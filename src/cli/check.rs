@@ -16,7 +16,7 @@ use crate::{
     buffer::{Buffer, BufferError},
     config::{CentralConfig, CentralTls, Config, SourceConfig, SourceKind},
     logging,
-    model::{Language, printable},
+    model::{CentralTold, Language, printable},
     source::{
         FolderListing, Source, SourceError, UnreadLines, dir::DirectorySource, ftp::FtpSource,
     },
@@ -32,7 +32,7 @@ pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
         check_source(&mut lines, source);
     }
     match &config.central {
-        Some(central) => check_central(&mut lines, central),
+        Some(central) => check_central(&mut lines, &config, central),
         None => lines.good("central", "not configured; sessions stay in the buffer"),
     }
     check_buffer(&mut lines, &config);
@@ -176,17 +176,22 @@ fn check_listing(lines: &mut Lines, what: &str, folder: &str, source: &mut dyn S
 /// Longest text of a server that is shown.
 const LINE_CHARS: usize = 300;
 
-fn check_central(lines: &mut Lines, config: &CentralConfig) {
+fn check_central(lines: &mut Lines, whole: &Config, config: &CentralConfig) {
     let what = "central";
     if config.host.are_several() {
         hosts::check(lines, config);
     }
     let mut creators = Vec::new();
     let mut host = String::new();
+    let mut seen = Ok(Vec::new());
     let state = Central::connect(config, "cu-agent check").and_then(|mut central| {
         host = if config.host.are_several() { central.host() } else { config.host.to_string() };
         creators = central.other_creators()?;
-        central.schema_state()
+        let state = central.schema_state()?;
+        if !matches!(state, SchemaState::Behind { .. }) {
+            seen = machines_there(&mut central, whole);
+        }
+        Ok(state)
     });
     match state {
         Ok(SchemaState::Ready) => {
@@ -206,6 +211,10 @@ fn check_central(lines: &mut Lines, config: &CentralConfig) {
         Err(CentralError::NoHost { .. }) => {}
         Err(error) => lines.bad(what, &logging::chain(&error)),
     }
+    match seen {
+        Ok(notes) => notes.iter().for_each(|note| lines.note(what, note)),
+        Err(error) => lines.bad(what, &logging::chain(&error)),
+    }
     if let Some(note) = unprotected(config) {
         lines.note(what, note);
     }
@@ -220,6 +229,40 @@ fn check_central(lines: &mut Lines, config: &CentralConfig) {
             ),
         );
     }
+}
+
+/// What people and other programs did to the agent's machines there.
+fn machines_there(central: &mut Central, config: &Config) -> Result<Vec<String>, CentralError> {
+    let machines: Vec<String> =
+        config.fed_machines().into_iter().map(|fed| fed.machine.nom).collect();
+    let mut notes = Vec::new();
+    for one in central.centre_names(&machines)? {
+        if one.machine != one.centre {
+            notes.push(one.to_string());
+        }
+    }
+    let left = central.left_over(&config.agent.id)?;
+    if left.sessions > 0 {
+        notes.push(format!(
+            "{} sessions that agents delivered are in no centre; to see them: {}",
+            left.sessions,
+            logging::STRAY_SESSIONS
+        ));
+    }
+    if left.details > 0 {
+        notes.push(format!(
+            "{} rows of pieces, waits, stops or jobs belong to no session, and nobody knows to which they did; to see some: SELECT * FROM piece_production WHERE session_id IS NULL LIMIT 20 (likewise periode_attente, periode_arret, job_profil)",
+            left.details
+        ));
+    }
+    let mut told = CentralTold::default();
+    told.add_writes(central.recent_foreign_writes(&machines)?.into_iter().rev().collect());
+    notes.extend(
+        told.writers.iter().map(|write| {
+            format!("{write}; the agent puts back what it delivered; stop this writer")
+        }),
+    );
+    Ok(notes)
 }
 
 /// What the configured connection to central leaves unprotected.

@@ -11,7 +11,7 @@ use crate::{
     },
     collect::implausible_files,
     config::{Config, SourceConfig},
-    model::{Collected, Language, LinkName, Trouble, TroubleKey, WallTime, printable},
+    model::{CentralTold, Collected, Language, LinkName, Trouble, TroubleKey, WallTime, printable},
 };
 
 mod json;
@@ -42,6 +42,8 @@ struct Shown {
     links: Vec<LinkState>,
     troubles: Vec<Trouble>,
     implausible: Vec<ImplausibleDate>,
+    /// Of the machines in central.
+    told: CentralTold,
     buffer_bytes: u64,
     /// The file's schema; `None` where there is no buffer.
     schema: Option<usize>,
@@ -75,6 +77,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             links: Vec::new(),
             troubles: Vec::new(),
             implausible: Vec::new(),
+            told: CentralTold::default(),
             buffer_bytes: 0,
             schema: None,
             producing: BTreeSet::new(),
@@ -88,6 +91,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             links: buffer.links().all()?,
             troubles: configured_troubles(config, buffer.links().troubles()?),
             implausible: implausible_dates(config, &buffer)?,
+            told: buffer.links().central_told()?,
             buffer_bytes: buffer.size_bytes(),
             schema: Some(buffer.schema_version()?),
             producing: producing(config, &buffer)?,

@@ -166,6 +166,7 @@ mod tests {
                 .map(|(folder, machine)| (folder.to_owned(), machine))
                 .into(),
             nominals: BTreeMap::new(),
+            descriptions: BTreeMap::new(),
         }
     }
 

@@ -5,12 +5,17 @@ use std::collections::BTreeMap;
 use super::{Nominal, keys::FolderKeys, reader::Section};
 use crate::model::Machine;
 
-/// The machine of each folder, and by machine what its TRS is measured by.
-pub(super) fn machines(
-    section: Option<Section<'_>>,
-    source: &Section<'_>,
-) -> (BTreeMap<String, Machine>, BTreeMap<String, Nominal>) {
-    let (mut folders, mut nominals) = (BTreeMap::new(), BTreeMap::new());
+/// What `[source.folders]` says: the machine of each folder, and by machine what its TRS is measured by and
+/// how it is described.
+#[derive(Default)]
+pub(super) struct Folders {
+    pub(super) machines: BTreeMap<String, Machine>,
+    pub(super) nominals: BTreeMap<String, Nominal>,
+    pub(super) descriptions: BTreeMap<String, String>,
+}
+
+pub(super) fn folders(section: Option<Section<'_>>, source: &Section<'_>) -> Folders {
+    let mut folders = Folders::default();
     let entries = section.map(|mut section| section.named_sections()).unwrap_or_default();
     if entries.is_empty() {
         source.missing("folders", r#""FOLDER" = { nom = "…", type_cu = "…" }"#);
@@ -22,6 +27,7 @@ pub(super) fn machines(
         }
         let nom = entry.required(&FolderKeys::NOM);
         let type_cu = entry.optional(&FolderKeys::TYPE_CU);
+        let description = entry.optional(&FolderKeys::DESCRIPTION);
         let per_hour = entry.optional(&FolderKeys::NOMINAL_PER_HOUR);
         let reject_event = entry.optional(&FolderKeys::REJECT_EVENT);
         if per_hour.is_none() && reject_event.is_some() {
@@ -30,11 +36,14 @@ pub(super) fn machines(
         entry.finish();
         if let Some(nom) = nom {
             if let Some(per_hour) = per_hour {
-                nominals.insert(nom.clone(), Nominal { per_hour, reject_event });
+                folders.nominals.insert(nom.clone(), Nominal { per_hour, reject_event });
+            }
+            if let Some(description) = description {
+                folders.descriptions.insert(nom.clone(), description);
             }
             let type_cu = type_cu.unwrap_or_else(|| nom.chars().take(50).collect());
-            folders.insert(folder, Machine { nom, type_cu });
+            folders.machines.insert(folder, Machine { nom, type_cu });
         }
     }
-    (folders, nominals)
+    folders
 }

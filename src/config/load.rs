@@ -13,7 +13,7 @@ use super::{
     SourceConfig, SourceKind, Status,
     alarms::alarms,
     anomalies::anomalies,
-    folders::machines,
+    folders::{Folders, folders},
     hosts::Hosts,
     key::Key,
     keys::{AgentKeys, AnalysisKeys, CentralKeys, EventKeys, ScheduleKeys, SourceKeys, StatusKeys},
@@ -175,10 +175,20 @@ impl Loader<'_, '_> {
             let path = section.required(&SourceKeys::PATH);
             path.map(|path| SourceKind::Directory(self.base.join(path)))
         };
-        let (folders, nominals) = machines(section.section("folders"), &section);
+        let Folders { machines: folders, nominals, descriptions } =
+            folders(section.section("folders"), &section);
         section.finish();
         let (name, kind) = (name?, kind?);
-        Some(SourceConfig { name, kind, delete, delete_newest, max_file_bytes, folders, nominals })
+        Some(SourceConfig {
+            name,
+            kind,
+            delete,
+            delete_newest,
+            max_file_bytes,
+            folders,
+            nominals,
+            descriptions,
+        })
     }
 
     fn ftp(&mut self, section: &mut Section<'_>, is_first: bool) -> Option<FtpConfig> {

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use chrono::TimeDelta;
 
-use crate::model::{Language, Limits, Machine};
+use crate::model::{FedMachine, Language, Limits, Machine};
 
 mod alarms;
 mod anomalies;
@@ -87,6 +87,24 @@ impl Config {
         let of_name = |one: &&SourceConfig| one.name == source;
         self.sources.iter().find(of_name).is_some_and(|one| one.folders.contains_key(folder))
     }
+
+    /// What central is to know of each machine, in order of their names.
+    pub fn fed_machines(&self) -> Vec<FedMachine> {
+        let mut fed: BTreeMap<&str, FedMachine> = BTreeMap::new();
+        for source in &self.sources {
+            for (folder, machine) in &source.folders {
+                let one = fed.entry(&machine.nom).or_insert_with(|| FedMachine {
+                    machine: machine.clone(),
+                    description: None,
+                    folders: Vec::new(),
+                });
+                one.folders.push(folder.clone());
+                let described = source.descriptions.get(&machine.nom);
+                one.description = one.description.take().or_else(|| described.cloned());
+            }
+        }
+        fed.into_values().collect()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -119,6 +137,8 @@ pub struct SourceConfig {
     pub folders: BTreeMap<String, Machine>,
     /// Machine (`nom`) -> what its TRS is measured by, where it is set.
     pub nominals: BTreeMap<String, Nominal>,
+    /// Machine (`nom`) -> its `description` in central, where it is set.
+    pub descriptions: BTreeMap<String, String>,
 }
 
 /// What a machine's TRS is measured by.

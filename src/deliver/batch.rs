@@ -57,7 +57,8 @@ impl Deliverer {
         batch: &[Pending],
     ) -> Result<(), DrainError> {
         let sent = |pending: &Pending| sent_of(&self.unverified, pending);
-        let (states, plans) = compared(buffer, &mut self.connection, self.language, batch, sent)?;
+        let (mut states, mut plans) =
+            compared(buffer, &mut self.connection, self.language, batch, sent)?;
         let missing: BTreeSet<&Machine> = batch
             .iter()
             .map(|one| &one.session.machine)
@@ -66,6 +67,11 @@ impl Deliverer {
         if !missing.is_empty() {
             let missing: Vec<Machine> = missing.into_iter().cloned().collect();
             self.connection.ensure_centres(&missing)?;
+            // Of a centre that was deleted, sessions may be left: they are not sent, but moved.
+            if self.settler.run(&mut self.connection, buffer, self.runtime.uptime())? {
+                (states, plans) =
+                    compared(buffer, &mut self.connection, self.language, batch, sent)?;
+            }
         }
         let Sorted { confirmed, refused, shipments } = self.sorted(buffer, batch, states, plans)?;
         if !refused.is_empty() {

@@ -12,12 +12,13 @@ use crate::{
     config::CentralConfig,
     failpoints::{self, durably},
     logging,
-    model::{Day, DetailCounts, Machine},
+    model::{Day, DetailCounts, FedMachine, Machine},
     sync::{
         plan::Identity,
         postgres::{
-            Central, CentralError, Claimed, Claims, GatewayRow, Inexact, Order, Outcome,
-            SchemaState, Server, States, gateway_row_passes_without, sessions_pass_without,
+            Adopted, Central, CentralError, Claimed, Claims, ForeignWrites, GatewayRow, Inexact,
+            Order, Outcome, SchemaState, Server, Standings, States, gateway_row_passes_without,
+            sessions_pass_without,
         },
     },
 };
@@ -45,6 +46,8 @@ pub(super) struct Connection {
     inexact: Inexact,
     /// They were asked for since the drain under way began.
     is_inexact_known: bool,
+    /// An answer said that somebody else wrote to rows of this agent's machines.
+    has_news: bool,
 }
 
 /// The connection is open.
@@ -68,6 +71,7 @@ impl Connection {
             is_pending_logged: false,
             inexact: Inexact::default(),
             is_inexact_known: false,
+            has_news: false,
         }
     }
 
@@ -218,6 +222,7 @@ impl Connection {
             });
             rest = behind;
         }
+        self.has_news |= all.has_news;
         self.report_claims(batch, &all.claimed);
         Ok(all)
     }
@@ -268,8 +273,43 @@ impl Connection {
     }
 
     pub(super) fn ensure_centres(&mut self, missing: &[Machine]) -> Result<(), CentralError> {
+        let (central, claims) = self.central();
+        durably(failpoints::Step::EnsureCentres, || central.ensure_centres(claims, missing))
+    }
+
+    /// How the agent's machines stand in central, with what is configured written there.
+    pub(super) fn settle(&mut self, machines: &[FedMachine]) -> Result<Standings, CentralError> {
+        let (central, claims) = self.central();
+        durably(failpoints::Step::Settle, || central.settle(claims, machines))
+    }
+
+    /// Some of the sessions that do not say which machine's they are; 0 if no more can be told.
+    pub(super) fn name_sessions(&mut self, machines: &[FedMachine]) -> Result<u64, CentralError> {
+        let (central, claims) = self.central();
+        durably(failpoints::Step::Settle, || central.name_sessions(claims, machines))
+    }
+
+    /// Some of the sessions that are not in their machine's centre; nothing if no more can be moved.
+    pub(super) fn adopt(&mut self, machines: &[String]) -> Result<Adopted, CentralError> {
+        let (central, claims) = self.central();
+        durably(failpoints::Step::Settle, || central.adopt(claims, machines))
+    }
+
+    /// Whether somebody else wrote to rows of this agent's machines since this was last asked.
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_news)
+    }
+
+    pub(super) fn foreign_writes(
+        &mut self,
+        machines: &[String],
+    ) -> Result<ForeignWrites, CentralError> {
+        self.central().0.foreign_writes(machines)
+    }
+
+    pub(super) fn told_foreign_writes(&mut self, notes: &[String]) -> Result<(), CentralError> {
         let (central, _) = self.central();
-        durably(failpoints::Step::EnsureCentres, || central.ensure_centres(missing))
+        durably(failpoints::Step::Settle, || central.told_foreign_writes(notes))
     }
 
     pub(super) fn deliver(&mut self, orders: &[Order<'_>]) -> Result<Vec<Outcome>, CentralError> {
@@ -280,10 +320,11 @@ impl Connection {
     pub(super) fn write_gateway_row(&mut self, row: &GatewayRow) -> Result<(), CentralError> {
         let wall = self.runtime.wall();
         let (central, claims) = self.central();
-        let is_crowded =
+        let seen =
             durably(failpoints::Step::ShowEdge, || central.write_gateway_row(claims, row, wall))?;
+        self.has_news |= seen.has_news;
         if let Some(server) = &mut self.server {
-            server.is_crowded = is_crowded;
+            server.is_crowded = seen.is_crowded;
         }
         Ok(())
     }

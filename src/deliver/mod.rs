@@ -14,6 +14,7 @@ mod connection; // the connection, its schema, the claims on machines
 mod link; // what buffer and log say of the link
 mod presence; // when the gateway writes its own row
 mod quarantine; // which sessions are left alone, pure
+mod settle; // what people did to the machines in central
 mod shipment; // what goes in one statement, pure
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -32,6 +33,7 @@ use connection::Connection;
 use link::LinkState;
 use presence::{PresenceReporter, Trigger};
 use quarantine::{Quarantine, Turn};
+use settle::Settler;
 use shipment::StatementSize;
 
 pub(crate) use backoff::Backoff;
@@ -100,6 +102,7 @@ pub(crate) struct Deliverer {
     connection: Connection,
     quarantine: Quarantine,
     audits: Audits,
+    settler: Settler,
     presence: PresenceReporter,
     size: StatementSize,
     link: LinkState,
@@ -123,6 +126,7 @@ impl Deliverer {
             connection: Connection::new(config, claims, Arc::clone(&runtime)),
             quarantine: Quarantine::default(),
             audits: Audits::default(),
+            settler: Settler::new(gateway.machines().to_vec()),
             presence: PresenceReporter::new(gateway, Arc::clone(&runtime)),
             size: StatementSize::default(),
             link: LinkState::default(),
@@ -160,10 +164,13 @@ impl Deliverer {
         self.unverified.clear();
         self.connection.doubt_columns();
         self.presence.begin();
-        let result = self.drain_connected(buffer);
+        let mut result = self.drain_connected(buffer);
         if !matches!(result, Err(DrainError::Buffer(_))) && !self.runtime.is_ending() {
             // Also if the sessions do not pass: then somebody should see it.
             self.presence.report(&mut self.connection, buffer, Trigger::AtEnd)?;
+        }
+        if result.is_ok() && self.connection.is_open() && self.hears_of_writers(buffer)? {
+            result = self.drain_connected(buffer);
         }
         self.quarantine.drain_ended();
         if result.is_ok() {
@@ -192,8 +199,13 @@ impl Deliverer {
                 // The row took the connection along.
                 self.connect()?;
             }
+            self.hears_of_writers(buffer)?;
             let now = self.runtime.uptime();
-            if self.audits.is_due(now) {
+            let audit_is_due = self.audits.is_due(now);
+            if audit_is_due || self.settler.is_due() {
+                self.settler.run(&mut self.connection, buffer, now)?;
+            }
+            if audit_is_due {
                 self.audits.run(&mut self.connection, buffer, self.language, &*self.runtime)?;
             }
             let batch = self.due(buffer, BATCH_SESSIONS)?;
@@ -208,6 +220,16 @@ impl Deliverer {
             self.sync_batch(buffer, &batch)?;
         }
         Ok(())
+    }
+
+    /// Tells what other programs wrote to the agent's rows. Then all that central holds is compared, at once.
+    fn hears_of_writers(&mut self, buffer: &mut Buffer) -> Result<bool, DrainError> {
+        let wrote = self.connection.take_news()
+            && self.settler.look_at_writers(&mut self.connection, buffer, &*self.runtime)?;
+        if wrote {
+            self.audits.doubt();
+        }
+        Ok(wrote)
     }
 
     fn connect(&mut self) -> Result<(), CentralError> {

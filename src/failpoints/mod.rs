@@ -42,6 +42,8 @@ pub enum Step {
     MigrateCentral,
     /// Machines that central did not know.
     EnsureCentres,
+    /// Machines in central put in order: what is configured, sessions without their centre, what was told.
+    Settle,
     /// Sessions written in central.
     Deliver,
     /// What central confirmed.
@@ -84,7 +86,7 @@ pub enum Step {
 
 impl Step {
     /// Those of the agent.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::MigrateBuffer,
         Self::CopyBuffer,
         Self::KeepNewerBuffer,
@@ -101,6 +103,7 @@ impl Step {
         Self::Prune,
         Self::MigrateCentral,
         Self::EnsureCentres,
+        Self::Settle,
         Self::Deliver,
         Self::NoteSynced,
         Self::Unconfirm,
@@ -144,6 +147,7 @@ impl Step {
             Self::Prune => "prune",
             Self::MigrateCentral => "migrate-central",
             Self::EnsureCentres => "ensure-centres",
+            Self::Settle => "settle",
             Self::Deliver => "deliver",
             Self::NoteSynced => "note-synced",
             Self::Unconfirm => "unconfirm",

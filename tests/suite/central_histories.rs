@@ -10,8 +10,8 @@ use crate::support::{
 };
 use cu_agent::{
     model::{
-        Anomaly, AnomalyCode, ContentDigest, Delivery, DetailCounts, Job, LocalSession, Numbered,
-        Piece, Severity, Stamp, Stop, Wait,
+        Anomaly, AnomalyCode, ContentDigest, Delivery, DetailCounts, FedMachine, Job, LocalSession,
+        Numbered, Piece, Severity, Stamp, Stop, Wait,
     },
     sync::{
         plan::Step,
@@ -156,12 +156,31 @@ fn anomaly(at: Stamp, rng: &mut fastrand::Rng) -> Anomaly {
     }
 }
 
+/// What the agent does about people's changes to the machine before it compares.
+fn settle(feeder: &mut Feeder, held: &Held) {
+    let machine = held.whole.machine.clone();
+    let fed = [FedMachine { machine: machine.clone(), description: None, folders: Vec::new() }];
+    let standings = feeder.central.settle(&feeder.claims, &fed).unwrap();
+    let standing = &standings.machines[0];
+    if standing.strays > 0 {
+        if standing.centre.is_none() {
+            feeder.central.ensure_centres(&feeder.claims, &[machine]).unwrap();
+        }
+        let done = feeder.central.adopt(&feeder.claims, &["DEM12".to_owned()]).unwrap();
+        assert_eq!(done.adopted + done.removed, standing.strays);
+    }
+}
+
 /// One round of a sync as the agent does it; true when there is nothing left to do.
 fn sync(feeder: &mut Feeder, held: &mut Held) -> bool {
     let key = [("DEM12", held.whole.day)];
+    settle(feeder, held);
     let states = feeder.central.states(&mut feeder.claims, &key).unwrap();
     if !states.missing_centres.is_empty() {
-        feeder.central.ensure_centres(std::slice::from_ref(&held.whole.machine)).unwrap();
+        feeder
+            .central
+            .ensure_centres(&feeder.claims, std::slice::from_ref(&held.whole.machine))
+            .unwrap();
     }
     let central = states.sessions[0].as_ref();
     let whole = held.since(0);

@@ -175,6 +175,7 @@ fn each_gateway_s_role_sees_and_writes_its_own_machines_only() {
             "job_profil",
             "anomalie",
             "cu_agent_machine",
+            "cu_agent_ecriture",
             "agent_edge",
         ] {
             // Nothing of the others' is found, to be read, changed or deleted.

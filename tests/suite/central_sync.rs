@@ -263,7 +263,7 @@ fn a_lost_answer_does_no_harm() {
     let db = Database::fresh();
     let s = session("DEM12", "2025-05-28", 40);
     let mut feeder = Feeder::new(&db);
-    feeder.central.ensure_centres(std::slice::from_ref(&s.machine)).unwrap();
+    feeder.central.ensure_centres(&feeder.claims, std::slice::from_ref(&s.machine)).unwrap();
     let proxy = Proxy::to(db.cluster.port);
     let mut config = db.config();
     config.port = proxy.port;

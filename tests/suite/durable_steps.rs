@@ -13,7 +13,7 @@ use super::tree;
 /// What makes something last, and the places that may call it outside [`durably`] with the reason.
 ///
 /// [`durably`]: cu_agent::failpoints::durably
-const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
+const ACTIONS: [(&str, &[(&str, &str)]); 20] = [
     (".commit()", &[]),
     (".to_latest(", &[]),
     ("connection.execute(", &[]),
@@ -23,6 +23,10 @@ const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
     ),
     ("central.deliver(", &[]),
     ("central.ensure_centres(", &[]),
+    ("central.settle(", &[]),
+    ("central.name_sessions(", &[]),
+    ("central.adopt(", &[]),
+    ("central.told_foreign_writes(", &[]),
     ("central.write_gateway_row(", &[]),
     ("source.delete(", &[("collect/pace.rs", "passes the call on to the source, timed")]),
     (
@@ -49,8 +53,16 @@ const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
 
 /// The only rooms that may hold SQL which changes central; all of it is reached through the three calls
 /// above and the migrations.
-const CENTRAL_WRITERS: [&str; 6] =
-    ["claim.rs", "deliver.rs", "details.rs", "gateway_row.rs", "schema.rs", "states.rs"];
+const CENTRAL_WRITERS: [&str; 8] = [
+    "claim.rs",
+    "deliver.rs",
+    "details.rs",
+    "gateway_row.rs",
+    "schema.rs",
+    "settle.rs",
+    "states.rs",
+    "writers.rs",
+];
 
 struct Source {
     path: String,

@@ -11,6 +11,7 @@ mod anomalies_chain;
 mod bad_input;
 mod central_crowded;
 mod central_fleet;
+mod central_hands;
 mod central_histories;
 mod central_hosts;
 mod central_link;

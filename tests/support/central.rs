@@ -115,6 +115,7 @@ pub fn edge() -> GatewayRow {
             since: "2026-11-24 09:00:00".parse().ok(),
             error: None,
         }],
+        machines: vec!["DEM12".into()],
         buffer_bytes: 5_000_000,
         max_buffer_bytes: 2_000_000_000,
         free_bytes: Some(8_000_000_000),
@@ -213,7 +214,7 @@ impl Feeder {
         let states = self.central.states(&mut self.claims, &keys)?;
         if !states.missing_centres.is_empty() {
             let machines: Vec<_> = sessions.iter().map(|s| s.machine.clone()).collect();
-            self.central.ensure_centres(&machines)?;
+            self.central.ensure_centres(&self.claims, &machines)?;
         }
         let steps: Vec<_> = sessions
             .iter()

@@ -29,12 +29,12 @@ const NOT_OURS: [&str; 7] = [
 pub fn every_value(database: &Database<'_>) -> String {
     let not_ours: String = NOT_OURS.iter().map(|column| format!(" - '{column}'")).collect();
     let mut sql = format!(
-        "SELECT c.nom, s.date_production, to_jsonb(s){not_ours}
+        "SELECT coalesce(s.machine, c.nom), s.date_production, to_jsonb(s){not_ours}
          FROM session_production s JOIN centre_usinage c ON c.id = s.centre_usinage_id ORDER BY 1, 2;"
     );
     for (table, number) in DETAILS {
         sql.push_str(&format!(
-            "SELECT '{table}', c.nom, s.date_production, d.{number}, to_jsonb(d){not_ours} FROM {table} d
+            "SELECT '{table}', coalesce(s.machine, c.nom), s.date_production, d.{number}, to_jsonb(d){not_ours} FROM {table} d
              JOIN session_production s ON s.id = d.session_id
              JOIN centre_usinage c ON c.id = s.centre_usinage_id ORDER BY 2, 3, 4;"
         ));
@@ -45,12 +45,13 @@ pub fn every_value(database: &Database<'_>) -> String {
 /// A change of a row's value, of rows, or of a whole session, that central takes.
 pub fn change(database: &Database<'_>, rng: &mut Rng) -> String {
     for _ in 0..50 {
-        let sql = match rng.u8(..10) {
+        let sql = match rng.u8(..12) {
             0..=3 => header(database, rng),
             4..=6 => detail(database, rng),
             7 => swap(rng),
             8 => rows(rng),
-            _ => python(rng),
+            9 => python(rng),
+            _ => orm(rng),
         };
         // A NOT NULL, say, keeps some from being done.
         if database.try_psql(&sql).is_ok() {
@@ -149,6 +150,21 @@ fn rows(rng: &mut Rng) -> String {
               SELECT id, now(), now(), 60 FROM session_production"
                 .into()
         }
+    }
+}
+
+/// What people do to centres and sessions through a program that sets keys to NULL before it deletes.
+fn orm(rng: &mut Rng) -> String {
+    match rng.u8(..4) {
+        0 => "UPDATE centre_usinage SET nom = nom || '+' WHERE length(nom) < 20".into(),
+        1 => "UPDATE session_production SET centre_usinage_id = NULL; DELETE FROM centre_usinage"
+            .into(),
+        2 => {
+            let tables = ["piece_production", "periode_attente", "periode_arret", "job_profil"];
+            let freed = tables.map(|table| format!("UPDATE {table} SET session_id = NULL;"));
+            format!("{} DELETE FROM session_production", freed.concat())
+        }
+        _ => "DELETE FROM cu_agent_machine".into(),
     }
 }
 

@@ -9,8 +9,8 @@ use crate::{
     buffer::{AsideReport, FileReport, Holder, LinkState, MachineReport, known_version},
     config::{Config, SourceConfig},
     model::{
-        Collected, Day, FolderTold, Language, LinkTold, ServiceTold, SourceTold, StatusTold,
-        Trouble, WallTime,
+        CentralTold, Collected, Day, FolderTold, Language, LinkTold, ServiceTold, SourceTold,
+        StatusTold, Trouble, WallTime,
     },
 };
 
@@ -46,6 +46,7 @@ struct Status<'s> {
     #[serde(flatten)]
     told: StatusTold,
     central: Link<'s>,
+    in_central: &'s CentralTold,
     troubles: Vec<NotRead<'s>>,
     machines: Vec<Machine<'s>>,
     set_aside: Vec<Aside<'s>>,
@@ -144,6 +145,7 @@ impl<'s> Status<'s> {
             max_buffer_bytes: config.agent.max_buffer_bytes,
             told: told(config, shown),
             central: Link::of(state, link),
+            in_central: &shown.told,
             troubles: troubles.iter().map(NotRead::of).collect(),
             machines: shown.machines.iter().map(Machine::of).collect(),
             set_aside: shown.set_aside.iter().map(Aside::of).collect(),

@@ -5,7 +5,7 @@ use crate::{
     buffer::{AsideReport, FileReport, LinkState, MachineReport},
     cli::table::table,
     config::Config,
-    model::{Language, Trouble, WallTime, printable},
+    model::{CentralTold, Language, Trouble, WallTime, printable},
 };
 
 /// Files with implausible dates that are shown.
@@ -16,6 +16,7 @@ pub(super) fn text(config: &Config, shown: &Shown) -> String {
         overview(config, shown),
         machines(&shown.machines),
         not_read(config, shown),
+        in_central(&shown.told),
         set_aside(&shown.set_aside),
         implausible(&shown.implausible),
         files(&shown.files),
@@ -97,6 +98,27 @@ fn not_read(config: &Config, shown: &Shown) -> String {
         );
     }
     text
+}
+
+/// What people and other programs did to the machines there.
+fn in_central(told: &CentralTold) -> String {
+    let CentralTold { renamed, stray_sessions, writers } = told;
+    let mut lines: Vec<String> = renamed.iter().map(ToString::to_string).collect();
+    if *stray_sessions > 0 {
+        lines.push(format!(
+            "{stray_sessions} sessions of this agent belong to no centre of its machines (see check)"
+        ));
+    }
+    lines.extend(
+        writers
+            .iter()
+            .map(|write| format!("another writer: {write}; what the agent delivered is put back")),
+    );
+    if lines.is_empty() {
+        return String::new();
+    }
+    let shown = lines.iter().map(|line| format!("  {}\n", printable(line, MOST_REASON_CHARS)));
+    format!("\nin central:\n{}", shown.collect::<String>())
 }
 
 fn set_aside(all: &[AsideReport]) -> String {

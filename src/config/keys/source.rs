@@ -149,6 +149,10 @@ section! {
     InSample,
     "Its type in central; default: nom.";
 
+    DESCRIPTION: Key<String> = key("description", Text("1 to 100 characters", at_most_100)),
+    InSample,
+    "Its description in central; default: what people wrote there.";
+
     NOMINAL_PER_HOUR: Key<u32> = key("nominal_per_hour", number(1, 1_000_000)),
     InSample,
     "The pieces per hour that it can make; enables its TRS.";

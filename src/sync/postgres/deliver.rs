@@ -6,7 +6,7 @@ use postgres::{Row, types::Type};
 
 use super::{
     Central, CentralError,
-    claim::{Claimed, Claims, HELD, HOLDER, RENEW},
+    claim::{Claimed, Claims, HELD, HOLDER, RENEW, centre_of},
     details::push_details,
     header::{COLUMNS, Column, listed},
     order::Order,
@@ -128,8 +128,8 @@ fn statement(
         "WITH {entree},{RENEW},
 {known}creee AS (
     INSERT INTO session_production
-        (centre_usinage_id, date_production, {columns}, agent_id, tampon_id, date_maj)
-    SELECT e.centre_id, e.jour, {new}, $1, $2, LOCALTIMESTAMP
+        (centre_usinage_id, date_production, {columns}, agent_id, tampon_id, machine, date_maj)
+    SELECT e.centre_id, e.jour, {new}, $1, $2, e.nom, LOCALTIMESTAMP
     FROM entree e JOIN tenue t ON t.centre_usinage_id = e.centre_id
     WHERE e.attendu_id IS NULL
       AND NOT EXISTS (SELECT FROM session_production s
@@ -171,7 +171,7 @@ fn change_known(columns: &str) -> String {
 ),
 modifiee AS (
     UPDATE session_production s
-    SET ({columns}, agent_id, tampon_id, date_maj) = ROW({new}, $1, $2,
+    SET ({columns}, agent_id, tampon_id, machine, date_maj) = ROW({new}, $1, $2, e.nom,
         CASE WHEN ROW({old}, s.agent_id, s.tampon_id) IS NOT DISTINCT FROM ROW({new}, $1, $2)
              THEN s.date_maj ELSE LOCALTIMESTAMP END)
     FROM entree e JOIN tenue t ON t.centre_usinage_id = e.centre_id
@@ -213,16 +213,16 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
     let figures: Vec<String> = COLUMNS.iter().map(|column| column.push(params, orders)).collect();
     format!(
         "entree AS MATERIALIZED (
-    SELECT h.rang, c.id AS centre_id, h.jour, h.tenu,
+    SELECT h.rang, {centre} AS centre_id, h.nom, h.jour, h.tenu,
            h.attendu_id, h.attendu_revision, h.attendu_agent, h.attendu_tampon,
            h.n_pieces, h.n_attentes, h.n_arrets, h.n_jobs, h.n_anomalies, {sent}
     FROM unnest({seen}, {figures}) WITH ORDINALITY AS h (
         nom, jour, tenu, attendu_id, attendu_revision, attendu_agent, attendu_tampon,
         n_pieces, n_attentes, n_arrets, n_jobs, n_anomalies, {columns}, rang)
-    LEFT JOIN centre_usinage c ON c.nom::text = h.nom
 )",
         figures = figures.join(", "),
         sent = listed(Column::sent),
+        centre = centre_of("h.nom"),
         columns = listed(|column| column.name.to_owned()),
     )
 }

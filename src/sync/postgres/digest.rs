@@ -214,6 +214,8 @@ pub(super) fn of_session(
     }
     let header = record("s", header_columns(), |place| inexact.has(0, place), depth);
     let rows = aliases.map(|alias| format!("{alias}.contenu")).join(" || ");
+    // The machine's name is the row's mark, and travels as its key: another one is another header.
+    let header = format!("CASE WHEN s.machine = e.nom THEN {header} ELSE ''::bytea END");
     format!(
         "CASE WHEN {ours} THEN substr(sha256({header}), 1, 8) || substr(sha256({rows}), 1, 8) END"
     )

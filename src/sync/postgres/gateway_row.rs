@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{
     Central, CentralError, Claims, params::Params, prepared::Often, server::IS_CROWDED, unreadable,
+    writers::has_news,
 };
 use crate::model::{Day, LastUpdate, WallTime};
 
@@ -27,11 +28,22 @@ pub struct GatewayRow {
     pub waiting_sessions: u64,
     pub oldest_waiting_day: Option<Day>,
     pub sources: Vec<SourceLink>,
+    /// Those that it feeds: only asked about, not written.
+    pub machines: Vec<String>,
     pub buffer_bytes: u64,
     pub max_buffer_bytes: u64,
     /// Of the state directory's file system; `None` where it cannot be asked.
     pub free_bytes: Option<u64>,
     pub update: Option<LastUpdate>,
+}
+
+/// What the answer to a row tells of central.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SeenThere {
+    /// Connections are scarce by now, see [`Server::is_crowded`](super::Server::is_crowded).
+    pub is_crowded: bool,
+    /// Somebody else wrote to rows of the agent's machines, see [`Central::foreign_writes`].
+    pub has_news: bool,
 }
 
 /// The link to one source.
@@ -94,14 +106,13 @@ fn clamped(bytes: u64) -> i64 {
 }
 
 impl Central {
-    /// Writes the agent's row; `wall` is the gateway's clock. Tells whether connections are scarce by now,
-    /// see [`Server::is_crowded`](super::Server::is_crowded).
+    /// Writes the agent's row; `wall` is the gateway's clock.
     pub fn write_gateway_row(
         &mut self,
         claims: &Claims,
         row: &GatewayRow,
         wall: DateTime<Local>,
-    ) -> Result<bool, CentralError> {
+    ) -> Result<SeenThere, CentralError> {
         let mut params = Params::default();
         params.push(short(&claims.identity.agent_id), Type::TEXT);
         params.push(short(&claims.identity.buffer_id), Type::TEXT);
@@ -125,9 +136,15 @@ impl Central {
         params.push(update.and_then(|update| update.at), Type::TIMESTAMPTZ);
         params.push(update.map(|update| update.result.as_str()), Type::TEXT);
         params.push(update.and_then(|update| update.detail.as_deref().map(short)), Type::TEXT);
-        let sql = format!("{SHOW} RETURNING {IS_CROWDED} AS crowded");
+        params.push(row.machines.clone(), Type::TEXT_ARRAY);
+        let news = has_news("= ANY ($20)");
+        let sql = format!("{SHOW} RETURNING {IS_CROWDED} AS crowded, {news} AS news");
         let rows = self.ask_often(Often::GatewayRow, &sql, &params)?;
-        rows.first().map_or(Ok(false), |row| row.try_get("crowded")).map_err(unreadable)
+        let Some(row) = rows.first() else { return Ok(SeenThere::default()) };
+        let seen = || {
+            Ok(SeenThere { is_crowded: row.try_get("crowded")?, has_news: row.try_get("news")? })
+        };
+        seen().map_err(unreadable)
     }
 }
 

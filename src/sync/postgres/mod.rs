@@ -1,7 +1,7 @@
 //! Central PostgreSQL: the only room that names postgres. It owns the connection, the wire and the
 //! schema, and knows neither buffer nor source.
 //!
-//! Each exchange (`states`, `ensure_centres`, `deliver`, `write_gateway_row`) is one statement, one round trip
+//! Each exchange (`states`, `ensure_centres`, `settle`, `deliver`, `write_gateway_row`, …) is one statement, one round trip
 //! and one transaction. Those that come again and again are told to the server once a connection
 //! (`prepared`). Works through PgBouncer in transaction mode: there statements are unnamed, and nothing
 //! is set for longer than a transaction. Every wait is bounded on this side, whatever the server does.
@@ -23,8 +23,10 @@ mod qualify;
 mod row_runs;
 mod schema;
 mod server;
+mod settle;
 mod states;
 mod tls;
+mod writers;
 
 use std::{
     io,
@@ -44,7 +46,7 @@ pub use self::{
     deliver::{Outcome, statement_bytes},
     digest::{Digester, Inexact, digest_of_whole},
     error::{AnswerCode, CentralError, Fault, Place, Retry},
-    gateway_row::{GatewayRow, SourceLink},
+    gateway_row::{GatewayRow, SeenThere, SourceLink},
     hosts::{Attempts, Unwritable},
     inspect::{Improper, Inspector},
     order::Order,
@@ -53,7 +55,9 @@ pub use self::{
         sessions_pass_without,
     },
     server::{Creator, Server},
+    settle::{Adopted, LeftOver, Standing, Standings},
     states::States,
+    writers::ForeignWrites,
 };
 use self::{
     deadline_stream::Deadline,

@@ -22,6 +22,7 @@ pub(super) const TABLES: &[&str] = &[
     "anomalie",
     "cu_agent_machine",
     "agent_edge",
+    "cu_agent_ecriture",
     "cu_agent_migration",
     "cu_agent_fusion",
 ];

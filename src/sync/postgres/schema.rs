@@ -49,6 +49,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(6, "fleet", "0006_fleet.sql"),
     migration!(7, "anomalies", "0007_anomalies.sql"),
     migration!(8, "milliseconds", "0008_milliseconds.sql"),
+    migration!(9, "claims", "0009_claims.sql"),
     migration!(10, "dashboards", "0010_dashboards.sql"),
 ];
 
@@ -118,6 +119,7 @@ fn begin() -> String {
          SET LOCAL statement_timeout = '{}s';\n\
          SET LOCAL lock_timeout = '30s';\n\
          SET LOCAL client_min_messages = warning;\n\
+         SET LOCAL application_name = 'cu-agent migration';\n\
          SELECT pg_advisory_xact_lock({LOCK_KEY});\n",
         MIGRATION_WAIT.as_secs()
     )
@@ -278,7 +280,7 @@ pub fn migration_script(role: &str) -> String {
          \x20   EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), role);\n\
          \x20   FOREACH t IN ARRAY ARRAY['centre_usinage', 'session_production', 'job_profil',\n\
          \x20       'periode_attente', 'periode_arret', 'piece_production', 'anomalie',\n\
-         \x20       'cu_agent_machine', 'agent_edge'] LOOP\n\
+         \x20       'cu_agent_machine', 'agent_edge', 'cu_agent_ecriture'] LOOP\n\
          \x20       EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO %I', t, role);\n\
          \x20       IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = t::regclass AND attname = 'id') THEN\n\
          \x20           s := pg_get_serial_sequence(quote_ident(t), 'id');\n\

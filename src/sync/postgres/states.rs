@@ -6,30 +6,34 @@ use postgres::{Row, types::Type};
 
 use super::{
     Central, CentralError,
-    claim::{Claimed, Claims, HELD, HOLDER, RENEW},
+    claim::{Claimed, Claims, HELD, HOLDER, RENEW, centre_of},
     digest::{self, ColumnType, Compared, DETAILS, Depth, Inexact},
     params::Params,
     prepared::Often,
     qualify::TABLES,
     same_count, unreadable,
+    writers::has_news,
 };
-use crate::model::{CentralSession, ContentDigest, Day, DetailCounts, Machine};
+use crate::model::{CentralSession, ContentDigest, Day, DetailCounts};
 
 /// Answer to [`Central::states`].
 #[derive(Clone, Debug, Default)]
 pub struct States {
     /// One for each key asked for, in that order; `None` where central has no such session.
     pub sessions: Vec<Option<CentralSession>>,
-    /// Machines among those asked for that have no row in `centre_usinage` yet.
+    /// Machines among those asked for that have no centre yet.
     pub missing_centres: Vec<String>,
     /// Machines that are not this process's to write.
     pub claimed: Vec<Claimed>,
+    /// Somebody else wrote to rows of these machines, see [`Central::foreign_writes`].
+    pub has_news: bool,
 }
 
 impl States {
     /// The answer for further keys.
     pub fn add(&mut self, more: Self) {
         self.sessions.extend(more.sessions);
+        self.has_news |= more.has_news;
         for nom in more.missing_centres {
             if !self.missing_centres.contains(&nom) {
                 self.missing_centres.push(nom);
@@ -155,25 +159,6 @@ impl Central {
             self.prepared.forget(Often::States);
         }
     }
-
-    /// Makes the rows of machines that central does not know yet.
-    pub fn ensure_centres(&mut self, machines: &[Machine]) -> Result<(), CentralError> {
-        let mut params = Params::default();
-        params.push(machines.iter().map(|m| m.nom.clone()).collect::<Vec<_>>(), Type::TEXT_ARRAY);
-        params
-            .push(machines.iter().map(|m| m.type_cu.clone()).collect::<Vec<_>>(), Type::TEXT_ARRAY);
-        // No row is tried that exists already: a conflict would use up a number each time.
-        self.ask(
-            "INSERT INTO centre_usinage (nom, type_cu)
-             SELECT DISTINCT ON (m.nom) m.nom, m.type_cu
-             FROM unnest($1::text[], $2::text[]) AS m (nom, type_cu)
-             WHERE NOT EXISTS (SELECT FROM centre_usinage c WHERE c.nom::text = m.nom)
-             ORDER BY m.nom
-             ON CONFLICT (nom) DO NOTHING",
-            &params,
-        )?;
-        Ok(())
-    }
 }
 
 fn column_type(row: &Row) -> Result<ColumnType<'_>, postgres::Error> {
@@ -195,11 +180,10 @@ fn statement(inexact: &Inexact, depth: Depth) -> String {
         .collect();
     format!(
         "WITH entree AS MATERIALIZED (
-    SELECT d.rang, d.jour, d.tenu, c.id AS centre_id
+    SELECT d.rang, d.nom, d.jour, d.tenu, {centre} AS centre_id
     FROM unnest($5::text[], $6::date[], $7::bigint[]) WITH ORDINALITY AS d (nom, jour, tenu, rang)
-    LEFT JOIN centre_usinage c ON c.nom::text = d.nom
 ),{RENEW}
-SELECT e.centre_id IS NOT NULL AS centre, {HELD}, {HOLDER},
+SELECT e.centre_id IS NOT NULL AS centre, {HELD}, {HOLDER}, {news} AS nouvelles,
        s.id::bigint AS id, s.revision, s.agent_id, s.tampon_id, s.evenements,
        s.total_pieces::bigint AS total_pieces,
        p.n AS pieces, a.n AS waits, o.n AS stops, j.n AS jobs, r.n AS findings,
@@ -216,6 +200,8 @@ LEFT JOIN session_production s
        ON s.centre_usinage_id = e.centre_id AND s.date_production = e.jour
 {details}ORDER BY e.rang",
         content = digest::of_session(OURS, inexact, depth, aliases),
+        centre = centre_of("d.nom"),
+        news = has_news("= e.nom"),
     )
 }
 
@@ -226,6 +212,7 @@ fn read(
     row: &Row,
 ) -> Result<(), postgres::Error> {
     let centre: bool = row.try_get("centre")?;
+    states.has_news |= row.try_get::<_, bool>("nouvelles")?;
     if !centre {
         if !states.missing_centres.iter().any(|m| m == nom) {
             states.missing_centres.push(nom.to_owned());
