@@ -171,11 +171,13 @@ impl TransferVerifier {
         tail_hash(&self.last_bytes)
     }
 
-    /// Hands out what may be kept of the bytes so far, and counts it as consumed.
+    /// Hands out what may be kept of the bytes so far, and counts it as consumed. A CR counts as the
+    /// end of a line here: some controllers write nothing else, and if its LF comes later, that is a
+    /// blank line. Which CR ends a line is decided where the bytes are parsed, all together.
     pub(super) fn drain(&mut self) -> Vec<Segment> {
         let mut segments = Vec::new();
         if self.in_long_line && !self.held.is_empty() {
-            let length = match memchr::memchr(b'\n', &self.held) {
+            let length = match memchr::memchr2(b'\n', b'\r', &self.held) {
                 Some(end) => {
                     self.in_long_line = false;
                     end + 1
@@ -184,7 +186,7 @@ impl TransferVerifier {
             };
             segments.push(self.pass_over(length, false));
         }
-        if let Some(end) = memchr::memrchr(b'\n', &self.held) {
+        if let Some(end) = memchr::memrchr2(b'\n', b'\r', &self.held) {
             segments.push(self.take_lines(end + 1));
         }
         if !self.in_long_line && self.held.len() > LINE_LIMIT_BYTES {
@@ -270,6 +272,17 @@ mod tests {
         assert_eq!(verifier.consumed(), 8);
         take(&mut verifier, b"ee\n").unwrap();
         assert_eq!(verifier.drain(), [lines(8, "three\n")]);
+    }
+
+    #[test]
+    fn a_cr_ends_a_line_and_its_lf_may_come_later() {
+        let mut verifier = TransferVerifier::new_file();
+        take(&mut verifier, b"one\rtwo\rthr").unwrap();
+        assert_eq!(verifier.drain(), [lines(0, "one\rtwo\r")]);
+        take(&mut verifier, b"ee\r").unwrap();
+        assert_eq!(verifier.drain(), [lines(8, "three\r")]);
+        take(&mut verifier, b"\nfour").unwrap();
+        assert_eq!(verifier.drain(), [lines(14, "\n")]);
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub(super) fn parse_lines<'t>(text: &'t str, words: &Words) -> Parsed<'t> {
         rejected: Vec::new(),
         tally: Tally::default(),
         last_seconds: i64::MIN,
+        has_cr: memchr::memchr(b'\r', text.as_bytes()).is_some(),
     };
     let mut at = 0;
     while at < text.len() {
@@ -53,6 +54,8 @@ struct Reader<'t, 'w> {
     rejected: Vec<RejectedLine<'t>>,
     tally: Tally,
     last_seconds: i64,
+    /// The text holds a CR; then a line may end in one alone.
+    has_cr: bool,
 }
 
 impl<'t> Reader<'t, '_> {
@@ -85,6 +88,9 @@ impl<'t> Reader<'t, '_> {
         {
             details = trim_end_of(details);
         }
+        if self.has_cr && memchr::memchr(b'\r', details).is_some() {
+            return None;
+        }
         let details_from = match details {
             [] => 0,
             [b':', b' ', next, ..] if *next > b' ' => 2,
@@ -103,32 +109,34 @@ impl<'t> Reader<'t, '_> {
         let rest = &text[at..];
         let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
         let line = trim(&rest[..end]);
+        if self.has_cr && self.ends_in_cr(line) {
+            for (nth, line) in line.split('\r').enumerate() {
+                self.tally.lines += u64::from(nth > 0);
+                self.any_line(trim(line));
+            }
+        } else {
+            self.any_line(line);
+        }
+        at + end + 1
+    }
+
+    /// Whether what stands between two LFs are lines that end in CR alone: behind one of its CRs stands
+    /// a further event line. Any other CR within a line is a blank.
+    fn ends_in_cr(&mut self, line: &str) -> bool {
+        line.split('\r').skip(1).any(|behind| self.head(trim(behind)).is_ok())
+    }
+
+    fn any_line(&mut self, line: &'t str) {
         if line.is_empty() {
             self.tally.blank += 1;
         } else if let Err(reject) = self.event_line(line) {
             self.tally.reject(reject, line);
             self.keep_rejected(is_beginning(line), line);
         }
-        at + end + 1
     }
 
     fn event_line(&mut self, line: &'t str) -> Result<(), Reject> {
-        // Bytes of the LOG, which are the characters here.
-        if line.len() > LINE_LIMIT_BYTES && line.chars().count() > LINE_LIMIT_BYTES {
-            return Err(Reject::Overlong);
-        }
-        let marker = marker(line).ok_or(Reject::NoMarker)?;
-        let stamp = last_characters(&line.as_bytes()[..marker]).ok_or(Reject::NoTimestamp)?;
-        let seconds = self.clock.stamp(&stamp).map_err(|reason| match reason {
-            NoStamp::Shape => Reject::NoTimestamp,
-            NoStamp::NotReal => Reject::NotReal,
-        })?;
-        let behind = trim_start(&line[marker + MARKER.len()..]);
-        let colon = memchr::memchr(b':', behind.as_bytes());
-        let name = trim_end(&behind[..colon.unwrap_or(behind.len())]);
-        if name.is_empty() {
-            return Err(Reject::NoName);
-        }
+        let Head { seconds, marker, behind, colon, name } = self.head(line)?;
         let details = colon.map_or("", |colon| trim_start(&behind[colon + 1..]));
         let text = if details.is_empty() { name } else { behind };
         let details_at = text.len() - details.len();
@@ -149,6 +157,27 @@ impl<'t> Reader<'t, '_> {
         }
         self.take(seconds, kind, text, name.len(), details_at);
         Ok(())
+    }
+
+    /// Timestamp and name of an event line.
+    fn head<'l>(&mut self, line: &'l str) -> Result<Head<'l>, Reject> {
+        // Bytes of the LOG, which are the characters here.
+        if line.len() > LINE_LIMIT_BYTES && line.chars().count() > LINE_LIMIT_BYTES {
+            return Err(Reject::Overlong);
+        }
+        let marker = marker(line).ok_or(Reject::NoMarker)?;
+        let stamp = last_characters(&line.as_bytes()[..marker]).ok_or(Reject::NoTimestamp)?;
+        let seconds = self.clock.stamp(&stamp).map_err(|reason| match reason {
+            NoStamp::Shape => Reject::NoTimestamp,
+            NoStamp::NotReal => Reject::NotReal,
+        })?;
+        let behind = trim_start(&line[marker + MARKER.len()..]);
+        let colon = memchr::memchr(b':', behind.as_bytes());
+        let name = trim_end(&behind[..colon.unwrap_or(behind.len())]);
+        if name.is_empty() {
+            return Err(Reject::NoName);
+        }
+        Ok(Head { seconds, marker, behind, colon, name })
     }
 
     #[cold]
@@ -201,6 +230,18 @@ impl<'t> Reader<'t, '_> {
             }
         }
     }
+}
+
+/// The beginning of an event line.
+struct Head<'l> {
+    seconds: i64,
+    /// Where the marker stands.
+    marker: usize,
+    /// From the name's first character on.
+    behind: &'l str,
+    /// Where in `behind` the name ends.
+    colon: Option<usize>,
+    name: &'l str,
 }
 
 /// Where the first marker stands.
@@ -317,6 +358,40 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_end_in_cr_alone_are_lines_also_among_others() {
+        let of = |end: &str| {
+            let lines = (0..120).map(|n| format!("20250528 00:00:01|@StukUitgevoerd: {n}{end}"));
+            lines.collect::<String>().into_bytes()
+        };
+        for end in ["\n", "\r\n", "\r", "\r\r\n", "\n\r"] {
+            assert_eq!(events(&of(end)), events(&of("\n")), "{end:?}");
+        }
+        let mixed = b"20250528 00:00:01|@MachineStop\r20250528 00:00:02|@MachineStart\r\n\
+            20250528 00:00:03|@MachineStop\r\rrubbish\r20250528 00:0220250528 00:00:04|@MachineStart\n\
+            20250528 00:00:05|@MachineStop";
+        let expected = ["1 Stop", "2 Start", "3 Stop", "4 Start", "5 Stop"];
+        let found = events(mixed);
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        assert!(found.iter().zip(expected).all(|(event, kind)| event.starts_with(kind)));
+        let tally = tally(mixed);
+        assert_eq!((tally.lines, tally.blank, tally.events, tally.malformed()), (7, 1, 5, 1));
+    }
+
+    #[test]
+    fn a_cr_with_no_event_line_behind_it_is_a_blank() {
+        let log = b"20250528 00:00:01\r|@StukUitgevoerd:\r1\rB H1\r\n20250528 00:00:02|@MachineWait: 7\rsec\n";
+        assert_eq!(events(log), ["1 Piece StukUitgevoerd|1\rB H1", "2 Wait MachineWait|7\rsec"]);
+        assert_eq!(tally(log).rejected(), 0);
+    }
+
+    #[test]
+    fn a_file_longer_than_a_line_may_be_is_read_also_with_cr_alone() {
+        let log = b"20250528 00:00:01|@MachineStop\r".repeat(10_000);
+        assert!(log.len() > LINE_LIMIT_BYTES);
+        assert_eq!(tally(&log).events, 10_000);
+    }
+
+    #[test]
     fn the_bytes_of_no_break_space_and_next_line_are_text() {
         let log = b"20250528 00:00:01|@StukUitgevoerd: \xA01\x85\n";
         assert_eq!(events(log), ["1 Piece StukUitgevoerd|\u{a0}1\u{85}"]);
@@ -428,8 +503,21 @@ mod tests {
             ["20250603 05:02:00|@", "20250603 05:02:61|@", "20250603 05:02:00 |@", "\u{e9}"];
         let names =
             ["StukUitgevoerd", "MachineWait", "MachineStop", "JobProfiel", "MachineStar", ""];
-        let tails =
-            ["", ":", ": ", ":x", ": \tx", " : x", ": 7 sec", ": R:A L:1", "\r", ": x \r", "x"];
+        let tails = [
+            "",
+            ":",
+            ": ",
+            ":x",
+            ": \tx",
+            " : x",
+            ": 7 sec",
+            ": R:A L:1",
+            "\r",
+            ": x \r",
+            "x",
+            ": 7\rsec",
+            ": x\r20250603 05:02:00|@MachineStop",
+        ];
         for head in heads {
             for name in names {
                 for tail in tails {
@@ -452,6 +540,7 @@ mod tests {
             rejected: Vec::new(),
             tally: Tally::default(),
             last_seconds: i64::MIN,
+            has_cr: line.contains('\r'),
         };
         let next = if short_way { reader.ordinary_line(&padded, 0) } else { None };
         let next = next.unwrap_or_else(|| reader.odd_line(&padded, 0));
