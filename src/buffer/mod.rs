@@ -24,6 +24,7 @@ mod details;
 mod error;
 mod figures;
 mod files;
+mod generations;
 mod holder;
 mod invariants;
 mod judged;

@@ -29,6 +29,8 @@ mod tests;
 /// Values as people write them.
 mod units;
 mod update;
+/// The environment variables of the replaced service.
+mod variables;
 mod window;
 
 pub use alarms::{AlarmLimits, Alarms, WorkingHours};
@@ -38,6 +40,7 @@ pub use load::{ConfigError, Loaded, load, parse};
 pub use memory::default_max_file_bytes;
 pub use reader::Mistake;
 pub use update::UpdateConfig;
+pub use variables::ignored_variables;
 pub use window::Window;
 
 /// A password. It has no `Display`, and its `Debug` prints stars.
@@ -116,6 +119,8 @@ pub struct SourceConfig {
     pub folders: BTreeMap<String, Machine>,
     /// Machine (`nom`) -> what its TRS is measured by, where it is set.
     pub nominals: BTreeMap<String, Nominal>,
+    /// By machine (`nom`), the names that it had in central before.
+    pub old_names: BTreeMap<String, Vec<String>>,
 }
 
 /// What a machine's TRS is measured by.

@@ -13,6 +13,7 @@ mod details;
 mod error;
 mod gateway_row;
 mod inspect;
+mod old_names;
 mod order;
 mod params;
 mod prepared;
@@ -21,6 +22,7 @@ mod row_runs;
 mod schema;
 mod server;
 mod states;
+mod survey;
 mod tls;
 
 use std::{
@@ -42,10 +44,12 @@ pub use self::{
     error::{AnswerCode, CentralError, Fault, Place, Retry},
     gateway_row::{GatewayRow, SourceLink},
     inspect::{Improper, Inspector},
+    old_names::{OldRows, Renamed, old_names_script},
     order::Order,
     schema::{MIGRATIONS, Migration, SchemaState, migration_script, sessions_pass_without},
     server::{Creator, Server},
     states::States,
+    survey::{CONTRACT_TABLES, Origin, Survey, Writer},
 };
 use self::{
     deadline_stream::Deadline,
