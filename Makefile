@@ -34,6 +34,11 @@ test-page: ## test the status page in a headless Chromium; screenshots in target
 	@tests/install-test-tools.sh page
 	$(CARGO) test --locked --test page
 
+test-containers: ## start the container image for real in podman: another user's folder, health, end; as root
+	@tests/install-test-tools.sh containers
+	cross/build.sh x86_64
+	tests/containers/run.sh
+
 test-update: ## test self-update, in real Debian systems too; as root
 	@tests/install-test-tools.sh
 	@tests/install-test-tools.sh package

@@ -239,7 +239,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__check)
-            opts="-h --config --help"
+            opts="-h --replace --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

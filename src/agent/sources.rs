@@ -315,7 +315,10 @@ impl Collector {
                 }
             }
         });
-        let lasting = news.now.keys().filter(|key| key.kind != TroubleKind::NoLineRead).count();
+        let is_told_once = |kind| matches!(kind, TroubleKind::NoLineRead | TroubleKind::RenamedLog);
+        let lasting = news.now.keys().filter(|key| !is_told_once(key.kind)).count();
+        let renamed = news.begun.iter().filter(|begun| begun.key.kind == TroubleKind::RenamedLog);
+        let lasting = lasting + renamed.count();
         self.memory.troubles = Some(news.now);
         Ok(lasting)
     }

@@ -27,7 +27,7 @@ pub use session::{session, session_of_day, sessions};
 
 /// Grows whenever the same bytes would give a different session, so that days still held are
 /// recomputed.
-pub const ANALYSIS_VERSION: i64 = 2;
+pub const ANALYSIS_VERSION: i64 = 3;
 
 /// What of the configuration a session depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -25,6 +25,7 @@ mod error;
 mod evaluation;
 mod figures;
 mod files;
+mod generations;
 mod holder;
 mod invariants;
 mod link;

@@ -1,5 +1,8 @@
 //! `cu-agent check`: configuration, sources, central, disk and clock; each failure says how to fix it.
 
+mod replace;
+mod sources;
+
 use std::path::Path;
 
 use rustix::fs::Access;
@@ -14,26 +17,40 @@ use crate::{
     agent::wall_clock_fault,
     alarms::Poster,
     buffer::{Buffer, BufferError},
-    config::{CentralConfig, CentralTls, Config, SourceConfig, SourceKind},
+    config::{CentralConfig, CentralTls, Config, ignored_variables},
     logging,
     model::{CentralTold, Language, printable},
-    source::{
-        FolderListing, Source, SourceError, UnreadLines, dir::DirectorySource, ftp::FtpSource,
-    },
     sync::postgres::{Central, CentralError, SchemaState},
 };
 
-pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Look also at what central holds before the agent takes over from another service: who made its
+    /// tables, what the migrations will change, and who else writes there. Counts every row; changes
+    /// nothing.
+    #[arg(long)]
+    replace: bool,
+}
+
+pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let path = config;
     let config = configured(path, LogTo::StderrWarnings)?;
     let mut lines = Lines::default();
     lines.good("configuration", &format!("{} is usable", path.display()));
+    // What keeps it from being opened is reported with the buffer.
+    let buffer = Buffer::open_read_only(&config.agent.state_dir).ok().flatten();
+    for ignored in ignored_variables(&config, &|name| std::env::var(name).ok()) {
+        lines.note("configuration", &ignored);
+    }
     for source in &config.sources {
-        check_source(&mut lines, source);
+        sources::check(&mut lines, source, buffer.as_ref());
     }
     match &config.central {
         Some(central) => check_central(&mut lines, &config, central),
         None => lines.good("central", "not configured; sessions stay in the buffer"),
+    }
+    if arguments.replace {
+        replace::check(&mut lines, &config);
     }
     check_buffer(&mut lines, &config);
     check_dates(&mut lines, &config);
@@ -68,109 +85,6 @@ impl Lines {
         self.all_good = false;
         self.text += &format!("FAIL  {what}: {text}\n");
     }
-}
-
-fn check_source(lines: &mut Lines, config: &SourceConfig) {
-    let what = format!("source {}", config.name);
-    match &config.kind {
-        SourceKind::Ftp(ftp) => {
-            let mut source = FtpSource::new(ftp.clone());
-            match source.describe() {
-                Ok(abilities) => {
-                    lines.good(&what, &abilities.to_string());
-                    for substitute in abilities.substitutes() {
-                        lines.note(&what, substitute);
-                    }
-                    check_folders(lines, &what, config, &mut source);
-                }
-                Err(error) => lines.bad(&what, &logging::chain(&error)),
-            }
-        }
-        SourceKind::Directory(path) => {
-            let mut source = DirectorySource::new(path.clone());
-            check_folders(lines, &what, config, &mut source);
-        }
-    }
-}
-
-fn check_folders(lines: &mut Lines, what: &str, config: &SourceConfig, source: &mut dyn Source) {
-    match source.folders() {
-        Ok(found) => check_found(lines, what, config, source, &found),
-        Err(error @ SourceError::List { .. }) => check_by_name(lines, what, config, source, &error),
-        Err(error) => lines.bad(what, &logging::chain(&error)),
-    }
-}
-
-fn check_found(
-    lines: &mut Lines,
-    what: &str,
-    config: &SourceConfig,
-    source: &mut dyn Source,
-    found: &[String],
-) {
-    let missing: Vec<String> = config
-        .folders
-        .keys()
-        .filter(|folder| !found.contains(folder))
-        .map(|folder| format!("{folder:?}"))
-        .collect();
-    for folder in config.folders.keys().filter(|folder| found.contains(folder)) {
-        check_listing(lines, what, folder, source);
-    }
-    if missing.is_empty() {
-        lines.good(what, &format!("all {} mapped folders exist", config.folders.len()));
-    } else {
-        let missing = missing.join(", ");
-        lines.bad(
-            what,
-            &format!("folders missing: {missing}; found: {found:?}; correct [source.folders]"),
-        );
-    }
-}
-
-/// The root refuses to be listed. A collection asks for each mapped folder by its name all the same, and
-/// so they alone decide.
-fn check_by_name(
-    lines: &mut Lines,
-    what: &str,
-    config: &SourceConfig,
-    source: &mut dyn Source,
-    error: &SourceError,
-) {
-    let text = printable(&logging::chain(error), LINE_CHARS);
-    lines.note(
-        what,
-        &format!("the root folder cannot be listed: {text}; the mapped folders are listed by name instead"),
-    );
-    let mut all_listed = true;
-    for folder in config.folders.keys() {
-        all_listed &= check_listing(lines, what, folder, source);
-    }
-    if all_listed {
-        lines.good(what, &format!("all {} mapped folders exist", config.folders.len()));
-    }
-}
-
-/// A folder that cannot be listed is found here as during a collection. Returns whether it was listed.
-fn check_listing(lines: &mut Lines, what: &str, folder: &str, source: &mut dyn Source) -> bool {
-    match source.list(folder) {
-        Err(error) => {
-            let text = printable(&logging::chain(&error), LINE_CHARS);
-            lines.bad(what, &format!("{folder:?} cannot be listed: {text}"));
-            return false;
-        }
-        Ok(FolderListing { unread: UnreadLines { count, sample }, .. }) if count > 0 => {
-            let sample = sample.unwrap_or_default();
-            lines.bad(
-                what,
-                &format!(
-                    "{folder:?}: {count} lines of the listing seem to name LOG files but cannot be parsed, the first: {sample:?}"
-                ),
-            );
-        }
-        Ok(_) => {}
-    }
-    true
 }
 
 /// Longest text of a server that is shown.

@@ -79,7 +79,7 @@ enum Command {
     /// Collect and deliver everything once, then exit (for cron or a trial).
     Once,
     /// Check configuration, sources, central, disk and clock; each failure says how to fix it.
-    Check,
+    Check(check::Arguments),
     /// Show machines, last reading, sessions waiting for central, links and disk usage.
     Status(status::Arguments),
     /// List locally stored sessions.
@@ -143,7 +143,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<Exit> {
     match &arguments.command {
         Command::Run => run::run(path),
         Command::Once => once::run(path),
-        Command::Check => check::run(path),
+        Command::Check(arguments) => check::run(path, arguments),
         Command::Status(arguments) => status::run(path, arguments),
         Command::Sessions(arguments) => sessions::run(path, arguments),
         Command::Import(arguments) => import::run(path, arguments),

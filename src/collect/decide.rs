@@ -24,11 +24,6 @@ pub(super) enum Look {
     Refuse(Refusal),
 }
 
-/// Only names ending in `.LOG`, in any case, are LOG files.
-pub(super) fn is_log(name: &str) -> bool {
-    name.len() > 4 && name.as_bytes()[name.len() - 4..].eq_ignore_ascii_case(b".log")
-}
-
 /// Decides by the listing alone. A time alone never makes a file new: it makes the agent compare.
 pub(super) fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) -> Look {
     if let Some(size) = entry.size.filter(|size| *size > max_file_bytes) {
@@ -459,13 +454,5 @@ mod tests {
         assert_eq!(moment("b", 9999).quiet_for(Some(&mark)), Duration::ZERO);
         assert_eq!(moment("a", 160).quiet_for(None), Duration::ZERO);
         assert_eq!(moment("a", 160).wall_time().to_string(), "1970-01-01 00:00:00");
-    }
-
-    #[test]
-    fn only_names_ending_in_log_of_any_case_count() {
-        assert!(is_log("20250603.LOG") && is_log("x.log") && is_log("é (1).Log"));
-        assert!(
-            !is_log(".LOG") && !is_log("20250603.LOG.bak") && !is_log("LOG") && !is_log("éa.xé")
-        );
     }
 }

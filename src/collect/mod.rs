@@ -29,6 +29,7 @@ mod import;
 mod memory;
 mod pace;
 mod reading;
+mod renamed;
 mod replay;
 mod report;
 mod retire;
@@ -44,6 +45,7 @@ pub use evaluate::reevaluate_stale;
 pub use implausible::{Implausible, implausible_files};
 pub use import::{ImportError, ImportReport, import_file};
 pub use memory::SourceMemory;
+pub use renamed::unread_of;
 pub use replay::{ReplayReport, replay, replay_outdated};
 pub use report::SourceReport;
 pub use settings::{Settings, words};
@@ -147,6 +149,9 @@ impl<'c> SourceCycle<'c> {
         }
         for (folder, _, listed) in &mut listings {
             listed.bring_up_to_date(buffer, &self.config.name, folder)?;
+        }
+        for (folder, machine, listed) in &listings {
+            self.of_folder(folder, machine).note_renamed(buffer, listed)?;
         }
         let reevaluated = reevaluate_stale(buffer, self.settings)?;
         if reevaluated > 0 {

@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use super::{Nominal, keys::FolderKeys, reader::Section};
 use crate::model::Machine;
 
-/// What `[source.folders]` says: the machine of each folder, and by machine what its TRS is measured by and
-/// how it is described.
+/// What `[source.folders]` says.
 #[derive(Default)]
 pub(super) struct Folders {
-    pub(super) machines: BTreeMap<String, Machine>,
-    pub(super) nominals: BTreeMap<String, Nominal>,
-    pub(super) descriptions: BTreeMap<String, String>,
+    /// The machine of each folder.
+    pub machines: BTreeMap<String, Machine>,
+    /// By machine, what its TRS is measured by.
+    pub nominals: BTreeMap<String, Nominal>,
+    /// By machine, the names that it had.
+    pub old_names: BTreeMap<String, Vec<String>>,
+    /// By machine, its description in central.
+    pub descriptions: BTreeMap<String, String>,
 }
 
 pub(super) fn folders(section: Option<Section<'_>>, source: &Section<'_>) -> Folders {
@@ -33,8 +37,15 @@ pub(super) fn folders(section: Option<Section<'_>>, source: &Section<'_>) -> Fol
         if per_hour.is_none() && reject_event.is_some() {
             entry.missing(FolderKeys::NOMINAL_PER_HOUR.name, "it where reject_event stands");
         }
+        let old_names = entry.optional(&FolderKeys::OLD_NAMES);
+        if old_names.iter().flatten().any(|old| Some(old) == nom.as_ref()) {
+            entry.complain("has its own nom among its old_names; remove it there".into());
+        }
         entry.finish();
         if let Some(nom) = nom {
+            if let Some(old_names) = old_names {
+                folders.old_names.insert(nom.clone(), old_names);
+            }
             if let Some(per_hour) = per_hour {
                 folders.nominals.insert(nom.clone(), Nominal { per_hour, reject_event });
             }

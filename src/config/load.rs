@@ -21,6 +21,7 @@ use super::{
     reader::{Document, Mistake, Section},
     secrets::{PasswordPlaces, Secrets},
     update::update,
+    variables::{ignored_variables, value},
 };
 use crate::model::Language;
 
@@ -79,23 +80,13 @@ pub fn parse(
     let mut warnings = loader.secrets.warnings;
     let limits = sources.iter().map(|source| (source.name.as_str(), source.max_file_bytes));
     warnings.extend(limits.filter_map(|(name, bytes)| memory::warning(name, bytes)));
-    match (agent, mistakes.is_empty()) {
-        (Some(agent), true) => Ok(Loaded {
-            config: Config {
-                agent,
-                schedule,
-                sources,
-                central,
-                analysis,
-                anomalies,
-                status,
-                alarms,
-                update,
-            },
-            warnings,
-        }),
-        _ => Err(ConfigError::Mistakes(mistakes)),
-    }
+    let (Some(agent), true) = (agent, mistakes.is_empty()) else {
+        return Err(ConfigError::Mistakes(mistakes));
+    };
+    let config =
+        Config { agent, schedule, sources, central, analysis, anomalies, status, alarms, update };
+    warnings.extend(ignored_variables(&config, env));
+    Ok(Loaded { config, warnings })
 }
 
 struct Loader<'t, 'e> {
@@ -156,26 +147,37 @@ impl Loader<'_, '_> {
         let mut first_ftp = true;
         let sources: Vec<_> = sections
             .into_iter()
-            .filter_map(|section| self.source(section, &mut first_ftp))
+            .enumerate()
+            .filter_map(|(at, section)| self.source(section, at == 0, &mut first_ftp))
             .collect();
         self.one_folder_a_machine(&sources);
+        self.one_machine_an_old_name(&sources);
         sources
     }
 
-    fn source(&mut self, mut section: Section<'_>, first_ftp: &mut bool) -> Option<SourceConfig> {
+    fn source(
+        &mut self,
+        mut section: Section<'_>,
+        is_first: bool,
+        first_ftp: &mut bool,
+    ) -> Option<SourceConfig> {
         let name = section.required(&SourceKeys::NAME);
         let is_ftp = section.required(&SourceKeys::IS_FTP);
         let delete = section.value(&SourceKeys::DELETE);
         let delete_newest = section.value(&SourceKeys::DELETE_NEWEST);
         let max_file_bytes = section.value(&SourceKeys::MAX_FILE_SIZE);
         let kind = if is_ftp? {
-            let is_first = std::mem::replace(first_ftp, false);
-            self.ftp(&mut section, is_first).map(SourceKind::Ftp)
+            let variables = match (is_first, std::mem::replace(first_ftp, false)) {
+                (true, _) => Variables::Win,
+                (false, true) => Variables::FillGaps,
+                (false, false) => Variables::AreOthers,
+            };
+            self.ftp(&mut section, variables).map(SourceKind::Ftp)
         } else {
             let path = section.required(&SourceKeys::PATH);
             path.map(|path| SourceKind::Directory(self.base.join(path)))
         };
-        let Folders { machines: folders, nominals, descriptions } =
+        let Folders { machines, nominals, old_names, descriptions } =
             folders(section.section("folders"), &section);
         section.finish();
         let (name, kind) = (name?, kind?);
@@ -185,22 +187,33 @@ impl Loader<'_, '_> {
             delete,
             delete_newest,
             max_file_bytes,
-            folders,
+            folders: machines,
             nominals,
             descriptions,
+            old_names,
         })
     }
 
-    fn ftp(&mut self, section: &mut Section<'_>, is_first: bool) -> Option<FtpConfig> {
-        let from_env = |name: &str| if is_first { (self.env)(name) } else { None };
-        let host = overridden(section, &SourceKeys::HOST, from_env("FTP_HOST"));
-        let user = overridden(section, &SourceKeys::USER, from_env("FTP_USER"));
+    fn ftp(&mut self, section: &mut Section<'_>, variables: Variables) -> Option<FtpConfig> {
+        let applies = |section: &Section<'_>, key: &Key<String>| match variables {
+            Variables::Win => true,
+            Variables::FillGaps => !section.has(key.name),
+            Variables::AreOthers => false,
+        };
+        let from_env = |section: &Section<'_>, key: &Key<String>, name: &str| {
+            applies(section, key).then(|| value(self.env, name)).flatten()
+        };
+        let host = from_env(section, &SourceKeys::HOST, "FTP_HOST");
+        let host = overridden(section, &SourceKeys::HOST, host);
+        let user = from_env(section, &SourceKeys::USER, "FTP_USER");
+        let user = overridden(section, &SourceKeys::USER, user);
+        let takes_password = applies(section, &SourceKeys::PASSWORD_FILE);
         let tls = section.value(&SourceKeys::TLS);
         let default_port = if tls == FtpTls::Implicit { 990 } else { 21 };
         let port = section.optional(&SourceKeys::PORT).unwrap_or(default_port);
         let places = PasswordPlaces {
-            variable: is_first.then_some("FTP_PASS"),
-            credential: is_first.then_some("ftp-password"),
+            variable: takes_password.then_some("FTP_PASS"),
+            credential: (variables != Variables::AreOthers).then_some("ftp-password"),
         };
         let password =
             self.secrets.password(section, &SourceKeys::PASSWORD_FILE, &self.base, &places);
@@ -224,10 +237,10 @@ impl Loader<'_, '_> {
     fn central(&mut self, section: Option<Section<'_>>) -> Option<CentralConfig> {
         let mut section = match section {
             Some(section) => section,
-            None if (self.env)("POSTGRES_HOST").is_some() => self.document.empty("central"),
+            None if value(self.env, "POSTGRES_HOST").is_some() => self.document.empty("central"),
             None => return None,
         };
-        let mut required = |key, variable| overridden(&mut section, key, (self.env)(variable));
+        let mut required = |key, variable| overridden(&mut section, key, value(self.env, variable));
         let database = required(&CentralKeys::DATABASE, "POSTGRES_DB");
         let user = required(&CentralKeys::USER, "POSTGRES_USER");
         let host = self.central_hosts(&mut section);
@@ -262,7 +275,7 @@ impl Loader<'_, '_> {
 
     fn central_hosts(&self, section: &mut Section<'_>) -> Option<Hosts> {
         let key = &CentralKeys::HOST;
-        let Some(text) = (self.env)("POSTGRES_HOST") else { return section.required(key) };
+        let Some(text) = value(self.env, "POSTGRES_HOST") else { return section.required(key) };
         section.ignored(key);
         let hosts = text.parse().ok();
         if hosts.is_none() {
@@ -276,7 +289,7 @@ impl Loader<'_, '_> {
     }
 
     fn central_port(&self, written: u16) -> u16 {
-        let Some(text) = (self.env)("POSTGRES_PORT") else { return written };
+        let Some(text) = value(self.env, "POSTGRES_PORT") else { return written };
         text.parse().ok().filter(|port| *port > 0).unwrap_or_else(|| {
             self.document.report(
                 "environment".into(),
@@ -285,6 +298,35 @@ impl Loader<'_, '_> {
             );
             written
         })
+    }
+
+    /// A name in central becomes one machine's, and no machine loses its own.
+    fn one_machine_an_old_name(&self, sources: &[SourceConfig]) {
+        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+        for source in sources {
+            for (nom, old_names) in &source.old_names {
+                for old in old_names {
+                    let is_in_use = sources
+                        .iter()
+                        .any(|source| source.folders.values().any(|machine| machine.nom == *old));
+                    let other = seen.insert(old, nom).filter(|other| other != nom);
+                    let problem = match other {
+                        Some(other) => {
+                            format!("{old:?} is an old name of {other:?} and of {nom:?}")
+                        }
+                        None if is_in_use && old != nom => {
+                            format!("{old:?}, an old name of {nom:?}, is the nom of another folder")
+                        }
+                        None => continue,
+                    };
+                    self.document.report(
+                        self.document.place(None),
+                        "source.folders".into(),
+                        format!("{problem}; give it to one machine only"),
+                    );
+                }
+            }
+        }
     }
 
     /// A machine fed by two folders would have its files mixed up without anyone noticing.
@@ -316,6 +358,17 @@ impl Loader<'_, '_> {
             }
         }
     }
+}
+
+/// What the variables of the one FTP server of the replaced service are to a source. A server that is no
+/// more must not take the place of one that the file names beside another kind of source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Variables {
+    /// The source is the first one: they win over the file.
+    Win,
+    /// It is the first FTP server behind sources of another kind: they give what the file leaves out.
+    FillGaps,
+    AreOthers,
 }
 
 /// The environment's value if it has one, else the file's, which is then required.

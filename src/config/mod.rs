@@ -31,6 +31,8 @@ mod tests;
 /// Values as people write them.
 mod units;
 mod update;
+/// The environment variables of the replaced service.
+mod variables;
 mod window;
 
 pub use alarms::{AlarmLimits, Alarms, WorkingHours};
@@ -41,6 +43,7 @@ pub use load::{ConfigError, Loaded, load, parse};
 pub use memory::default_max_file_bytes;
 pub use reader::Mistake;
 pub use update::UpdateConfig;
+pub use variables::ignored_variables;
 pub use window::Window;
 
 /// A password. It has no `Display`, and its `Debug` prints stars.
@@ -139,6 +142,8 @@ pub struct SourceConfig {
     pub nominals: BTreeMap<String, Nominal>,
     /// Machine (`nom`) -> its `description` in central, where it is set.
     pub descriptions: BTreeMap<String, String>,
+    /// By machine (`nom`), the names that it had in central before.
+    pub old_names: BTreeMap<String, Vec<String>>,
 }
 
 /// What a machine's TRS is measured by.

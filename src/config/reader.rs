@@ -132,7 +132,7 @@ impl<'t> Section<'t> {
         Some(self.entries.remove(at))
     }
 
-    fn has(&self, key: &str) -> bool {
+    pub(super) fn has(&self, key: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key)
     }
 

@@ -87,6 +87,15 @@ pub(super) fn at_most_100(text: &str) -> Option<String> {
     name(text, 100)
 }
 
+/// Names that a machine had in central. What PostgreSQL's own strings take for more than a character is no
+/// part of one.
+pub(super) fn old_names(texts: &[&str]) -> Option<Vec<String>> {
+    let plain = |text: &&str| !text.contains(|c: char| c == '\\' || c.is_control());
+    let names =
+        texts.iter().map(|text| Some(text).filter(|text| plain(text)).and_then(|t| at_most_100(t)));
+    names.collect::<Option<Vec<String>>>().filter(|names| (1..=20).contains(&names.len()))
+}
+
 /// An event as LOGs name it.
 pub(super) fn event_name(text: &str) -> Option<String> {
     not_empty(text)

@@ -15,6 +15,8 @@ pub mod dir;
 pub mod ftp;
 mod name;
 
+pub use name::{is_log, logs_before_renaming, may_be_renamed_log};
+
 /// A file as a listing shows it. Nothing in it is believed further than "maybe worth a look".
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
@@ -48,7 +50,8 @@ pub fn plausible(time: NaiveDateTime) -> Option<NaiveDateTime> {
 /// What a folder holds, as its source shows it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct FolderListing {
-    /// The regular files, in no particular order.
+    /// The regular files, in no particular order; of those that are no LOG at least the ones whose name
+    /// [`may_be_renamed_log`].
     pub entries: Vec<Entry>,
     /// What seemed to name a LOG file and could not be taken up.
     pub unread: UnreadLines,

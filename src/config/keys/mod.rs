@@ -67,7 +67,8 @@ pub const HEAD: [&str; 2] = [
     "Passwords never belong in this file. They are read from, in this order: an environment variable \
      (FTP_PASS for the first FTP source, POSTGRES_PASSWORD), a systemd credential (ftp-password, \
      central-password), the file named by password_file. The other variables of the previous service \
-     override this file too: FTP_HOST, FTP_USER, POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DB, POSTGRES_USER.",
+     override this file too: FTP_HOST, FTP_USER, POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DB, POSTGRES_USER. An \
+     empty one counts as unset. If the first source is no FTP server, those of FTP only fill what is left out here.",
 ];
 
 /// Every section in the order of the example.

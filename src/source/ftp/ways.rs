@@ -11,12 +11,12 @@ use std::{
 use super::{
     FtpSource, ask_size, ask_time,
     connection::Connection,
-    listing::{Form, Kind, MAX_ROWS, Reader, Row, Rows, TooMany, Wanted, is_log},
+    listing::{Form, Kind, MAX_ROWS, Reader, Row, Rows, TooMany, Wanted},
     profile::{Listing, ServerProfile},
     reply::{Answer, Fault},
     transfer::is_abrupt_end,
 };
-use crate::source::name::reason_unusable;
+use crate::source::{is_log, may_be_renamed_log, name::reason_unusable};
 
 /// Most names of a bare NLST listing that are asked after one by one, each for two round trips.
 const MAX_ASKED_NAMES: usize = 2_000;
@@ -252,7 +252,8 @@ fn asked_rows(
 ) -> Result<Vec<Row>, Fault> {
     let mut asked = Vec::with_capacity(rows.len());
     for (place, mut row) in rows.into_iter().enumerate() {
-        if place < MAX_ASKED_NAMES && reason_unusable(&row.name, 1).is_none() {
+        let is_wanted = reason_unusable(&row.name, 1).is_none() && !may_be_renamed_log(&row.name);
+        if place < MAX_ASKED_NAMES && is_wanted {
             ask_about(connection, profile, folder, &mut row)?;
         }
         asked.push(row);

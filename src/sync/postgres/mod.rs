@@ -16,6 +16,7 @@ mod gateway_row;
 mod header;
 mod hosts;
 mod inspect;
+mod old_names;
 mod order;
 mod params;
 mod prepared;
@@ -25,6 +26,7 @@ mod schema;
 mod server;
 mod settle;
 mod states;
+mod survey;
 mod tls;
 mod writers;
 
@@ -49,6 +51,7 @@ pub use self::{
     gateway_row::{GatewayRow, SeenThere, SourceLink},
     hosts::{Attempts, Unwritable},
     inspect::{Improper, Inspector},
+    old_names::{OldRows, Renamed, old_names_script},
     order::Order,
     schema::{
         MIGRATIONS, Migration, SchemaState, gateway_row_passes_without, migration_script,
@@ -57,6 +60,7 @@ pub use self::{
     server::{Creator, Server},
     settle::{Adopted, LeftOver, Standing, Standings},
     states::States,
+    survey::{CONTRACT_TABLES, Origin, Survey, Writer},
     writers::ForeignWrites,
 };
 use self::{

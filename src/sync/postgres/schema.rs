@@ -83,7 +83,7 @@ pub enum SchemaState {
 }
 
 /// Taking over a database of years may take minutes.
-const MIGRATION_WAIT: Duration = Duration::from_secs(15 * 60);
+pub(super) const MIGRATION_WAIT: Duration = Duration::from_secs(15 * 60);
 /// "cu-agent" as a number: the advisory lock that migrations hold.
 const LOCK_KEY: i64 = 0x6375_6167_656e_7421;
 
@@ -113,7 +113,7 @@ const FOREIGN_FUNCTIONS: &str = "SELECT f.what, r.rolname::text FROM (
     LIMIT 1";
 
 /// `lock_timeout` bounds the wait for tables in use; the next attempt goes on where this one stopped.
-fn begin() -> String {
+pub(super) fn begin() -> String {
     format!(
         "BEGIN;\n\
          SET LOCAL statement_timeout = '{}s';\n\
@@ -223,7 +223,8 @@ impl Central {
         Ok(true)
     }
 
-    fn explain_migration(&self, migration: &Migration, error: postgres::Error) -> CentralError {
+    /// Why the tables could not be changed.
+    pub(super) fn explain_schema_change(&self, error: postgres::Error) -> CentralError {
         if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
             return CentralError::MayNotMigrate {
                 user: self.place.user.clone(),
@@ -231,7 +232,11 @@ impl Central {
                 source: error,
             };
         }
-        match self.place.explain(error, MIGRATION_WAIT) {
+        self.place.explain(error, MIGRATION_WAIT)
+    }
+
+    fn explain_migration(&self, migration: &Migration, error: postgres::Error) -> CentralError {
+        match self.explain_schema_change(error) {
             CentralError::Refused { source, .. }
             | CentralError::SchemaBehind { source }
             | CentralError::Answer { source } => {

@@ -440,6 +440,7 @@ fn config(root: &std::path::Path) -> SourceConfig {
         folders: MACHINES.iter().map(|(folder, nom)| ((*folder).into(), machine(nom))).collect(),
         nominals: std::collections::BTreeMap::new(),
         descriptions: std::collections::BTreeMap::new(),
+        old_names: std::collections::BTreeMap::new(),
     }
 }
 
