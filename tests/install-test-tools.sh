@@ -8,6 +8,7 @@
 #   tests/install-test-tools.sh guard      valgrind, which counts instructions
 #   tests/install-test-tools.sh package    what the tests of the Debian package need besides
 #   tests/install-test-tools.sh page       Chromium, and axe-core from npm, for the gateway's page
+#   tests/install-test-tools.sh postgres   npm, with which tests/postgres/run.sh gets servers of each major
 #   tests/install-test-tools.sh gateway    what the emulated gateway needs besides
 #   tests/install-test-tools.sh cross      what cross/ needs to build and to try a gateway's binary
 #   tests/install-test-tools.sh deb        what packaging/ needs to wrap a binary
@@ -95,6 +96,11 @@ want_page() {
     want nodejs node
     want npm npm
 }
+want_postgres() {
+    want_tests
+    want nodejs node
+    want npm npm
+}
 want_cross() {
     want_compiler
     want python3 python3
@@ -132,8 +138,9 @@ case "${1:-tests}" in
     package) want_package ;;
     page) want_page ;;
     gateway) want_gateway ;;
+    postgres) want_postgres ;;
     tests) want_tests ;;
-    *) say "unknown set '$1'; there are: compiler, demo, guard, package, page, gateway, cross, deb, tests"; exit 2 ;;
+    *) say "unknown set '$1'; there are: compiler, demo, guard, package, page, postgres, gateway, cross, deb, tests"; exit 2 ;;
 esac
 
 as_root=()

@@ -88,7 +88,8 @@ pub(super) const HOLDER: &str = "m.agent_id AS m_agent, m.tampon_id AS m_tampon,
      to_char(m.vu_le AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS m_vu";
 
 /// Renews the claims on the centres of `entree (centre_id, tenu)`; the result `tenue` holds those
-/// that are this process's afterwards. `$1` to `$4`: agent, buffer, instance, host.
+/// that are this process's afterwards. `$1` to `$4`: agent, buffer, instance, host. Of `extract`, whose type
+/// is another one before PostgreSQL 14, a float is made: see `qualify`.
 ///
 /// Refused where another agent was seen within a day, and where this process held the claim and
 /// another process of the same name, seen within a day, took it since: that one is a copy. A claim
@@ -106,10 +107,11 @@ tenue AS (
     WHERE CASE WHEN m.agent_id = excluded.agent_id OR m.tampon_id = excluded.tampon_id
                THEN m.instance_id = excluded.instance_id OR NOT EXISTS (
                         SELECT FROM entree e WHERE e.centre_id = m.centre_usinage_id
-                            AND e.tenu < (extract(epoch FROM m.vu_le) * 1000000.0)::bigint)
+                            AND e.tenu < (extract(epoch FROM m.vu_le)::float8 * 1000000::float8)::bigint)
                ELSE FALSE END
           OR m.vu_le < now() - interval '24 hours'
-    RETURNING centre_usinage_id, (extract(epoch FROM vu_le) * 1000000.0)::bigint AS tenue
+    RETURNING centre_usinage_id,
+        (extract(epoch FROM vu_le)::float8 * 1000000::float8)::bigint AS tenue
 )";
 
 /// When the claim that `tenue t` holds was renewed; nothing where it is not this process's.
