@@ -174,10 +174,14 @@ fn check_listing(lines: &mut Lines, what: &str, folder: &str, source: &mut dyn S
 /// Longest text of a server that is shown.
 const LINE_CHARS: usize = 300;
 
+const READ_ONLY: &str = "read-only: nothing can be delivered; it is a standby (set central.host to the primary), or an administrator has set default_transaction_read_only for the role, the database or the server (the agent does not override this; undo it with ALTER ROLE, ALTER DATABASE or ALTER SYSTEM ... RESET default_transaction_read_only)";
+
 fn check_central(lines: &mut Lines, config: &CentralConfig) {
     let what = "central";
     let mut creators = Vec::new();
+    let mut is_read_only = false;
     let state = Central::connect(config, "cu-agent check").and_then(|mut central| {
+        is_read_only = central.server().is_read_only;
         creators = central.other_creators()?;
         central.schema_state()
     });
@@ -197,6 +201,9 @@ fn check_central(lines: &mut Lines, config: &CentralConfig) {
             ),
         ),
         Err(error) => lines.bad(what, &logging::chain(&error)),
+    }
+    if is_read_only {
+        lines.bad(what, READ_ONLY);
     }
     if let Some(note) = unprotected(config) {
         lines.note(what, note);

@@ -9,7 +9,7 @@ use super::{
     params::Params,
     prepared::{self, Prepared},
     qualify::{Names, TABLES, quoted},
-    unreadable,
+    settings, unreadable,
 };
 use crate::model::printable;
 
@@ -20,6 +20,8 @@ pub struct Server {
     /// before may be lost.
     pub incarnation: String,
     pub is_crowded: bool,
+    /// A standby, or protected by `default_transaction_read_only`.
+    pub is_read_only: bool,
 }
 
 /// A role, or `PUBLIC`, that may make objects in a schema.
@@ -71,8 +73,10 @@ impl Central {
     pub(super) fn greet(&mut self) -> Result<(), CentralError> {
         let tables: Vec<String> = TABLES.iter().map(|table| format!("'{table}'")).collect();
         let sql = format!(
-            "SELECT concat_ws(' ', pg_postmaster_start_time(), d.oid) AS incarnation,
-                 {IS_CROWDED} AS crowded, {session}, current_schema()::text AS schema,
+            "SELECT concat_ws(' ', 
+                     (extract(epoch FROM pg_postmaster_start_time())::float8 * 1000000::float8)::bigint, d.oid) AS incarnation,
+                 {IS_CROWDED} AS crowded, {session}, {settings},
+                 current_setting('transaction_read_only') = 'on' AS read_only, current_schema()::text AS schema,
                  ARRAY(SELECT (SELECT n.nspname::text
                                FROM pg_catalog.pg_class c
                                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -81,14 +85,29 @@ impl Central {
                        ORDER BY t.place) AS schemas
              FROM pg_catalog.pg_database d WHERE d.datname = current_database()",
             session = prepared::SESSION,
+            settings = settings::question(),
             tables = tables.join(", "),
         );
+        // What is asked for is what the server says by itself.
+        self.begin = None;
         let rows = self.ask(&sql, &Params::default())?;
         // The database that one is connected to has its row.
         let row = rows.first().ok_or(CentralError::OtherCount { asked: 1, came: 0 })?;
         let (server, names) = read(&mut self.prepared, row).map_err(unreadable)?;
         self.server = server;
         self.names = names;
+        let values: Vec<Option<&str>> = row.try_get("settings").map_err(unreadable)?;
+        self.suit(&settings::unfit(&values, self.statement_timeout))
+    }
+
+    /// Sets what does not suit.
+    fn suit(&mut self, unfit: &[&str]) -> Result<(), CentralError> {
+        if !self.has_own_session() {
+            self.begin = settings::for_transaction(unfit, self.statement_timeout);
+        } else if let Some(sql) = settings::for_session(unfit, self.statement_timeout) {
+            let wait = settings::statement_wait(self.statement_timeout);
+            self.run(&sql, wait).map_err(|e| self.place.explain(e, wait))?;
+        }
         Ok(())
     }
 }
@@ -101,6 +120,7 @@ fn read(prepared: &mut Prepared, row: &Row) -> Result<(Server, Names), postgres:
     let server = Server {
         incarnation: printable(incarnation, MOST_CHARS),
         is_crowded: row.try_get("crowded")?,
+        is_read_only: row.try_get("read_only")?,
     };
     Ok((server, Names::new(&schemas, schema)))
 }
