@@ -44,6 +44,13 @@ test-update: ## test self-update, in real Debian systems too; as root
 	@tests/install-test-tools.sh package
 	$(CARGO) test --locked --features crash-points --test update
 
+MAJORS ?= 13 14 15 16 17 18
+
+test-postgres: ## test all that speaks to central on each major of PostgreSQL; MAJORS="13 18" FILTERS="central_tls::"
+	@tests/install-test-tools.sh
+	@tests/install-test-tools.sh postgres
+	CARGO="$(CARGO)" FILTERS="$(FILTERS)" tests/postgres/run.sh $(MAJORS)
+
 torture: ## writing machines and random faults of all kinds, for ten minutes; SECONDS= SEED=
 	@tests/install-test-tools.sh
 	SECONDS=$(or $(SECONDS),600) SEED=$(SEED) $(CARGO) test --locked --test torture -- --nocapture

@@ -9,6 +9,7 @@
 #   tests/install-test-tools.sh package    what the tests of the Debian package need besides
 #   tests/install-test-tools.sh page       Chromium, and axe-core from npm, for the gateway's page
 #   tests/install-test-tools.sh containers a container engine and what the image is built of
+#   tests/install-test-tools.sh postgres   npm, with which tests/postgres/run.sh gets servers of each major
 #   tests/install-test-tools.sh gateway    what the emulated gateway needs besides
 #   tests/install-test-tools.sh cross      what cross/ needs to build and to try a gateway's binary
 #   tests/install-test-tools.sh deb        what packaging/ needs to wrap a binary
@@ -102,6 +103,11 @@ want_page() {
     want nodejs node
     want npm npm
 }
+want_postgres() {
+    want_tests
+    want nodejs node
+    want npm npm
+}
 want_cross() {
     want_compiler
     want python3 python3
@@ -140,8 +146,9 @@ case "${1:-tests}" in
     page) want_page ;;
     containers) want_containers ;;
     gateway) want_gateway ;;
+    postgres) want_postgres ;;
     tests) want_tests ;;
-    *) say "unknown set '$1'; there are: compiler, demo, guard, package, page, containers, gateway, cross, deb, tests"; exit 2 ;;
+    *) say "unknown set '$1'; there are: compiler, demo, guard, package, page, containers, postgres, gateway, cross, deb, tests"; exit 2 ;;
 esac
 
 as_root=()

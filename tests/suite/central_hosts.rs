@@ -9,8 +9,8 @@ use crate::support::{
     http,
     pgbouncer::PgBouncer,
     postgres::{
-        Cluster, Database, Options, PASSWORD, as_postgres, free_port, run, server_folder,
-        server_program,
+        Cluster, Database, Options, PASSWORD, as_postgres, client_program, free_port, run,
+        server_folder,
     },
     rogue_postgres::{Lie, Phase, Rogue, log_in, message},
     scene::Scene,
@@ -24,7 +24,7 @@ use cu_agent::{
 /// A hot standby that follows `primary`.
 fn standby_of(primary: &Cluster) -> Cluster {
     let folder = server_folder();
-    run(as_postgres(&server_program("pg_basebackup"))
+    run(as_postgres(&client_program("pg_basebackup"))
         .env("PGPASSWORD", PASSWORD)
         .args(["-h", "127.0.0.1", "-U", "postgres", "-p", &primary.port.to_string()])
         .args(["-R", "-X", "stream", "--checkpoint=fast", "--no-sync", "-D"])

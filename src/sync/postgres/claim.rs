@@ -131,10 +131,11 @@ tenue AS (
     WHERE CASE WHEN m.agent_id = excluded.agent_id OR m.tampon_id = excluded.tampon_id
                THEN m.instance_id = excluded.instance_id OR NOT EXISTS (
                         SELECT FROM entree e WHERE e.centre_id = m.centre_usinage_id
-                            AND e.tenu < (extract(epoch FROM m.vu_le) * 1000000.0)::bigint)
+                            AND e.tenu < (extract(epoch FROM m.vu_le)::float8 * 1000000::float8)::bigint)
                ELSE FALSE END
           OR m.vu_le < now() - interval '24 hours'
-    RETURNING centre_usinage_id, (extract(epoch FROM vu_le) * 1000000.0)::bigint AS tenue
+    RETURNING centre_usinage_id,
+        (extract(epoch FROM vu_le)::float8 * 1000000::float8)::bigint AS tenue
 )";
 
 /// When the claim that `tenue t` holds was renewed; nothing where it is not this process's.

@@ -2,7 +2,7 @@
 //! schema, and knows neither buffer nor source.
 //!
 //! Each exchange (`states`, `ensure_centres`, `settle`, `deliver`, `write_gateway_row`, …) is one statement, one round trip
-//! and one transaction. Those that come again and again are told to the server once a connection
+//! and one transaction; only behind a pooler whose sessions have unfit settings three (`settings`). Those that come again and again are told to the server once a connection
 //! (`prepared`). Works through PgBouncer in transaction mode: there statements are unnamed, and nothing
 //! is set for longer than a transaction. Every wait is bounded on this side, whatever the server does.
 
@@ -24,6 +24,7 @@ mod qualify;
 mod row_runs;
 mod schema;
 mod server;
+mod settings;
 mod settle;
 mod states;
 mod survey;
@@ -100,6 +101,8 @@ pub struct Central {
     names: Names,
     /// Columns that are left out of comparisons.
     inexact: Inexact,
+    /// How a transaction begins, where it cannot go without saying, see [`settings`].
+    begin: Option<String>,
     round_trips: u64,
     /// Servers that are preferred to this one and could not be used.
     passed_over: Attempts,
@@ -194,9 +197,31 @@ impl Central {
     fn ask(&mut self, sql: &str, params: &Params) -> Result<Vec<Row>, CentralError> {
         let wait = self.statement_timeout + GRACE;
         let sql = self.names.qualified(sql);
+        if let Some(begin) = self.begin.clone() {
+            return self.ask_between(&begin, &sql, params);
+        }
         self.deadline.renew(wait);
         self.round_trips += 1;
         self.client().query_typed(&sql, &params.borrowed()).map_err(|e| self.place.explain(e, wait))
+    }
+
+    /// One statement in a transaction of its own that begins with `begin`.
+    fn ask_between(
+        &mut self,
+        begin: &str,
+        sql: &str,
+        params: &Params,
+    ) -> Result<Vec<Row>, CentralError> {
+        let wait = self.statement_timeout + GRACE;
+        self.run(begin, wait).map_err(|e| self.place.explain(e, wait))?;
+        self.deadline.renew(wait);
+        self.round_trips += 1;
+        let rows = self.client().query_typed(sql, &params.borrowed());
+        let end = self.run(if rows.is_ok() { "COMMIT" } else { "ROLLBACK" }, wait);
+        // Of two errors the first says why.
+        let rows = rows.map_err(|e| self.place.explain(e, wait))?;
+        end.map_err(|e| self.place.explain(e, wait))?;
+        Ok(rows)
     }
 
     /// Whether `which`, which is used now, is one that the server keeps, or shall keep from now on: then
@@ -294,6 +319,7 @@ impl Opening<'_> {
             server: Server::default(),
             names: Names::default(),
             inexact: Inexact::default(),
+            begin: None,
             round_trips: 0,
             passed_over: Attempts::default(),
         };
@@ -331,10 +357,11 @@ fn client_config(config: &CentralConfig, application_name: &str) -> ClientConfig
         .ssl_negotiation(SslNegotiation::Direct)
         .notice_callback(|notice| log::debug!("central: {}", printable(notice.message(), 300)));
     let options = format!(
-        "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={}",
-        (config.statement_timeout + ORPHAN_WAIT).as_millis(),
+        "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={} \
+         -c client_min_messages=notice -c jit=off",
+        settings::statement_bound(config.statement_timeout).as_millis(),
         LOCK_WAIT.min(config.statement_timeout / 2).as_millis(),
-        (config.statement_timeout + GRACE).as_millis(),
+        settings::statement_wait(config.statement_timeout).as_millis(),
     );
     ClientConfig { base, options, options_accepted: true }
 }

@@ -112,16 +112,27 @@ const FOREIGN_FUNCTIONS: &str = "SELECT f.what, r.rolname::text FROM (
       AND r.rolname <> current_user AND NOT r.rolsuper AND r.oid <> n.nspowner
     LIMIT 1";
 
-/// `lock_timeout` bounds the wait for tables in use; the next attempt goes on where this one stopped.
+/// `lock_timeout` bounds the wait for tables in use; the next attempt goes on where this one stopped. The
+/// migrations mean the same whatever somebody set for the role, the database or the server.
 pub(super) fn begin() -> String {
     format!(
-        "BEGIN;\n\
-         SET LOCAL statement_timeout = '{}s';\n\
+        "BEGIN ISOLATION LEVEL READ COMMITTED;\n\
+         SET LOCAL statement_timeout = '{wait}s';\n\
          SET LOCAL lock_timeout = '30s';\n\
+         SET LOCAL idle_in_transaction_session_timeout = '{wait}s';\n\
          SET LOCAL client_min_messages = warning;\n\
+         SET LOCAL standard_conforming_strings = on;\n\
+         SET LOCAL row_security = on;\n\
+         SET LOCAL transform_null_equals = off;\n\
+         SET LOCAL quote_all_identifiers = off;\n\
+         SET LOCAL default_table_access_method = heap;\n\
+         DO $since_17$ BEGIN\n\
+         \x20   IF current_setting('transaction_timeout', TRUE) IS NOT NULL THEN\n\
+         \x20       SET LOCAL transaction_timeout = 0;\n\
+         \x20   END IF;\nEND $since_17$;\n\
          SET LOCAL application_name = 'cu-agent migration';\n\
          SELECT pg_advisory_xact_lock({LOCK_KEY});\n",
-        MIGRATION_WAIT.as_secs()
+        wait = MIGRATION_WAIT.as_secs()
     )
 }
 

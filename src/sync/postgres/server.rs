@@ -9,7 +9,7 @@ use super::{
     params::Params,
     prepared::{self, Prepared},
     qualify::{Names, TABLES, quoted},
-    unreadable,
+    settings, unreadable,
 };
 use crate::model::printable;
 
@@ -73,8 +73,9 @@ impl Central {
     pub(super) fn greet(&mut self) -> Result<(), CentralError> {
         let tables: Vec<String> = TABLES.iter().map(|table| format!("'{table}'")).collect();
         let sql = format!(
-            "SELECT concat_ws(' ', pg_postmaster_start_time(), d.oid) AS incarnation,
-                 {IS_CROWDED} AS crowded, pg_is_in_recovery() AS standby,
+            "SELECT concat_ws(' ',
+                     (extract(epoch FROM pg_postmaster_start_time())::float8 * 1000000::float8)::bigint, d.oid) AS incarnation,
+                 {IS_CROWDED} AS crowded, {settings}, pg_is_in_recovery() AS standby,
                  current_setting('transaction_read_only') AS read_only, {session}, current_schema()::text AS schema,
                  ARRAY(SELECT (SELECT n.nspname::text
                                FROM pg_catalog.pg_class c
@@ -84,14 +85,29 @@ impl Central {
                        ORDER BY t.place) AS schemas
              FROM pg_catalog.pg_database d WHERE d.datname = current_database()",
             session = prepared::SESSION,
+            settings = settings::question(),
             tables = tables.join(", "),
         );
+        // What is asked for is what the server says by itself.
+        self.begin = None;
         let rows = self.ask(&sql, &Params::default())?;
         // The database that one is connected to has its row.
         let row = rows.first().ok_or(CentralError::OtherCount { asked: 1, came: 0 })?;
         let (server, names) = read(&mut self.prepared, row).map_err(unreadable)?;
         self.server = server;
         self.names = names;
+        let values: Vec<Option<&str>> = row.try_get("settings").map_err(unreadable)?;
+        self.suit(&settings::unfit(&values, self.statement_timeout))
+    }
+
+    /// Sets what does not suit.
+    fn suit(&mut self, unfit: &[&str]) -> Result<(), CentralError> {
+        if !self.has_own_session() {
+            self.begin = settings::for_transaction(unfit, self.statement_timeout);
+        } else if let Some(sql) = settings::for_session(unfit, self.statement_timeout) {
+            let wait = settings::statement_wait(self.statement_timeout);
+            self.run(&sql, wait).map_err(|e| self.place.explain(e, wait))?;
+        }
         Ok(())
     }
 }
