@@ -193,9 +193,10 @@ impl Deliverer {
                 self.connect()?;
             }
             self.hears_of_writers(buffer)?;
-            let audit_is_due = self.audits.is_due(self.runtime.uptime());
-            if audit_is_due || self.settler.is_due() {
-                self.settler.run(&mut self.connection, buffer, self.runtime.uptime())?;
+            let now = self.runtime.uptime();
+            let audit_is_due = self.audits.is_due(now);
+            if self.settler.is_due(audit_is_due, now) {
+                self.settler.run(&mut self.connection, buffer, now)?;
             }
             if audit_is_due {
                 self.audits.run(&mut self.connection, buffer, &*self.runtime)?;
