@@ -173,7 +173,7 @@ fn machines_there(central: &mut Central, config: &Config) -> Result<Vec<String>,
     told.add_writes(central.recent_foreign_writes(&machines)?.into_iter().rev().collect());
     notes.extend(
         told.writers.iter().map(|write| {
-            format!("{write}; the agent puts back what it delivered; stop this writer")
+            format!("{write}; the agent restores what it delivered; stop this writer")
         }),
     );
     Ok(notes)

@@ -202,7 +202,7 @@ impl Deliverer {
             self.hears_of_writers(buffer)?;
             let now = self.runtime.uptime();
             let audit_is_due = self.audits.is_due(now);
-            if audit_is_due || self.settler.is_due() {
+            if self.settler.is_due(audit_is_due, now) {
                 self.settler.run(&mut self.connection, buffer, now)?;
             }
             if audit_is_due {

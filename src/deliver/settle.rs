@@ -16,6 +16,8 @@ use crate::{
 
 /// After a failure, which may have taken the connection along, sessions go first for this long.
 const FAILED_FOR: Duration = Duration::from_secs(300);
+/// With comparisons that follow each other, as on a bad line, the machines are looked at this often.
+const AT_LEAST_APART: Duration = Duration::from_secs(300);
 /// A writer that goes on is looked at this often.
 const LOOKED_AT_EVERY: Duration = Duration::from_secs(60);
 /// And logged this often.
@@ -29,8 +31,9 @@ pub(super) struct Settler {
     /// Something happened since the machines were last looked at.
     is_due: bool,
     is_failure_logged: bool,
-    /// Running time.
+    /// Running times.
     not_before: Duration,
+    done_at: Option<Duration>,
     /// As logged.
     renamed: Vec<Renamed>,
     stray_sessions: u64,
@@ -46,6 +49,7 @@ impl Settler {
             is_due: true,
             is_failure_logged: false,
             not_before: Duration::ZERO,
+            done_at: None,
             renamed: Vec::new(),
             stray_sessions: 0,
             logged: BTreeMap::new(),
@@ -53,8 +57,10 @@ impl Settler {
         }
     }
 
-    pub(super) fn is_due(&self) -> bool {
-        self.is_due
+    /// Whether to look at the machines now, before a comparison or not.
+    pub(super) fn is_due(&self, is_compared: bool, now: Duration) -> bool {
+        let is_old = self.done_at.is_none_or(|at| now.saturating_sub(at) >= AT_LEAST_APART);
+        self.is_due || is_compared && is_old
     }
 
     /// Puts the machines in order. Says whether sessions changed their place, so that what was known of them
@@ -77,6 +83,7 @@ impl Settler {
             }
         };
         self.is_failure_logged = false;
+        self.done_at = Some(now);
         self.tell(&standings);
         let (renamed, stray_sessions) = (self.renamed.clone(), self.stray_sessions);
         buffer.links_mut().note_central(|told| {

@@ -367,7 +367,7 @@ pub(crate) fn machines_not_settled(error: &dyn Error) {
 /// Another program writes what this agent is to keep: an operator stops one of the two.
 pub(crate) fn foreign_write(write: &ForeignWrite) {
     log::warn!(
-        "central: another writer: {write}; comparing central with the buffer now, what the agent delivered is put back"
+        "central: another writer: {write}; comparing central with the buffer now; what the agent delivered is restored"
     );
 }
 

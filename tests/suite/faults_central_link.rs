@@ -89,7 +89,7 @@ fn a_link_that_breaks_every_few_kilobytes_still_brings_everything() {
     // Never enough for all that waits at once.
     while scene.agent.status_number("pending_sessions") > 0 {
         if !proxy.waits_to_cut() {
-            proxy.cut_after(28_000);
+            proxy.cut_after(32_000);
             cuts += 1;
         }
         assert!(begun.elapsed().as_secs() < 90, "{waiting} waited\n{}", running.log());

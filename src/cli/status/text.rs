@@ -112,7 +112,7 @@ fn in_central(told: &CentralTold) -> String {
     lines.extend(
         writers
             .iter()
-            .map(|write| format!("another writer: {write}; what the agent delivered is put back")),
+            .map(|write| format!("another writer: {write}; what the agent delivered is restored")),
     );
     if lines.is_empty() {
         return String::new();
