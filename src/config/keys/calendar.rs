@@ -5,7 +5,7 @@ use chrono::Weekday;
 use super::super::{
     explained::{
         Explained,
-        Show::{InSample, OnAs},
+        Show::{InSample, OffAs},
         Topic,
     },
     key::{
@@ -59,19 +59,19 @@ section! {
 }
 
 section! {
-    ShiftKeys, "# [[calendar.shift]]", "", "";
+    ShiftKeys, "# [[calendar.shift]]", "", r#"# breaks = ["09:00-09:20"]"#;
 
     NAME: Key<String> = key("name", Text("a name of 1 to 100 characters", at_most_100)),
-    OnAs("matin"),
+    OffAs("matin"),
     "The shift's name.";
 
     DAYS: Key<Vec<Weekday>> =
         key("days", Text(r#"days of the week such as "mon-fri" or "mon-thu sat""#, days)),
-    OnAs("mon-fri"),
+    OffAs("mon-fri"),
     "On which it begins.";
 
     TIME: Key<Hours> = key("time", Text(r#"a time such as "05:00-13:00""#, shift_hours)),
-    OnAs("05:00-13:00"),
+    OffAs("05:00-13:00"),
     "An end that is not after the beginning is on the next day.";
 
     BREAKS: Key<Hours> = key("breaks", Text(r#"a time such as "09:00-09:20""#, shift_hours)),
