@@ -129,17 +129,17 @@ fn an_opening_overlaps_what_takes_place_and_not_what_does_not() {
         shifts: vec![shift("nuit", &ALL[..4], "21:00-05:00", &[])],
         ..Calendar::default()
     };
-    let mut overlaps = |openings: &[(&str, &str)]| {
+    let mut overlaps = |openings: &[(&str, &str)]| -> Vec<usize> {
         let opening = |(day, at): &(&str, &str)| Opening { date: date(day), hours: hours(at) };
         calendar.openings = openings.iter().map(opening).collect();
         overlapping_openings(&calendar)
     };
-    assert_eq!(overlaps(&[("2025-06-03", "05:00-21:00")]), []);
+    assert_eq!(overlaps(&[("2025-06-03", "05:00-21:00")]), [0; 0]);
     assert_eq!(overlaps(&[("2025-06-03", "04:59-06:00")]), [0], "the night before");
-    assert_eq!(overlaps(&[("2025-06-05", "21:00-23:00")]), [], "closed");
+    assert_eq!(overlaps(&[("2025-06-05", "21:00-23:00")]), [0; 0], "closed");
     assert_eq!(overlaps(&[("2025-06-05", "20:00-22:00"), ("2025-06-05", "21:00-23:00")]), [1]);
     assert_eq!(overlaps(&[("2025-06-01", "20:00-19:00"), ("2025-06-02", "18:59-20:00")]), [1]);
-    assert_eq!(overlaps(&[("2025-06-09", "21:00-23:00")]), [], "Whit Monday");
+    assert_eq!(overlaps(&[("2025-06-09", "21:00-23:00")]), [0; 0], "Whit Monday");
 }
 
 /// A calendar of shifts that do not overlap, drawn at random in whole minutes.
