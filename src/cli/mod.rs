@@ -16,6 +16,7 @@ use crate::{
     model::{printable, printable_json, printable_lines},
 };
 
+mod calendar;
 mod central;
 mod check;
 mod health;
@@ -90,6 +91,8 @@ enum Command {
     Replay,
     /// Report on a day, a week or a month: a printable HTML file, CSV or JSON.
     Report(report::Arguments),
+    /// Show what a production day is planned as, per machine: shifts, breaks, holidays.
+    Calendar(calendar::Arguments),
     /// Exit with 0 if the agent is running and healthy, 1 otherwise.
     Health,
     /// Manage the tables in central.
@@ -149,6 +152,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<Exit> {
         Command::Import(arguments) => import::run(path, arguments),
         Command::Replay => replay::run(path),
         Command::Report(arguments) => report::run(path, arguments),
+        Command::Calendar(arguments) => calendar::run(path, arguments),
         Command::Health => health::run(path),
         Command::Central(command) => central::run(path, command),
         Command::Update(command) => update::run(path, command),

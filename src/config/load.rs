@@ -13,6 +13,7 @@ use super::{
     SourceConfig, SourceKind, Status,
     alarms::alarms,
     anomalies::anomalies,
+    calendar::calendars,
     folders::{Folders, folders},
     hosts::Hosts,
     key::Key,
@@ -23,7 +24,7 @@ use super::{
     update::update,
     variables::{ignored_variables, value},
 };
-use crate::model::Language;
+use crate::{calendar::Calendars, model::Language};
 
 /// The configuration and what a person should know of it although it can be used.
 #[derive(Debug)]
@@ -71,6 +72,9 @@ pub fn parse(
     let central = loader.central(root.section("central"));
     let analysis = analysis(root.section_or_empty("analysis"));
     let anomalies = anomalies(root.section_or_empty("anomalies"));
+    let machines = sources.iter().flat_map(|source| source.folders.values());
+    let machines = machines.map(|machine| machine.nom.as_str()).collect();
+    let calendars = calendars(&mut root, Some(&machines));
     let status = self::status(status, language);
     let update = update(root.section("update"), &loader.base);
     let alarms = alarms(root.section("alarms"), &mut loader.secrets, &loader.base);
@@ -83,10 +87,32 @@ pub fn parse(
     let (Some(agent), true) = (agent, mistakes.is_empty()) else {
         return Err(ConfigError::Mistakes(mistakes));
     };
-    let config =
-        Config { agent, schedule, sources, central, analysis, anomalies, status, alarms, update };
+    let config = Config {
+        agent,
+        schedule,
+        sources,
+        central,
+        analysis,
+        anomalies,
+        calendars,
+        status,
+        alarms,
+        update,
+    };
     warnings.extend(ignored_variables(&config, env));
     Ok(Loaded { config, warnings })
+}
+
+/// Reads a text that has only `[[calendar]]` tables, as central keeps it; `place` names it in refusals.
+pub fn parse_calendars(place: &str, text: &str) -> Result<Calendars, ConfigError> {
+    let document = Document::new(PathBuf::from(place), text);
+    let mut root = document.root();
+    let calendars = calendars(&mut root, None);
+    root.finish();
+    match document.take_mistakes() {
+        none if none.is_empty() => Ok(calendars),
+        mistakes => Err(ConfigError::Mistakes(mistakes)),
+    }
 }
 
 struct Loader<'t, 'e> {

@@ -6,10 +6,14 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use chrono::TimeDelta;
 
-use crate::model::{FedMachine, Language, Limits, Machine};
+use crate::{
+    calendar::Calendars,
+    model::{FedMachine, Language, Limits, Machine},
+};
 
 mod alarms;
 mod anomalies;
+mod calendar;
 /// What people are told of the keys.
 mod explained;
 mod folders;
@@ -39,7 +43,7 @@ pub use alarms::{AlarmLimits, Alarms, WorkingHours};
 pub use explained::{Explained, Shown, Topic};
 pub use hosts::{Host, Hosts, host_and_port};
 pub use keys::{HEAD, topics};
-pub use load::{ConfigError, Loaded, load, parse};
+pub use load::{ConfigError, Loaded, load, parse, parse_calendars};
 pub use memory::default_max_file_bytes;
 pub use reader::Mistake;
 pub use update::UpdateConfig;
@@ -77,6 +81,8 @@ pub struct Config {
     pub central: Option<CentralConfig>,
     pub analysis: Analysis,
     pub anomalies: Limits,
+    /// When machines are planned to work.
+    pub calendars: Calendars,
     pub status: Status,
     /// `None`: no field updates.
     pub update: Option<UpdateConfig>,

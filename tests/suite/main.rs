@@ -57,6 +57,7 @@ mod ftp_servers;
 mod ftp_tls;
 mod fuzz_corpus;
 mod generate;
+mod golden_calendar;
 mod golden_chain;
 mod golden_pure;
 mod guarantees;

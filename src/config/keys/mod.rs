@@ -53,9 +53,11 @@ macro_rules! section {
 }
 
 // The macro must be above the modules that use it.
+mod calendar;
 mod source;
 mod thresholds;
 
+pub(super) use calendar::{CalendarKeys, ShiftKeys};
 pub(super) use source::{FolderKeys, SourceKeys};
 pub(super) use thresholds::THRESHOLDS;
 
@@ -83,6 +85,8 @@ pub fn topics() -> Vec<Topic> {
         AnalysisKeys::topic(),
         EventKeys::topic(),
         thresholds::topic(),
+        CalendarKeys::topic(),
+        ShiftKeys::topic(),
         StatusKeys::topic(),
         UpdateKeys::topic(),
         AlarmKeys::topic(),
