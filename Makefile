@@ -34,10 +34,22 @@ test-page: ## test the status page in a headless Chromium; screenshots in target
 	@tests/install-test-tools.sh page
 	$(CARGO) test --locked --test page
 
+test-containers: ## start the container image for real in podman: another user's folder, health, end; as root
+	@tests/install-test-tools.sh containers
+	cross/build.sh x86_64
+	tests/containers/run.sh
+
 test-update: ## test self-update, in real Debian systems too; as root
 	@tests/install-test-tools.sh
 	@tests/install-test-tools.sh package
 	$(CARGO) test --locked --features crash-points --test update
+
+MAJORS ?= 13 14 15 16 17 18
+
+test-postgres: ## test all that speaks to central on each major of PostgreSQL; MAJORS="13 18" FILTERS="central_tls::"
+	@tests/install-test-tools.sh
+	@tests/install-test-tools.sh postgres
+	CARGO="$(CARGO)" FILTERS="$(FILTERS)" tests/postgres/run.sh $(MAJORS)
 
 torture: ## writing machines and random faults of all kinds, for ten minutes; SECONDS= SEED=
 	@tests/install-test-tools.sh
@@ -91,6 +103,10 @@ bench-year: ## 40 machines and 300 days in the buffer: size, polls, pages, repor
 bench-slow-link: ## 60 waiting sessions, and days that grow, over a link of 100 ms and 64 kB per second
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench slow_link
+
+bench-views: ## views and API queries over three years of 40 machines and 10^7 pieces, cold and warm (minutes, 3 GB of disk); MACHINES= DAYS= PIECES= PLANS=1
+	@tests/install-test-tools.sh
+	MACHINES=$(MACHINES) DAYS=$(DAYS) PIECES=$(PIECES) PLANS=$(PLANS) $(CARGO) bench --locked --bench views
 
 TARGETS ?= aarch64 armv7 armv6 x86_64
 

@@ -306,7 +306,7 @@ fn polled(day: &Simulated, every: TimeDelta) -> Cost {
 fn central(database: &Database<'_>) -> postgres::Client {
     let central = database.config();
     postgres::Config::new()
-        .host(&central.host)
+        .host(&central.host.to_string())
         .port(central.port)
         .dbname(&central.database)
         .user(&central.user)

@@ -406,9 +406,9 @@ impl Source for Claimed<'_> {
 struct FuzzWatch(Duration);
 
 impl Watch for FuzzWatch {
-    fn now(&self) -> collect::Moment {
+    fn now(&self) -> collect::Timestamps {
         let wall = "2026-01-02T03:04:05".parse().unwrap();
-        collect::Moment { boot: "boot".into(), uptime: self.0, wall }
+        collect::Timestamps { boot: "boot".into(), uptime: self.0, wall }
     }
 
     fn must_stop(&self) -> bool {

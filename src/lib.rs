@@ -14,6 +14,7 @@ pub mod agent;
 mod alarms;
 pub mod analyse;
 pub mod buffer;
+pub mod calendar;
 pub mod cli;
 pub mod collect;
 pub mod config;

@@ -8,11 +8,13 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta};
 mod advice;
 mod alarm;
 mod anomaly;
+mod central_told;
 mod digest;
 mod language;
 mod limits;
 mod link;
 mod printable;
+mod shift_times;
 mod told;
 mod trouble;
 mod trs;
@@ -22,11 +24,13 @@ mod wall_time;
 pub use advice::{Advice, AdviceCode};
 pub use alarm::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, StandingAlarm};
 pub use anomaly::{Anomaly, AnomalyCode, Severity, Unit};
+pub use central_told::{CentralTold, FedMachine, ForeignWrite, Renamed};
 pub use digest::DayDigest;
 pub use language::Language;
 pub use limits::Limits;
 pub use link::LinkName;
 pub use printable::{is_harmless, printable, printable_json, printable_lines};
+pub use shift_times::{Rates, ShiftTimes, TimesSum};
 pub use told::{Collected, FolderTold, LinkTold, ServiceTold, SourceTold, StatusTold};
 pub use trouble::{Trouble, TroubleKey, TroubleKind};
 pub use trs::Trs;
@@ -240,6 +244,28 @@ pub struct DetailCounts {
     pub anomalies: u32,
 }
 
+/// What a session's values amount to, in two halves: of the header and of all detail rows. Central
+/// computes the same of what it holds, so equal digests are equal values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ContentDigest {
+    pub header: [u8; 8],
+    pub rows: [u8; 8],
+}
+
+impl ContentDigest {
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (header, rows) = bytes.split_at_checked(8)?;
+        Some(Self { header: header.try_into().ok()?, rows: rows.try_into().ok()? })
+    }
+
+    pub fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.header);
+        bytes[8..].copy_from_slice(&self.rows);
+        bytes
+    }
+}
+
 /// One session as the buffer holds it: what the sync compares with central before it sends anything.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LocalSession {
@@ -252,6 +278,10 @@ pub struct LocalSession {
     /// Events the session was computed from.
     pub events: u64,
     pub counts: DetailCounts,
+    /// Of what central confirmed at `synced_revision`; `None`: an earlier release noted none.
+    pub confirmed: Option<ContentDigest>,
+    /// Of what would be delivered now, where it was computed: that takes a look at every row.
+    pub content: Option<ContentDigest>,
 }
 
 /// What central holds of a session.
@@ -274,7 +304,31 @@ pub struct CentralSession {
     pub distinct_pieces: u32,
     /// Some detail row's number is missing, doubled or outside 1..=count.
     pub numbering_broken: bool,
+    /// Of a row that this agent and buffer wrote; `None` where central could not compute it, too.
+    pub content: Option<ContentDigest>,
 }
+
+/// A detail row of any kind that is delivered.
+#[derive(Clone, Copy, Debug)]
+pub enum DetailRow<'a> {
+    Piece(&'a Piece),
+    Wait(&'a Wait),
+    Stop(&'a Stop),
+    Job(&'a Job),
+    Anomaly(&'a Anomaly),
+}
+
+macro_rules! detail_rows {
+    ($($kind:ident),*) => {
+        $(impl<'a> From<&'a $kind> for DetailRow<'a> {
+            fn from(row: &'a $kind) -> Self {
+                Self::$kind(row)
+            }
+        })*
+    };
+}
+
+detail_rows!(Piece, Wait, Stop, Job, Anomaly);
 
 /// A detail row with its number in the session, from 1.
 #[derive(Clone, PartialEq, Eq, Debug)]

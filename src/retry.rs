@@ -24,7 +24,7 @@ pub(crate) fn wait(failures: u32, jitter: f64) -> Duration {
 }
 
 /// As [`wait`], at most about a minute: a connection to a server that has none left becomes free as
-/// soon as another gateway is done, and whoever waited longest must not go on waiting longest.
+/// soon as another gateway is done, and the one that waited longest must not go on waiting longest.
 pub(crate) fn wait_for_a_turn(failures: u32, jitter: f64) -> Duration {
     wait(failures.min(7), jitter)
 }
@@ -41,7 +41,7 @@ pub(crate) fn wait_for_a_change(failures: u32, jitter: f64) -> Duration {
         .mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0)
 }
 
-/// A place of its own within an interval, from 0 to 1, for whoever is called `name`: always the same, and
+/// A place of its own within an interval, from 0 to 1, for the gateway called `name`: always the same, and
 /// evenly spread over all names, alike ones too.
 pub(crate) fn place_of(name: &str) -> f64 {
     // FNV-1a, and the finish of MurmurHash3, without which names that differ at the end are neighbours.

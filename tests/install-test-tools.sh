@@ -8,6 +8,8 @@
 #   tests/install-test-tools.sh guard      valgrind, which counts instructions
 #   tests/install-test-tools.sh package    what the tests of the Debian package need besides
 #   tests/install-test-tools.sh page       Chromium, and axe-core from npm, for the gateway's page
+#   tests/install-test-tools.sh containers a container engine and what the image is built of
+#   tests/install-test-tools.sh postgres   npm, with which tests/postgres/run.sh gets servers of each major
 #   tests/install-test-tools.sh gateway    what the emulated gateway needs besides
 #   tests/install-test-tools.sh cross      what cross/ needs to build and to try a gateway's binary
 #   tests/install-test-tools.sh deb        what packaging/ needs to wrap a binary
@@ -88,10 +90,21 @@ want_gateway() {
     want nginx-light nginx
     want minisign minisign
 }
+want_containers() {
+    want_cross
+    want podman podman
+    want buildah buildah
+    want runc runc
+}
 want_page() {
     want_tests
     want chromium chromium
     want chromium-driver chromedriver
+    want nodejs node
+    want npm npm
+}
+want_postgres() {
+    want_tests
     want nodejs node
     want npm npm
 }
@@ -131,9 +144,11 @@ case "${1:-tests}" in
     deb) want_deb ;;
     package) want_package ;;
     page) want_page ;;
+    containers) want_containers ;;
     gateway) want_gateway ;;
+    postgres) want_postgres ;;
     tests) want_tests ;;
-    *) say "unknown set '$1'; there are: compiler, demo, guard, package, page, gateway, cross, deb, tests"; exit 2 ;;
+    *) say "unknown set '$1'; there are: compiler, demo, guard, package, page, containers, postgres, gateway, cross, deb, tests"; exit 2 ;;
 esac
 
 as_root=()

@@ -16,11 +16,12 @@ use cu_agent::{
     analyse::{self, Options},
     buffer::SessionFilter,
     config,
+    model::{DetailRow, Language},
     parse::{Text, Words, parse},
     status::{WallClock, health::Verdict},
     sync::{
         plan::{Identity, Step, plan},
-        postgres::{Claims, Order, statement_bytes},
+        postgres::{Claims, Digester, Inexact, Order, ServerEncoding, statement_bytes},
     },
     web::{Hosts, Question, Reading, Site},
 };
@@ -193,7 +194,12 @@ fn deliveries(rounds: u32) -> Work {
         for one in &pending {
             let step = plan(&one.session, None, &identity);
             let Step::Deliver { since_revision, .. } = step else { panic!("{step:?}") };
-            packed.push(buffer.outbox().delivery(one.id, since_revision).unwrap());
+            let mut digester =
+                Digester::new(Language::French, ServerEncoding::Utf8, Inexact::default());
+            let add = &mut |row: DetailRow<'_>| digester.add(row);
+            let delivery = buffer.outbox().delivery(one.id, since_revision, add).unwrap();
+            black_box(digester.finish(&delivery));
+            packed.push(delivery);
         }
         rows = packed.iter().map(|one| one.pieces.len() + one.waits.len() + one.stops.len()).sum();
         let orders: Vec<_> =

@@ -16,6 +16,9 @@ _cu__agent() {
             ",$1")
                 cmd="cu__agent"
                 ;;
+            cu__agent,calendar)
+                cmd="cu__agent__subcmd__calendar"
+                ;;
             cu__agent,central)
                 cmd="cu__agent__subcmd__central"
                 ;;
@@ -63,6 +66,9 @@ _cu__agent() {
                 ;;
             cu__agent__subcmd__central__subcmd__help,migrate)
                 cmd="cu__agent__subcmd__central__subcmd__help__subcmd__migrate"
+                ;;
+            cu__agent__subcmd__help,calendar)
+                cmd="cu__agent__subcmd__help__subcmd__calendar"
                 ;;
             cu__agent__subcmd__help,central)
                 cmd="cu__agent__subcmd__help__subcmd__central"
@@ -143,12 +149,38 @@ _cu__agent() {
 
     case "${cmd}" in
         cu__agent)
-            opts="-h -V --config --help --version run once check status sessions import replay report health central update help"
+            opts="-h -V --config --help --version run once check status sessions import replay report calendar health central update help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__calendar)
+            opts="-h --date --machine --json --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --date)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --machine)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -239,7 +271,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__check)
-            opts="-h --config --help"
+            opts="-h --replace --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -275,8 +307,22 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__help)
-            opts="run once check status sessions import replay report health central update help"
+            opts="run once check status sessions import replay report calendar health central update help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__help__subcmd__calendar)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -15,7 +15,7 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-use crate::collect::Moment;
+use crate::collect::Timestamps;
 
 /// The boot, as the unit file hands it over where `/proc` does not show it.
 const BOOT_VARIABLE: &str = "CU_AGENT_BOOT_ID";
@@ -48,8 +48,8 @@ impl Clock {
         }
     }
 
-    pub fn now(&self) -> Moment {
-        Moment {
+    pub fn now(&self) -> Timestamps {
+        Timestamps {
             boot: self.boot.clone(),
             uptime: self.started_uptime + self.started.elapsed(),
             wall: wall().naive_local(),

@@ -1,4 +1,4 @@
-//! How the process is, for whoever asks: the page, the heartbeat, and `cu-agent health` through a
+//! How the process is, for anyone who asks: the page, the heartbeat, and `cu-agent health` through a
 //! socket in the state directory. Nothing is written for it: a poll must not wear the card.
 //!
 //! What must never happen here: a verdict that comes from anywhere but the process itself, so that one
@@ -39,7 +39,7 @@ const CONNECT_AGAIN_AFTER: Duration = Duration::from_millis(20);
 const MOST_ANSWER_BYTES: usize = 4096;
 const MOST_LINE_CHARS: usize = 2000;
 
-/// Cloned to whoever judges.
+/// Cloned to anyone who judges.
 #[derive(Clone, Debug)]
 pub struct HealthService {
     pub figures: Metrics,
@@ -82,7 +82,7 @@ impl HealthService {
             Ok(listener) => listener,
             Err(error) => return logging::health_cannot_answer(&path, &error),
         };
-        // Whoever may not ask learns nothing; the answer itself is no secret.
+        // A peer that may not ask learns nothing; the answer itself is no secret.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).ok();
         let service = self.clone();
         thread::spawn(move || {
@@ -91,7 +91,7 @@ impl HealthService {
                     Ok(mut stream) => {
                         let verdict = service.verdict().to_string();
                         let line = format!("{}\n", printable(&verdict, MOST_LINE_CHARS));
-                        // Whoever went away does not want to know any more.
+                        // A peer that went away does not want to know any more.
                         stream.set_write_timeout(Some(ANSWER_WITHIN)).ok();
                         stream.write_all(line.as_bytes()).ok();
                     }

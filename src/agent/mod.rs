@@ -74,7 +74,7 @@ fn noted_now() -> WallTime {
 /// How soon `once` notices that its end is wished while all sources are waited for.
 const LOOK_FOR_END_EVERY: Duration = Duration::from_millis(100);
 
-/// The buffer, made or begun anew where needed. The caller holds the state directory's lock.
+/// The buffer, created or begun again if needed. The caller holds the state directory's lock.
 fn sound_buffer(state_dir: &Path, is_service: bool) -> Result<Buffer, BufferError> {
     let open = if is_service { Buffer::open_or_rebuild_soon } else { Buffer::open_or_rebuild };
     let (buffer, aside) = open(state_dir, &clock::random_id(), noted_now())?;
@@ -212,7 +212,7 @@ impl Agent {
         Ok(report)
     }
 
-    /// Alarms, for whoever runs `once` by the clock. What is not taken now waits for the next time.
+    /// Alarms, for anyone who runs `once` by the clock. What is not taken now waits for the next time.
     fn send_alarms_once(&self) {
         if self.shutdown.is_requested() {
             return;

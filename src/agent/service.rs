@@ -84,7 +84,7 @@ impl Agent {
     }
 
     /// The page lives as long as the process and reads the buffer for itself: it is neither waited for
-    /// nor started anew with a new buffer.
+    /// nor restarted with a new buffer.
     fn show_page(&self, health: &HealthService) {
         let Some(listen) = self.config.status.listen else { return };
         let site = Site {
@@ -308,7 +308,7 @@ impl LockNote {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = all.failed_sources();
         if noted.as_ref() != Some(&failed) {
-            // For whoever looks at the lock: the version that has collected, and what did not answer.
+            // For readers of the lock: the version that has collected, and what did not answer.
             self.lock.note(&Collected {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 failed_sources: failed.iter().cloned().collect(),

@@ -1,4 +1,4 @@
-//! The end, of the process and of one round of work, and wake-ups for whoever waits for work. Both are
+//! The end, of the process and of one round of work, and wake-ups for anyone who waits for work. Both are
 //! known to all threads and cut their waits short.
 //!
 //! What must never happen here: a wait that goes on although the end was requested.
@@ -95,7 +95,7 @@ impl Shutdown {
 }
 
 impl Wakeup {
-    /// Wakes whoever waits for work.
+    /// Wakes the thread that waits for work.
     pub fn notify(&self) {
         self.signals.change(|signals| signals.generation += 1);
     }

@@ -13,7 +13,7 @@ use std::{
 use super::{LoopHandle, Shutdown, Wakeup, clock::Clock};
 use crate::{
     buffer::{Buffer, BufferError},
-    collect::{self, Moment, Settings, SourceMemory, SourceReport, Watch, collect},
+    collect::{self, Settings, SourceMemory, SourceReport, Timestamps, Watch, collect},
     config::{Config, SourceConfig, SourceKind},
     logging::{self, LogOnce},
     model::{LinkName, TroubleKind},
@@ -315,7 +315,10 @@ impl Collector {
                 }
             }
         });
-        let lasting = news.now.keys().filter(|key| key.kind != TroubleKind::NoLineRead).count();
+        let is_told_once = |kind| matches!(kind, TroubleKind::NoLineRead | TroubleKind::RenamedLog);
+        let lasting = news.now.keys().filter(|key| !is_told_once(key.kind)).count();
+        let renamed = news.begun.iter().filter(|begun| begun.key.kind == TroubleKind::RenamedLog);
+        let lasting = lasting + renamed.count();
         self.memory.troubles = Some(news.now);
         Ok(lasting)
     }
@@ -399,7 +402,7 @@ struct AgentWatch<'w> {
 }
 
 impl Watch for AgentWatch<'_> {
-    fn now(&self) -> Moment {
+    fn now(&self) -> Timestamps {
         self.handle.checkin();
         self.clock.now()
     }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How many waits for a server, each as long as the configuration allows, may lie between two check-ins
-/// of a loop: connecting, greeting, log-in, a data connection refused and made anew.
+/// of a loop: connecting, greeting, log-in, a data connection refused and opened again.
 const WAITS_BETWEEN_CHECKINS: u32 = 8;
 /// Without a watchdog nobody looks; a status line is still worth a look now and then.
 const LOOK_EVERY: Duration = Duration::from_secs(60);

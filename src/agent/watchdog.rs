@@ -15,7 +15,7 @@ use crate::monitor::Monitor;
 /// The kind of the loops that read a source each.
 pub(super) const COLLECT: &str = "collect";
 
-/// Knows all loops of the process. Cloned to whoever watches them.
+/// Knows all loops of the process. Cloned to anyone who watches them.
 #[derive(Clone, Debug)]
 pub struct Watchdog {
     state: Monitor<State>,

@@ -126,7 +126,7 @@ fn queue(waiting: &mut Vec<AlarmMessage>, message: &AlarmMessage) -> bool {
     let is_bad = |event| event != AlarmEvent::Cleared;
     let own: Vec<usize> = (0..waiting.len()).filter(|at| waiting[*at].key == message.key).collect();
     match own.as_slice() {
-        // Still the same to whoever has heard nothing yet.
+        // Still the same to those who have heard nothing yet.
         [.., last] if is_bad(waiting[*last].event) == is_bad(message.event) => return false,
         [_, .., last] => {
             waiting.remove(*last);

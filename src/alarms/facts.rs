@@ -234,6 +234,7 @@ mod tests {
             up: false,
             since: time("2026-11-24 09:00:00"),
             error: Some("no route".into()),
+            host: None,
         };
         let mut counts = Counters::default();
         let fact = |counts: &Counters| {

@@ -1,7 +1,7 @@
 //! Alarms: what is known ([`facts`]), which are due ([`alarms`], pure), their sentences, the requests that
 //! carry them, and the monitor that does one after the other.
 //!
-//! What must never happen here: the token or an address shown anywhere, since whoever knows the
+//! What must never happen here: the token or an address shown anywhere, since anyone who knows the
 //! address of a topic or a check can write there; a request that waits without end.
 
 mod agent_view;

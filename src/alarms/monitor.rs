@@ -135,7 +135,7 @@ impl AlarmMonitor {
     fn evaluate(&mut self) -> Result<(), BufferError> {
         let Some(mut buffer) = Buffer::attach(&self.config.agent.state_dir)? else { return Ok(()) };
         if self.saved_in != buffer.buffer_id() {
-            // The first time, or a buffer that was begun anew: what is known goes into it.
+            // The first time, or a buffer that was begun again: what is known goes into it.
             self.saved = buffer.alarm_log().state()?;
             buffer.buffer_id().clone_into(&mut self.saved_in);
         }

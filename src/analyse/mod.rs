@@ -14,6 +14,7 @@ mod merge;
 mod patterns;
 mod robust;
 mod session;
+mod shift_times;
 
 use chrono::TimeDelta;
 
@@ -23,11 +24,12 @@ pub use day::{Part, days_touched, part_of_day, parts_by_day};
 pub use digest::digest;
 pub use line_defects::{LineDefects, line_defects, rejected_by_day};
 pub use patterns::{Changes, Days, Hour, OfProfile, Patterns, Profile, StopClass, Stops, patterns};
-pub use session::{session, session_of_day, sessions};
+pub use session::{day_ends, session, session_of_day, sessions};
+pub use shift_times::{DayEnds, DayTimes, days_between, known_until, shift_times};
 
 /// Grows whenever the same bytes would give a different session, so that days still held are
-/// computed anew.
-pub const ANALYSIS_VERSION: i64 = 2;
+/// recomputed.
+pub const ANALYSIS_VERSION: i64 = 3;
 
 /// What of the configuration a session depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     analyse::{
-        Options, Part, WaitStamp,
+        DayEnds, Options, Part, WaitStamp,
         intervals::{Span, in_order, measure, sorted},
         merge, parts_by_day,
     },
@@ -48,6 +48,26 @@ pub fn session(events: &[Event<'_>], options: &Options) -> Session {
         sweep.take(event);
     }
     sweep.finish(events)
+}
+
+/// What of a day's events the session does not have; `reject` is the event that reports a rejected piece.
+pub fn day_ends(parts: &[Part<'_, '_>], reject: Option<&str>) -> DayEnds {
+    let events = merge::union(parts);
+    let mut ends = DayEnds::default();
+    for event in &*events {
+        let at = Stamp::from_seconds(event.seconds);
+        match event.kind {
+            Kind::Stop => {
+                ends.open_stop.get_or_insert(at);
+            }
+            // As in `Sweep::take`: a piece or a start line ends a stop.
+            Kind::Piece | Kind::Start => ends.open_stop = None,
+            Kind::Other if reject.is_some_and(|name| event.name() == name) => ends.rejects.push(at),
+            Kind::Wait | Kind::Job | Kind::Other => {}
+        }
+        ends.last_event = Some(at);
+    }
+    ends
 }
 
 struct Sweep {

@@ -1,5 +1,5 @@
-//! A buffer whose content is not what was written: noticed, set aside for whoever wants to look, and
-//! begun anew. What it held is still on the server or already in central, because a file leaves the
+//! A buffer whose content is not what was written: noticed, set aside for anyone who wants to look, and
+//! begun again. What it held is still on the server or already in central, because a file leaves the
 //! server only when both are so.
 
 use std::{

@@ -9,8 +9,8 @@ use rusqlite::{
 
 use super::Batch;
 use crate::model::{
-    Anomaly, AnomalyCode, Job, LogDefect, LogDefectCode, Numbered, Piece, Severity, Stamp, Stop,
-    Wait,
+    Anomaly, AnomalyCode, DetailRow, Job, LogDefect, LogDefectCode, Numbered, Piece, Severity,
+    Stamp, Stop, Wait,
 };
 
 /// Most columns a kind of detail has of its own.
@@ -178,6 +178,35 @@ pub(super) fn changed_since<D: Detail>(
         Ok(Numbered { number: row.get(0)?, row: D::read(row, 1)? })
     })?;
     rows.collect()
+}
+
+/// Shows each row of a session, in order of their number, and gives those that changed after `revision`.
+/// No more than those are in memory.
+pub(super) fn visit_and_keep_changed<D: Detail>(
+    connection: &Connection,
+    session_id: i64,
+    revision: i64,
+    visit: &mut dyn FnMut(DetailRow<'_>),
+) -> rusqlite::Result<Vec<Numbered<D>>>
+where
+    for<'d> &'d D: Into<DetailRow<'d>>,
+{
+    let sql = format!(
+        "SELECT number, revision, {} FROM {} WHERE session_id = ?1 ORDER BY number",
+        D::COLUMNS.join(", "),
+        D::TABLE
+    );
+    let mut select = connection.prepare_cached(&sql)?;
+    let mut rows = select.query([session_id])?;
+    let mut changed = Vec::new();
+    while let Some(row) = rows.next()? {
+        let detail = D::read(row, 2)?;
+        visit((&detail).into());
+        if row.get::<_, i64>(1)? > revision {
+            changed.push(Numbered { number: row.get(0)?, row: detail });
+        }
+    }
+    Ok(changed)
 }
 
 /// All rows of a session in order; row `i` has number `i + 1`.

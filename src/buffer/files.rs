@@ -47,7 +47,7 @@ impl FileState {
 }
 
 /// Since when a file did not change, on the computer's running time of one boot. A wall clock that
-/// jumps does not touch it; after a reboot the count starts anew.
+/// jumps does not touch it; after a reboot the count starts again.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct QuietMark {
     /// Shared: the files of a folder are mostly of one boot.
@@ -374,7 +374,7 @@ impl Batch<'_> {
             .query_row(params![file_id, name], |row| row.get(0))
     }
 
-    /// Forgets the counts of a file, before they are counted anew from its raw bytes.
+    /// Forgets the counts of a file, before they are counted again from its raw bytes.
     pub fn reset_tally(&self, file_id: i64) -> Result<(), BufferError> {
         let reset = || -> rusqlite::Result<()> {
             self.transaction.execute(
@@ -389,7 +389,7 @@ impl Batch<'_> {
     }
 }
 
-/// A file whose raw bytes are held, for computing sessions anew.
+/// A file whose raw bytes are held, for recomputing sessions.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HeldFile {
     pub id: i64,

@@ -119,7 +119,7 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain data has a form in JSON")
 }
 
-/// What a lock says. Whoever owns the state directory can have put anything there.
+/// What a lock says. The owner of the state directory can have put anything there.
 pub(super) fn read(text: &str) -> (Holder, Option<Collected>) {
     let mut lines = text.lines();
     let mut line = || lines.next().unwrap_or_default().trim();

@@ -29,7 +29,7 @@ impl Unsaved {
     pub(super) fn appended(&self, file_id: i64, start: u64, bytes: &[u8]) {
         if cfg!(debug_assertions) {
             let tail = bytes.len().checked_sub(TAIL_BYTES).map(|from| tail_hash(&bytes[from..]));
-            let is_line_end = bytes.ends_with(b"\n");
+            let is_line_end = bytes.ends_with(b"\n") || bytes.ends_with(b"\r");
             self.note(file_id, start, bytes.len() as u64, is_line_end, tail);
         }
     }

@@ -10,12 +10,18 @@ use rusqlite::{OptionalExtension, params};
 use super::{BufferError, Links, LinksMut, error::During, times::noted};
 use crate::{
     failpoints::Step,
-    model::{LinkName, Trouble, TroubleKey, TroubleKind, WallTime},
+    model::{CentralTold, LinkName, Trouble, TroubleKey, TroubleKind, WallTime},
 };
+
+/// A row with the server that central was last, in place of an error: an older version knows no link of
+/// that name and leaves it out.
+const CENTRAL_HOST: &str = "central-host";
 
 /// How the name of a trouble begins; what comes behind it in order ends the range.
 const TROUBLE: &str = "trouble:";
 const BEHIND_TROUBLES: &str = "trouble;";
+/// The name of what was learnt of the machines in central, as JSON; no link has it.
+const TOLD: &str = "told:central";
 
 /// The row that says how many texts central could not hold as they are; its words are a JSON list of
 /// encoding and number. No link that any release knows has this name.
@@ -36,6 +42,8 @@ pub struct LinkState {
     /// When it came to be so; `None`: what is kept is no time.
     pub since: Option<WallTime>,
     pub error: Option<String>,
+    /// Of central: which of several configured servers it was last.
+    pub host: Option<String>,
 }
 
 impl Links<'_> {
@@ -56,8 +64,12 @@ impl Links<'_> {
                     .collect()
             })
             .during("read its links", &self.buffer.path)?;
+        let used = rows.iter().find(|(name, ..)| name == CENTRAL_HOST);
+        let used = used.and_then(|(_, _, _, host)| host.clone());
         let links = rows.into_iter().filter_map(|(name, up, since, error)| {
-            Some(LinkState { name: name.parse().ok()?, up, since, error })
+            let name: LinkName = name.parse().ok()?;
+            let host = used.clone().filter(|_| name == LinkName::Central);
+            Some(LinkState { name, up, since, error, host })
         });
         Ok(links.collect())
     }
@@ -99,7 +111,41 @@ impl Links<'_> {
     }
 }
 
+impl Links<'_> {
+    /// What was last learnt of the machines in central; what another release wrote there is left out.
+    pub fn central_told(&self) -> Result<CentralTold, BufferError> {
+        let json: Option<Option<String>> = self
+            .buffer
+            .connection
+            .prepare_cached("SELECT error FROM link WHERE name = ?1")
+            .and_then(|mut select| select.query_row([TOLD], |row| row.get(0)).optional())
+            .during("read what is known of central", &self.buffer.path)?;
+        let told = json.flatten().and_then(|json| serde_json::from_str(&json).ok());
+        Ok(told.unwrap_or_default())
+    }
+}
+
 impl LinksMut<'_> {
+    /// Changes what is known of the machines in central; written only if that makes it another.
+    pub fn note_central(
+        &mut self,
+        change: impl FnOnce(&mut CentralTold),
+    ) -> Result<(), BufferError> {
+        let known = self.buffer.links().central_told()?;
+        let mut told = known.clone();
+        change(&mut told);
+        let Some(json) = serde_json::to_string(&told).ok().filter(|_| told != known) else {
+            return Ok(());
+        };
+        self.buffer.change(Step::NoteLink, "record what is known of central", |transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO link (name, state, since, error) VALUES (?1, 'up', '', ?2)",
+                params![TOLD, json],
+            )
+        })?;
+        Ok(())
+    }
+
     /// Notes troubles that began or whose words changed, and drops those that are over.
     pub fn note_troubles<'t>(
         &mut self,
@@ -181,6 +227,36 @@ impl LinksMut<'_> {
         }
         Ok(news)
     }
+
+    /// Notes which of several servers central is, or that there are not several.
+    pub fn note_central_host(
+        &mut self,
+        host: Option<&str>,
+        now: WallTime,
+    ) -> Result<(), BufferError> {
+        let action = "record which server central is";
+        let known: Option<String> = self
+            .buffer
+            .connection
+            .prepare_cached("SELECT error FROM link WHERE name = ?1")
+            .and_then(|mut select| select.query_row([CENTRAL_HOST], |row| row.get(0)).optional())
+            .during(action, &self.buffer.path)?
+            .flatten();
+        if known.as_deref() == host {
+            return Ok(());
+        }
+        self.buffer.change(Step::NoteLink, action, |transaction| {
+            match host {
+                None => transaction.execute("DELETE FROM link WHERE name = ?1", [CENTRAL_HOST])?,
+                Some(host) => transaction.execute(
+                    "INSERT OR REPLACE INTO link (name, state, since, error)
+                     VALUES (?1, 'up', ?2, ?3)",
+                    params![CENTRAL_HOST, now, host],
+                )?,
+            };
+            Ok(())
+        })
+    }
 }
 
 fn name_of(key: &TroubleKey) -> String {
@@ -218,7 +294,8 @@ mod tests {
         buffer.links_mut().note_link(&LinkName::source("cu"), None, now()).unwrap();
         buffer.links_mut().note_troubles(all.iter(), [].iter()).unwrap();
         assert_eq!(buffer.links().troubles().unwrap(), all);
-        assert_eq!(buffer.links().all().unwrap().len(), 1);
+        let links = buffer.links().all().unwrap();
+        assert_eq!((links.len(), &links[0].host), (1, &None));
         buffer.links_mut().note_troubles([].iter(), all[..1].iter()).unwrap();
         assert_eq!(buffer.links().troubles().unwrap(), all[1..]);
     }

@@ -48,7 +48,7 @@ impl StateLock {
         loop {
             match file.try_lock() {
                 Ok(()) => break,
-                // Whoever only looks shares the lock, for an instant; whoever works does not.
+                // A process that only reads shares the lock, for an instant; one that works does not.
                 Err(TryLockError::WouldBlock)
                     if looks < PATIENCE_LOOKS && file.try_lock_shared().is_ok() =>
                 {
@@ -79,11 +79,11 @@ impl StateLock {
 }
 
 impl StateLock {
-    /// Notes what was collected, for whoever only looks; gone with the next taker.
+    /// Notes what was collected, for anyone who only looks; gone with the next taker.
     pub fn note(&self, collected: &Collected) {
         let mut file = &self.file;
         let text = write(&self.holder, Some(collected));
-        // The first line stays as it is: whoever looks meanwhile learns who it is.
+        // The first line stays as it is: a reader meanwhile learns who it is.
         let first = text.find('\n').map_or(0, |end| end + 1);
         let mut note = || -> std::io::Result<()> {
             file.set_len(first as u64)?;

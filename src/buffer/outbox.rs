@@ -5,12 +5,15 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     BufferError, Outbox, OutboxMut,
-    details::changed_since,
+    details::visit_and_keep_changed,
     error::During,
     figures::{FIGURES, read_figures},
 };
 use crate::failpoints::Step;
-use crate::model::{Day, Delivery, DetailCounts, Language, LocalSession, Machine, WallTime};
+use crate::model::{
+    ContentDigest, Day, Delivery, DetailCounts, DetailRow, Language, LocalSession, Machine,
+    WallTime,
+};
 
 /// A session that waits for central, or that is compared with it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,6 +24,15 @@ pub struct Pending {
     pub refusal: Option<String>,
 }
 
+/// A session that central holds as it was at a revision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Synced {
+    pub id: i64,
+    pub revision: i64,
+    /// Of the values at that revision.
+    pub content: Option<ContentDigest>,
+}
+
 /// What waits for central, in two figures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Waiting {
@@ -29,7 +41,8 @@ pub struct Waiting {
 }
 
 const COLUMNS: &str = "s.id, m.nom, m.type_cu, s.day, s.revision, s.synced_revision, s.events,
-    s.total_pieces, s.total_waits, s.total_stops, s.total_jobs, s.total_findings, s.refusal";
+    s.total_pieces, s.total_waits, s.total_stops, s.total_jobs, s.total_findings, s.refusal,
+    s.synced_digest";
 
 fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
     Ok(Pending {
@@ -47,6 +60,8 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
                 jobs: row.get(10)?,
                 anomalies: row.get(11)?,
             },
+            confirmed: row.get_ref(13)?.as_blob_or_null()?.and_then(ContentDigest::from_bytes),
+            content: None,
         },
         refusal: row.get(12)?,
     })
@@ -156,10 +171,15 @@ impl Outbox<'_> {
             .during("look up what is confirmed", &self.buffer.path)
     }
 
-    /// The session as it is now, with the detail rows that changed after `since_revision`; `None`
-    /// where it is gone.
-    pub fn delivery(&self, session_id: i64, since_revision: i64) -> Result<Delivery, BufferError> {
-        let read = || -> rusqlite::Result<Delivery> {
+    /// The session as it is now, with the detail rows that changed after `since_revision`. Shows every
+    /// detail row on the way, kind by kind, in order of their number.
+    pub fn delivery(
+        &self,
+        session_id: i64,
+        since_revision: i64,
+        visit: &mut dyn FnMut(DetailRow<'_>),
+    ) -> Result<Delivery, BufferError> {
+        let mut read = || -> rusqlite::Result<Delivery> {
             // One read transaction, so that header and rows are of the same moment.
             let view = self.buffer.connection.unchecked_transaction()?;
             let mut delivery = view
@@ -195,11 +215,11 @@ impl Outbox<'_> {
                         rejects: row.get(10)?,
                     })
                 })?;
-            delivery.pieces = changed_since(&view, session_id, since_revision)?;
-            delivery.waits = changed_since(&view, session_id, since_revision)?;
-            delivery.stops = changed_since(&view, session_id, since_revision)?;
-            delivery.jobs = changed_since(&view, session_id, since_revision)?;
-            delivery.anomalies = changed_since(&view, session_id, since_revision)?;
+            delivery.pieces = visit_and_keep_changed(&view, session_id, since_revision, visit)?;
+            delivery.waits = visit_and_keep_changed(&view, session_id, since_revision, visit)?;
+            delivery.stops = visit_and_keep_changed(&view, session_id, since_revision, visit)?;
+            delivery.jobs = visit_and_keep_changed(&view, session_id, since_revision, visit)?;
+            delivery.anomalies = visit_and_keep_changed(&view, session_id, since_revision, visit)?;
             Ok(delivery)
         };
         read().during("read a session", &self.buffer.path)
@@ -209,18 +229,19 @@ impl Outbox<'_> {
 impl OutboxMut<'_> {
     /// Notes that central holds these sessions at these revisions. A session that changed in the
     /// meantime goes on waiting.
-    pub fn mark_synced(&mut self, synced: &[(i64, i64)]) -> Result<(), BufferError> {
+    pub fn mark_synced(&mut self, synced: &[Synced]) -> Result<(), BufferError> {
         self.buffer.change(Step::NoteSynced, "record what central confirmed", |transaction| {
             let mut update = transaction.prepare_cached(
-                "UPDATE session SET synced_revision = ?2, refusal = NULL, refused_at = NULL
+                "UPDATE session SET synced_revision = ?2, synced_digest = ?3, refusal = NULL,
+                     refused_at = NULL
                  WHERE id = ?1",
             )?;
-            for (session_id, revision) in synced {
+            for Synced { id, revision, content } in synced {
                 debug_assert!(
-                    had_revision(transaction, *session_id, *revision),
+                    had_revision(transaction, *id, *revision),
                     "invariant 4: central confirms no revision that there never was"
                 );
-                update.execute(params![session_id, revision])?;
+                update.execute(params![id, revision, content.map(ContentDigest::to_bytes)])?;
             }
             Ok(())
         })
@@ -252,8 +273,9 @@ impl OutboxMut<'_> {
     /// Makes sessions wait again that central turned out not to hold.
     pub fn unconfirm(&mut self, session_ids: &[i64]) -> Result<(), BufferError> {
         self.buffer.change(Step::Unconfirm, "record what central lost", |transaction| {
-            let mut update = transaction
-                .prepare_cached("UPDATE session SET synced_revision = 0 WHERE id = ?1")?;
+            let mut update = transaction.prepare_cached(
+                "UPDATE session SET synced_revision = 0, synced_digest = NULL WHERE id = ?1",
+            )?;
             for session_id in session_ids {
                 update.execute([session_id])?;
             }

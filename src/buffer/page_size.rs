@@ -24,7 +24,7 @@ use crate::failpoints::{Step, durably};
 /// Of a buffer that is made by this version. `make bench-wear` and `make bench-year` compare others.
 pub(super) const PAGE_BYTES: u32 = 1024;
 
-/// A buffer of larger pages up to this size is written anew at the next start; of a larger one that
+/// A buffer of larger pages up to this size is rewritten at the next start; of a larger one that
 /// would cost the card more than months of small pages spare it.
 const RENEWED_UP_TO_BYTES: u64 = 32 << 20;
 
@@ -42,7 +42,7 @@ pub(super) fn renew(path: &Path) {
 fn renewed(path: &Path) -> Result<(), BufferError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
     let connection = place::connect(path, flags)?;
-    // Whoever looks at it is not waited for.
+    // A process that reads it is not waited for.
     connection.busy_timeout(Duration::ZERO).during("open it", path)?;
     let (page_bytes, pages): (u32, u64) = connection
         .query_row(

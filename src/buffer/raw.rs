@@ -248,7 +248,7 @@ fn each_chunk(
 }
 
 /// zstd's working memory, a hundred kilobytes and more, made once for as long as this lives: an allocator
-/// gives such a piece back to the kernel each time, which then clears it anew.
+/// gives such a piece back to the kernel each time, which then clears it again.
 #[derive(Default)]
 pub(super) struct Zstd {
     packing: RefCell<Option<Compressor<'static>>>,

@@ -6,8 +6,8 @@ use rusqlite::{OptionalExtension, params};
 use super::{
     Batch, BufferError,
     error::During,
+    evaluation::DayEvaluation,
     figures::{FIGURES, read_figures},
-    judged::Judged,
 };
 use crate::model::{Day, Figures, Session, Stamp};
 
@@ -69,7 +69,7 @@ impl Batch<'_> {
     }
 
     /// The events of a stored session some of whose files gave up their raw bytes, so that it can
-    /// not be computed anew in full; `None` where all bytes are held.
+    /// not be recomputed in full; `None` where all bytes are held.
     pub fn events_beyond_raw(&self, machine_id: i64, day: Day) -> Result<Option<u64>, BufferError> {
         self.transaction
             .prepare_cached(
@@ -90,7 +90,7 @@ impl Batch<'_> {
         &self,
         machine_id: i64,
         session: &Session,
-        judged: &Judged,
+        judged: &DayEvaluation,
         file_ids: &[i64],
         log_sources: &str,
         analysis_version: i64,
@@ -178,7 +178,7 @@ impl Batch<'_> {
         id: i64,
         revision: i64,
         session: &Session,
-        judged: &Judged,
+        judged: &DayEvaluation,
         log_sources: &str,
         analysis_version: i64,
     ) -> rusqlite::Result<()> {

@@ -168,8 +168,9 @@ mod tests {
         }
     }
 
-    /// What 0004 made, taken back.
-    const BACK_TO_SCHEMA_3: &str = "DROP TRIGGER tally_file; DROP TRIGGER tally_reading;
+    /// What 0004 and later ones made, taken back.
+    const BACK_TO_SCHEMA_3: &str = "ALTER TABLE session DROP COLUMN synced_digest;
+        DROP TRIGGER tally_file; DROP TRIGGER tally_reading;
         DROP TRIGGER tally_file_gone; DROP TRIGGER tally_session; DROP TRIGGER tally_session_gone;
         DROP TRIGGER tally_reject; DROP TRIGGER tally_rejected_again;
         DROP TRIGGER tally_reject_gone; DROP TRIGGER file_keeps_machine;

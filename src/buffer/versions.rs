@@ -1,6 +1,6 @@
 //! The schema and its versions: migrations forward, and the way back. Before a migration the buffer is
 //! copied beside itself; an older agent that finds a newer buffer goes on from the copy of its own
-//! schema, and the newer buffer is kept for whoever wants to look.
+//! schema, and the newer buffer is kept for anyone who wants to look.
 //!
 //! What must never happen here: a migration without a durable copy of what was there; a moment at
 //! which no buffer stands in its place; a LOG deleted from its source while the copy, which may not
@@ -29,6 +29,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/sqlite/0002_findings.sql")),
     M::up(include_str!("../../migrations/sqlite/0003_alarms.sql")),
     M::up(include_str!("../../migrations/sqlite/0004_tallies.sql")),
+    M::up(include_str!("../../migrations/sqlite/0005_digests.sql")),
 ];
 
 /// Room beside the copy and the migrated buffer for everything else that is going on.

@@ -4,8 +4,11 @@ use std::path::Path;
 
 use super::{Exit, LogTo, UsageError, configured, print};
 use crate::{
-    config::CentralConfig,
-    sync::postgres::{Central, SchemaState, Weight, migration_script},
+    config::{CentralConfig, Config},
+    model::printable,
+    sync::postgres::{
+        Central, OldRows, Renamed, SchemaState, Weight, migration_script, old_names_script,
+    },
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -21,21 +24,29 @@ pub(super) enum Command {
 
 pub(super) fn run(config: &Path, command: &Command) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::Stderr)?;
+    let renamed = renamed(&config);
     let central = config
         .central
         .ok_or_else(|| UsageError("the configuration has no [central] section".into()))?;
     match command {
         Command::Migrate { print: true } => {
-            print(&migration_script(&central.user))?;
+            let script = migration_script(&central.user);
+            print(&(script + &old_names_script(&renamed, &config.agent.id)))?;
             Ok(Exit::Done)
         }
-        Command::Migrate { print: false } => migrate(&central),
+        Command::Migrate { print: false } => migrate(&central, &renamed, &config.agent.id),
     }
 }
 
-fn migrate(config: &CentralConfig) -> anyhow::Result<Exit> {
+/// The machines that had other names.
+pub(super) fn renamed(config: &Config) -> Vec<Renamed> {
+    let all = config.sources.iter().flat_map(|source| &source.old_names);
+    all.map(|(nom, old)| Renamed { nom: nom.clone(), old_names: old.clone() }).collect()
+}
+
+fn migrate(config: &CentralConfig, renamed: &[Renamed], agent_id: &str) -> anyhow::Result<Exit> {
     let mut central = Central::connect(config, "cu-agent central migrate")?;
-    let text = match central.schema_state()? {
+    let mut text = match central.schema_state()? {
         SchemaState::Ready => "central's tables are up to date\n".to_owned(),
         SchemaState::Newer { version } => {
             format!(
@@ -46,10 +57,38 @@ fn migrate(config: &CentralConfig) -> anyhow::Result<Exit> {
             format!("applied migrations {:?}\n", central.migrate()?)
         }
     };
+    let mut exit = Exit::Done;
+    for one in renamed {
+        let merged = central.merge_old_names(one, agent_id)?;
+        text += &format!("{}\n", old_rows(one, &merged, "merged"));
+        if merged.claimed_by_others > 0 {
+            exit = Exit::InPart;
+        }
+    }
     let (mended, left) = central.mend()?;
-    let mended: String = mended.iter().map(|one| format!("fixed: {}\n", one.what)).collect();
-    let told: String = left.iter().map(|one| format!("to be fixed: {one}\n")).collect();
-    print(&format!("{text}{mended}{told}"))?;
+    text.extend(mended.iter().map(|one| format!("fixed: {}\n", one.what)));
+    text.extend(left.iter().map(|one| format!("to be fixed: {one}\n")));
+    print(&text)?;
     let is_fit = left.iter().all(|one| one.weight == Weight::Possible);
-    Ok(if is_fit { Exit::Done } else { Exit::Failed })
+    Ok(if is_fit { exit } else { Exit::Failed })
+}
+
+/// A line on what of a machine's old names is in central; `done` is what becomes of it.
+pub(super) fn old_rows(renamed: &Renamed, rows: &OldRows, done: &str) -> String {
+    let nom = printable(&renamed.nom, 100);
+    let old_names = printable(&renamed.old_names.join(", "), 300);
+    let mut text = match rows.centres {
+        0 => format!("{nom}: no rows of its old names ({old_names})"),
+        centres => format!(
+            "{nom}: {centres} centres of its old names ({old_names}) {done} into it, with {} sessions; {} days exist on both sides",
+            rows.sessions, rows.days_on_both_sides
+        ),
+    };
+    if rows.claimed_by_others > 0 {
+        text += &format!(
+            "; {} centres left alone, because another agent delivers them or {nom}: see cu_agent_machine",
+            rows.claimed_by_others
+        );
+    }
+    text
 }

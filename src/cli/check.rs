@@ -1,8 +1,13 @@
 //! `cu-agent check`: configuration, sources, central, disk and clock; each failure says how to fix it.
 
+mod replace;
+mod sources;
+
 use std::path::Path;
 
 use rustix::fs::Access;
+
+mod hosts;
 
 use super::{
     Exit, LogTo, configured, print,
@@ -12,26 +17,43 @@ use crate::{
     agent::wall_clock_fault,
     alarms::Poster,
     buffer::{Buffer, BufferError},
-    config::{CentralConfig, CentralTls, Config, SourceConfig, SourceKind},
+    config::{CentralConfig, CentralTls, Config, ignored_variables},
     logging,
-    model::{Language, printable},
-    source::{
-        FolderListing, Source, SourceError, UnreadLines, dir::DirectorySource, ftp::FtpSource,
-    },
-    sync::postgres::{Central, SchemaState, ServerEncoding, Weight},
+    model::{CentralTold, Language, printable},
+    sync::postgres::{Central, CentralError, SchemaState, Server, ServerEncoding, Unfit, Weight},
 };
 
-pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Look also at what central holds before the agent takes over from another service: who made its
+    /// tables, what the migrations will change, and who else writes there. Counts every row; changes
+    /// nothing.
+    #[arg(long)]
+    replace: bool,
+}
+
+pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let path = config;
     let config = configured(path, LogTo::StderrWarnings)?;
     let mut lines = Lines::default();
     lines.good("configuration", &format!("{} is usable", path.display()));
+    // What keeps it from being opened is reported with the buffer.
+    let buffer = Buffer::open_read_only(&config.agent.state_dir).ok().flatten();
+    for ignored in ignored_variables(&config, &|name| std::env::var(name).ok()) {
+        lines.note("configuration", &ignored);
+    }
     for source in &config.sources {
-        check_source(&mut lines, source);
+        sources::check(&mut lines, source, buffer.as_ref());
     }
     match &config.central {
-        Some(central) => check_central(&mut lines, central, has_delivered(&config)),
+        Some(central) => {
+            let has_delivered = |buffer: &Buffer| buffer.reports().has_delivered().unwrap_or(false);
+            check_central(&mut lines, &config, central, buffer.as_ref().is_some_and(has_delivered));
+        }
         None => lines.good("central", "not configured; sessions stay in the buffer"),
+    }
+    if arguments.replace {
+        replace::check(&mut lines, &config);
     }
     check_buffer(&mut lines, &config);
     check_dates(&mut lines, &config);
@@ -68,126 +90,22 @@ impl Lines {
     }
 }
 
-fn check_source(lines: &mut Lines, config: &SourceConfig) {
-    let what = format!("source {}", config.name);
-    match &config.kind {
-        SourceKind::Ftp(ftp) => {
-            let mut source = FtpSource::new(ftp.clone());
-            match source.describe() {
-                Ok(abilities) => {
-                    lines.good(&what, &abilities.to_string());
-                    for substitute in abilities.substitutes() {
-                        lines.note(&what, substitute);
-                    }
-                    check_folders(lines, &what, config, &mut source);
-                }
-                Err(error) => lines.bad(&what, &logging::chain(&error)),
-            }
-        }
-        SourceKind::Directory(path) => {
-            let mut source = DirectorySource::new(path.clone());
-            check_folders(lines, &what, config, &mut source);
-        }
-    }
-}
-
-fn check_folders(lines: &mut Lines, what: &str, config: &SourceConfig, source: &mut dyn Source) {
-    match source.folders() {
-        Ok(found) => check_found(lines, what, config, source, &found),
-        Err(error @ SourceError::List { .. }) => check_by_name(lines, what, config, source, &error),
-        Err(error) => lines.bad(what, &logging::chain(&error)),
-    }
-}
-
-fn check_found(
-    lines: &mut Lines,
-    what: &str,
-    config: &SourceConfig,
-    source: &mut dyn Source,
-    found: &[String],
-) {
-    let missing: Vec<String> = config
-        .folders
-        .keys()
-        .filter(|folder| !found.contains(folder))
-        .map(|folder| format!("{folder:?}"))
-        .collect();
-    for folder in config.folders.keys().filter(|folder| found.contains(folder)) {
-        check_listing(lines, what, folder, source);
-    }
-    if missing.is_empty() {
-        lines.good(what, &format!("all {} mapped folders exist", config.folders.len()));
-    } else {
-        let missing = missing.join(", ");
-        lines.bad(
-            what,
-            &format!("folders missing: {missing}; found: {found:?}; correct [source.folders]"),
-        );
-    }
-}
-
-/// The root refuses to be listed. A collection asks for each mapped folder by its name all the same, and
-/// so they alone decide.
-fn check_by_name(
-    lines: &mut Lines,
-    what: &str,
-    config: &SourceConfig,
-    source: &mut dyn Source,
-    error: &SourceError,
-) {
-    let text = printable(&logging::chain(error), LINE_CHARS);
-    lines.note(
-        what,
-        &format!("the root folder cannot be listed: {text}; the mapped folders are listed by name instead"),
-    );
-    let mut all_listed = true;
-    for folder in config.folders.keys() {
-        all_listed &= check_listing(lines, what, folder, source);
-    }
-    if all_listed {
-        lines.good(what, &format!("all {} mapped folders exist", config.folders.len()));
-    }
-}
-
-/// A folder that cannot be listed is found here as during a collection. Returns whether it was listed.
-fn check_listing(lines: &mut Lines, what: &str, folder: &str, source: &mut dyn Source) -> bool {
-    match source.list(folder) {
-        Err(error) => {
-            let text = printable(&logging::chain(&error), LINE_CHARS);
-            lines.bad(what, &format!("{folder:?} cannot be listed: {text}"));
-            return false;
-        }
-        Ok(FolderListing { unread: UnreadLines { count, sample }, .. }) if count > 0 => {
-            let sample = sample.unwrap_or_default();
-            lines.bad(
-                what,
-                &format!(
-                    "{folder:?}: {count} lines of the listing seem to name LOG files but cannot be parsed, the first: {sample:?}"
-                ),
-            );
-        }
-        Ok(_) => {}
-    }
-    true
-}
-
 /// Longest text of a server that is shown.
 const LINE_CHARS: usize = 300;
 
-/// Whether central has confirmed anything of the buffer; what cannot be read is reported with the buffer.
-fn has_delivered(config: &Config) -> bool {
-    Buffer::open_read_only(&config.agent.state_dir)
-        .ok()
-        .flatten()
-        .is_some_and(|buffer| buffer.reports().has_delivered().unwrap_or(false))
-}
-
-fn check_central(lines: &mut Lines, config: &CentralConfig, has_delivered: bool) {
+/// `has_delivered`: central has confirmed something of the buffer.
+fn check_central(lines: &mut Lines, whole: &Config, config: &CentralConfig, has_delivered: bool) {
     let what = "central";
+    if config.host.are_several() {
+        hosts::check(lines, config);
+    }
     let mut creators = Vec::new();
     let mut server = None;
     let mut unfit = Vec::new();
+    let mut host = String::new();
+    let mut seen = Ok(Vec::new());
     let state = Central::connect(config, "cu-agent check").and_then(|mut central| {
+        host = if config.host.are_several() { central.host() } else { config.host.to_string() };
         server = Some(central.server().clone());
         creators = central.other_creators()?;
         if has_delivered {
@@ -196,26 +114,51 @@ fn check_central(lines: &mut Lines, config: &CentralConfig, has_delivered: bool)
         let state = central.schema_state()?;
         if !matches!(state, SchemaState::Behind { .. }) {
             unfit = central.unfit()?;
+            seen = machines_there(&mut central, whole);
         }
         Ok(state)
     });
     match state {
         Ok(SchemaState::Ready) => {
-            lines.good(what, &format!("{} answers, its tables are up to date", config.host));
+            lines.good(what, &format!("{host} answers, its tables are up to date"));
         }
         Ok(SchemaState::Newer { version }) => lines.good(
             what,
-            &format!("{} answers, its tables are from a newer release (migration {version})", config.host),
+            &format!("{host} answers, its tables are from a newer release (migration {version})"),
         ),
         Ok(SchemaState::Behind { pending }) => lines.note(
             what,
             &format!(
-                "{} answers; migrations {pending:?} will be applied at the first delivery, or an administrator applies them with: cu-agent central migrate --print",
-                config.host
+                "{host} answers; migrations {pending:?} will be applied at the first delivery, or an administrator applies them with: cu-agent central migrate --print"
             ),
         ),
+        // Told of each.
+        Err(CentralError::NoHost { .. }) => {}
         Err(error) => lines.bad(what, &logging::chain(&error)),
     }
+    match seen {
+        Ok(notes) => notes.iter().for_each(|note| lines.note(what, note)),
+        Err(error) => lines.bad(what, &logging::chain(&error)),
+    }
+    check_fitness(lines, what, &unfit, server.as_ref());
+    if let Some(note) = unprotected(config) {
+        lines.note(what, note);
+    }
+    for creator in creators {
+        lines.note(
+            what,
+            &format!(
+                "role {} may create functions and tables in schema {}, which holds the agent's tables; to prevent that, an administrator runs: {}",
+                printable(&creator.role, 100),
+                printable(&creator.schema, 100),
+                printable(&creator.mend(), 300)
+            ),
+        );
+    }
+}
+
+/// What of central's tables and of its encoding keeps texts or rows out.
+fn check_fitness(lines: &mut Lines, what: &str, unfit: &[Unfit], server: Option<&Server>) {
     for one in unfit {
         match one.weight {
             Weight::Possible => lines.note(what, &one.to_string()),
@@ -235,20 +178,40 @@ fn check_central(lines: &mut Lines, config: &CentralConfig, has_delivered: bool)
         );
         lines.note(what, &text);
     }
-    if let Some(note) = unprotected(config) {
-        lines.note(what, note);
+}
+
+/// What people and other programs did to the agent's machines there.
+fn machines_there(central: &mut Central, config: &Config) -> Result<Vec<String>, CentralError> {
+    let machines: Vec<String> =
+        config.fed_machines().into_iter().map(|fed| fed.machine.nom).collect();
+    let mut notes = Vec::new();
+    for one in central.centre_names(&machines)? {
+        if one.machine != one.centre {
+            notes.push(one.to_string());
+        }
     }
-    for creator in creators {
-        lines.note(
-            what,
-            &format!(
-                "role {} may create functions and tables in schema {}, which holds the agent's tables; to prevent that, an administrator runs: {}",
-                printable(&creator.role, 100),
-                printable(&creator.schema, 100),
-                printable(&creator.mend(), 300)
-            ),
-        );
+    let left = central.left_over(&config.agent.id)?;
+    if left.sessions > 0 {
+        notes.push(format!(
+            "{} sessions that agents delivered are in no centre; to see them: {}",
+            left.sessions,
+            logging::STRAY_SESSIONS
+        ));
     }
+    if left.details > 0 {
+        notes.push(format!(
+            "{} rows of pieces, waits, stops or jobs belong to no session, and nobody knows to which they did; to see some: SELECT * FROM piece_production WHERE session_id IS NULL LIMIT 20 (likewise periode_attente, periode_arret, job_profil)",
+            left.details
+        ));
+    }
+    let mut told = CentralTold::default();
+    told.add_writes(central.recent_foreign_writes(&machines)?.into_iter().rev().collect());
+    notes.extend(
+        told.writers.iter().map(|write| {
+            format!("{write}; the agent restores what it delivered; stop this writer")
+        }),
+    );
+    Ok(notes)
 }
 
 /// What the configured connection to central leaves unprotected.

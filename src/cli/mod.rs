@@ -16,6 +16,7 @@ use crate::{
     model::{printable, printable_json, printable_lines},
 };
 
+mod calendar;
 mod central;
 mod check;
 mod health;
@@ -79,7 +80,7 @@ enum Command {
     /// Collect and deliver everything once, then exit (for cron or a trial).
     Once,
     /// Check configuration, sources, central, disk and clock; each failure says how to fix it.
-    Check,
+    Check(check::Arguments),
     /// Show machines, last reading, sessions waiting for central, links and disk usage.
     Status(status::Arguments),
     /// List locally stored sessions.
@@ -90,6 +91,8 @@ enum Command {
     Replay,
     /// Report on a day, a week or a month: a printable HTML file, CSV or JSON.
     Report(report::Arguments),
+    /// Show what a production day is planned as, per machine: shifts, breaks, holidays.
+    Calendar(calendar::Arguments),
     /// Exit with 0 if the agent is running and healthy, 1 otherwise.
     Health,
     /// Manage the tables in central.
@@ -143,12 +146,13 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<Exit> {
     match &arguments.command {
         Command::Run => run::run(path),
         Command::Once => once::run(path),
-        Command::Check => check::run(path),
+        Command::Check(arguments) => check::run(path, arguments),
         Command::Status(arguments) => status::run(path, arguments),
         Command::Sessions(arguments) => sessions::run(path, arguments),
         Command::Import(arguments) => import::run(path, arguments),
         Command::Replay => replay::run(path),
         Command::Report(arguments) => report::run(path, arguments),
+        Command::Calendar(arguments) => calendar::run(path, arguments),
         Command::Health => health::run(path),
         Command::Central(command) => central::run(path, command),
         Command::Update(command) => update::run(path, command),
@@ -217,7 +221,7 @@ fn log_of_one_shot() -> LogTo {
 }
 
 /// Prints lines to standard output. What came from files, servers and central into them moves no
-/// cursor and turns no writing; whoever puts such a text on a line of its own sees to it with
+/// cursor and turns no writing; a caller that puts such a text on a line of its own sees to it with
 /// [`printable`] that it stays one.
 fn print(text: &str) -> io::Result<()> {
     print_as_is(&printable_lines(text))

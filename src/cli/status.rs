@@ -11,7 +11,7 @@ use crate::{
     },
     collect::implausible_files,
     config::{Config, SourceConfig},
-    model::{Collected, Language, LinkName, Trouble, TroubleKey, WallTime, printable},
+    model::{CentralTold, Collected, Language, LinkName, Trouble, TroubleKey, WallTime, printable},
 };
 
 mod json;
@@ -43,6 +43,8 @@ struct Shown {
     changed_texts: Option<ChangedTexts>,
     troubles: Vec<Trouble>,
     implausible: Vec<ImplausibleDate>,
+    /// Of the machines in central.
+    told: CentralTold,
     buffer_bytes: u64,
     /// The file's schema; `None` where there is no buffer.
     schema: Option<usize>,
@@ -77,6 +79,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             changed_texts: None,
             troubles: Vec::new(),
             implausible: Vec::new(),
+            told: CentralTold::default(),
             buffer_bytes: 0,
             schema: None,
             producing: BTreeSet::new(),
@@ -91,6 +94,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             changed_texts: buffer.links().changed_texts()?,
             troubles: configured_troubles(config, buffer.links().troubles()?),
             implausible: implausible_dates(config, &buffer)?,
+            told: buffer.links().central_told()?,
             buffer_bytes: buffer.size_bytes(),
             schema: Some(buffer.schema_version()?),
             producing: producing(config, &buffer)?,
@@ -171,4 +175,9 @@ fn central<'l>(config: &Config, links: &'l [LinkState]) -> (&'static str, Option
         (Some(_), None) => ("unknown", None),
         (Some(_), Some(link)) => (if link.up { "up" } else { "down" }, Some(link)),
     }
+}
+
+/// Which of several servers a central that answers is.
+fn host(link: Option<&LinkState>) -> Option<&str> {
+    link.filter(|link| link.up)?.host.as_deref()
 }

@@ -110,6 +110,9 @@ fn ended(outcome: &Outcome) -> anyhow::Result<Exit> {
 struct Told<'t> {
     given_up: &'t [Version],
     last: &'t Option<LastUpdate>,
+    /// Why the last result is not known, though there is a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
     pending: Option<PendingTold<'t>>,
 }
 
@@ -122,16 +125,23 @@ struct PendingTold<'t> {
 
 fn status(update: &UpdateConfig, as_json: bool) -> anyhow::Result<Exit> {
     let store = UpdateStore::at(&update.directory);
-    let (state, result) = (store.state()?, store.result()?);
+    let state = store.state()?;
+    // The next update replaces a result that cannot be read; the rest is shown all the same.
+    let (result, unreadable) = match store.result() {
+        Ok(result) => (result, None),
+        Err(error) => (None, Some(printable(&error.to_string(), MOST_CHARS))),
+    };
+    let exit = if unreadable.is_some() { Exit::Failed } else { Exit::Done };
     if as_json {
         let pending = state.pending.as_ref().map(|pending| PendingTold {
             from: &pending.from,
             phase: pending.phase,
             version: &pending.to,
         });
-        let told = Told { given_up: &state.given_up, last: &result, pending };
+        let told =
+            Told { given_up: &state.given_up, last: &result, last_error: unreadable, pending };
         print_json(&format!("{}\n", serde_json::to_string_pretty(&told)?))?;
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
     let mut text = match &state.pending {
         None => "in progress  none\n".to_owned(),
@@ -139,9 +149,10 @@ fn status(update: &UpdateConfig, as_json: bool) -> anyhow::Result<Exit> {
             format!("in progress  {} {} over {}\n", pending.phase.text(), pending.to, pending.from)
         }
     };
-    text += &match &result {
-        None => "last         none yet\n".to_owned(),
-        Some(result) => format!("last         {}\n", in_words(result)),
+    text += &match (&result, &unreadable) {
+        (Some(result), _) => format!("last         {}\n", in_words(result)),
+        (None, Some(error)) => format!("last         not readable: {error}\n"),
+        (None, None) => "last         none yet\n".to_owned(),
     };
     text += &format!("window       {} local time\n", update.window);
     if !state.given_up.is_empty() {
@@ -149,7 +160,7 @@ fn status(update: &UpdateConfig, as_json: bool) -> anyhow::Result<Exit> {
         text += &format!("given up     {}\n", given_up.join(", "));
     }
     print(&text)?;
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 fn in_words(update: &LastUpdate) -> String {

@@ -281,7 +281,7 @@ fn refusal(
     Ok(None)
 }
 
-/// Counts a file's lines anew from what is kept of it.
+/// Counts a file's lines again from what is kept of it.
 fn recount(batch: &Batch<'_>, file_id: i64, settings: &Settings) -> Result<(), BufferError> {
     let mut tally = Tally::default();
     batch.each_chunk(file_id, |chunk| {

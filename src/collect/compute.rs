@@ -1,4 +1,4 @@
-//! From raw bytes in the buffer to sessions: the days that a batch touched are computed anew from
+//! From raw bytes in the buffer to sessions: the days that a batch touched are recomputed from
 //! every file that holds events of them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +31,7 @@ pub(super) type Touched = BTreeMap<Day, BTreeMap<i64, String>>;
 /// Bytes of files that were read from their beginning in this batch: they need no unpacking.
 pub(super) type AtHand<'b> = BTreeMap<i64, &'b [u8]>;
 
-/// Computes every touched day anew and keeps what changed; returns the sessions that did.
+/// Recomputes every touched day and keeps what changed; returns the sessions that did.
 pub(super) fn recompute(
     batch: &Batch<'_>,
     machine_id: i64,

@@ -24,11 +24,6 @@ pub(super) enum Look {
     Refuse(Refusal),
 }
 
-/// Only names ending in `.LOG`, in any case, are LOG files.
-pub(super) fn is_log(name: &str) -> bool {
-    name.len() > 4 && name.as_bytes()[name.len() - 4..].eq_ignore_ascii_case(b".log")
-}
-
 /// Decides by the listing alone. A time alone never makes a file new: it makes the agent compare.
 pub(super) fn look(entry: &Entry, known: Option<&FileProgress>, max_file_bytes: u64) -> Look {
     if let Some(size) = entry.size.filter(|size| *size > max_file_bytes) {
@@ -141,7 +136,7 @@ fn still_holds(refusal: &Refusal, max_bytes: u64) -> bool {
 
 /// The moment of a look: the computer's own running time, and a wall clock that is only noted.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Moment {
+pub struct Timestamps {
     /// Names the boot: running times of two boots cannot be compared.
     pub boot: String,
     pub uptime: Duration,
@@ -149,7 +144,7 @@ pub struct Moment {
     pub wall: NaiveDateTime,
 }
 
-impl Moment {
+impl Timestamps {
     /// The wall clock as the buffer notes it.
     pub fn wall_time(&self) -> WallTime {
         WallTime::of(self.wall)
@@ -449,7 +444,7 @@ mod tests {
 
     #[test]
     fn quiet_time_counts_only_within_one_boot_whatever_the_wall_clock_says() {
-        let moment = |boot: &str, seconds| Moment {
+        let moment = |boot: &str, seconds| Timestamps {
             boot: boot.into(),
             uptime: Duration::from_secs(seconds),
             wall: DateTime::UNIX_EPOCH.naive_utc(),
@@ -459,13 +454,5 @@ mod tests {
         assert_eq!(moment("b", 9999).quiet_for(Some(&mark)), Duration::ZERO);
         assert_eq!(moment("a", 160).quiet_for(None), Duration::ZERO);
         assert_eq!(moment("a", 160).wall_time().to_string(), "1970-01-01 00:00:00");
-    }
-
-    #[test]
-    fn only_names_ending_in_log_of_any_case_count() {
-        assert!(is_log("20250603.LOG") && is_log("x.log") && is_log("é (1).Log"));
-        assert!(
-            !is_log(".LOG") && !is_log("20250603.LOG.bak") && !is_log("LOG") && !is_log("éa.xé")
-        );
     }
 }

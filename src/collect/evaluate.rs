@@ -8,7 +8,7 @@ use chrono::Days;
 use super::settings::Settings;
 use crate::{
     analyse::{ANALYSIS_VERSION, Evidence, LineDefects, anomalies, digest},
-    buffer::{Batch, Buffer, BufferError, Judged},
+    buffer::{Batch, Buffer, BufferError, DayEvaluation},
     failpoints::Step,
     model::{Day, DayDigest, Session},
 };
@@ -48,7 +48,7 @@ impl<'s> History<'s> {
         day: Day,
         session: &Session,
         defects: LineDefects,
-    ) -> Result<Judged, BufferError> {
+    ) -> Result<DayEvaluation, BufferError> {
         let before = self.digests.range(earliest(day)..day);
         let history: Vec<DayDigest> = before.map(|(_, digest)| digest.clone()).collect();
         let nominal = self.settings.nominals.get(&self.nom);
@@ -63,7 +63,7 @@ impl<'s> History<'s> {
             history: &history,
             limits: &self.settings.limits,
         };
-        let evaluation = Judged {
+        let evaluation = DayEvaluation {
             anomalies: anomalies(&evidence),
             digest: digest(day, session, &defects),
             nominal_per_hour: nominal.map(|nominal| nominal.per_hour),

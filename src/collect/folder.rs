@@ -12,7 +12,7 @@ use chrono::NaiveDateTime;
 
 use super::{
     commit::{Origin, Waiting, bytes_of, keep, keep_all},
-    decide::{Look, Start, is_log, may_lag, newest_log},
+    decide::{Look, Start, may_lag, newest_log},
     memory::SourceMemory,
     reading::{Reading, Request, Target, known, read_file},
     report::SourceReport,
@@ -25,7 +25,7 @@ use crate::{
     config::SourceConfig,
     logging,
     model::{Machine, TroubleKind},
-    source::{Entry, Source, SourceError},
+    source::{Entry, Source, SourceError, is_log, may_be_renamed_log},
 };
 
 /// What is known of a file takes more than a short file's bytes: so many files are made durable at once.
@@ -34,9 +34,14 @@ use crate::{
 /// files should not take many times.
 const MOST_WAITING: usize = 2000;
 
+/// Most files that are looked at although they are no LOG.
+const MOST_OTHERS: usize = 200;
+
 /// A folder as its source shows it, and what the buffer knows of its files after reading.
 pub(super) struct Listed {
     pub entries: Vec<Entry>,
+    /// Files that are no LOG.
+    pub renamed: Vec<Entry>,
     pub known: BTreeMap<String, FileProgress>,
     /// Nothing was read since `known` was.
     is_current: bool,
@@ -114,10 +119,11 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
         source: &mut dyn Source,
         waiting: &mut Vec<Waiting<'c>>,
     ) -> Result<Option<Listed>, BufferError> {
-        let Some(entries) = self.list(source) else { return Ok(None) };
+        let Some((entries, renamed)) = self.list(source) else { return Ok(None) };
         let known = known(buffer, &self.config.name, self.folder, &entries)?;
         let mut listed = Listed {
             entries,
+            renamed,
             known,
             is_current: true,
             asked: BTreeMap::new(),
@@ -206,8 +212,9 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
         }
     }
 
-    /// The folder's LOG files by name; `None` where it could not be listed, which is noted.
-    fn list(&mut self, source: &mut dyn Source) -> Option<Vec<Entry>> {
+    /// The folder's LOG files by name, and its other files; `None` where it could not be listed, which is
+    /// noted.
+    fn list(&mut self, source: &mut dyn Source) -> Option<(Vec<Entry>, Vec<Entry>)> {
         let listing = match source.list(self.folder) {
             Ok(listing) => listing,
             Err(error @ SourceError::FolderMissing { .. }) => {
@@ -224,12 +231,15 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
             }
         };
         self.report.folder(self.folder).unread = listing.unread;
-        let logs = listing.entries.into_iter().filter(|entry| is_log(&entry.name));
-        let mut entries: Vec<Entry> = logs.map(Entry::bounded).collect();
+        let entries = listing.entries.into_iter().map(Entry::bounded);
+        let (mut entries, mut others): (Vec<Entry>, Vec<Entry>) =
+            entries.partition(|entry| is_log(&entry.name));
+        others.sort_by_key(|entry| !may_be_renamed_log(&entry.name));
+        others.truncate(MOST_OTHERS);
         entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         self.report.files_listed += entries.len() as u64;
         self.note_listed(&entries);
-        Some(entries)
+        Some((entries, others))
     }
 
     /// A file whose listing changed, and whether the source is gone.

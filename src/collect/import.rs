@@ -2,7 +2,7 @@
 
 use super::{
     commit::{Origin, Waiting, keep},
-    decide::{Moment, Start},
+    decide::{Start, Timestamps},
     reading::{Reading, Request, Target, read_file},
     settings::Settings,
 };
@@ -59,7 +59,7 @@ pub fn import_file(
     machine: &Machine,
     max_file_bytes: u64,
     settings: &Settings,
-    moment: &Moment,
+    moment: &Timestamps,
 ) -> Result<ImportReport, ImportError> {
     let origin = Origin { source: SOURCE, folder, machine, max_file_bytes };
     let known: Option<FileProgress> = buffer.files().file_progress(SOURCE, folder, name)?;
@@ -113,7 +113,7 @@ fn count(
     origin: Origin<'_>,
     reading: Reading,
     settings: &Settings,
-    moment: &Moment,
+    moment: &Timestamps,
     report: &mut ImportReport,
 ) -> Result<FileProgress, BufferError> {
     let waiting = Waiting { origin, reading, begun: moment.uptime };

@@ -6,7 +6,7 @@
 //! more and is, byte for byte, what the buffer holds → its size is asked and is still that →
 //! **delete** → note the deletion. Deleting is the only thing here that cannot be undone: it must
 //! never happen to a file of which one byte is not in the buffer, or one session not in central. A
-//! file that turns out to be another one is read as what it is, and waits anew.
+//! file that turns out to be another one is read as what it is, and waits again.
 
 use crate::{
     buffer::{Buffer, BufferError},
@@ -29,6 +29,7 @@ mod import;
 mod memory;
 mod pace;
 mod reading;
+mod renamed;
 mod replay;
 mod report;
 mod retire;
@@ -39,11 +40,12 @@ mod verifier;
 mod watch;
 mod witness;
 
-pub use decide::Moment;
+pub use decide::Timestamps;
 pub use evaluate::reevaluate_stale;
 pub use implausible::{Implausible, implausible_files};
 pub use import::{ImportError, ImportReport, import_file};
 pub use memory::SourceMemory;
+pub use renamed::unread_of;
 pub use replay::{ReplayReport, replay, replay_outdated};
 pub use report::SourceReport;
 pub use settings::{Settings, words};
@@ -147,6 +149,9 @@ impl<'c> SourceCycle<'c> {
         }
         for (folder, _, listed) in &mut listings {
             listed.bring_up_to_date(buffer, &self.config.name, folder)?;
+        }
+        for (folder, machine, listed) in &listings {
+            self.of_folder(folder, machine).note_renamed(buffer, listed)?;
         }
         let reevaluated = reevaluate_stale(buffer, self.settings)?;
         if reevaluated > 0 {

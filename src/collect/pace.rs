@@ -12,7 +12,7 @@ use std::{
 
 use chrono::NaiveDateTime;
 
-use super::{decide::Moment, watch::Watch};
+use super::{decide::Timestamps, watch::Watch};
 use crate::{
     config::{SourceConfig, SourceKind},
     model::Machine,
@@ -172,7 +172,7 @@ pub(super) struct PacedWatch<'w> {
 }
 
 impl Watch for PacedWatch<'_> {
-    fn now(&self) -> Moment {
+    fn now(&self) -> Timestamps {
         self.watch.now()
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDateTime;
 
 use super::{
-    decide::{Moment, Start},
+    decide::{Start, Timestamps},
     verifier::{NotTaken, Segment, TransferVerifier},
 };
 use crate::{
@@ -176,7 +176,7 @@ pub(super) fn read_file(
     source: &mut dyn Source,
     buffer: &mut Buffer,
     request: &Request<'_>,
-    moment: &Moment,
+    moment: &Timestamps,
     keep: &mut KeepPart<'_>,
 ) -> Result<Ended, BufferError> {
     let mut start = request.start;
@@ -267,7 +267,7 @@ fn quiet_since(
     reading: &Reading,
     verifier: &TransferVerifier,
     entry: &Entry,
-    moment: &Moment,
+    moment: &Timestamps,
 ) -> QuietMark {
     if let Target::Known(known) = &reading.target
         && !reading.brings_lines()
@@ -306,7 +306,7 @@ fn transfer(
     source: &mut dyn Source,
     buffer: &mut Buffer,
     mut receiving: Receiving<'_>,
-    moment: &Moment,
+    moment: &Timestamps,
     keep: &mut KeepPart<'_>,
 ) -> Result<Option<Ended>, BufferError> {
     let (request, offset) = (receiving.request, receiving.came);
@@ -367,7 +367,7 @@ impl Receiving<'_> {
     }
 
     /// The transfer ended well. `None`: not all that was known of the file came.
-    fn ended(mut self, moment: &Moment) -> Option<Ended> {
+    fn ended(mut self, moment: &Timestamps) -> Option<Ended> {
         let entry = self.request.entry;
         self.verifier.end().ok()?;
         let mut reading = Reading::of(self.target, &mut self.verifier);

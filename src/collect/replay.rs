@@ -1,4 +1,4 @@
-//! Sessions computed anew from the raw bytes that the buffer holds: after an update whose analysis
+//! Sessions recomputed from the raw bytes that the buffer holds: after an update whose analysis
 //! differs, or on demand after a change of event names or of the day's start.
 
 use std::collections::BTreeSet;

@@ -29,6 +29,8 @@ pub struct FolderReport {
     failed: BTreeMap<String, String>,
     /// The files of which not one line could be read, also those of earlier cycles.
     lineless: BTreeMap<String, String>,
+    /// The files that are no LOG and hold unread lines of one.
+    renamed: BTreeMap<String, String>,
 }
 
 impl FolderReport {
@@ -42,6 +44,13 @@ impl FolderReport {
     pub fn no_line_read(&mut self, name: &str, lines: u64) {
         if self.lineless.len() < MOST_FILES {
             self.lineless.insert(name.to_owned(), format!("{lines} lines"));
+        }
+    }
+
+    /// A file that is no LOG holds lines of one that were not read.
+    pub fn renamed_log(&mut self, name: &str, why: &str) {
+        if self.renamed.len() < MOST_FILES {
+            self.renamed.insert(name.to_owned(), printable(why, DETAIL_CHARS));
         }
     }
 
@@ -87,6 +96,7 @@ impl FolderReport {
             .chain(listing)
             .chain(self.failed.iter().map(of(TroubleKind::FileNotRead)))
             .chain(self.lineless.iter().map(of(TroubleKind::NoLineRead)))
+            .chain(self.renamed.iter().map(of(TroubleKind::RenamedLog)))
             .collect()
     }
 }
@@ -166,6 +176,8 @@ mod tests {
                 .map(|(folder, machine)| (folder.to_owned(), machine))
                 .into(),
             nominals: BTreeMap::new(),
+            descriptions: BTreeMap::new(),
+            old_names: BTreeMap::new(),
         }
     }
 

@@ -175,7 +175,7 @@ impl TransferVerifier {
     pub(super) fn drain(&mut self) -> Vec<Segment> {
         let mut segments = Vec::new();
         if self.in_long_line && !self.held.is_empty() {
-            let length = match memchr::memchr(b'\n', &self.held) {
+            let length = match memchr::memchr2(b'\n', b'\r', &self.held) {
                 Some(end) => {
                     self.in_long_line = false;
                     end + 1
@@ -184,14 +184,27 @@ impl TransferVerifier {
             };
             segments.push(self.pass_over(length, false));
         }
-        if let Some(end) = memchr::memrchr(b'\n', &self.held) {
-            segments.push(self.take_lines(end + 1));
+        if let Some(end) = self.last_line_end() {
+            segments.push(self.take_lines(end));
         }
         if !self.in_long_line && self.held.len() > LINE_LIMIT_BYTES {
             self.in_long_line = true;
             segments.push(self.pass_over(self.held.len(), true));
         }
         segments
+    }
+
+    /// Where the last complete line of the held bytes ends. Some controllers end lines in CR alone; a CR
+    /// behind which nothing came yet may be half of a line end, unless the line before it ended in CR alone.
+    /// Which CR ends a line is decided where the bytes are parsed, all together.
+    fn last_line_end(&self) -> Option<usize> {
+        let end = memchr::memrchr2(b'\n', b'\r', &self.held)?;
+        if self.held[end] == b'\n' || end + 1 < self.held.len() {
+            return Some(end + 1);
+        }
+        let before = memchr::memrchr2(b'\n', b'\r', &self.held[..end]);
+        let ended_before = before.map_or(self.last_bytes.last(), |before| self.held.get(before));
+        if ended_before == Some(&b'\r') { Some(end + 1) } else { before.map(|before| before + 1) }
     }
 
     /// Hands out the rest, which has no line end, because the file is complete.
@@ -270,6 +283,27 @@ mod tests {
         assert_eq!(verifier.consumed(), 8);
         take(&mut verifier, b"ee\n").unwrap();
         assert_eq!(verifier.drain(), [lines(8, "three\n")]);
+    }
+
+    #[test]
+    fn a_cr_alone_ends_a_line_where_it_ended_the_one_before_or_more_came_behind_it() {
+        let mut verifier = TransferVerifier::new_file();
+        take(&mut verifier, b"one\rtwo\rthr").unwrap();
+        assert_eq!(verifier.drain(), [lines(0, "one\rtwo\r")]);
+        take(&mut verifier, b"ee\r").unwrap();
+        assert_eq!(verifier.drain(), [lines(8, "three\r")]);
+        let mut resumed = TransferVerifier::resume(14, tail_hash(b"one\rtwo\rthree\r"), false);
+        take(&mut resumed, b"one\rtwo\rthree\rfour\r").unwrap();
+        assert_eq!(resumed.drain(), [lines(14, "four\r")]);
+    }
+
+    #[test]
+    fn a_cr_may_be_half_of_a_line_end_whose_lf_comes_later() {
+        let mut verifier = TransferVerifier::new_file();
+        take(&mut verifier, b"one\r\ntwo\r").unwrap();
+        assert_eq!(verifier.drain(), [lines(0, "one\r\n")]);
+        take(&mut verifier, b"\nthree\r").unwrap();
+        assert_eq!(verifier.drain(), [lines(5, "two\r\n")]);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! The agent's side of a cycle over one source.
 
-use super::decide::Moment;
+use super::decide::Timestamps;
 
 /// The agent's side of a cycle: its clock, whether to stop, and who watches.
 pub trait Watch {
-    fn now(&self) -> Moment;
+    fn now(&self) -> Timestamps;
     /// Asked between files.
     fn must_stop(&self) -> bool;
     /// Whether files that were not read yet are left to the next cycle, which begins with the folder

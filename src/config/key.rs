@@ -29,6 +29,8 @@ pub(super) enum Accepts<T: 'static> {
     Number(&'static str, [u32; 2], fn(u32) -> Option<T>),
     /// A string with a unit, or a bare number of bytes, described by the sentence.
     Size(&'static str, fn(&str) -> Option<T>),
+    /// A list of strings, or one string, that the function understands, described by the sentence.
+    List(&'static str, fn(&[&str]) -> Option<T>),
 }
 
 pub(super) const fn key<T>(name: &'static str, accepts: Accepts<T>) -> Key<T> {
@@ -71,6 +73,7 @@ impl<T> Accepts<T> {
             }
             Self::Text(_, parse) | Self::Size(_, parse) => parse(text),
             Self::Range(_, limits, parse) => parse(text, *limits),
+            Self::List(_, parse) => parse(&[text]),
             Self::Number(_, [least, most], convert) => text
                 .parse::<u32>()
                 .ok()
@@ -86,7 +89,9 @@ impl<T> Accepts<T> {
                 let words: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
                 format!("one of {}", words.join(", "))
             }
-            Self::Text(described, _) | Self::Size(described, _) => (*described).to_owned(),
+            Self::Text(described, _) | Self::Size(described, _) | Self::List(described, _) => {
+                (*described).to_owned()
+            }
             Self::Range(what, [least, most], _) => format!("{what} from {least:?} to {most:?}"),
             Self::Number(what, [least, most], _) => format!("{what} from {least} to {most}"),
         }
@@ -103,6 +108,11 @@ impl<T, D> Key<T, D> {
     where
         T: Clone,
     {
+        if let (DeValue::Array(items), Accepts::List(_, parse)) = (value, &self.accepts) {
+            let texts: Option<Vec<&str>> =
+                items.iter().map(|item| item.get_ref().as_str()).collect();
+            return parse(&texts?);
+        }
         let text = match (value, &self.accepts) {
             (DeValue::String(_), Accepts::Number(..)) => None,
             (DeValue::String(text), _) => Some(&**text),

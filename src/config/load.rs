@@ -13,15 +13,18 @@ use super::{
     SourceConfig, SourceKind, Status,
     alarms::alarms,
     anomalies::anomalies,
-    folders::machines,
+    calendar::calendars,
+    folders::{Folders, folders},
+    hosts::Hosts,
     key::Key,
     keys::{AgentKeys, AnalysisKeys, CentralKeys, EventKeys, ScheduleKeys, SourceKeys, StatusKeys},
     memory,
     reader::{Document, Mistake, Section},
     secrets::{PasswordPlaces, Secrets},
     update::update,
+    variables::{ignored_variables, value},
 };
-use crate::model::Language;
+use crate::{calendar::Calendars, model::Language};
 
 /// The configuration and what a person should know of it although it can be used.
 #[derive(Debug)]
@@ -69,6 +72,9 @@ pub fn parse(
     let central = loader.central(root.section("central"));
     let analysis = analysis(root.section_or_empty("analysis"));
     let anomalies = anomalies(root.section_or_empty("anomalies"));
+    let machines = sources.iter().flat_map(|source| source.folders.values());
+    let machines = machines.map(|machine| machine.nom.as_str()).collect();
+    let calendars = calendars(&mut root, Some(&machines));
     let status = self::status(status, language);
     let update = update(root.section("update"), &loader.base);
     let alarms = alarms(root.section("alarms"), &mut loader.secrets, &loader.base);
@@ -78,22 +84,34 @@ pub fn parse(
     let mut warnings = loader.secrets.warnings;
     let limits = sources.iter().map(|source| (source.name.as_str(), source.max_file_bytes));
     warnings.extend(limits.filter_map(|(name, bytes)| memory::warning(name, bytes)));
-    match (agent, mistakes.is_empty()) {
-        (Some(agent), true) => Ok(Loaded {
-            config: Config {
-                agent,
-                schedule,
-                sources,
-                central,
-                analysis,
-                anomalies,
-                status,
-                alarms,
-                update,
-            },
-            warnings,
-        }),
-        _ => Err(ConfigError::Mistakes(mistakes)),
+    let (Some(agent), true) = (agent, mistakes.is_empty()) else {
+        return Err(ConfigError::Mistakes(mistakes));
+    };
+    let config = Config {
+        agent,
+        schedule,
+        sources,
+        central,
+        analysis,
+        anomalies,
+        calendars,
+        status,
+        alarms,
+        update,
+    };
+    warnings.extend(ignored_variables(&config, env));
+    Ok(Loaded { config, warnings })
+}
+
+/// Reads a text that has only `[[calendar]]` tables, as central keeps it; `place` names it in refusals.
+pub fn parse_calendars(place: &str, text: &str) -> Result<Calendars, ConfigError> {
+    let document = Document::new(PathBuf::from(place), text);
+    let mut root = document.root();
+    let calendars = calendars(&mut root, None);
+    root.finish();
+    match document.take_mistakes() {
+        none if none.is_empty() => Ok(calendars),
+        mistakes => Err(ConfigError::Mistakes(mistakes)),
     }
 }
 
@@ -155,41 +173,73 @@ impl Loader<'_, '_> {
         let mut first_ftp = true;
         let sources: Vec<_> = sections
             .into_iter()
-            .filter_map(|section| self.source(section, &mut first_ftp))
+            .enumerate()
+            .filter_map(|(at, section)| self.source(section, at == 0, &mut first_ftp))
             .collect();
         self.one_folder_a_machine(&sources);
+        self.one_machine_an_old_name(&sources);
         sources
     }
 
-    fn source(&mut self, mut section: Section<'_>, first_ftp: &mut bool) -> Option<SourceConfig> {
+    fn source(
+        &mut self,
+        mut section: Section<'_>,
+        is_first: bool,
+        first_ftp: &mut bool,
+    ) -> Option<SourceConfig> {
         let name = section.required(&SourceKeys::NAME);
         let is_ftp = section.required(&SourceKeys::IS_FTP);
         let delete = section.value(&SourceKeys::DELETE);
         let delete_newest = section.value(&SourceKeys::DELETE_NEWEST);
         let max_file_bytes = section.value(&SourceKeys::MAX_FILE_SIZE);
         let kind = if is_ftp? {
-            let is_first = std::mem::replace(first_ftp, false);
-            self.ftp(&mut section, is_first).map(SourceKind::Ftp)
+            let variables = match (is_first, std::mem::replace(first_ftp, false)) {
+                (true, _) => Variables::Win,
+                (false, true) => Variables::FillGaps,
+                (false, false) => Variables::AreOthers,
+            };
+            self.ftp(&mut section, variables).map(SourceKind::Ftp)
         } else {
             let path = section.required(&SourceKeys::PATH);
             path.map(|path| SourceKind::Directory(self.base.join(path)))
         };
-        let (folders, nominals) = machines(section.section("folders"), &section);
+        let Folders { machines, nominals, old_names, descriptions } =
+            folders(section.section("folders"), &section);
         section.finish();
         let (name, kind) = (name?, kind?);
-        Some(SourceConfig { name, kind, delete, delete_newest, max_file_bytes, folders, nominals })
+        Some(SourceConfig {
+            name,
+            kind,
+            delete,
+            delete_newest,
+            max_file_bytes,
+            folders: machines,
+            nominals,
+            descriptions,
+            old_names,
+        })
     }
 
-    fn ftp(&mut self, section: &mut Section<'_>, is_first: bool) -> Option<FtpConfig> {
-        let from_env = |name: &str| if is_first { (self.env)(name) } else { None };
-        let host = overridden(section, &SourceKeys::HOST, from_env("FTP_HOST"));
-        let user = overridden(section, &SourceKeys::USER, from_env("FTP_USER"));
+    fn ftp(&mut self, section: &mut Section<'_>, variables: Variables) -> Option<FtpConfig> {
+        let applies = |section: &Section<'_>, key: &Key<String>| match variables {
+            Variables::Win => true,
+            Variables::FillGaps => !section.has(key.name),
+            Variables::AreOthers => false,
+        };
+        let from_env = |section: &Section<'_>, key: &Key<String>, name: &str| {
+            applies(section, key).then(|| value(self.env, name)).flatten()
+        };
+        let host = from_env(section, &SourceKeys::HOST, "FTP_HOST");
+        let host = overridden(section, &SourceKeys::HOST, host);
+        let user = from_env(section, &SourceKeys::USER, "FTP_USER");
+        let user = overridden(section, &SourceKeys::USER, user);
+        let takes_password = applies(section, &SourceKeys::PASSWORD_FILE);
         let tls = section.value(&SourceKeys::TLS);
         let default_port = if tls == FtpTls::Implicit { 990 } else { 21 };
         let port = section.optional(&SourceKeys::PORT).unwrap_or(default_port);
         let places = PasswordPlaces {
-            variable: is_first.then_some("FTP_PASS"),
-            credential: is_first.then_some("ftp-password"),
+            variable: takes_password.then_some("FTP_PASS"),
+            credential: (variables != Variables::AreOthers).then_some("ftp-password"),
         };
         let password =
             self.secrets.password(section, &SourceKeys::PASSWORD_FILE, &self.base, &places);
@@ -213,13 +263,13 @@ impl Loader<'_, '_> {
     fn central(&mut self, section: Option<Section<'_>>) -> Option<CentralConfig> {
         let mut section = match section {
             Some(section) => section,
-            None if (self.env)("POSTGRES_HOST").is_some() => self.document.empty("central"),
+            None if value(self.env, "POSTGRES_HOST").is_some() => self.document.empty("central"),
             None => return None,
         };
-        let mut required = |key, variable| overridden(&mut section, key, (self.env)(variable));
-        let host = required(&CentralKeys::HOST, "POSTGRES_HOST");
+        let mut required = |key, variable| overridden(&mut section, key, value(self.env, variable));
         let database = required(&CentralKeys::DATABASE, "POSTGRES_DB");
         let user = required(&CentralKeys::USER, "POSTGRES_USER");
+        let host = self.central_hosts(&mut section);
         let port = self.central_port(section.value(&CentralKeys::PORT));
         let places = PasswordPlaces {
             variable: Some("POSTGRES_PASSWORD"),
@@ -249,8 +299,23 @@ impl Loader<'_, '_> {
         })
     }
 
+    fn central_hosts(&self, section: &mut Section<'_>) -> Option<Hosts> {
+        let key = &CentralKeys::HOST;
+        let Some(text) = value(self.env, "POSTGRES_HOST") else { return section.required(key) };
+        section.ignored(key);
+        let hosts = text.parse().ok();
+        if hosts.is_none() {
+            self.document.report(
+                "environment".into(),
+                "POSTGRES_HOST".into(),
+                format!("{text:?} is not accepted; give {}", key.accepted()),
+            );
+        }
+        hosts
+    }
+
     fn central_port(&self, written: u16) -> u16 {
-        let Some(text) = (self.env)("POSTGRES_PORT") else { return written };
+        let Some(text) = value(self.env, "POSTGRES_PORT") else { return written };
         text.parse().ok().filter(|port| *port > 0).unwrap_or_else(|| {
             self.document.report(
                 "environment".into(),
@@ -259,6 +324,35 @@ impl Loader<'_, '_> {
             );
             written
         })
+    }
+
+    /// A name in central becomes one machine's, and no machine loses its own.
+    fn one_machine_an_old_name(&self, sources: &[SourceConfig]) {
+        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+        for source in sources {
+            for (nom, old_names) in &source.old_names {
+                for old in old_names {
+                    let is_in_use = sources
+                        .iter()
+                        .any(|source| source.folders.values().any(|machine| machine.nom == *old));
+                    let other = seen.insert(old, nom).filter(|other| other != nom);
+                    let problem = match other {
+                        Some(other) => {
+                            format!("{old:?} is an old name of {other:?} and of {nom:?}")
+                        }
+                        None if is_in_use && old != nom => {
+                            format!("{old:?}, an old name of {nom:?}, is the nom of another folder")
+                        }
+                        None => continue,
+                    };
+                    self.document.report(
+                        self.document.place(None),
+                        "source.folders".into(),
+                        format!("{problem}; give it to one machine only"),
+                    );
+                }
+            }
+        }
     }
 
     /// A machine fed by two folders would have its files mixed up without anyone noticing.
@@ -290,6 +384,17 @@ impl Loader<'_, '_> {
             }
         }
     }
+}
+
+/// What the variables of the one FTP server of the replaced service are to a source. A server that is no
+/// more must not take the place of one that the file names beside another kind of source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Variables {
+    /// The source is the first one: they win over the file.
+    Win,
+    /// It is the first FTP server behind sources of another kind: they give what the file leaves out.
+    FillGaps,
+    AreOthers,
 }
 
 /// The environment's value if it has one, else the file's, which is then required.

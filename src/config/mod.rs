@@ -6,13 +6,19 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use chrono::TimeDelta;
 
-use crate::model::{Language, Limits, Machine};
+use crate::{
+    calendar::Calendars,
+    model::{FedMachine, Language, Limits, Machine},
+};
 
 mod alarms;
 mod anomalies;
+mod calendar;
 /// What people are told of the keys.
 mod explained;
 mod folders;
+/// Central's servers.
+mod hosts;
 /// What a key is: name, default, accepted values.
 mod key;
 /// The table of keys.
@@ -29,15 +35,19 @@ mod tests;
 /// Values as people write them.
 mod units;
 mod update;
+/// The environment variables of the replaced service.
+mod variables;
 mod window;
 
 pub use alarms::{AlarmLimits, Alarms, WorkingHours};
 pub use explained::{Explained, Shown, Topic};
+pub use hosts::{Host, Hosts, host_and_port};
 pub use keys::{HEAD, topics};
-pub use load::{ConfigError, Loaded, load, parse};
+pub use load::{ConfigError, Loaded, load, parse, parse_calendars};
 pub use memory::default_max_file_bytes;
 pub use reader::Mistake;
 pub use update::UpdateConfig;
+pub use variables::ignored_variables;
 pub use window::Window;
 
 /// A password. It has no `Display`, and its `Debug` prints stars.
@@ -71,6 +81,8 @@ pub struct Config {
     pub central: Option<CentralConfig>,
     pub analysis: Analysis,
     pub anomalies: Limits,
+    /// When machines are planned to work.
+    pub calendars: Calendars,
     pub status: Status,
     /// `None`: no field updates.
     pub update: Option<UpdateConfig>,
@@ -83,6 +95,24 @@ impl Config {
     pub fn maps(&self, source: &str, folder: &str) -> bool {
         let of_name = |one: &&SourceConfig| one.name == source;
         self.sources.iter().find(of_name).is_some_and(|one| one.folders.contains_key(folder))
+    }
+
+    /// What central is to know of each machine, in order of their names.
+    pub fn fed_machines(&self) -> Vec<FedMachine> {
+        let mut fed: BTreeMap<&str, FedMachine> = BTreeMap::new();
+        for source in &self.sources {
+            for (folder, machine) in &source.folders {
+                let one = fed.entry(&machine.nom).or_insert_with(|| FedMachine {
+                    machine: machine.clone(),
+                    description: None,
+                    folders: Vec::new(),
+                });
+                one.folders.push(folder.clone());
+                let described = source.descriptions.get(&machine.nom);
+                one.description = one.description.take().or_else(|| described.cloned());
+            }
+        }
+        fed.into_values().collect()
     }
 }
 
@@ -116,6 +146,10 @@ pub struct SourceConfig {
     pub folders: BTreeMap<String, Machine>,
     /// Machine (`nom`) -> what its TRS is measured by, where it is set.
     pub nominals: BTreeMap<String, Nominal>,
+    /// Machine (`nom`) -> its `description` in central, where it is set.
+    pub descriptions: BTreeMap<String, String>,
+    /// By machine (`nom`), the names that it had in central before.
+    pub old_names: BTreeMap<String, Vec<String>>,
 }
 
 /// What a machine's TRS is measured by.
@@ -181,7 +215,8 @@ pub enum FtpMode {
 
 #[derive(Clone, Debug)]
 pub struct CentralConfig {
-    pub host: String,
+    pub host: Hosts,
+    /// Of each host that has none of its own.
     pub port: u16,
     pub database: String,
     pub user: String,
@@ -195,6 +230,13 @@ pub struct CentralConfig {
     pub connect_timeout: Duration,
     /// Longest time one statement may take before it is given up.
     pub statement_timeout: Duration,
+}
+
+impl CentralConfig {
+    /// Each server, as `host:port`.
+    pub fn places(&self) -> impl Iterator<Item = String> {
+        self.host.iter().map(|host| host_and_port(&host.name, host.port_or(self.port)))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -132,7 +132,7 @@ impl<'t> Section<'t> {
         Some(self.entries.remove(at))
     }
 
-    fn has(&self, key: &str) -> bool {
+    pub(super) fn has(&self, key: &str) -> bool {
         self.entries.iter().any(|entry| entry.key == key)
     }
 
@@ -164,6 +164,16 @@ impl<'t> Section<'t> {
         self.document.report(self.document.place(Some(&self.span)), self.name.clone(), problem);
     }
 
+    /// Reports something else that is wrong with a value of `key`.
+    pub(super) fn object(&self, key: &str, span: &Range<usize>, problem: String) {
+        self.document.report(self.document.place(Some(span)), self.dotted(key), problem);
+    }
+
+    /// The place of the section itself, as in `config.toml:12`.
+    pub(super) fn own_place(&self) -> String {
+        self.place(&self.span)
+    }
+
     /// The value of a key that has a default.
     pub(super) fn value<T: Clone>(&mut self, key: &Defaulted<T>) -> T {
         self.optional(key).unwrap_or_else(|| key.default_value())
@@ -188,8 +198,30 @@ impl<'t> Section<'t> {
         self.read(key, &entry)
     }
 
+    /// Every value of a key that has a list of them, each with its place; refused ones are left out. `None` if
+    /// the key is absent.
+    pub(super) fn list<T: Clone>(&mut self, key: &Key<T>) -> Option<Vec<Located<T>>> {
+        let entry = self.take(key.name)?;
+        let span = entry.value.span();
+        match entry.value.into_inner() {
+            DeValue::Array(array) => {
+                let read = |value: Spanned<DeValue<'t>>| self.read_value(key, &value);
+                Some(array.into_iter().filter_map(read).collect())
+            }
+            other => {
+                self.refuse(
+                    key.name,
+                    &span,
+                    &shown(&other),
+                    &format!("a list of {}", key.accepted()),
+                );
+                Some(Vec::new())
+            }
+        }
+    }
+
     /// A key that another place overrides: its string may be anything.
-    pub(super) fn ignored(&mut self, key: &Key<String>) {
+    pub(super) fn ignored<T>(&mut self, key: &Key<T>) {
         let Some(entry) = self.take(key.name) else { return };
         let written = entry.value.get_ref();
         if !matches!(written, DeValue::String(_)) {
@@ -204,7 +236,15 @@ impl<'t> Section<'t> {
     }
 
     fn read<T: Clone, D>(&self, key: &Key<T, D>, entry: &Entry<'t>) -> Option<Located<T>> {
-        let (span, written) = (entry.value.span(), entry.value.get_ref());
+        self.read_value(key, &entry.value)
+    }
+
+    fn read_value<T: Clone, D>(
+        &self,
+        key: &Key<T, D>,
+        value: &Spanned<DeValue<'t>>,
+    ) -> Option<Located<T>> {
+        let (span, written) = (value.span(), value.get_ref());
         let value = key.read(written);
         if value.is_none() {
             self.refuse(key.name, &span, &shown(written), &key.accepted());

@@ -14,6 +14,7 @@ use super::{
     Secret,
     key::Key,
     reader::{Located, Section},
+    variables::is_empty,
 };
 
 /// No password is as long.
@@ -43,20 +44,29 @@ impl<'e> Secrets<'e> {
         places: &PasswordPlaces,
     ) -> Option<Secret> {
         let written = section.located(key);
-        if let Some(text) = places.variable.and_then(|name| (self.env)(name)) {
-            return Some(Secret::new(text));
-        }
+        let from_env = places.variable.and_then(|name| (self.env)(name));
+        let is_none_needed = match from_env {
+            Some(text) if !is_empty(&text) => return Some(Secret::new(text)),
+            from_env => from_env.is_some(),
+        };
         if let Some(file) = self.credential(places.credential) {
             match self.read(&file) {
                 // The unit's credential must exist to be loaded; an empty one is none.
                 Ok(secret) if secret.expose().is_empty() => {}
                 Ok(secret) => return Some(secret),
+                Err(_) if is_none_needed => return Some(Secret::new("")),
                 Err(why) => {
                     let file = file.display();
                     section.complain(format!("cannot read the credential {file}: it {why}"));
                     return None;
                 }
             }
+        }
+        if is_none_needed {
+            // An empty variable counts as unset, and is an empty password if there is no other.
+            let file = written.map(|written| base.join(&written.value));
+            let secret = file.and_then(|file| self.read(&file).ok());
+            return Some(secret.unwrap_or_else(|| Secret::new("")));
         }
         let Some(written) = written else {
             section.missing(key.name, &accepted(key, places));
@@ -75,7 +85,7 @@ impl<'e> Secrets<'e> {
         base: &Path,
     ) -> Option<Secret> {
         let written = section.located(key);
-        if let Some(text) = (self.env)(variable) {
+        if let Some(text) = (self.env)(variable).filter(|text| !is_empty(text)) {
             return Some(Secret::new(text));
         }
         self.of_file(section, key, &written?, base, &key.accepted())

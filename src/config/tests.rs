@@ -105,12 +105,113 @@ tls = "disable"
         ("ftp-host", "ftp-user", "ftp-pass")
     );
     let central = config.central.as_ref().unwrap();
-    assert_eq!((central.host.as_str(), central.port), ("pg-host", 6432));
+    assert_eq!((central.host.to_string().as_str(), central.port), ("pg-host", 6432));
     assert_eq!((central.database.as_str(), central.user.as_str()), ("pg-db", "pg-user"));
     assert_eq!(central.password.expose(), "pg-pass");
     assert_eq!(central.tls, CentralTls::Disable);
     let printed = format!("{config:?}");
     assert!(!printed.contains("pg-pass") && !printed.contains("ftp-pass"), "{printed}");
+}
+
+/// Which sources the file has, with what it says of the FTP server among them.
+const SHAPES: [&str; 4] = ["ftp", "directory", "directory ftp", "ftp directory"];
+
+fn of_shape(shape: &str, has_central: bool) -> String {
+    let mut text = "[agent]\nid = \"a\"\n".to_owned();
+    for (at, kind) in shape.split(' ').enumerate() {
+        let place = match kind {
+            "ftp" => "host = \"file-host\"\nuser = \"file-user\"\n",
+            _ => "path = \"/logs\"\n",
+        };
+        text += &format!(
+            "[[source]]\nname = \"{kind}\"\nkind = \"{kind}\"\n{place}[source.folders]\n\"X{at}\" = {{ nom = \"X{at}\" }}\n"
+        );
+    }
+    if has_central {
+        text += "[central]\nhost = \"file-central\"\nport = 1\ndatabase = \"file-db\"\nuser = \"file-role\"\n";
+    }
+    text
+}
+
+proptest::proptest! {
+    /// Any of the variables, each unset, empty in one of the ways in which containers write it, or with a
+    /// value: those of the agent are taken or named, the others are named, none is shown.
+    #[test]
+    fn any_variables_of_the_replaced_service_are_taken_or_named_as_ignored(
+        values in proptest::collection::vec(0..6_usize, 30),
+        shape in proptest::sample::select(&SHAPES[..]),
+        has_central in proptest::bool::ANY,
+    ) {
+        let taken = [
+            "FTP_HOST", "FTP_USER", "FTP_PASS", "POSTGRES_HOST", "POSTGRES_PORT", "POSTGRES_DB",
+            "POSTGRES_USER", "POSTGRES_PASSWORD",
+        ];
+        let others = super::variables::IGNORED.map(|(name, _)| name);
+        let stale = |name: &str| match name {
+            "POSTGRES_PORT" => "6543".to_owned(),
+            name => format!("stale-{}", name.to_lowercase()),
+        };
+        let names: Vec<&str> = taken.iter().chain(&others).copied().collect();
+        let mut env: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in names.iter().zip(values) {
+            let value = match value {
+                0 => continue,
+                1 => String::new(),
+                2 => "\"\"".to_owned(),
+                3 => " ".to_owned(),
+                _ => stale(name),
+            };
+            env.insert((*name).to_owned(), value);
+        }
+        // Passwords must come from somewhere.
+        for name in ["FTP_PASS", "POSTGRES_PASSWORD"] {
+            env.entry(name.to_owned()).or_default();
+        }
+        let is_set = |name: &str| env.get(name).is_some_and(|value| *value == stale(name));
+        let has_one = has_central || is_set("POSTGRES_HOST");
+        let pairs: Vec<(&str, &str)> = env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let loaded = parse_with(&of_shape(shape, has_central), &pairs);
+        if has_one && !has_central && !(is_set("POSTGRES_DB") && is_set("POSTGRES_USER")) {
+            proptest::prop_assert!(loaded.unwrap_err().to_string().contains("central."));
+            return Ok(());
+        }
+        let loaded = loaded.unwrap();
+        let or_file = |name: &str, file: &str| if is_set(name) { stale(name) } else { file.to_owned() };
+        let is_ftp_first = shape.starts_with("ftp");
+        for source in &loaded.config.sources {
+            let SourceKind::Ftp(ftp) = &source.kind else { continue };
+            let (host, user) = match is_ftp_first {
+                true => (or_file("FTP_HOST", "file-host"), or_file("FTP_USER", "file-user")),
+                false => ("file-host".to_owned(), "file-user".to_owned()),
+            };
+            proptest::prop_assert_eq!((&ftp.host, &ftp.user), (&host, &user));
+            proptest::prop_assert_eq!(ftp.password.expose(), or_file("FTP_PASS", ""));
+        }
+        proptest::prop_assert_eq!(loaded.config.central.is_some(), has_one);
+        if let Some(central) = &loaded.config.central {
+            proptest::prop_assert_eq!(&central.host.to_string(), &or_file("POSTGRES_HOST", "file-central"));
+            proptest::prop_assert_eq!(&central.database, &or_file("POSTGRES_DB", "file-db"));
+            proptest::prop_assert_eq!(&central.user, &or_file("POSTGRES_USER", "file-role"));
+            let port = match (is_set("POSTGRES_PORT"), has_central) {
+                (true, _) => 6543,
+                (false, true) => 1,
+                (false, false) => 5432,
+            };
+            proptest::prop_assert_eq!(central.port, port);
+            proptest::prop_assert_eq!(central.password.expose(), or_file("POSTGRES_PASSWORD", ""));
+        }
+        for name in names {
+            let named = loaded.warnings.iter().filter(|line| line.contains(&format!(" {name} is ignored"))).count();
+            let is_ignored = match name {
+                "FTP_HOST" | "FTP_USER" => !is_ftp_first,
+                "FTP_PASS" => shape == "directory",
+                name if name.starts_with("POSTGRES_") && taken.contains(&name) => !has_one,
+                _ => true,
+            };
+            proptest::prop_assert_eq!(named, usize::from(is_set(name) && is_ignored), "{}", name);
+        }
+        proptest::prop_assert!(!loaded.warnings.concat().contains("stale-"));
+    }
 }
 
 #[test]

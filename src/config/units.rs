@@ -5,6 +5,11 @@ use std::{net::SocketAddr, time::Duration};
 
 use chrono::{NaiveTime, TimeDelta, Timelike, Weekday};
 
+use crate::{
+    calendar::{Hours, Opening},
+    model::Day,
+};
+
 /// `500ms`, `30s`, `5m`, `2h`, `7d`; a bare number is refused, since nobody knows its unit.
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split_unit(text)?;
@@ -57,10 +62,46 @@ pub(super) fn hours(text: &str) -> Option<(TimeDelta, TimeDelta)> {
     Some((parse_time_of_day(from.trim())?, parse_time_of_day(to.trim())?))
 }
 
-/// `mon tue`, in English, short or long.
+/// `mon tue` or `mon-thu sat`, in English, short or long. A range may go over the end of the week.
 pub(super) fn days(text: &str) -> Option<Vec<Weekday>> {
-    let days: Option<Vec<Weekday>> = text.split_whitespace().map(|day| day.parse().ok()).collect();
-    days.filter(|days| !days.is_empty())
+    let mut days = Vec::new();
+    for word in text.split_whitespace() {
+        let (first, last) = word.split_once('-').unwrap_or((word, word));
+        let (mut day, last): (Weekday, Weekday) = (first.parse().ok()?, last.parse().ok()?);
+        while day != last {
+            days.push(day);
+            day = day.succ();
+        }
+        days.push(last);
+    }
+    days.sort_by_key(Weekday::num_days_from_monday);
+    days.dedup();
+    (!days.is_empty()).then_some(days)
+}
+
+/// `HH:MM-HH:MM`; an end that is not after the beginning is of the next day.
+pub(super) fn shift_hours(text: &str) -> Option<Hours> {
+    let (from, to) = hours(text)?;
+    Some(Hours::between(from, to))
+}
+
+/// `2025-05-30`, each part with all its digits.
+fn date(text: &str) -> Option<Day> {
+    let is_whole = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    text.parse().ok().filter(|_| is_whole)
+}
+
+/// `2025-05-30`, or `2025-08-04/2025-08-24`, of which both belong to it.
+pub(super) fn dates(text: &str) -> Option<(Day, Day)> {
+    let (first, last) = text.split_once('/').unwrap_or((text, text));
+    let (first, last) = (date(first.trim())?, date(last.trim())?);
+    (first <= last).then_some((first, last))
+}
+
+/// `2025-05-31 06:00-12:00`.
+pub(super) fn opening(text: &str) -> Option<Opening> {
+    let (day, time) = text.trim().split_once(' ')?;
+    Some(Opening { date: date(day)?, hours: shift_hours(time.trim())? })
 }
 
 /// Text as it is.
@@ -85,6 +126,15 @@ pub(super) fn at_most_50(text: &str) -> Option<String> {
 
 pub(super) fn at_most_100(text: &str) -> Option<String> {
     name(text, 100)
+}
+
+/// Names that a machine had in central. What PostgreSQL's own strings take for more than a character is no
+/// part of one.
+pub(super) fn old_names(texts: &[&str]) -> Option<Vec<String>> {
+    let plain = |text: &&str| !text.contains(|c: char| c == '\\' || c.is_control());
+    let names =
+        texts.iter().map(|text| Some(text).filter(|text| plain(text)).and_then(|t| at_most_100(t)));
+    names.collect::<Option<Vec<String>>>().filter(|names| (1..=20).contains(&names.len()))
 }
 
 /// An event as LOGs name it.
@@ -165,5 +215,33 @@ mod tests {
         assert_eq!(days("mon Sunday"), Some(vec![Weekday::Mon, Weekday::Sun]));
         assert_eq!(days("lundi"), None);
         assert_eq!(days(""), None);
+    }
+
+    #[test]
+    fn days_may_be_ranges_that_go_over_the_end_of_the_week() {
+        use Weekday::{Fri, Mon, Sat, Sun, Thu, Tue, Wed};
+        assert_eq!(days("mon-thu sat"), Some(vec![Mon, Tue, Wed, Thu, Sat]));
+        assert_eq!(days("sat-mon Sunday"), Some(vec![Mon, Sat, Sun]));
+        assert_eq!(days("fri-fri"), Some(vec![Fri]));
+        for refused in ["mon-", "-mon", "mon-tue-wed", "mon - tue", "mon,tue", "mon–fri"] {
+            assert_eq!(days(refused), None, "{refused}");
+        }
+    }
+
+    #[test]
+    fn dates_exist_and_are_written_whole() {
+        let day = |text: &str| text.parse::<Day>().unwrap();
+        assert_eq!(dates("2025-05-30"), Some((day("2025-05-30"), day("2025-05-30"))));
+        assert_eq!(dates("2025-08-04/2025-08-24"), Some((day("2025-08-04"), day("2025-08-24"))));
+        for refused in
+            ["2025-02-29", "2025-5-30", "2025-08-24/2025-08-04", "2025-08-04/", "30/05/2025", ""]
+        {
+            assert_eq!(dates(refused), None, "{refused}");
+        }
+        let extra = opening("2025-05-31 22:00-06:00").unwrap();
+        assert_eq!((extra.date, extra.hours.to), (day("2025-05-31"), TimeDelta::hours(30)));
+        for refused in ["2025-05-31", "2025-05-31 22:00", "2025-13-31 06:00-12:00", "06:00-12:00"] {
+            assert_eq!(opening(refused), None, "{refused}");
+        }
     }
 }

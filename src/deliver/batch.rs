@@ -2,19 +2,20 @@
 //!
 //! What must never happen here: one session that central does not take keeping the others from it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Deliverer, DrainError,
+    compare::{Content, Planned, compared},
     quarantine::{Cause, Verdict},
     shipment::Shipment,
 };
 use crate::{
-    buffer::{Buffer, BufferError, Pending},
+    buffer::{Buffer, BufferError, Pending, Synced},
     logging,
-    model::Machine,
+    model::{ContentDigest, Machine},
     sync::{
-        plan::{Step, plan},
+        plan::{Because, Step},
         postgres::{AnswerCode, CentralError, Fault, Order, Outcome, States},
     },
 };
@@ -42,8 +43,7 @@ struct Odd<'p> {
 /// What the sessions of a batch need.
 #[derive(Default)]
 struct Sorted<'p> {
-    /// Id and revision.
-    confirmed: Vec<(i64, i64)>,
+    confirmed: Vec<Synced>,
     refused: Vec<Refused<'p>>,
     shipments: Vec<Shipment<'p>>,
 }
@@ -56,7 +56,7 @@ impl Deliverer {
         buffer: &mut Buffer,
         batch: &[Pending],
     ) -> Result<(), DrainError> {
-        let states = self.connection.states(batch)?;
+        let (mut states, mut plans) = self.compared(buffer, batch)?;
         let mut refused = Vec::new();
         let missing: BTreeSet<&Machine> = batch
             .iter()
@@ -73,10 +73,14 @@ impl Deliverer {
                     refused.push(Refused { pending, cause: Cause::Refused, reason });
                 }
             }
+            // Of a centre that was deleted, sessions may be left: they are not sent, but moved.
+            if self.settler.run(&mut self.connection, buffer, self.runtime.uptime())? {
+                (states, plans) = self.compared(buffer, batch)?;
+            }
         }
         let without: Vec<i64> = refused.iter().map(|one| one.pending.id).collect();
         let Sorted { confirmed, refused: more, mut shipments } =
-            self.sorted(buffer, batch, states)?;
+            self.sorted(buffer, batch, states, plans)?;
         refused.extend(more);
         shipments.retain(|shipment| !without.contains(&shipment.pending.id));
         if !refused.is_empty() {
@@ -84,10 +88,16 @@ impl Deliverer {
         }
         if !confirmed.is_empty() {
             buffer.outbox_mut().mark_synced(&confirmed)?;
-            self.report.confirmed += confirmed.len() as u64;
+            for one in &confirmed {
+                // What this drain delivered was counted then.
+                if self.unverified.remove(&one.id).is_none() {
+                    self.report.confirmed += 1;
+                }
+                self.quarantine.passed(one.id);
+            }
         }
         if self.report.has_progress() {
-            self.link.note_up(buffer, self.runtime.noted_now())?;
+            self.link.note_up(buffer, self.connection.host(), self.runtime.noted_now())?;
         }
         self.deliver_all(buffer, shipments)
     }
@@ -116,40 +126,82 @@ impl Deliverer {
         }
     }
 
+    /// What central holds of the batch, and what each session needs there.
+    fn compared(
+        &mut self,
+        buffer: &Buffer,
+        batch: &[Pending],
+    ) -> Result<(States, Vec<Planned>), DrainError> {
+        let sent = |pending: &Pending| sent_of(&self.unverified, pending);
+        compared(buffer, &mut self.connection, self.language, batch, sent)
+    }
+
     fn sorted<'p>(
         &mut self,
         buffer: &Buffer,
         batch: &'p [Pending],
         states: States,
+        plans: Vec<Planned>,
     ) -> Result<Sorted<'p>, BufferError> {
         let mut sorted = Sorted::default();
-        for (pending, held) in batch.iter().zip(states.sessions) {
-            let nom = &pending.session.machine.nom;
-            let revision = held.as_ref().and_then(|held| held.revision).unwrap_or(0);
-            if revision < pending.session.synced_revision {
+        for ((pending, held), Planned { step, header }) in
+            batch.iter().zip(states.sessions).zip(plans)
+        {
+            let session = &pending.session;
+            let held_revision = held.as_ref().and_then(|held| held.revision).unwrap_or(0);
+            if held_revision < session.synced_revision {
                 self.audits.doubt();
             }
-            if let Some(claimed) = states.claimed.iter().find(|claimed| claimed.nom == *nom) {
+            let is_claimed_by = states.claimed.iter().find(|one| one.nom == session.machine.nom);
+            if let Some(claimed) = is_claimed_by {
                 let reason = claimed.to_string();
                 sorted.refused.push(Refused { pending, cause: Cause::Refused, reason });
                 continue;
             }
-            match plan(&pending.session, held.as_ref(), self.connection.identity()) {
-                Step::Confirm => sorted.confirmed.push((pending.id, pending.session.revision)),
+            match step {
+                Step::Digest => self.quarantine.passed_over(pending.id),
+                Step::Confirm => sorted.confirmed.push(Synced {
+                    id: pending.id,
+                    revision: session.revision,
+                    content: held.and_then(|held| held.content),
+                }),
                 Step::Refuse(refusal) => sorted.refused.push(Refused {
                     pending,
-                    cause: Cause::KnowsLess { revision: pending.session.revision },
+                    cause: Cause::KnowsLess { revision: session.revision },
                     reason: refusal.to_string(),
                 }),
-                Step::Deliver { since_revision, .. } => {
-                    let mut delivery = buffer.outbox().delivery(pending.id, since_revision)?;
-                    delivery.language = self.language;
-                    let whole = since_revision == 0;
-                    sorted.shipments.push(Shipment { pending, held, delivery, whole });
+                Step::Deliver { because, .. }
+                    if because.is_doubtful() && sent_of(&self.unverified, pending).is_some() =>
+                {
+                    self.unverified.remove(&pending.id);
+                    let cause = self.quarantine.not_kept(pending.id);
+                    sorted.refused.push(Refused { pending, cause, reason: not_kept(because) });
+                }
+                Step::Deliver { since_revision, because } => {
+                    if because.is_difference() && session.synced_revision > 0 {
+                        // What was changed here may have been changed elsewhere.
+                        self.audits.doubt();
+                    }
+                    let content = match header {
+                        Some(header) if because == Because::HeaderDiffers => header,
+                        _ => self.read(buffer, pending.id, since_revision)?,
+                    };
+                    sorted.shipments.push(Shipment {
+                        pending,
+                        held,
+                        delivery: content.delivery,
+                        digest: content.digest,
+                        whole: since_revision == 0,
+                        because,
+                    });
                 }
             }
         }
         Ok(sorted)
+    }
+
+    fn read(&self, buffer: &Buffer, id: i64, since_revision: i64) -> Result<Content, BufferError> {
+        Content::read(buffer, &self.connection, self.language, id, since_revision)
     }
 
     /// Leaves sessions alone for a while. A machine that another agent feeds was logged as such.
@@ -286,8 +338,18 @@ impl Deliverer {
             let pending = shipment.pending;
             let refusal = match outcome {
                 Outcome::Written { complete: true } => {
-                    self.quarantine.passed(pending.id);
-                    written.push((pending.id, shipment.delivery.revision));
+                    let synced = Synced {
+                        id: pending.id,
+                        revision: shipment.delivery.revision,
+                        content: Some(shipment.digest),
+                    };
+                    if shipment.because.is_doubtful() {
+                        // The next round sees whether central keeps it this time.
+                        self.unverified.insert(pending.id, synced);
+                    } else {
+                        self.quarantine.passed(pending.id);
+                        written.push(synced);
+                    }
                     self.report.delivered += 1;
                     self.report.rows += shipment.rows() as u64;
                     continue;
@@ -318,11 +380,29 @@ impl Deliverer {
         }
         if !written.is_empty() {
             buffer.outbox_mut().mark_synced(&written)?;
-            self.link.note_up(buffer, self.runtime.noted_now())?;
+            self.link.note_up(buffer, self.connection.host(), self.runtime.noted_now())?;
         }
         if !refused.is_empty() {
             self.set_aside(buffer, refused)?;
         }
         Ok(())
     }
+}
+
+/// The digest of what the drain under way delivered of the session, if it is to be seen that it is kept.
+fn sent_of(unverified: &BTreeMap<i64, Synced>, pending: &Pending) -> Option<ContentDigest> {
+    let sent = unverified.get(&pending.id)?;
+    if sent.revision == pending.session.revision { sent.content } else { None }
+}
+
+/// Why a session is left alone that central holds with other values than it has just been sent.
+fn not_kept(because: Because) -> String {
+    let what = match because {
+        Because::HeaderDiffers => "the header",
+        Because::RowsDiffer => "the detail rows",
+        Because::New | Because::Grown | Because::OtherHistory => "the session",
+    };
+    format!(
+        "central did not keep {what} as delivered (a trigger, a generated column, a column's type, or another program?)"
+    )
 }

@@ -16,18 +16,22 @@ use crate::{
     config::CentralConfig,
     failpoints::{self, durably},
     logging,
-    model::{Day, Machine},
+    model::{Day, DetailCounts, FedMachine, Machine},
     sync::{
         plan::Identity,
         postgres::{
-            Central, CentralError, Claimed, Claims, GatewayRow, Order, Outcome, SchemaState,
-            Server, States, Unfit, sessions_pass_without,
+            Adopted, Central, CentralError, Claimed, Claims, ForeignWrites, GatewayRow, Inexact,
+            Order, Outcome, SchemaState, Server, ServerEncoding, Standings, States, Unfit,
+            gateway_row_passes_without, sessions_pass_without,
         },
     },
 };
 
 /// A takeover of a database of years: several migrations, each with minutes of its own.
 const MIGRATING: Duration = Duration::from_secs(2 * 3600);
+
+/// Detail rows that central looks at in one statement; more if one session has them.
+const MOST_ROWS_LOOKED_AT: u32 = 200_000;
 
 pub(super) struct Connection {
     config: CentralConfig,
@@ -42,11 +46,20 @@ pub(super) struct Connection {
     /// What was found of the tables through the connection that is open.
     unfit: Option<Vec<Unfit>>,
     unfit_logged: BTreeSet<String>,
+    host: Option<String>,
+    /// That migrations which nothing of the agent's needs are pending was logged.
+    is_pending_logged: bool,
+    /// Central's columns that cannot hold what is delivered.
+    inexact: Inexact,
+    /// They were asked for since the drain under way began.
+    is_inexact_known: bool,
+    /// An answer said that somebody else wrote to rows of this agent's machines.
+    has_news: bool,
 }
 
 /// The connection is open.
 pub(super) struct Opened {
-    /// The server was restarted, restored or made anew since it was last seen: what it confirmed may be
+    /// The server was restarted, restored or recreated since it was last seen: what it confirmed may be
     /// lost.
     pub(super) may_hold_other_data: bool,
 }
@@ -63,6 +76,11 @@ impl Connection {
             schema_ready: false,
             unfit: None,
             unfit_logged: BTreeSet::new(),
+            host: None,
+            is_pending_logged: false,
+            inexact: Inexact::default(),
+            is_inexact_known: false,
+            has_news: false,
         }
     }
 
@@ -102,13 +120,29 @@ impl Connection {
             return Ok(Opened { may_hold_other_data: false });
         }
         let name = format!("cu-agent {}", self.claims.identity.agent_id);
-        let central = Central::connect(&self.config, &name)?;
+        let mut central = Central::connect_beside(&self.config, &name, || self.runtime.check_in())?;
+        self.note_host(&central);
+        central.compare_without(self.inexact.clone());
         let before = self.server.replace(central.server().clone());
         // Restarted or restored while this gateway held no connection.
         let is_other =
             before.is_some_and(|before| before.incarnation != central.server().incarnation);
         self.central = Some(central);
         Ok(Opened { may_hold_other_data: was_closed || is_other })
+    }
+
+    /// Logs which of several servers central is, if it is another one than before.
+    fn note_host(&mut self, central: &Central) {
+        let host = self.config.host.are_several().then(|| central.host());
+        if let Some(host) = host.as_ref().filter(|host| Some(*host) != self.host.as_ref()) {
+            logging::central_at(host, central.passed_over());
+        }
+        self.host = host;
+    }
+
+    /// Which of several configured servers central was last; `None` if only one is configured.
+    pub(super) fn host(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 
     /// Brings central's tables up to date, unless that is known. An error inside is one that the sessions
@@ -151,7 +185,13 @@ impl Connection {
                 match central.migrate() {
                     Ok(applied) => logging::schema_migrated(&pending, &applied),
                     Err(error) if sessions_pass_without(&pending) && !central.is_closed() => {
-                        return Ok(Some(error));
+                        if !gateway_row_passes_without(&pending) {
+                            return Ok(Some(error));
+                        }
+                        // Dashboards are slower without it; that is said once.
+                        if !std::mem::replace(&mut self.is_pending_logged, true) {
+                            logging::schema_behind(&pending, &error);
+                        }
                     }
                     Err(error) => return Err(error),
                 }
@@ -177,14 +217,69 @@ impl Connection {
         self.foreign.contains_key(nom)
     }
 
-    /// What central holds of the batch, and whose its machines are.
-    pub(super) fn states(&mut self, batch: &[Pending]) -> Result<States, CentralError> {
-        let keys: Vec<(&str, Day)> =
-            batch.iter().map(|one| (one.session.machine.nom.as_str(), one.session.day)).collect();
-        let (central, claims) = self.central();
-        let states = central.states(claims, &keys).map_err(|error| self.with_unfit(error))?;
-        self.report_claims(batch, &states.claimed);
-        Ok(states)
+    /// A sign of life between two exchanges.
+    pub(super) fn check_in(&self) {
+        self.runtime.check_in();
+    }
+
+    /// What central holds of the batch, and whose its machines are; with `values`, their digests too. Central
+    /// looks at every row: few large sessions are asked for at once.
+    pub(super) fn states(
+        &mut self,
+        batch: &[Pending],
+        values: bool,
+    ) -> Result<States, CentralError> {
+        let mut all = States::default();
+        let mut rest = batch;
+        while !rest.is_empty() {
+            let (next, behind) = rest.split_at(looked_at_once(rest));
+            let keys: Vec<(&str, Day)> = next
+                .iter()
+                .map(|one| (one.session.machine.nom.as_str(), one.session.day))
+                .collect();
+            let (central, claims) = self.central();
+            let states = if values {
+                central.states(claims, &keys)
+            } else {
+                central.states_of_new(claims, &keys)
+            };
+            all.add(states.map_err(|error| self.with_unfit(error))?);
+            rest = behind;
+        }
+        self.has_news |= all.has_news;
+        self.report_claims(batch, &all.claimed);
+        Ok(all)
+    }
+
+    /// What the server's texts are in, as it was last told.
+    pub(super) fn encoding(&self) -> ServerEncoding {
+        self.server.as_ref().map_or(ServerEncoding::Utf8, |server| server.encoding)
+    }
+
+    /// Central's columns that are left out of comparisons.
+    pub(super) fn inexact(&self) -> &Inexact {
+        &self.inexact
+    }
+
+    /// The next difference is a reason to ask which columns those are.
+    pub(super) fn doubt_columns(&mut self) {
+        self.is_inexact_known = false;
+    }
+
+    /// Asks which columns those are, once a drain; whether they are others than before, so that digests are
+    /// too.
+    pub(super) fn learn_inexact(&mut self) -> Result<bool, CentralError> {
+        if std::mem::replace(&mut self.is_inexact_known, true) {
+            return Ok(false);
+        }
+        let inexact = self.central().0.inexact_columns()?;
+        if inexact == self.inexact {
+            return Ok(false);
+        }
+        logging::not_compared(&inexact.names());
+        self.inexact = inexact.clone();
+        self.central().0.compare_without(inexact);
+        Ok(true)
     }
 
     /// Logs once that another agent feeds a machine, and once that it no longer does.
@@ -207,9 +302,45 @@ impl Connection {
     }
 
     pub(super) fn ensure_centres(&mut self, missing: &[Machine]) -> Result<(), CentralError> {
-        let (central, _) = self.central();
-        let done = durably(failpoints::Step::EnsureCentres, || central.ensure_centres(missing));
+        let (central, claims) = self.central();
+        let done =
+            durably(failpoints::Step::EnsureCentres, || central.ensure_centres(claims, missing));
         done.map_err(|error| self.with_unfit(error))
+    }
+
+    /// How the agent's machines stand in central, with what is configured written there.
+    pub(super) fn settle(&mut self, machines: &[FedMachine]) -> Result<Standings, CentralError> {
+        let (central, claims) = self.central();
+        durably(failpoints::Step::Settle, || central.settle(claims, machines))
+    }
+
+    /// Some of the sessions that do not say which machine's they are; 0 if no more can be told.
+    pub(super) fn name_sessions(&mut self, machines: &[FedMachine]) -> Result<u64, CentralError> {
+        let (central, claims) = self.central();
+        durably(failpoints::Step::Settle, || central.name_sessions(claims, machines))
+    }
+
+    /// Some of the sessions that are not in their machine's centre; nothing if no more can be moved.
+    pub(super) fn adopt(&mut self, machines: &[String]) -> Result<Adopted, CentralError> {
+        let (central, claims) = self.central();
+        durably(failpoints::Step::Settle, || central.adopt(claims, machines))
+    }
+
+    /// Whether somebody else wrote to rows of this agent's machines since this was last asked.
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_news)
+    }
+
+    pub(super) fn foreign_writes(
+        &mut self,
+        machines: &[String],
+    ) -> Result<ForeignWrites, CentralError> {
+        self.central().0.foreign_writes(machines)
+    }
+
+    pub(super) fn told_foreign_writes(&mut self, notes: &[String]) -> Result<(), CentralError> {
+        let (central, _) = self.central();
+        durably(failpoints::Step::Settle, || central.told_foreign_writes(notes))
     }
 
     pub(super) fn deliver(&mut self, orders: &[Order<'_>]) -> Result<Vec<Outcome>, CentralError> {
@@ -256,11 +387,27 @@ impl Connection {
     pub(super) fn write_gateway_row(&mut self, row: &GatewayRow) -> Result<(), CentralError> {
         let wall = self.runtime.wall();
         let (central, claims) = self.central();
-        let is_crowded =
+        let seen =
             durably(failpoints::Step::ShowEdge, || central.write_gateway_row(claims, row, wall))?;
+        self.has_news |= seen.has_news;
         if let Some(server) = &mut self.server {
-            server.is_crowded = is_crowded;
+            server.is_crowded = seen.is_crowded;
         }
         Ok(())
     }
+}
+
+/// How many sessions of the batch are asked for in one statement: one at least.
+fn looked_at_once(batch: &[Pending]) -> usize {
+    let mut rows = 0_u32;
+    let fitting = batch
+        .iter()
+        .take_while(|one| {
+            let DetailCounts { pieces, waits, stops, jobs, anomalies } = one.session.counts;
+            rows =
+                [pieces, waits, stops, jobs, anomalies].into_iter().fold(rows, u32::saturating_add);
+            rows <= MOST_ROWS_LOOKED_AT
+        })
+        .count();
+    fitting.max(1)
 }

@@ -21,12 +21,15 @@ pub(super) struct LinkState {
 
 impl LinkState {
     /// The link counts as up as soon as something has passed, however much still waits. It is not
-    /// logged before the end of the drain, when it is known what was sent.
+    /// logged before the end of the drain, when it is known what was sent. `host`: which of several servers
+    /// it is.
     pub(super) fn note_up(
         &mut self,
         buffer: &mut Buffer,
+        host: Option<&str>,
         now: WallTime,
     ) -> Result<(), BufferError> {
+        buffer.links_mut().note_central_host(host, now)?;
         self.came_back |= buffer.links_mut().note_link(&LinkName::Central, None, now)?;
         self.is_down_logged = false;
         Ok(())

@@ -9,18 +9,20 @@
 mod audit; // central compared with what it confirmed
 mod backoff; // how long to wait after a failure
 mod batch; // what becomes of the sessions of one exchange
+mod compare; // what a session needs in central
 mod connection; // the connection, its schema, the claims on machines
 mod link; // what buffer and log say of the link
 mod presence; // when the gateway writes its own row
 mod quarantine; // which sessions are left alone, pure
+mod settle; // what people did to the machines in central
 mod shipment; // what goes in one statement, pure
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Local};
 
 use crate::{
-    buffer::{Buffer, BufferError, Pending},
+    buffer::{Buffer, BufferError, Pending, Synced},
     config::CentralConfig,
     logging,
     model::{Language, LastUpdate, WallTime},
@@ -32,6 +34,7 @@ use connection::Connection;
 use link::LinkState;
 use presence::{PresenceReporter, Trigger};
 use quarantine::{Quarantine, Turn};
+use settle::Settler;
 use shipment::StatementSize;
 
 pub(crate) use backoff::Backoff;
@@ -100,11 +103,15 @@ pub(crate) struct Deliverer {
     connection: Connection,
     quarantine: Quarantine,
     audits: Audits,
+    settler: Settler,
     presence: PresenceReporter,
     size: StatementSize,
     link: LinkState,
     /// What the drain under way did so far.
     report: DrainReport,
+    /// What it delivered because central held other values, and has not seen there since. By the session's
+    /// id; no more than one batch.
+    unverified: BTreeMap<i64, Synced>,
 }
 
 impl Deliverer {
@@ -120,10 +127,12 @@ impl Deliverer {
             connection: Connection::new(config, claims, Arc::clone(&runtime)),
             quarantine: Quarantine::default(),
             audits: Audits::default(),
+            settler: Settler::new(gateway.machines().to_vec()),
             presence: PresenceReporter::new(gateway, Arc::clone(&runtime)),
             size: StatementSize::default(),
             link: LinkState::default(),
             report: DrainReport::default(),
+            unverified: BTreeMap::new(),
             runtime,
         }
     }
@@ -153,15 +162,20 @@ impl Deliverer {
     /// Makes central equal to the buffer, as far as it can be now.
     pub(crate) fn drain(&mut self, buffer: &mut Buffer) -> Result<DrainReport, DrainError> {
         self.report = DrainReport::default();
+        self.unverified.clear();
+        self.connection.doubt_columns();
         self.presence.begin();
-        let result = self.drain_connected(buffer);
+        let mut result = self.drain_connected(buffer);
         if !matches!(result, Err(DrainError::Buffer(_))) && !self.runtime.is_ending() {
             // Also if the sessions do not pass: then somebody should see it.
             self.presence.report(&mut self.connection, buffer, Trigger::AtEnd)?;
         }
+        if result.is_ok() && self.connection.is_open() && self.hears_of_writers(buffer)? {
+            result = self.drain_connected(buffer);
+        }
         self.quarantine.drain_ended();
         if result.is_ok() {
-            self.link.note_up(buffer, self.runtime.noted_now())?;
+            self.link.note_up(buffer, self.connection.host(), self.runtime.noted_now())?;
         }
         self.link.log_sent(&self.report);
         if let Some((encoding, texts)) = self.connection.take_changed_texts() {
@@ -171,7 +185,7 @@ impl Deliverer {
         }
         if let Err(DrainError::Central(error)) = &result {
             // A session keeps what it was begun with: that central is read-only, say, or an address
-            // that central no longer has. The next try begins anew.
+            // that central no longer has. The next try begins from scratch.
             self.connection.close();
             if error.again() == Retry::Slowly {
                 self.connection.forget_schema();
@@ -191,16 +205,37 @@ impl Deliverer {
                 // The row took the connection along.
                 self.connect(buffer)?;
             }
-            if self.audits.is_due(self.runtime.uptime()) {
-                self.audits.run(&mut self.connection, buffer, &*self.runtime)?;
+            self.hears_of_writers(buffer)?;
+            let now = self.runtime.uptime();
+            let audit_is_due = self.audits.is_due(now);
+            if self.settler.is_due(audit_is_due, now) {
+                self.settler.run(&mut self.connection, buffer, now)?;
+            }
+            if audit_is_due {
+                self.audits.run(&mut self.connection, buffer, self.language, &*self.runtime)?;
             }
             let batch = self.due(buffer, BATCH_SESSIONS)?;
             if batch.is_empty() {
+                if self.audits.is_glance_due(now)
+                    && self.audits.glance(&mut self.connection, buffer, self.language, now)?
+                {
+                    continue;
+                }
                 break;
             }
             self.sync_batch(buffer, &batch)?;
         }
         Ok(())
+    }
+
+    /// Tells what other programs wrote to the agent's rows. Then all that central holds is compared, at once.
+    fn hears_of_writers(&mut self, buffer: &mut Buffer) -> Result<bool, DrainError> {
+        let wrote = self.connection.take_news()
+            && self.settler.look_at_writers(&mut self.connection, buffer, &*self.runtime)?;
+        if wrote {
+            self.audits.doubt();
+        }
+        Ok(wrote)
     }
 
     fn connect(&mut self, buffer: &Buffer) -> Result<(), DrainError> {

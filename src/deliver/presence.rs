@@ -10,7 +10,7 @@ use crate::{
     buffer::{Buffer, BufferError},
     config::Config,
     logging,
-    model::{LastUpdate, LinkName},
+    model::{FedMachine, LastUpdate, LinkName},
     sync::postgres::{CentralError, GatewayRow, Retry, SourceLink},
 };
 
@@ -26,6 +26,7 @@ const FAILED_FOR: Duration = Duration::from_secs(300);
 #[derive(Clone, Debug)]
 pub(crate) struct Gateway {
     sources: Vec<String>,
+    machines: Vec<FedMachine>,
     state_dir: PathBuf,
     max_buffer_bytes: u64,
     interval_s: i32,
@@ -35,12 +36,18 @@ impl Gateway {
     pub(crate) fn of(config: &Config) -> Self {
         Self {
             sources: config.sources.iter().map(|source| source.name.clone()).collect(),
+            machines: config.fed_machines(),
             state_dir: config.agent.state_dir.clone(),
             max_buffer_bytes: config.agent.max_buffer_bytes,
             // `once`, started by a timer, comes no more often than it is to poll.
             interval_s: i32::try_from(config.schedule.poll.max(EVERY).as_secs())
                 .unwrap_or(i32::MAX),
         }
+    }
+
+    /// What central is to know of its machines.
+    pub(super) fn machines(&self) -> &[FedMachine] {
+        &self.machines
     }
 
     fn row(&self, buffer: &Buffer, update: Option<LastUpdate>) -> Result<GatewayRow, BufferError> {
@@ -62,6 +69,7 @@ impl Gateway {
             waiting_sessions: waiting.sessions,
             oldest_waiting_day: waiting.oldest_day,
             sources: links.collect(),
+            machines: self.machines.iter().map(|fed| fed.machine.nom.clone()).collect(),
             buffer_bytes: buffer.size_bytes(),
             max_buffer_bytes: self.max_buffer_bytes,
             free_bytes: free.map(|free| free.f_bavail.saturating_mul(free.f_frsize)),
@@ -208,6 +216,7 @@ mod tests {
                 since: "2026-11-24 09:00:00".parse().ok(),
                 error: None,
             }],
+            machines: Vec::new(),
             buffer_bytes: 100,
             max_buffer_bytes: 1000,
             free_bytes: Some(5),

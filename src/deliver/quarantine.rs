@@ -9,9 +9,12 @@ use crate::sync::postgres::AnswerCode;
 
 /// A session that central refused is tried again this much later, or by the next process.
 const REFUSED_FOR: Duration = Duration::from_secs(3600);
+/// One that central does not keep as it was delivered is tried ever more rarely, up to this.
+const NOT_KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 /// One that could not be delivered in time: another program holds a lock, perhaps.
 const LATE_FOR: Duration = Duration::from_secs(300);
-/// An unknown answer to a session is remembered this long after it may travel again.
+/// An unknown answer to a session, or that it was not kept, is remembered this long after it may travel
+/// again.
 const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);
 /// A session that breaks the connection each time it travels alone is left alone after this many times.
 const BREAKS_ALLOWED: u32 = 3;
@@ -37,6 +40,8 @@ pub(super) enum Cause {
     KnowsLess { revision: i64 },
     /// It did not pass in time, though nothing else travelled with it.
     Late,
+    /// Central took it and holds other values, and how often that was seen in a row.
+    NotKept { times: u32 },
     /// Central answered to it in a way that the agent does not know.
     Unknown(AnswerCode),
 }
@@ -46,6 +51,10 @@ impl Cause {
     pub(super) fn lasts(&self) -> Duration {
         match self {
             Self::Late => LATE_FOR,
+            // Each try brings the whole session.
+            Self::NotKept { times } => {
+                (REFUSED_FOR * 2_u32.pow(times.saturating_sub(1).min(5))).min(NOT_KEPT_FOR)
+            }
             Self::Refused | Self::KnowsLess { .. } | Self::Unknown(_) => REFUSED_FOR,
         }
     }
@@ -103,11 +112,22 @@ impl Quarantine {
     /// The session is left alone from `now` on.
     pub(super) fn set_aside(&mut self, id: i64, cause: Cause, now: Duration) {
         self.standings.retain(|_, standing| match standing {
-            Standing::Aside { until, cause: Cause::Unknown(_) } => *until + REMEMBERED_FOR > now,
+            Standing::Aside { until, cause: Cause::Unknown(_) | Cause::NotKept { .. } } => {
+                *until + REMEMBERED_FOR > now
+            }
             Standing::Aside { until, .. } => *until > now,
             Standing::Suspect { .. } | Standing::PassedOver { .. } => true,
         });
         self.standings.insert(id, Standing::Aside { until: now + cause.lasts(), cause });
+    }
+
+    /// The cause for a session that central holds with other values though it has just been delivered.
+    pub(super) fn not_kept(&self, id: i64) -> Cause {
+        let before = match self.standings.get(&id) {
+            Some(Standing::Aside { cause: Cause::NotKept { times }, .. }) => *times,
+            _ => 0,
+        };
+        Cause::NotKept { times: before + 1 }
     }
 
     /// Whether an unknown answer is the session's own fault as far as is known: it was left alone for
@@ -309,6 +329,27 @@ mod tests {
         assert!(!quarantine.is_known(ID, &code("XX000"), true), "another trouble");
         quarantine.passed(ID);
         assert!(!quarantine.is_known(ID, &code("ZX123"), false));
+    }
+
+    #[test]
+    fn a_session_that_is_not_kept_is_tried_ever_more_rarely_up_to_once_a_day() {
+        let mut quarantine = Quarantine::default();
+        let mut now = NOW;
+        let mut hours = Vec::new();
+        for _ in 0..7 {
+            let cause = quarantine.not_kept(ID);
+            let time = cause.lasts();
+            quarantine.set_aside(ID, cause, now);
+            assert_eq!(quarantine.turn(ID, 1, now), Turn::Later);
+            now += time;
+            // Others are set aside meanwhile.
+            quarantine.set_aside(8, Cause::Refused, now);
+            assert_eq!(quarantine.turn(ID, 1, now), Turn::Now);
+            hours.push(time.as_secs() / 3600);
+        }
+        assert_eq!(hours, [1, 2, 4, 8, 16, 24, 24]);
+        quarantine.passed(ID);
+        assert_eq!(quarantine.not_kept(ID), Cause::NotKept { times: 1 });
     }
 
     #[test]

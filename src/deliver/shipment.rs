@@ -2,7 +2,8 @@
 
 use crate::{
     buffer::Pending,
-    model::{CentralSession, Delivery},
+    model::{CentralSession, ContentDigest, Delivery},
+    sync::plan::Because,
 };
 
 /// Detail rows delivered in one statement: about 250 kB on the wire. A line or a server that is too
@@ -57,8 +58,11 @@ pub(super) struct Shipment<'p> {
     pub(super) pending: &'p Pending,
     pub(super) held: Option<CentralSession>,
     pub(super) delivery: Delivery,
+    /// Of what central holds afterwards.
+    pub(super) digest: ContentDigest,
     /// Every detail row is in it.
     pub(super) whole: bool,
+    pub(super) because: Because,
 }
 
 impl Shipment<'_> {

@@ -2,7 +2,7 @@
 //! build with the feature `crash-points` ends the process at a moment named by `CU_AGENT_CRASH_AT`, so
 //! that a test can try every one of them; an ordinary build has nothing here but names.
 //!
-//! Whoever adds a durable action gives it a step: the buffer's commits ask for one, and a test goes
+//! A new durable action needs a step: the buffer's commits ask for one, and a test goes
 //! through [`Step::ALL`] and another through [`Step::OF_UPDATES`].
 
 pub mod trial;
@@ -34,7 +34,7 @@ pub enum Step {
     Delete,
     /// That it left is noted.
     NoteDeleted,
-    /// Sessions computed anew.
+    /// Sessions recomputed.
     Replay,
     /// Raw bytes that are in central make room.
     Prune,
@@ -42,6 +42,8 @@ pub enum Step {
     MigrateCentral,
     /// Machines that central did not know.
     EnsureCentres,
+    /// Machines in central put in order: what is configured, sessions without their centre, what was told.
+    Settle,
     /// Sessions written in central.
     Deliver,
     /// What central confirmed.
@@ -68,7 +70,7 @@ pub enum Step {
     ConfigurePackages,
     /// A package takes the place of another.
     InstallPackage,
-    /// The service is started anew.
+    /// The service is restarted.
     RestartService,
     /// How an update ended.
     NoteUpdateResult,
@@ -84,7 +86,7 @@ pub enum Step {
 
 impl Step {
     /// Those of the agent.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::MigrateBuffer,
         Self::CopyBuffer,
         Self::KeepNewerBuffer,
@@ -101,6 +103,7 @@ impl Step {
         Self::Prune,
         Self::MigrateCentral,
         Self::EnsureCentres,
+        Self::Settle,
         Self::Deliver,
         Self::NoteSynced,
         Self::Unconfirm,
@@ -144,6 +147,7 @@ impl Step {
             Self::Prune => "prune",
             Self::MigrateCentral => "migrate-central",
             Self::EnsureCentres => "ensure-centres",
+            Self::Settle => "settle",
             Self::Deliver => "deliver",
             Self::NoteSynced => "note-synced",
             Self::Unconfirm => "unconfirm",

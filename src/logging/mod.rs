@@ -1,7 +1,7 @@
 //! The agent's log: its set-up, and one function per message that an operator acts on. WARN: nothing
 //! is lost, no action is needed at once. ERROR: loss, or an operator is needed.
 
-use std::{collections::BTreeMap, error::Error, path::Path, time::Duration};
+use std::{collections::BTreeMap, error::Error, fmt, path::Path, time::Duration};
 
 use simplelog::{ConfigBuilder, WriteLogger};
 
@@ -15,7 +15,9 @@ use one_line::{MOST_CHARS, OWN_TARGET, OneLine};
 
 use crate::{
     config::Config,
-    model::{AlarmEvent, Day, Language, LinkName, Machine, Trouble, printable},
+    model::{
+        AlarmEvent, Day, ForeignWrite, Language, LinkName, Machine, Renamed, Trouble, printable,
+    },
 };
 
 /// Starts the log on standard error. In systemd's journal each line has a priority, and its time is
@@ -192,7 +194,7 @@ pub(crate) fn started(config: &Config, buffer: &Path) {
         env!("CARGO_PKG_VERSION"),
         config.agent.id,
         config.sources.len(),
-        config.central.as_ref().map_or("none".to_owned(), |central| central.host.clone()),
+        config.central.as_ref().map_or("none".to_owned(), |central| central.host.to_string()),
         buffer.display()
     );
 }
@@ -251,6 +253,22 @@ pub(crate) fn link_up(link: &LinkName, sessions: u64, rows: u64) {
     log::info!("{link}: link up, {sessions} sessions with {rows} rows sent");
 }
 
+/// Nothing that the agent itself needs is among `pending`.
+pub(crate) fn schema_behind(pending: &[i32], error: &dyn Error) {
+    log::warn!(
+        "central: migrations {pending:?} were not applied, sessions are delivered without: {}",
+        chain(error)
+    );
+}
+
+/// `passed_over` says why others were not taken.
+pub(crate) fn central_at(host: &str, passed_over: Option<&impl fmt::Display>) {
+    match passed_over {
+        None => log::info!("central: connected to {host}"),
+        Some(others) => log::warn!("central: connected to {host}; not used: {others}"),
+    }
+}
+
 pub(crate) fn source_up(link: &LinkName) {
     log::info!("{link}: link up");
 }
@@ -295,10 +313,73 @@ pub(crate) fn edge_shown_again() {
     log::info!("central: this gateway's row in agent_edge is updated again");
 }
 
-/// Central was restored from an older backup, or rows were changed by hand.
-pub(crate) fn central_lost(sessions: usize) {
+/// Central was restored from an older backup, or rows were changed by hand; `which` says how many in what, and
+/// names some.
+pub(crate) fn central_lost(sessions: u64, which: &dyn std::fmt::Display) {
     log::warn!(
-        "central: {sessions} sessions differ from what was delivered (a backup restored, or rows changed by hand?); sending them again"
+        "central: {sessions} sessions differ from what was delivered (a backup restored, or rows changed by hand?); sending them again: {which}"
+    );
+}
+
+/// Sessions that an earlier release delivered get what this one writes in addition.
+pub(crate) fn central_completed(sessions: u64) {
+    log::info!(
+        "central: {sessions} sessions of an earlier release are delivered with what this release adds"
+    );
+}
+
+/// Columns of central's have a type that cannot hold what is delivered; nobody notices a change there.
+pub(crate) fn not_compared(columns: &[String]) {
+    if !columns.is_empty() {
+        log::warn!(
+            "central: columns whose type cannot hold what is delivered are not compared: {}",
+            columns.join(", ")
+        );
+    }
+}
+
+/// People gave the machine's centre another name, which is theirs to do.
+pub(crate) fn centre_renamed(renamed: &Renamed) {
+    log::info!("{renamed}");
+}
+
+/// Type or description of a centre was not what the configuration says.
+pub(crate) fn centre_changed(nom: &str) {
+    log::info!("{nom}: type_cu and description of its centre in central are as configured again");
+}
+
+pub(crate) fn claims_removed(count: u64) {
+    log::warn!("central: {count} centres that this agent delivered to were deleted there");
+}
+
+/// Their centre was deleted, or somebody moved them.
+pub(crate) fn sessions_adopted(adopted: u64, removed: u64) {
+    log::warn!(
+        "central: {adopted} sessions had lost their machine's centre (deleted, or sessions moved by hand?) and are in it again; {removed} more were removed because their day was there already"
+    );
+}
+
+pub(crate) fn sessions_stray(count: u64) {
+    log::warn!(
+        "central: {count} sessions of this agent belong to no centre of its machines and are left as they are; to see them: {STRAY_SESSIONS}"
+    );
+}
+
+/// What shows sessions that agents wrote and that are in no centre, or not in that of their machine.
+pub(crate) const STRAY_SESSIONS: &str = "SELECT s.id, s.machine, c.nom, s.date_production, s.fichier_log_source, s.total_pieces FROM session_production s LEFT JOIN cu_agent_machine m ON m.centre_usinage_id = s.centre_usinage_id LEFT JOIN centre_usinage c ON c.id = s.centre_usinage_id WHERE s.agent_id IS NOT NULL AND (c.id IS NULL OR s.machine <> m.machine)";
+
+/// Sessions are delivered without it. Logged once.
+pub(crate) fn machines_not_settled(error: &dyn Error) {
+    log::warn!(
+        "central: cannot put its centres in order; sessions are still delivered: {}",
+        chain(error)
+    );
+}
+
+/// Another program writes what this agent is to keep: an operator stops one of the two.
+pub(crate) fn foreign_write(write: &ForeignWrite) {
+    log::warn!(
+        "central: another writer: {write}; comparing central with the buffer now; what the agent delivered is restored"
     );
 }
 

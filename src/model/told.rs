@@ -1,5 +1,5 @@
 //! What an agent tells other processes of itself: the one at work in the lock of its state directory,
-//! and `cu-agent status --json` to whoever asks. One type for who writes and who reads.
+//! and `cu-agent status --json` to anyone who asks. One type for who writes and who reads.
 
 use std::collections::BTreeSet;
 

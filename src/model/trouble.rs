@@ -17,16 +17,19 @@ pub enum TroubleKind {
     NoLineRead,
     /// Lines of a listing that seem to name a LOG and could not be understood.
     ListingNotRead,
+    /// A file that is no LOG by its name, and holds lines of one that were not read.
+    RenamedLog,
 }
 
 impl TroubleKind {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::FolderMissing,
         Self::FolderNotListed,
         Self::NoFileRead,
         Self::FileNotRead,
         Self::NoLineRead,
         Self::ListingNotRead,
+        Self::RenamedLog,
     ];
 
     /// The word kept in the buffer and shown to programs.
@@ -38,6 +41,7 @@ impl TroubleKind {
             Self::FileNotRead => "file-not-read",
             Self::NoLineRead => "no-line-read",
             Self::ListingNotRead => "listing-not-read",
+            Self::RenamedLog => "renamed-log",
         }
     }
 

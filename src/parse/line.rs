@@ -12,7 +12,7 @@ use crate::parse::{
 };
 
 /// A longer line, after trimming, is counted and not read: a controller writes 50 bytes, and
-/// whoever reads in pieces must be able to give up on a line that does not end.
+/// a caller that reads in pieces must be able to give up on a line that does not end.
 pub const LINE_LIMIT_BYTES: usize = 64 * 1024;
 
 /// Timestamp, marker, and the 16 bytes that hold a short name.
@@ -29,6 +29,7 @@ pub(super) fn parse_lines<'t>(text: &'t str, words: &Words) -> Parsed<'t> {
         rejected: Vec::new(),
         tally: Tally::default(),
         last_seconds: i64::MIN,
+        has_cr: memchr::memchr(b'\r', text.as_bytes()).is_some(),
     };
     let mut at = 0;
     while at < text.len() {
@@ -53,6 +54,8 @@ struct Reader<'t, 'w> {
     rejected: Vec<RejectedLine<'t>>,
     tally: Tally,
     last_seconds: i64,
+    /// The text holds a CR; then a line may end in one alone.
+    has_cr: bool,
 }
 
 impl<'t> Reader<'t, '_> {
@@ -85,6 +88,9 @@ impl<'t> Reader<'t, '_> {
         {
             details = trim_end_of(details);
         }
+        if self.has_cr && memchr::memchr(b'\r', details).is_some() {
+            return None;
+        }
         let details_from = match details {
             [] => 0,
             [b':', b' ', next, ..] if *next > b' ' => 2,
@@ -103,32 +109,34 @@ impl<'t> Reader<'t, '_> {
         let rest = &text[at..];
         let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
         let line = trim(&rest[..end]);
+        if self.has_cr && self.ends_in_cr(line) {
+            for (nth, line) in line.split('\r').enumerate() {
+                self.tally.lines += u64::from(nth > 0);
+                self.any_line(trim(line));
+            }
+        } else {
+            self.any_line(line);
+        }
+        at + end + 1
+    }
+
+    /// Whether what stands between two LFs are lines that end in CR alone: behind one of its CRs stands
+    /// a further event line. Any other CR within a line is a blank.
+    fn ends_in_cr(&mut self, line: &str) -> bool {
+        line.split('\r').skip(1).any(|behind| self.head(trim(behind)).is_ok())
+    }
+
+    fn any_line(&mut self, line: &'t str) {
         if line.is_empty() {
             self.tally.blank += 1;
         } else if let Err(reject) = self.event_line(line) {
             self.tally.reject(reject, line);
             self.keep_rejected(is_beginning(line), line);
         }
-        at + end + 1
     }
 
     fn event_line(&mut self, line: &'t str) -> Result<(), Reject> {
-        // Bytes of the LOG, which are the characters here.
-        if line.len() > LINE_LIMIT_BYTES && line.chars().count() > LINE_LIMIT_BYTES {
-            return Err(Reject::Overlong);
-        }
-        let marker = marker(line).ok_or(Reject::NoMarker)?;
-        let stamp = last_characters(&line.as_bytes()[..marker]).ok_or(Reject::NoTimestamp)?;
-        let seconds = self.clock.stamp(&stamp).map_err(|reason| match reason {
-            NoStamp::Shape => Reject::NoTimestamp,
-            NoStamp::NotReal => Reject::NotReal,
-        })?;
-        let behind = trim_start(&line[marker + MARKER.len()..]);
-        let colon = memchr::memchr(b':', behind.as_bytes());
-        let name = trim_end(&behind[..colon.unwrap_or(behind.len())]);
-        if name.is_empty() {
-            return Err(Reject::NoName);
-        }
+        let Head { seconds, marker, behind, colon, name } = self.head(line)?;
         let details = colon.map_or("", |colon| trim_start(&behind[colon + 1..]));
         let text = if details.is_empty() { name } else { behind };
         let details_at = text.len() - details.len();
@@ -149,6 +157,27 @@ impl<'t> Reader<'t, '_> {
         }
         self.take(seconds, kind, text, name.len(), details_at);
         Ok(())
+    }
+
+    /// Timestamp and name of an event line.
+    fn head<'l>(&mut self, line: &'l str) -> Result<Head<'l>, Reject> {
+        // Bytes of the LOG, which are the characters here.
+        if line.len() > LINE_LIMIT_BYTES && line.chars().count() > LINE_LIMIT_BYTES {
+            return Err(Reject::Overlong);
+        }
+        let marker = marker(line).ok_or(Reject::NoMarker)?;
+        let stamp = last_characters(&line.as_bytes()[..marker]).ok_or(Reject::NoTimestamp)?;
+        let seconds = self.clock.stamp(&stamp).map_err(|reason| match reason {
+            NoStamp::Shape => Reject::NoTimestamp,
+            NoStamp::NotReal => Reject::NotReal,
+        })?;
+        let behind = trim_start(&line[marker + MARKER.len()..]);
+        let colon = memchr::memchr(b':', behind.as_bytes());
+        let name = trim_end(&behind[..colon.unwrap_or(behind.len())]);
+        if name.is_empty() {
+            return Err(Reject::NoName);
+        }
+        Ok(Head { seconds, marker, behind, colon, name })
     }
 
     #[cold]
@@ -201,6 +230,18 @@ impl<'t> Reader<'t, '_> {
             }
         }
     }
+}
+
+/// The beginning of an event line.
+struct Head<'l> {
+    seconds: i64,
+    /// Where the marker stands.
+    marker: usize,
+    /// From the name's first character on.
+    behind: &'l str,
+    /// Where in `behind` the name ends.
+    colon: Option<usize>,
+    name: &'l str,
 }
 
 /// Where the first marker stands.
@@ -257,204 +298,4 @@ fn last_characters(before_marker: &[u8]) -> Option<[u8; STAMP_LEN]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::parse::{Text, parse};
-
-    /// `seconds of the day kind name|details` of each event.
-    fn events(log: &[u8]) -> Vec<String> {
-        let text = Text::new(log);
-        let describe = |event: &Event<'_>| {
-            let (name, details) = (event.name(), event.details());
-            format!("{} {:?} {name}|{details}", event.seconds.rem_euclid(86_400), event.kind)
-        };
-        parse(&text, &Words::default()).events.iter().map(describe).collect()
-    }
-
-    fn tally(log: &[u8]) -> Tally {
-        let text = Text::new(log);
-        parse(&text, &Words::default()).tally
-    }
-
-    fn reject_of(line: &[u8]) -> Option<Reject> {
-        let tally = tally(line);
-        assert!(tally.rejects.len() <= 1);
-        tally.rejects.keys().next().copied()
-    }
-
-    #[test]
-    fn each_kind_of_event_is_known_by_its_name() {
-        let log = b"20250528 00:00:01|@StukUitgevoerd: 1 B159464 H1\n\
-            20250528 00:00:02|@MachineWait: 7 sec\n\
-            20250528 00:00:03|@JobProfiel: R:6121 L:6584.59 C:654\n\
-            20250528 00:00:04|@MachineStop\n\
-            20250528 00:00:05|@MachineStart\n\
-            20250528 00:00:06|@Melding: iets\n";
-        let expected = [
-            "1 Piece StukUitgevoerd|1 B159464 H1",
-            "2 Wait MachineWait|7 sec",
-            "3 Job JobProfiel|R:6121 L:6584.59 C:654",
-            "4 Stop MachineStop|",
-            "5 Start MachineStart|",
-            "6 Other Melding|iets",
-        ];
-        assert_eq!(events(log), expected);
-    }
-
-    #[test]
-    fn nul_bytes_are_removed_before_anything_else() {
-        let log = b"\0\0\x0020250528 00:00\0:01|\0@Machine\0Stop\0\0\n\0\0";
-        assert_eq!(events(log), ["1 Stop MachineStop|"]);
-        assert_eq!(tally(log).lines, 1);
-    }
-
-    #[test]
-    fn blanks_around_line_name_and_details_are_trimmed_and_blank_lines_are_nothing() {
-        let log = b" \t20250528 00:00:01 |@ MachineStop \t:  x  \r\n\r\n \t\x0b\x0c\r\n\n";
-        assert_eq!(events(log), ["1 Stop MachineStop|x"]);
-        let tally = tally(log);
-        assert_eq!((tally.lines, tally.blank, tally.rejected()), (4, 3, 0));
-    }
-
-    #[test]
-    fn the_bytes_of_no_break_space_and_next_line_are_text() {
-        let log = b"20250528 00:00:01|@StukUitgevoerd: \xA01\x85\n";
-        assert_eq!(events(log), ["1 Piece StukUitgevoerd|\u{a0}1\u{85}"]);
-    }
-
-    #[test]
-    fn text_is_latin_1_with_control_characters_from_0x80_on() {
-        let log = b"20250528 00:00:01|@StukUitgevoerd: ch\xE2ssis \x80\x9F\xFF.\n";
-        assert_eq!(events(log), ["1 Piece StukUitgevoerd|ch\u{e2}ssis \u{80}\u{9f}\u{ff}."]);
-    }
-
-    #[test]
-    fn a_torn_line_costs_itself_only() {
-        let log = b"20250603 05:0220250603 00:02:30|@MachineStop\n2025";
-        assert_eq!(events(log), ["150 Stop MachineStop|"]);
-        assert_eq!(reject_of(b"2025"), Some(Reject::NoMarker));
-    }
-
-    #[test]
-    fn the_timestamp_is_the_last_seventeen_plain_characters_before_the_first_marker() {
-        assert_eq!(events(b"\xFF20250603 00:02:00|@MachineStop"), ["120 Stop MachineStop|"]);
-        assert_eq!(events(b"2025\xE90603 00:02:00 \xA0|@MachineStop"), ["120 Stop MachineStop|"]);
-        assert_eq!(events(b"x|20250603 00:02:00|@MachineStop"), ["120 Stop MachineStop|"]);
-        assert_eq!(events(b"20250603 00:02:00|@a|@b: c|@d"), ["120 Other a|@b|c|@d"]);
-        assert_eq!(reject_of(b"0250603 00:02:00|@MachineStop"), Some(Reject::NoTimestamp));
-        assert_eq!(reject_of(b"20250603 00:02:0x|@MachineStop"), Some(Reject::NoTimestamp));
-        assert_eq!(reject_of(b"|@20250603 00:02:00|@MachineStop"), Some(Reject::NoTimestamp));
-    }
-
-    #[test]
-    fn a_date_that_does_not_exist_is_a_reject_of_its_own() {
-        assert_eq!(reject_of(b"20250631 05:02:00|@StukUitgevoerd: x"), Some(Reject::NotReal));
-        assert_eq!(reject_of(b"20250603 25:02:00|@StukUitgevoerd: x"), Some(Reject::NotReal));
-    }
-
-    #[test]
-    fn a_line_without_a_name_is_a_reject() {
-        assert_eq!(reject_of(b"20250603 05:02:00|@"), Some(Reject::NoName));
-        assert_eq!(reject_of(b"20250603 05:02:00|@ : details"), Some(Reject::NoName));
-    }
-
-    #[test]
-    fn the_name_ends_at_the_first_colon_and_only_the_exact_word_counts() {
-        assert_eq!(events(b"20250603 00:00:01|@MachineStop:a:b"), ["1 Stop MachineStop|a:b"]);
-        assert_eq!(events(b"20250603 00:00:01|@MachineStopp"), ["1 Other MachineStopp|"]);
-        assert_eq!(events(b"20250603 00:00:01|@machinestop"), ["1 Other machinestop|"]);
-        assert_eq!(events(b"20250603 00:00:01|@MachineStop x"), ["1 Other MachineStop x|"]);
-    }
-
-    #[test]
-    fn malformed_jobs_and_waits_without_duration_are_counted_and_remain_events() {
-        for (line, reject) in [
-            (&b"20250603 05:02:00|@JobProfiel: L:5000.00 C:654"[..], Reject::MalformedJob),
-            (b"20250603 05:02:00|@MachineWait: 30", Reject::WaitWithoutDuration),
-        ] {
-            assert_eq!(reject_of(line), Some(reject));
-            let tally = tally(line);
-            assert_eq!((tally.events, tally.malformed(), tally.rejected()), (1, 0, 1));
-        }
-        assert_eq!(reject_of(b"20250603 05:02:00|@MachineWait: 0 sec"), None);
-    }
-
-    #[test]
-    fn a_line_beyond_the_limit_is_counted_and_the_next_one_read() {
-        let begin = b"20250603 00:00:01|@StukUitgevoerd: ";
-        let longest = [&begin[..], &vec![b'x'; LINE_LIMIT_BYTES - begin.len()]].concat();
-        let log =
-            [&longest[..], b"y\n", &longest, b"\r\n20250603 00:00:02|@MachineStop\n"].concat();
-        let tally = tally(&log);
-        assert_eq!((tally.lines, tally.events), (3, 2));
-        assert_eq!(tally.rejects[&Reject::Overlong].count, 1);
-        let text = Text::new(&longest);
-        let details = parse(&text, &Words::default()).events[0].details().len();
-        assert_eq!(details, LINE_LIMIT_BYTES - begin.len());
-    }
-
-    #[test]
-    fn a_reject_shows_its_first_line_and_how_it_began() {
-        let log = b"20250603 00:00:01|@MachineStop\n\nhello \x07\xE9\nmore\n";
-        let rejected = tally(log).rejects[&Reject::NoMarker].clone();
-        assert_eq!((rejected.count, rejected.first_line), (2, 3));
-        assert_eq!(rejected.sample, "hello ·é");
-    }
-
-    #[test]
-    fn unknown_names_are_counted_by_name_within_a_bound() {
-        let line = |name: usize| format!("20250603 00:00:01|@Woord{name}: x\n");
-        let log: String = (0..150).chain(0..10).map(line).collect();
-        let unknown = tally(log.as_bytes()).unknown;
-        assert_eq!(unknown.counts.len(), crate::parse::NAMES_LIMIT);
-        assert_eq!(unknown.counts["Woord3"], 2);
-        assert_eq!(unknown.uncounted, 50);
-    }
-
-    #[test]
-    fn a_step_of_the_clock_is_marked_on_the_line_that_steps() {
-        let log = b"20250603 00:00:05|@MachineStop\n20250603 00:00:05|@MachineStart\n\
-            20250603 00:00:01|@MachineStop\n20250603 00:00:02|@MachineStop\n";
-        let text = Text::new(log);
-        let events = parse(&text, &Words::default()).events;
-        let stepped: Vec<bool> = events.iter().map(|event| event.stepped_back).collect();
-        assert_eq!(stepped, [false, false, true, false]);
-    }
-
-    #[test]
-    fn the_short_way_and_the_letter_give_the_same_events() {
-        let words = Words::default();
-        let heads =
-            ["20250603 05:02:00|@", "20250603 05:02:61|@", "20250603 05:02:00 |@", "\u{e9}"];
-        let names =
-            ["StukUitgevoerd", "MachineWait", "MachineStop", "JobProfiel", "MachineStar", ""];
-        let tails =
-            ["", ":", ": ", ":x", ": \tx", " : x", ": 7 sec", ": R:A L:1", "\r", ": x \r", "x"];
-        for head in heads {
-            for name in names {
-                for tail in tails {
-                    let line = format!("{head}{name}{tail}\n");
-                    let (short, letter) =
-                        (parsed_by(&words, &line, true), parsed_by(&words, &line, false));
-                    assert_eq!(short, letter, "{head}{name}{tail}");
-                }
-            }
-        }
-    }
-
-    fn parsed_by(words: &Words, line: &str, short_way: bool) -> (usize, String, Vec<Reject>) {
-        // Padded, so that the short way is open to short lines too.
-        let padded = format!("{line}{}", " ".repeat(64));
-        let mut reader = Reader {
-            words,
-            clock: Clock::default(),
-            events: Vec::new(),
-            rejected: Vec::new(),
-            tally: Tally::default(),
-            last_seconds: i64::MIN,
-        };
-        let next = if short_way { reader.ordinary_line(&padded, 0) } else { None };
-        let next = next.unwrap_or_else(|| reader.odd_line(&padded, 0));
-        (next, format!("{:?}", reader.events), reader.tally.rejects.into_keys().collect())
-    }
-}
+mod tests;

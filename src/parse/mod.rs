@@ -5,6 +5,9 @@
 //! allocation a line, text read as anything but ISO-8859-1.
 //!
 //! "Blanks" are the ASCII ones (space, tab, LF, VT, FF, CR). The bytes 0x85 and 0xA0 are text.
+//!
+//! Lines end in LF. A CR alone ends a line only if a further event line stands behind it before the next
+//! LF; then every CR up to that LF does. Any other CR is a blank.
 
 mod event;
 mod head;

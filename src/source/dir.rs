@@ -16,6 +16,7 @@ use std::{
 };
 
 use chrono::{DateTime, NaiveDateTime};
+use rustix::fs::{Access, access};
 
 use super::{Entry, FolderListing, Source, SourceError, Transfer, name::reason_unusable};
 
@@ -51,6 +52,33 @@ impl DirectorySource {
             }
             Err(source) => Err(disk(&self.root.join(folder), source)),
         }
+    }
+
+    /// Why this process could not delete a file of the folder, if it could not. A folder that is not there
+    /// is another matter.
+    pub fn deletion_fault(&self, folder: &str) -> Option<String> {
+        let path = self.folder_path(folder).ok()?;
+        let metadata = fs::metadata(&path).ok()?;
+        let own = rustix::process::geteuid().as_raw();
+        let owner = metadata.uid();
+        if let Err(error) = access(&path, Access::WRITE_OK | Access::EXEC_OK) {
+            return Some(format!(
+                "{} may not be written by user {own} ({error}), it belongs to user {owner}; let the agent write it (chgrp and chmod g+w), or set delete = \"never\"",
+                path.display()
+            ));
+        }
+        // In a directory like /tmp each file is its owner's to delete.
+        if metadata.mode() & 0o1000 == 0 || own == owner || own == 0 {
+            return None;
+        }
+        let is_others = |entry: &fs::DirEntry| entry.metadata().is_ok_and(|file| file.uid() != own);
+        let mut files = fs::read_dir(&path).ok()?.filter_map(Result::ok).take(MOST_FILES);
+        let others_file = files.find(is_others)?;
+        Some(format!(
+            "{} has the sticky bit, and {:?} is not of user {own}; remove that bit with chmod -t, or set delete = \"never\"",
+            path.display(),
+            others_file.file_name()
+        ))
     }
 
     /// Fails where the root itself cannot be read: the stick was pulled, the share is not mounted.

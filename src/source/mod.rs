@@ -15,6 +15,8 @@ pub mod dir;
 pub mod ftp;
 mod name;
 
+pub use name::{is_log, logs_before_renaming, may_be_renamed_log};
+
 /// A file as a listing shows it. Nothing in it is believed further than "maybe worth a look".
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
@@ -48,7 +50,8 @@ pub fn plausible(time: NaiveDateTime) -> Option<NaiveDateTime> {
 /// What a folder holds, as its source shows it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct FolderListing {
-    /// The regular files, in no particular order.
+    /// The regular files, in no particular order; of those that are no LOG at least the ones whose name
+    /// [`may_be_renamed_log`].
     pub entries: Vec<Entry>,
     /// What seemed to name a LOG file and could not be taken up.
     pub unread: UnreadLines,
@@ -77,7 +80,7 @@ impl UnreadLines {
 const SAMPLE_CHARS: usize = 200;
 
 /// A place that holds folders of LOG files. Methods reconnect by themselves where a connection was
-/// lost between two calls; an error inside a call is returned and the next call starts afresh.
+/// lost between two calls; an error inside a call is returned and the next call starts from scratch.
 pub trait Source {
     /// Names of the folders at the root (only used to report missing and unmapped ones).
     fn folders(&mut self) -> Result<Vec<String>, SourceError>;
@@ -117,7 +120,7 @@ pub trait Source {
     fn close(&mut self);
 }
 
-/// One file on its way. Whoever wants no more of it drops it: the transfer is aborted then, and a
+/// One file on its way. A caller that wants no more of it drops it: the transfer is aborted then, and a
 /// connection that it leaves in an uncertain state is given up.
 pub trait Transfer {
     /// The next bytes, as many as came and have room in `buffer`, which is not empty; 0 where no more

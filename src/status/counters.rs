@@ -99,7 +99,7 @@ impl Metrics {
         change(&mut self.counts.lock());
     }
 
-    /// A cycle over a source has ended; wakes whoever waits for that.
+    /// A cycle over a source has ended; wakes the thread that waits for that.
     pub fn note_cycle(&self, is_good: bool, at_cap: bool, now: Duration) {
         self.counts.change(|counts| {
             counts.cycles += 1;

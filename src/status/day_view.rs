@@ -14,7 +14,7 @@ use crate::{
     model::{Day, Figures, LinkName, Session, Stamp, Trouble, WallTime},
 };
 
-/// The gateway's clock, as whoever may read it hands it over.
+/// The gateway's clock, as the caller that may read it hands it over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WallClock {
     pub wall: NaiveDateTime,

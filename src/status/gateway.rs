@@ -108,12 +108,16 @@ fn lines(view: &DayView, reader: Reader) -> Vec<Line> {
 }
 
 fn link(link: Option<&LinkState>, language: Language) -> (bool, String) {
-    let Some(LinkState { up, since, error, .. }) = link else {
+    let Some(LinkState { up, since, error, host, .. }) = link else {
         return (true, phrase!(language, "pas encore contactée", "not contacted yet"));
     };
     let since = moment(*since, language);
     if *up {
-        return (true, phrase!(language, "joignable depuis le {since}", "reachable since {since}"));
+        let text = phrase!(language, "joignable depuis le {since}", "reachable since {since}");
+        return (
+            true,
+            host.as_ref().map_or_else(|| text.clone(), |host| format!("{text} ({host})")),
+        );
     }
     let text = phrase!(language, "injoignable depuis le {since}", "unreachable since {since}");
     (false, error.as_ref().map_or_else(|| text.clone(), |error| format!("{text} ({error})")))

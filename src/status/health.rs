@@ -14,7 +14,7 @@ const POLLS: u32 = 3;
 const SOME_FILE_PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// One line says why. As text it is a word, a colon and the reason, from the first release on: so it
-/// travels to whoever asks, and is read back.
+/// travels to anyone who asks, and is read back.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
     Well(String),
@@ -82,7 +82,7 @@ fn fault(inputs: &HealthInputs<'_>, now: Duration) -> Option<String> {
     if let Some(name) = overdue {
         return Some(format!("worker {name:?} is stuck"));
     }
-    // The computing anew at a start comes before both.
+    // Recomputing at a start comes before both.
     if !is_at("replay") {
         match (is_at("collect"), is_at("deliver") || !has_central) {
             (true, true) => {}
@@ -190,7 +190,7 @@ mod tests {
         let mut counts = counts(away);
         counts.sync_failures = 1000;
         assert!(judged(&counts, &BOTH, None).is_well());
-        assert!(judged(&Counters::default(), &["replay"], None).is_well(), "computing anew");
+        assert!(judged(&Counters::default(), &["replay"], None).is_well(), "recomputing");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::counters::{Counters, SourceCounters};
 use crate::{
     buffer::{Buffer, BufferError, LineTotals, Totals},
     config::Config,
+    model::LinkName,
 };
 
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -25,6 +26,8 @@ pub struct Holdings {
     pub totals: Totals,
     pub lines: LineTotals,
     pub buffer_bytes: u64,
+    /// The servers of central, if several are configured, and whether central is that one now.
+    pub central_hosts: Vec<(String, bool)>,
 }
 
 impl Holdings {
@@ -37,8 +40,19 @@ impl Holdings {
             totals: buffer.reports().totals()?,
             lines: buffer.reports().line_totals()?,
             buffer_bytes: buffer.size_bytes(),
+            central_hosts: central_hosts(config, &buffer)?,
         }))
     }
+}
+
+fn central_hosts(config: &Config, buffer: &Buffer) -> Result<Vec<(String, bool)>, BufferError> {
+    let Some(central) = config.central.as_ref().filter(|central| central.host.are_several()) else {
+        return Ok(Vec::new());
+    };
+    let links = buffer.links().all()?;
+    let used = links.into_iter().find(|link| link.name == LinkName::Central && link.up);
+    let used = used.and_then(|link| link.host);
+    Ok(central.places().map(|place| (place.clone(), used.as_ref() == Some(&place))).collect())
 }
 
 /// Everything that the text is made of.
@@ -183,6 +197,14 @@ impl Page {
         if let Some(is_up) = measured.central_is_up {
             self.gauge("cu_agent_central_up", "Whether central answers.", u8::from(is_up));
         }
+        let hosts = measured.holdings.map_or(&[][..], |holdings| &holdings.central_hosts);
+        if !hosts.is_empty() {
+            let help = "Which of the configured servers central is; none while it does not answer.";
+            self.family("cu_agent_central_host", "gauge", help);
+        }
+        for (host, is_used) in hosts {
+            self.sample("", &[("host", host)], u8::from(*is_used));
+        }
         self.counter("cu_agent_sync_sessions", "Sessions delivered.", counts.synced_sessions);
         self.counter("cu_agent_sync_rows", "Rows written in central.", counts.synced_rows);
         self.counter("cu_agent_sync_failures", "Deliveries that failed.", counts.sync_failures);
@@ -195,7 +217,7 @@ impl Page {
 
     /// What the buffer holds, and what of it waits.
     fn buffer(&mut self, measured: &Measured<'_>, holdings: &Holdings) {
-        let Holdings { totals, lines, buffer_bytes } = holdings;
+        let Holdings { totals, lines, buffer_bytes, .. } = holdings;
         self.gauge("cu_agent_sessions", "Sessions in the buffer.", totals.sessions);
         let help = "Sessions waiting for delivery to central.";
         self.gauge("cu_agent_sessions_pending", help, totals.pending_sessions);

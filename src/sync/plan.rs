@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::model::{CentralSession, LocalSession};
+use crate::model::{CentralSession, ContentDigest, LocalSession};
 
 /// Who writes: the configured agent, and the buffer (one SQLite file's life) it writes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,11 +16,40 @@ pub struct Identity {
 pub enum Step {
     /// Central holds exactly this revision: note it, send nothing.
     Confirm,
+    /// Whether central holds exactly this revision shows only when the digest of what would be delivered
+    /// is known (`LocalSession::content`): compute it, and ask again.
+    Digest,
     /// Send the header and every detail row changed after `since_revision` (0: every row).
-    /// `fresh`: central has no row for this machine and day.
-    Deliver { since_revision: i64, fresh: bool },
+    Deliver { since_revision: i64, because: Because },
     /// Keep what central holds, and report.
     Refuse(Refusal),
+}
+
+/// Why a session is delivered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Because {
+    /// Central has no row for this machine and day.
+    New,
+    /// Central holds what it confirmed, and that is not the newest.
+    Grown,
+    /// A value of the header is not the one that was delivered; all detail rows are.
+    HeaderDiffers,
+    /// Detail rows are not those that were delivered.
+    RowsDiffer,
+    /// What central holds is older than what it confirmed, or of another writer.
+    OtherHistory,
+}
+
+impl Because {
+    /// Somebody, or central itself, changed what was delivered.
+    pub fn is_difference(self) -> bool {
+        matches!(self, Self::HeaderDiffers | Self::RowsDiffer)
+    }
+
+    /// Central did not hold what it should: it has to be seen that it keeps it this time.
+    pub fn is_doubtful(self) -> bool {
+        self.is_difference() || self == Self::OtherHistory
+    }
 }
 
 /// Why central's row is kept.
@@ -47,45 +76,90 @@ impl fmt::Display for Refusal {
     }
 }
 
-const EVERY_ROW: Step = Step::Deliver { since_revision: 0, fresh: false };
+fn every_row(because: Because) -> Step {
+    Step::Deliver { since_revision: 0, because }
+}
 
 /// What `local` needs in central, given what central holds.
 pub fn plan(local: &LocalSession, central: Option<&CentralSession>, identity: &Identity) -> Step {
     let Some(central) = central else {
-        return Step::Deliver { since_revision: 0, fresh: true };
+        return every_row(Because::New);
     };
     let written_here = central.agent_id.as_deref() == Some(identity.agent_id.as_str())
         && central.buffer_id.as_deref() == Some(identity.buffer_id.as_str());
     let same_events = central.events == i64::try_from(local.events).ok();
     match central.revision {
+        Some(revision) if written_here && revision == local.revision && same_events => {
+            compared(local, central)
+        }
         Some(revision)
             if written_here
-                && revision <= local.synced_revision
-                && (revision < local.revision || same_events) =>
+                && revision < local.revision
+                && (1..=local.synced_revision).contains(&revision) =>
         {
-            // What was confirmed is of this buffer's own history.
-            if revision == local.revision {
-                if is_complete(local, central) { Step::Confirm } else { EVERY_ROW }
-            } else if central.numbering_broken {
-                EVERY_ROW
+            // What central holds is of this buffer's own history.
+            if revision < local.synced_revision {
+                // Nobody knows any more what the rows were at that time.
+                every_row(Because::OtherHistory)
+            } else if central.numbering_broken || has_other_rows(local.confirmed, central) {
+                every_row(Because::RowsDiffer)
             } else {
-                // A gap in central's rows shows in the counts after the delivery, and is then
-                // mended by sending every row.
-                Step::Deliver { since_revision: revision.max(0), fresh: false }
+                // A gap in central's rows that no digest told shows in the counts after the
+                // delivery, and is then mended by sending every row.
+                Step::Deliver { since_revision: revision, because: Because::Grown }
             }
         }
         // Another buffer's row, or one that this buffer does not know to have delivered: the answer
         // was lost, or the buffer was put back to an earlier state and went another way since. Its
         // revisions then say nothing about the rows, so all of them go.
-        _ => refusal(local, central).map_or(EVERY_ROW, Step::Refuse),
+        revision => match refusal(local, central) {
+            None => every_row(Because::OtherHistory),
+            // The figure of events itself may be what somebody changed. Where every row is this
+            // buffer's, central holds no more.
+            Some(refusal) if written_here && revision == Some(local.revision) => {
+                match compared(local, central) {
+                    step @ (Step::Digest
+                    | Step::Deliver { because: Because::HeaderDiffers, .. }) => step,
+                    _ => Step::Refuse(refusal),
+                }
+            }
+            Some(refusal) => Step::Refuse(refusal),
+        },
     }
 }
 
-/// Central holds as many rows as the session has, rightly numbered.
-fn is_complete(local: &LocalSession, central: &CentralSession) -> bool {
-    central.counts == local.counts
-        && central.total_pieces == Some(local.counts.pieces)
-        && !central.numbering_broken
+/// The step for a row of this buffer's that has the session's own revision.
+fn compared(local: &LocalSession, central: &CentralSession) -> Step {
+    if central.counts != local.counts || central.numbering_broken {
+        return every_row(Because::RowsDiffer);
+    }
+    let Some(held) = central.content else {
+        // Central cannot tell more than these figures.
+        return if central.total_pieces == Some(local.counts.pieces) {
+            Step::Confirm
+        } else {
+            every_row(Because::RowsDiffer)
+        };
+    };
+    if local.revision == local.synced_revision && local.confirmed == Some(held) {
+        return Step::Confirm;
+    }
+    match local.content {
+        None => Step::Digest,
+        Some(content) if content == held => Step::Confirm,
+        Some(content) if content.rows == held.rows => {
+            Step::Deliver { since_revision: local.revision, because: Because::HeaderDiffers }
+        }
+        Some(_) => every_row(Because::RowsDiffer),
+    }
+}
+
+/// Whether central's rows are known not to be those that it confirmed.
+fn has_other_rows(confirmed: Option<ContentDigest>, central: &CentralSession) -> bool {
+    match (confirmed, central.content) {
+        (Some(confirmed), Some(held)) => confirmed.rows != held.rows,
+        _ => false,
+    }
 }
 
 fn refusal(local: &LocalSession, central: &CentralSession) -> Option<Refusal> {
@@ -112,6 +186,10 @@ mod tests {
         Identity { agent_id: "ligne-1".into(), buffer_id: "b1".into() }
     }
 
+    const CONTENT: ContentDigest = ContentDigest { header: [1; 8], rows: [2; 8] };
+    const OTHER_HEADER: ContentDigest = ContentDigest { header: [9; 8], ..CONTENT };
+    const OTHER_ROWS: ContentDigest = ContentDigest { header: [9; 8], rows: [9; 8] };
+
     fn local(revision: i64) -> LocalSession {
         LocalSession {
             machine: Machine { nom: "DEM12".into(), type_cu: "DEM12".into() },
@@ -120,6 +198,8 @@ mod tests {
             synced_revision: revision,
             events: 30,
             counts: COUNTS,
+            confirmed: Some(CONTENT),
+            content: None,
         }
     }
 
@@ -134,6 +214,7 @@ mod tests {
             total_pieces: Some(10),
             distinct_pieces: 10,
             numbering_broken: false,
+            content: Some(CONTENT),
         }
     }
 
@@ -145,13 +226,16 @@ mod tests {
             events: None,
             total_pieces,
             distinct_pieces,
+            content: None,
             ..central(0)
         }
     }
 
+    const ROWS: Step = Step::Deliver { since_revision: 0, because: Because::RowsDiffer };
+    const ANOTHER: Step = Step::Deliver { since_revision: 0, because: Because::OtherHistory };
+
     #[test]
     fn each_state_of_central_gets_its_step() {
-        let since = |since_revision| Step::Deliver { since_revision, fresh: false };
         let fewer_events = |central| Step::Refuse(Refusal::FewerEvents { local: 30, central });
         let fewer_pieces = |central| Step::Refuse(Refusal::FewerPieces { local: 10, central });
         let other = |f: fn(&mut CentralSession)| {
@@ -159,36 +243,38 @@ mod tests {
             f(&mut c);
             c
         };
+        let new = Step::Deliver { since_revision: 0, because: Because::New };
         let table: Vec<(&str, Option<CentralSession>, Step)> = vec![
-            ("missing", None, Step::Deliver { since_revision: 0, fresh: true }),
+            ("missing", None, new),
             ("equal", Some(central(4)), Step::Confirm),
-            ("behind", Some(central(2)), since(2)),
-            ("a piece row deleted", Some(other(|c| c.counts.pieces = 9)), since(0)),
-            ("a wait row added", Some(other(|c| c.counts.waits = 4)), since(0)),
-            ("header changed by hand", Some(other(|c| c.total_pieces = Some(11))), since(0)),
-            ("numbering broken", Some(other(|c| c.numbering_broken = true)), since(0)),
+            ("older than confirmed", Some(central(2)), ANOTHER),
+            ("a piece row deleted", Some(other(|c| c.counts.pieces = 9)), ROWS),
+            ("a wait row added", Some(other(|c| c.counts.waits = 4)), ROWS),
+            ("numbering broken", Some(other(|c| c.numbering_broken = true)), ROWS),
+            ("a value changed", Some(other(|c| c.content = Some(OTHER_HEADER))), Step::Digest),
             (
-                "behind, numbering broken",
-                Some(CentralSession { numbering_broken: true, ..central(2) }),
-                since(0),
+                "central cannot compute it, and its own figure is another",
+                Some(other(|c| (c.content, c.total_pieces) = (None, Some(11)))),
+                ROWS,
             ),
+            ("central cannot compute it", Some(other(|c| c.content = None)), Step::Confirm),
             (
                 "buffer restored, same number reached with other events",
                 Some(other(|c| c.events = Some(29))),
-                since(0),
+                ANOTHER,
             ),
             (
-                "buffer restored, same number reached with fewer events",
-                Some(other(|c| c.events = Some(33))),
+                "same number, more events, rows of which some are other ones",
+                Some(other(|c| (c.events, c.counts.pieces) = (Some(33), 11))),
                 fewer_events(33),
             ),
-            ("buffer restored, as many events", Some(central(9)), since(0)),
+            ("buffer restored, as many events", Some(central(9)), ANOTHER),
             (
                 "buffer restored, fewer events",
                 Some(CentralSession { events: Some(31), ..central(9) }),
                 fewer_events(31),
             ),
-            ("new buffer", Some(other(|c| c.buffer_id = Some("b0".into()))), since(0)),
+            ("new buffer", Some(other(|c| c.buffer_id = Some("b0".into()))), ANOTHER),
             (
                 "new buffer that knows less",
                 Some(other(|c| {
@@ -197,11 +283,11 @@ mod tests {
                 })),
                 fewer_events(100),
             ),
-            ("another agent's row", Some(other(|c| c.agent_id = Some("x".into()))), since(0)),
-            ("python's row", Some(made_by_python(Some(10), 10)), since(0)),
+            ("another agent's row", Some(other(|c| c.agent_id = Some("x".into()))), ANOTHER),
+            ("python's row", Some(made_by_python(Some(10), 10)), ANOTHER),
             ("python's row with more", Some(made_by_python(Some(12), 10)), fewer_pieces(12)),
             ("python's header too low", Some(made_by_python(Some(0), 11)), fewer_pieces(11)),
-            ("python's row without figure", Some(made_by_python(None, 3)), since(0)),
+            ("python's row without figure", Some(made_by_python(None, 3)), ANOTHER),
         ];
         for (name, held, step) in table {
             assert_eq!(plan(&local(4), held.as_ref(), &me()), step, "{name}");
@@ -209,16 +295,61 @@ mod tests {
     }
 
     #[test]
+    fn what_differs_goes_and_nothing_else_does() {
+        let header = Step::Deliver { since_revision: 4, because: Because::HeaderDiffers };
+        let holding = |content| CentralSession { content: Some(content), ..central(4) };
+        let computed = LocalSession { content: Some(CONTENT), ..local(4) };
+        // Of a buffer of the release before, or where the answer was lost, nothing is known of it.
+        let unknown = LocalSession { confirmed: None, ..computed.clone() };
+        let lost =
+            LocalSession { synced_revision: 3, confirmed: Some(OTHER_ROWS), ..computed.clone() };
+        for (what, local) in [("known", &computed), ("unknown", &unknown), ("lost", &lost)] {
+            assert_eq!(plan(local, Some(&holding(CONTENT)), &me()), Step::Confirm, "{what}");
+            assert_eq!(plan(local, Some(&holding(OTHER_HEADER)), &me()), header, "{what}");
+            assert_eq!(plan(local, Some(&holding(OTHER_ROWS)), &me()), ROWS, "{what}");
+            let not_computed = LocalSession { content: None, ..local.clone() };
+            let step = plan(&not_computed, Some(&holding(OTHER_ROWS)), &me());
+            assert_eq!(step, Step::Digest, "{what}");
+        }
+        // What was confirmed was told in another language, or compared in fewer columns.
+        let otherwise = LocalSession { confirmed: Some(OTHER_ROWS), ..computed.clone() };
+        assert_eq!(plan(&otherwise, Some(&holding(CONTENT)), &me()), Step::Confirm);
+        // Only the number of events was changed: central holds no row more.
+        let more = CentralSession { events: Some(99), ..holding(OTHER_HEADER) };
+        assert_eq!(plan(&computed, Some(&more), &me()), header);
+        assert_eq!(plan(&local(4), Some(&more), &me()), Step::Digest);
+        let with_rows = CentralSession { events: Some(99), ..holding(OTHER_ROWS) };
+        let refused = Step::Refuse(Refusal::FewerEvents { local: 30, central: 99 });
+        assert_eq!(plan(&computed, Some(&with_rows), &me()), refused);
+    }
+
+    #[test]
+    fn a_session_that_grew_is_sent_by_its_changes_only_on_rows_that_are_known() {
+        let grown = LocalSession { synced_revision: 2, ..local(4) };
+        let since = Step::Deliver { since_revision: 2, because: Because::Grown };
+        let holding = |content| CentralSession { content, ..central(2) };
+        assert_eq!(plan(&grown, Some(&central(2)), &me()), since);
+        // The header goes anyway.
+        assert_eq!(plan(&grown, Some(&holding(Some(OTHER_HEADER))), &me()), since);
+        assert_eq!(plan(&grown, Some(&holding(Some(OTHER_ROWS))), &me()), ROWS);
+        assert_eq!(plan(&grown, Some(&holding(None)), &me()), since);
+        let unknown = LocalSession { confirmed: None, ..grown.clone() };
+        assert_eq!(plan(&unknown, Some(&holding(Some(OTHER_ROWS))), &me()), since);
+        let broken = CentralSession { numbering_broken: true, ..central(2) };
+        assert_eq!(plan(&grown, Some(&broken), &me()), ROWS);
+    }
+
+    #[test]
     fn a_revision_that_this_buffer_does_not_know_to_have_delivered_gets_every_row() {
         let grown = LocalSession { synced_revision: 2, ..local(4) };
-        let since = |since_revision| Step::Deliver { since_revision, fresh: false };
-        // As confirmed: only what changed since.
-        assert_eq!(plan(&grown, Some(&central(2)), &me()), since(2));
-        // Restored from an older backup: what it lost.
-        assert_eq!(plan(&grown, Some(&central(1)), &me()), since(1));
+        // Restored from an older backup: what its rows were then is not known any more.
+        assert_eq!(plan(&grown, Some(&central(1)), &me()), ANOTHER);
         // The answer was lost, or this buffer lost its newest pages: nobody knows which.
-        assert_eq!(plan(&grown, Some(&central(3)), &me()), since(0));
-        assert_eq!(plan(&grown, Some(&central(4)), &me()), since(0));
+        assert_eq!(plan(&grown, Some(&central(3)), &me()), ANOTHER);
+        let doubted = LocalSession { synced_revision: 0, ..local(4) };
+        assert_eq!(plan(&doubted, Some(&central(0)), &me()), ANOTHER, "a number of nobody's");
+        // Here what central holds tells.
+        assert_eq!(plan(&grown, Some(&central(4)), &me()), Step::Digest);
     }
 
     #[test]

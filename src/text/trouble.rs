@@ -23,6 +23,10 @@ impl TroubleKind {
                 "certaines lignes de la liste n'ont pas pu être lues",
                 "some lines of the listing could not be read",
             ),
+            Self::RenamedLog => Text::new(
+                "fichier LOG renommé, dont des lignes n'ont pas été lues",
+                "renamed LOG file, some of its lines were not read",
+            ),
         };
         text.in_(language)
     }

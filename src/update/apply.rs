@@ -333,7 +333,7 @@ impl<'u> Updater<'u> {
         Ok(busy)
     }
 
-    /// Puts the cached package of `version` in place and starts the service anew.
+    /// Puts the cached package of `version` in place and restarts the service.
     fn install(&self, pending: &Pending, version: &Version) -> Result<(), UpdateError> {
         let file = self.store.package(version, &pending.architecture);
         fs::metadata(&file)

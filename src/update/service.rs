@@ -52,7 +52,7 @@ pub(super) fn unit() -> Option<UnitState> {
     })
 }
 
-/// Starts the unit anew, with a clean account of failed starts; how it goes is asked afterwards.
+/// Restarts the unit, with a clean account of failed starts; how it goes is asked afterwards.
 pub(super) fn restart() -> Result<(), std::io::Error> {
     let commands: [&[&str]; 3] =
         [&["daemon-reload"], &["reset-failed", UNIT], &["restart", "--no-block", UNIT]];

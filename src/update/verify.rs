@@ -1,4 +1,4 @@
-//! Whether an installed version works: the service was started anew and is ready, its buffer is open
+//! Whether an installed version works: the service was restarted and is ready, its buffer is open
 //! at its schema, and it has collected once, with no source silent that answered before.
 
 use std::{

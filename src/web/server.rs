@@ -146,7 +146,7 @@ impl PageServer {
             return response(answer);
         }
         self.pace.turn().await;
-        // Whoever waited for a turn may find that somebody else asked for the same.
+        // A request that waited for its turn may find that somebody else asked for the same.
         if let Some(answer) = self.kept(&key) {
             return response(answer);
         }

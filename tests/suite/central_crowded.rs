@@ -140,7 +140,10 @@ fn a_kept_connection_that_central_ended_meanwhile_is_opened_anew_and_is_no_outag
             db.try_psql("SELECT count(*) FROM piece_production") == Ok(number.to_string())
         });
         let before = held(&db);
-        assert_eq!(db.psql(&format!("SELECT pg_terminate_backend({before}, 10000)")), "t");
+        assert_eq!(db.psql(&format!("SELECT pg_terminate_backend({before})")), "t");
+        wait::until("the connection has ended", wait::PATIENCE, || {
+            db.psql(&format!("SELECT count(*) FROM pg_stat_activity WHERE pid = {before}")) == "0"
+        });
         assert_eq!(held(&db), "");
     }
     let log = running.log();

@@ -169,7 +169,8 @@ fn rights_on_the_claims_are_rights_on_the_row_and_no_more_is_needed() {
     Feeder::new(&db);
     // As it was before this release, with what an administrator granted then.
     db.psql(&format!(
-        "DROP VIEW v_parc; DROP TABLE agent_edge; DELETE FROM cu_agent_migration WHERE version = 6;
+        "DROP VIEW v_parc; DROP TABLE agent_edge, cu_agent_ecriture;
+         DELETE FROM cu_agent_migration WHERE version IN (6, 9);
          GRANT SELECT, INSERT, UPDATE, DELETE ON cu_agent_machine TO {agent};
          GRANT SELECT ON v_production_jour TO {reader}"
     ));
@@ -306,6 +307,7 @@ fn a_row_that_another_program_holds_keeps_no_session_waiting() {
 
 #[test]
 fn only_what_sessions_need_holds_them_up() {
-    assert!(sessions_pass_without(&[6]));
+    assert!(sessions_pass_without(&[6]) && sessions_pass_without(&[10]));
+    assert!(sessions_pass_without(&[6, 10]));
     assert!(!sessions_pass_without(&[5, 6]));
 }

@@ -1,17 +1,21 @@
-//! Random histories: a session that grows, shrinks and changes while rows in central go missing,
-//! buffers are rebuilt and central is put back to an older state. After each sync central holds
-//! exactly the session, whatever increments it was sent.
+//! Random histories: a session that grows, shrinks and changes while any value and any row in central is
+//! changed by hand or by another program, buffers are rebuilt and central is put back to an older state.
+//! After each sync central holds exactly the session, value by value, whatever increments it was sent.
 
 use super::central_parted::PARTED;
 use crate::support::{
-    central::{Feeder, at, claims, day, local, session},
+    central::{Feeder, at, claims, day, local, planned, session},
+    hand::{change, every_value},
     postgres::Database,
 };
 use cu_agent::{
-    model::{Delivery, Numbered, Piece, Wait},
+    model::{
+        Anomaly, AnomalyCode, ContentDigest, Delivery, DetailCounts, FedMachine, Job, LocalSession,
+        Numbered, Piece, Severity, Stamp, Stop, Wait,
+    },
     sync::{
-        plan::{Step, plan},
-        postgres::{Order, Outcome},
+        plan::Step,
+        postgres::{Inexact, Order, Outcome, digest_of_whole},
     },
 };
 
@@ -20,12 +24,27 @@ struct Held {
     whole: Delivery,
     pieces: Vec<(i64, Piece)>,
     waits: Vec<(i64, Wait)>,
+    stops: Vec<(i64, Stop)>,
+    jobs: Vec<(i64, Job)>,
+    anomalies: Vec<(i64, Anomaly)>,
+    /// What central confirmed, as a buffer notes it.
+    synced_revision: i64,
+    confirmed: Option<ContentDigest>,
 }
 
 impl Held {
     fn new() -> Self {
         let whole = Delivery { revision: 0, ..session("DEM12", "2025-05-28", 0) };
-        Self { whole, pieces: Vec::new(), waits: Vec::new() }
+        Self {
+            whole,
+            pieces: Vec::new(),
+            waits: Vec::new(),
+            stops: Vec::new(),
+            jobs: Vec::new(),
+            anomalies: Vec::new(),
+            synced_revision: 0,
+            confirmed: None,
+        }
     }
 
     fn change(&mut self, rng: &mut fastrand::Rng) {
@@ -42,6 +61,12 @@ impl Held {
             let start = at(d, rng.i64(0..80_000));
             self.waits.push((revision, Wait { start, end: start.plus_ms(rng.i64(1..900_000)) }));
         }
+        if rng.u8(..3) == 0 {
+            let start = at(d, rng.i64(0..80_000)).plus_ms(rng.i64(0..1000));
+            self.stops.push((revision, Stop { start, end: start.plus_ms(rng.i64(0..900_000)) }));
+            self.jobs.push((revision, job(start, rng)));
+            self.anomalies.push((revision, anomaly(start, rng)));
+        }
         if rng.u8(..4) == 0 && !self.pieces.is_empty() {
             let place = rng.usize(..self.pieces.len());
             self.pieces[place] = (revision, piece(rng));
@@ -49,10 +74,28 @@ impl Held {
         if rng.u8(..6) == 0 {
             self.pieces.truncate(rng.usize(..=self.pieces.len()));
             self.waits.truncate(rng.usize(..=self.waits.len()));
+            self.stops.truncate(rng.usize(..=self.stops.len()));
+            self.jobs.truncate(rng.usize(..=self.jobs.len()));
+            self.anomalies.truncate(rng.usize(..=self.anomalies.len()));
         }
-        self.whole.counts.pieces = u32::try_from(self.pieces.len()).unwrap();
-        self.whole.counts.waits = u32::try_from(self.waits.len()).unwrap();
-        self.whole.figures.total_pieces = self.whole.counts.pieces;
+        let count = |rows: usize| u32::try_from(rows).unwrap();
+        self.whole.counts = DetailCounts {
+            pieces: count(self.pieces.len()),
+            waits: count(self.waits.len()),
+            stops: count(self.stops.len()),
+            jobs: count(self.jobs.len()),
+            anomalies: count(self.anomalies.len()),
+        };
+        let figures = &mut self.whole.figures;
+        figures.total_pieces = self.whole.counts.pieces;
+        figures.first_piece = self.pieces.iter().map(|(_, piece)| piece.at).min();
+        figures.last_piece = self.pieces.iter().map(|(_, piece)| piece.at).max();
+        figures.window_ms = rng.i64(1..86_400_000);
+        figures.wait_ms = rng.i64(0..figures.window_ms);
+        figures.effective_ms = figures.window_ms - figures.wait_ms;
+        figures.raw_wait_ms = rng.i64(0..900_000_000);
+        self.whole.nominal_per_hour = rng.bool().then(|| rng.u32(1..500));
+        self.whole.rejects = rng.u32(..20);
         // Never fewer than before, so that rebuilt buffers may write.
         self.whole.figures.events += 40;
     }
@@ -68,50 +111,105 @@ impl Held {
         Delivery {
             pieces: changed(&self.pieces, revision),
             waits: changed(&self.waits, revision),
+            stops: changed(&self.stops, revision),
+            jobs: changed(&self.jobs, revision),
+            anomalies: changed(&self.anomalies, revision),
             ..self.whole.clone()
         }
     }
 
-    /// What central must print.
-    fn rows(&self) -> String {
-        let pieces =
-            (1..).zip(&self.pieces).map(|(n, (_, p))| format!("{n}|{}|{}", p.at, p.details));
-        let waits = (1..)
-            .zip(&self.waits)
-            .map(|(n, (_, w))| format!("{n}|{}|{}", w.start, (w.end.0 - w.start.0) / 1000));
-        pieces.chain(waits).collect::<Vec<_>>().join("\n")
+    /// Every row changed with the newest revision, as far as the buffer knows.
+    fn touch_all(&mut self) {
+        let revision = self.whole.revision;
+        self.pieces.iter_mut().for_each(|row| row.0 = revision);
+        self.waits.iter_mut().for_each(|row| row.0 = revision);
+        self.stops.iter_mut().for_each(|row| row.0 = revision);
+        self.jobs.iter_mut().for_each(|row| row.0 = revision);
+        self.anomalies.iter_mut().for_each(|row| row.0 = revision);
+    }
+
+    fn note_confirmed(&mut self) {
+        self.synced_revision = self.whole.revision;
+        self.confirmed = Some(digest_of_whole(&self.since(0), &Inexact::default()));
     }
 }
 
-/// One sync as the agent does it; true when there is nothing left to do.
-fn sync(feeder: &mut Feeder, held: &Held) -> bool {
+fn job(at: Stamp, rng: &mut fastrand::Rng) -> Job {
+    Job {
+        at,
+        reference: format!("61{}", rng.u8(..)).into(),
+        length_e2: rng.i64(0..1_000_000),
+        colour: ["N/A", "654", "", "bleu ciel"][rng.usize(..4)].into(),
+    }
+}
+
+fn anomaly(at: Stamp, rng: &mut fastrand::Rng) -> Anomaly {
+    let severity = if rng.bool() { Severity::High } else { Severity::Low };
+    Anomaly {
+        code: AnomalyCode::ALL[rng.usize(..AnomalyCode::ALL.len())],
+        severity,
+        from: rng.bool().then_some(at),
+        to: rng.bool().then_some(at.plus_ms(500)),
+        value_e2: rng.i64(-500..100_000),
+        expected_e2: rng.bool().then(|| rng.i64(0..10_000)),
+        subject: "SU12".into(),
+    }
+}
+
+/// What the agent does about people's changes to the machine before it compares.
+fn settle(feeder: &mut Feeder, held: &Held) {
+    let machine = held.whole.machine.clone();
+    let fed = [FedMachine { machine: machine.clone(), description: None, folders: Vec::new() }];
+    let standings = feeder.central.settle(&feeder.claims, &fed).unwrap();
+    let standing = &standings.machines[0];
+    if standing.strays > 0 {
+        if standing.centre.is_none() {
+            feeder.central.ensure_centres(&feeder.claims, &[machine]).unwrap();
+        }
+        let done = feeder.central.adopt(&feeder.claims, &["DEM12".to_owned()]).unwrap();
+        assert_eq!(done.adopted + done.removed, standing.strays);
+    }
+}
+
+/// One round of a sync as the agent does it; true when there is nothing left to do.
+fn sync(feeder: &mut Feeder, held: &mut Held) -> bool {
     let key = [("DEM12", held.whole.day)];
+    settle(feeder, held);
     let states = feeder.central.states(&mut feeder.claims, &key).unwrap();
     if !states.missing_centres.is_empty() {
-        feeder.central.ensure_centres(std::slice::from_ref(&held.whole.machine)).unwrap();
+        feeder
+            .central
+            .ensure_centres(&feeder.claims, std::slice::from_ref(&held.whole.machine))
+            .unwrap();
     }
     let central = states.sessions[0].as_ref();
-    match plan(&local(&held.whole), central, &feeder.claims.identity) {
-        Step::Confirm => true,
-        Step::Deliver { since_revision, .. } => {
+    let whole = held.since(0);
+    let local = LocalSession {
+        synced_revision: held.synced_revision,
+        confirmed: held.confirmed,
+        ..local(&held.whole)
+    };
+    match planned(&local, &whole, central, &feeder.claims.identity) {
+        Step::Confirm => {
+            held.note_confirmed();
+            true
+        }
+        Step::Digest => panic!("the digest was computed"),
+        Step::Deliver { since_revision, because } => {
             let delivery = held.since(since_revision);
             let order = Order { delivery: &delivery, replaces: central };
             let outcomes = feeder.central.deliver(&mut feeder.claims, &[order]).unwrap();
             assert!(matches!(outcomes[0], Outcome::Written { .. }), "{outcomes:?}");
-            outcomes[0] == Outcome::Written { complete: true }
+            let is_complete = outcomes[0] == Outcome::Written { complete: true };
+            if is_complete && !because.is_doubtful() {
+                held.note_confirmed();
+                return true;
+            }
+            false
         }
         Step::Refuse(reason) => panic!("{reason}"),
     }
 }
-
-const DAMAGE: [&str; 5] = [
-    "DELETE FROM piece_production WHERE numero_piece % 3 = 0",
-    "DELETE FROM periode_attente WHERE numero = 1",
-    "DELETE FROM piece_production; DELETE FROM periode_attente; DELETE FROM session_production",
-    "UPDATE periode_attente SET numero = NULL WHERE numero = 2",
-    "INSERT INTO piece_production (session_id, numero_piece, timestamp_production)
-     SELECT id, 9999, now() FROM session_production",
-];
 
 #[test]
 fn after_any_history_central_equals_the_session() {
@@ -134,39 +232,51 @@ fn after_any_history_a_parted_central_equals_the_session() {
     );
 }
 
+/// What a central holds that nobody but the agent ever wrote to.
+fn truth(db: &Database<'_>, feeder: &Feeder, held: &Held) -> String {
+    db.psql("TRUNCATE centre_usinage CASCADE; TRUNCATE cu_agent_machine");
+    let mut alone = Feeder::connect(&db.config());
+    alone.claims = feeder.claims.clone();
+    alone.sync(&[held.since(0)]);
+    every_value(db)
+}
+
 fn equal_after_any_history(mut feeder: Feeder, db: &Database<'_>, seed: u64) {
     let mut rng = fastrand::Rng::with_seed(seed);
+    let reference = Database::fresh();
+    Feeder::new(&reference);
     let mut held = Held::new();
     held.change(&mut rng);
+    let mut expected = truth(&reference, &feeder, &held);
     for step in 0..60 {
-        match rng.u8(..10) {
-            0..=5 => held.change(&mut rng),
-            6..=7 => {
-                db.psql(DAMAGE[rng.usize(..DAMAGE.len())]);
+        let mut history = String::new();
+        let before = (held.whole.revision, feeder.claims.identity.clone());
+        match rng.u8(..12) {
+            0..=3 => held.change(&mut rng),
+            4..=7 => history = change(db, &mut rng),
+            // Somebody changes what the agent is about to add to.
+            8..=9 => {
+                history = change(db, &mut rng);
+                held.change(&mut rng);
             }
             // A rebuilt buffer: revisions begin anew.
-            8 => {
+            10 => {
                 feeder.claims = claims("ligne-1", &format!("buffer-{step}"), "instance");
                 held.whole.revision = 1;
-                held.pieces.iter_mut().for_each(|row| row.0 = 1);
-                held.waits.iter_mut().for_each(|row| row.0 = 1);
+                (held.synced_revision, held.confirmed) = (0, None);
+                held.touch_all();
             }
             // Central is put back to before the last revisions.
             _ => {
                 db.psql("UPDATE session_production SET revision = greatest(revision - 2, 0)");
-                held.pieces.iter_mut().for_each(|row| row.0 = held.whole.revision);
-                held.waits.iter_mut().for_each(|row| row.0 = held.whole.revision);
+                held.touch_all();
             }
         }
-        let syncs = (1..=3).find(|_| sync(&mut feeder, &held));
-        assert!(syncs.is_some(), "seed {seed}, step {step}: does not settle");
-        assert_eq!(
-            db.psql(
-                "SELECT numero_piece, timestamp_production, details FROM piece_production ORDER BY 1;
-                 SELECT numero, timestamp_debut, duree_secondes FROM periode_attente ORDER BY 1"
-            ),
-            held.rows(),
-            "seed {seed}, step {step}"
-        );
+        let syncs = (1..=4).find(|_| sync(&mut feeder, &mut held));
+        assert!(syncs.is_some(), "seed {seed}, step {step}: does not settle: {history}");
+        if before != (held.whole.revision, feeder.claims.identity.clone()) {
+            expected = truth(&reference, &feeder, &held);
+        }
+        assert_eq!(every_value(db), expected, "seed {seed}, step {step}: {history}");
     }
 }

@@ -36,7 +36,7 @@ fn each_mistake_in_the_configuration_names_its_key() {
             Retry::Slowly,
         ),
         (
-            CentralConfig { host: "no-such-host.invalid".into(), ..good.clone() },
+            CentralConfig { host: "no-such-host.invalid".parse().unwrap(), ..good.clone() },
             "central.host",
             Retry::Soon,
         ),
@@ -135,11 +135,17 @@ fn a_read_only_central_is_named_as_such() {
     let db = Database::fresh();
     Feeder::new(&db);
     db.psql(&format!("ALTER DATABASE {} SET default_transaction_read_only = on", db.name));
-    let mut feeder = Feeder::connect(&db.config());
-    assert_eq!(feeder.central.schema_state().unwrap(), SchemaState::Ready);
-    let error = feeder.try_sync(&[session("DEM12", "2025-05-28", 1)]).unwrap_err();
-    assert!(matches!(error, CentralError::ReadOnly { .. }), "{}", chain(&error));
+    let error = refused(&db.config());
+    assert!(matches!(error, CentralError::NotWritable { .. }), "{}", chain(&error));
+    assert!(error.to_string().contains("default_transaction_read_only"), "{error}");
     assert_eq!(error.again(), Retry::Soon);
+
+    // It became so under an open connection.
+    let writable = "SET default_transaction_read_only = off;";
+    db.psql(&format!("{writable} ALTER DATABASE {} RESET default_transaction_read_only", db.name));
+    let mut feeder = Feeder::connect(&db.config());
+    db.psql(&format!("ALTER DATABASE {} SET default_transaction_read_only = on", db.name));
+    feeder.sync(&[session("DEM12", "2025-05-28", 1)]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::support::{
     central::{Feeder, grown, session},
     folder::Folder,
     generate::{CENTRES, Dirt, file_name, log_of_day},
-    postgres::Database,
+    postgres::{Database, server_major},
     rows::{assert_same, buffer_sessions, central_sessions},
 };
 use cu_agent::{
@@ -198,7 +198,10 @@ fn a_month_that_was_taken_off_is_refused_by_name_and_holds_up_no_other() {
     let mut feeder = Feeder::new(&db);
     db.psql(PARTED);
     feeder.sync(&months());
-    db.psql("ALTER TABLE piece_production DETACH PARTITION piece_production_2025_04 CONCURRENTLY");
+    let how = if server_major() < 14 { "" } else { "CONCURRENTLY" };
+    db.psql(&format!(
+        "ALTER TABLE piece_production DETACH PARTITION piece_production_2025_04 {how}"
+    ));
     let error = feeder.try_sync(&months()[..1]).unwrap_err();
     assert!(error.reason().contains("no partition"), "{}", error.reason());
     feeder.sync(&months()[2..]);

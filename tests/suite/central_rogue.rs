@@ -21,7 +21,7 @@ const PASSWORD: &str = "a password that must not travel";
 
 fn config(rogue: &Rogue, tls: CentralTls, only_scram: bool) -> CentralConfig {
     CentralConfig {
-        host: "127.0.0.1".into(),
+        host: "127.0.0.1".parse().unwrap(),
         port: rogue.port,
         database: "production".into(),
         user: "cu_agent".into(),

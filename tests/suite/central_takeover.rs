@@ -10,9 +10,9 @@ use cu_agent::sync::{
     postgres::{Central, MIGRATIONS, Outcome, SchemaState, migration_script},
 };
 
-const PYTHON: &str = include_str!("../fixtures/central/python.sql");
-const PYTHON_FIRST: &str = include_str!("../fixtures/central/python_first.sql");
-const ORM: &str = include_str!("../fixtures/central/orm.sql");
+pub const PYTHON: &str = include_str!("../fixtures/central/python.sql");
+pub const PYTHON_FIRST: &str = include_str!("../fixtures/central/python_first.sql");
+pub const ORM: &str = include_str!("../fixtures/central/orm.sql");
 const ORM_WIDE: &str = include_str!("../fixtures/central/orm_wide.sql");
 
 /// The tables of details, each with the column that tells when.
@@ -28,7 +28,7 @@ fn migrate(db: &Database<'_>) -> Vec<i32> {
 }
 
 /// A session as the old service or the ORM wrote it: all date columns filled by the program.
-fn old_session(centre: u32, date: &str, pieces: u32) -> String {
+pub fn old_session(centre: u32, date: &str, pieces: u32) -> String {
     format!(
         "INSERT INTO session_production (centre_usinage_id, date_production, heure_premiere_piece,
              heure_derniere_piece, total_pieces, duree_production_totale, taux_occupation,
@@ -87,7 +87,7 @@ fn fill(db: &Database<'_>, centre_columns: &str, centre_values: &str, twice: boo
 }
 
 /// Everything a detail row says, without its session and number.
-fn contents(db: &Database<'_>) -> Vec<String> {
+pub fn contents(db: &Database<'_>) -> Vec<String> {
     DETAILS
         .iter()
         .map(|(table, at)| {
@@ -312,7 +312,7 @@ fn a_database_with_an_orm_s_own_never_empty_columns_is_taken_over() {
     );
     assert_eq!(
         db.psql("SELECT taux_occupation FROM v_session_formule_origine ORDER BY 1"),
-        "0.00\n87.71"
+        "0.00\n87.72"
     );
 }
 

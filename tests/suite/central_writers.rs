@@ -6,7 +6,7 @@ use crate::support::{
     postgres::Database,
 };
 use cu_agent::sync::{
-    plan::{Refusal, Step},
+    plan::{Because, Refusal, Step},
     postgres::{Order, Outcome, Retry},
 };
 
@@ -111,7 +111,7 @@ fn a_machine_fed_by_another_agent_is_reported_and_not_written() {
     assert_eq!(db.count("piece_production"), 9);
     assert_eq!(
         first.try_sync(&[session("DEM12", "2025-05-28", 12)]).unwrap()[0].0,
-        Step::Deliver { since_revision: 0, fresh: false }
+        Step::Deliver { since_revision: 0, because: Because::OtherHistory }
     );
     assert_eq!(db.count("piece_production"), 9);
 }

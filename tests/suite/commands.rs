@@ -1,6 +1,6 @@
 //! Each command's help, output and exit code on the real binary.
 
-use std::net::TcpListener;
+use std::{fs, net::TcpListener};
 
 use crate::support::{
     agent::Agent,
@@ -327,7 +327,7 @@ fn the_variables_of_the_replaced_service_win_over_the_file() {
         ("FTP_HOST", "127.0.0.1".to_owned()),
         ("FTP_USER", server.user().to_owned()),
         ("FTP_PASS", server.password().to_owned()),
-        ("POSTGRES_HOST", central.host.clone()),
+        ("POSTGRES_HOST", central.host.to_string()),
         ("POSTGRES_PORT", central.port.to_string()),
         ("POSTGRES_DB", central.database.clone()),
         ("POSTGRES_USER", central.user.clone()),
@@ -355,4 +355,83 @@ fn systemd_credentials_are_read_where_present() {
     agent.set_environment("CREDENTIALS_DIRECTORY", &directory);
     agent.once().succeeded();
     assert_eq!(central_sessions(&database).len(), 1);
+}
+
+#[test]
+fn a_result_of_an_update_that_cannot_be_read_is_said_and_hides_nothing_else() {
+    let folder = Folder::of_three_machines();
+    let mut agent = Agent::on_directory(folder.path());
+    agent.set("update.manifest_url", "https://127.0.0.1:1/manifest");
+    agent.set("update.public_key", "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3");
+    let updates = agent.dir().join("updates");
+    fs::create_dir(&updates).unwrap();
+    agent.set("update.directory", updates.to_str().unwrap());
+    for garbage in ["", "{", "[]", "\u{1b}[2J", r#"{"format": 7, "result": "installed"}"#] {
+        fs::write(updates.join("result.json"), garbage).unwrap();
+        let text = agent.command(&["update", "status"]).exited(1).stdout;
+        assert!(text.contains("in progress  none\n"), "{text}");
+        assert!(text.contains("last         not readable: "), "{text}");
+        assert!(text.contains("\nwindow  "), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+        let json = agent.command(&["update", "status", "--json"]).exited(1).stdout;
+        let told: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(told["last"], serde_json::Value::Null);
+        assert!(told["last_error"].as_str().unwrap().contains("result.json"), "{json}");
+    }
+}
+
+/// Shifts of one of three machines.
+fn set_calendar(agent: &mut Agent) {
+    let calendar = "[[calendar]]\nmachines = [\"DEM12\"]\nholidays = \"fr\"\nopen = [\"2025-06-07 22:00-02:00\"]\n\
+        [[calendar.shift]]\nname = \"matin\"\ndays = \"mon-fri\"\ntime = \"05:00-13:00\"\nbreaks = [\"09:00-09:20\"]\n";
+    let table: toml::Table = toml::from_str(calendar).unwrap();
+    agent.set("calendar", table["calendar"].clone());
+}
+
+#[test]
+fn calendar_prints_what_a_day_is_planned_as_and_why_nothing_is() {
+    let folder = Folder::of_three_machines();
+    let mut agent = Agent::on_directory(folder.path());
+    set_calendar(&mut agent);
+    let on = |date: &str| agent.command(&["calendar", "--date", date]).succeeded();
+    let tuesday = on("2025-06-03")
+        .says("Tue, 2025-06-03, from 2025-06-03 00:00 to 2025-06-04 00:00")
+        .says("DEM12: break in matin from 2025-06-03 09:00 to 2025-06-03 09:20")
+        .says("SU12: has no calendar; [[calendar]] in config.toml.example shows how to write one");
+    let row = tuesday.stdout.lines().find(|line| line.starts_with("DEM12 ")).unwrap();
+    let cells: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(cells[..3], ["DEM12", "1", "matin"]);
+    assert!(
+        row.contains("8 h 00") && row.contains("7 h 40") && row.contains("config.toml:"),
+        "{row}"
+    );
+    on("2025-06-09").says("DEM12: nothing is planned: public holiday: Whit Monday (");
+    on("2025-06-14").says("DEM12: nothing is planned: no shift on Sat (");
+    on("2025-06-08").says("exceptionnel").says("2 h 00");
+    let json = agent.command(&["calendar", "--date", "2025-06-03", "--machine", "DEM12", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&json.succeeded().stdout).unwrap();
+    assert_eq!(told[0]["parts"][0]["required_ms"], 27_600_000);
+    assert_eq!(told[0]["parts"][0]["required"][1][0], "2025-06-03 09:20:00");
+    agent
+        .command(&["calendar", "--machine", "DEM99"])
+        .exited(2)
+        .says("no source has the machine \"DEM99\"; configured are DEM12, DEMALU, SU12");
+    agent.command(&["calendar", "--date", "2025-02-29"]).exited(2);
+}
+
+#[test]
+fn a_calendar_that_contradicts_itself_is_refused_at_the_start_with_line_and_key() {
+    let folder = Folder::of_three_machines();
+    let mut agent = Agent::on_directory(folder.path());
+    set_calendar(&mut agent);
+    agent.set("calendar.0.machines", vec!["DEM99"]);
+    agent.set("calendar.0.shift.0.breaks", vec!["12:50-13:10"]);
+    for command in ["once", "check", "calendar"] {
+        agent
+            .command(&[command])
+            .exited(2)
+            .says("config.toml:")
+            .says(": calendar[1].machines: \"DEM99\" is no machine (nom) of [source.folders]")
+            .says(": calendar[1].shift[1].breaks: a break that is outside its shift");
+    }
 }

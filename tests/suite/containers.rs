@@ -1,5 +1,5 @@
 //! `docker/`: read by parsers, and held against one another and against the agent. No container is
-//! started here; that the binary needs nothing around it is what `cross/check.sh` proves.
+//! started here; `make test-containers` does that, if podman can be had.
 
 use std::{
     collections::BTreeMap,
@@ -196,6 +196,31 @@ fn the_image_is_empty_but_for_the_program_and_runs_it_unprivileged() {
     assert_eq!(image.command, ["run"]);
 }
 
+/// Built by `make test-containers` in no container here: no registry can be reached. What it ends with is
+/// the other image's, and cargo gets what it needs.
+#[test]
+fn the_image_built_from_source_is_the_same_and_is_given_the_whole_source_and_no_secret() {
+    let (plain, source) = (read("Dockerfile"), read("Dockerfile.source"));
+    parse_dockerfile::parse(&source).unwrap_or_else(|e| panic!("Dockerfile.source: {e}"));
+    let instructions = |text: &str, from: &str| -> Vec<String> {
+        let (_, behind) = text.split_once(from).unwrap();
+        let lines = behind.lines().map(str::trim);
+        lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+    };
+    let own_state = "COPY --chown";
+    assert_eq!(instructions(&source, own_state), instructions(&plain, own_state));
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let rust = manifest.lines().find_map(|line| line.strip_prefix("rust-version = "));
+    let image = format!("FROM rust:{}-alpine", rust.unwrap().trim_matches('"'));
+    assert!(source.contains(&image), "{image}");
+    let ignored = read("Dockerfile.source.dockerignore");
+    let named: Vec<&str> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    for needed in ["Cargo.toml", "Cargo.lock", "src", "migrations", "benches", "tests"] {
+        assert!(named.contains(&needed), "{needed}");
+    }
+    assert!(named.iter().all(|name| root().join(name).exists() && *name != "docker"));
+}
+
 #[test]
 fn the_build_context_holds_what_the_image_copies_and_no_secret() {
     let ignored = read("Dockerfile.dockerignore");
@@ -223,7 +248,7 @@ fn the_services_of_compose_fit_the_image_the_configuration_and_each_other() {
     for name in build.args.keys() {
         assert!(image.arguments.contains_key(name), "the image has no argument {name}");
     }
-    assert_eq!(agent.image, "cu-agent");
+    assert_eq!(agent.image, "${CU_AGENT_IMAGE:-cu-agent}");
     assert_eq!(agent.restart, "unless-stopped");
     assert_eq!(agent.user.as_deref(), Some(image.user.as_str()));
     assert!(agent.read_only);
@@ -257,7 +282,7 @@ fn the_two_containers_know_each_other_and_take_passwords_from_files_only() {
     let compose = compose();
     let config = configuration(&compose);
     let central = config.central.as_ref().unwrap();
-    let server = &compose.services[&central.host];
+    let server = &compose.services[&central.host.to_string()];
     assert_eq!(server.environment["POSTGRES_DB"], central.database);
     assert_eq!(server.environment["POSTGRES_USER"], central.user);
     assert!(server.image.starts_with("postgres:"));

@@ -13,7 +13,7 @@ use super::tree;
 /// What makes something last, and the places that may call it outside [`durably`] with the reason.
 ///
 /// [`durably`]: cu_agent::failpoints::durably
-const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
+const ACTIONS: [(&str, &[(&str, &str)]); 20] = [
     (".commit()", &[]),
     (".to_latest(", &[]),
     ("connection.execute(", &[]),
@@ -23,6 +23,10 @@ const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
     ),
     ("central.deliver(", &[]),
     ("central.ensure_centres(", &[]),
+    ("central.settle(", &[]),
+    ("central.name_sessions(", &[]),
+    ("central.adopt(", &[]),
+    ("central.told_foreign_writes(", &[]),
     ("central.write_gateway_row(", &[]),
     ("source.delete(", &[("collect/pace.rs", "passes the call on to the source, timed")]),
     (
@@ -52,14 +56,16 @@ const ACTIONS: [(&str, &[(&str, &str)]); 16] = [
 
 /// The only rooms that may hold SQL which changes central; all of it is reached through the three calls
 /// above, the migrations, and what `central migrate` mends, one statement each, which is done or not.
-const CENTRAL_WRITERS: [&str; 7] = [
+const CENTRAL_WRITERS: [&str; 9] = [
     "claim.rs",
     "deliver.rs",
     "details.rs",
     "fitness.rs",
     "gateway_row.rs",
     "schema.rs",
+    "settle.rs",
     "states.rs",
+    "writers.rs",
 ];
 
 struct Source {

@@ -139,6 +139,10 @@ fn keys_that_are_read() -> BTreeMap<String, BTreeSet<String>> {
           unknown = 1
         [anomalies]
         unknown = 1
+        [[calendar]]
+        unknown = 1
+          [[calendar.shift]]
+          unknown = 1
         [status]
         unknown = 1
         [update]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postgres::{Client, Config, NoTls};
 
-use crate::support::{postgres::PASSWORD, scene::Scene, wait};
+use crate::support::{hand::every_value, postgres::PASSWORD, scene::Scene, wait};
 
 /// (what, obstacle, how it goes away, what the reason says).
 const OBSTACLES: [(&str, &str, &str, &str); 4] = [
@@ -131,6 +131,109 @@ fn a_trigger_that_swallows_rows_is_noticed() {
     assert!(reason.contains("did not keep every row"), "{status:#}");
     scene.database.psql("DROP TRIGGER swallow ON piece_production");
     scene.assert_equal_after_once();
+}
+
+/// (what, what is done first, what keeps central from holding what it is sent, its mend, what the reason says).
+const CHANGES: [(&str, &str, &str, &str, &str); 3] = [
+    (
+        "a trigger that changes a figure of the header",
+        "",
+        "CREATE FUNCTION arrondir() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             NEW.taux_attente := round(NEW.taux_attente) + 1; RETURN NEW; END $$;
+         CREATE TRIGGER arrondir BEFORE INSERT OR UPDATE ON session_production
+             FOR EACH ROW EXECUTE FUNCTION arrondir();
+         UPDATE session_production SET total_pieces = total_pieces",
+        "DROP TRIGGER arrondir ON session_production",
+        "did not keep the header as delivered",
+    ),
+    (
+        "a trigger that keeps the old row of a detail",
+        "UPDATE periode_attente SET duree_secondes = 1 WHERE numero = 1",
+        "CREATE FUNCTION garder() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$;
+         CREATE TRIGGER garder BEFORE UPDATE ON periode_attente
+             FOR EACH ROW EXECUTE FUNCTION garder()",
+        "DROP TRIGGER garder ON periode_attente",
+        "did not keep the detail rows as delivered",
+    ),
+    (
+        "a trigger that keeps the old header",
+        "UPDATE session_production SET revision = 0",
+        "CREATE FUNCTION garder() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$;
+         CREATE TRIGGER garder BEFORE UPDATE ON session_production
+             FOR EACH ROW EXECUTE FUNCTION garder()",
+        "DROP TRIGGER garder ON session_production",
+        "did not keep the session as delivered",
+    ),
+];
+
+#[test]
+fn what_central_does_not_keep_as_delivered_is_set_aside_by_name_and_the_others_go_on() {
+    for (seed, (what, first, obstacle, mend, reason)) in (81..).zip(CHANGES) {
+        let mut scene = Scene::new(seed);
+        scene.days(2);
+        scene.assert_equal_after_once();
+        scene.database.psql(first);
+        scene.database.psql(obstacle);
+        scene.day();
+        let output = scene.once();
+        assert_eq!(output.code, 3, "{what}: {output}");
+        assert!(output.stderr.contains(reason), "{what}: {output}");
+        let status = scene.agent.status_json();
+        let shown = status["set_aside"][0]["reason"].as_str().unwrap_or_default();
+        assert!(shown.contains(reason), "{what}: {status:#}");
+        // New days arrive all the same.
+        let sessions = scene.sessions() as u64;
+        assert_eq!(scene.database.count("session_production"), sessions, "{what}");
+        scene.database.psql(mend);
+        scene.assert_equal_after_once();
+    }
+}
+
+#[test]
+fn a_running_service_sends_what_central_does_not_keep_once_an_hour_at_most() {
+    let mut scene = Scene::new(84);
+    scene.days(2);
+    scene.assert_equal_after_once();
+    scene.database.psql("UPDATE periode_attente SET duree_secondes = 1 WHERE numero = 1");
+    scene.database.psql(
+        "CREATE TABLE essais (n BIGINT GENERATED ALWAYS AS IDENTITY);
+         CREATE FUNCTION garder() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO essais DEFAULT VALUES; RETURN OLD; END $$;
+         CREATE TRIGGER garder BEFORE UPDATE ON periode_attente
+             FOR EACH ROW EXECUTE FUNCTION garder()",
+    );
+    let running = scene.agent.run();
+    running.wait_for_line("did not keep the detail rows");
+    let tries = scene.database.count("essais");
+    running.wait_for_nth_line("cycle:", running.log().matches("cycle:").count() + 3);
+    assert_eq!(scene.database.count("essais"), tries);
+    running.terminate().0.succeeded();
+}
+
+#[test]
+fn columns_that_cannot_hold_what_is_delivered_are_named_and_do_not_keep_the_queue() {
+    let mut scene = Scene::new(85);
+    scene.days(1);
+    scene.assert_equal_after_once();
+    scene.database.psql(
+        "DROP VIEW v_session_formule_origine, v_production_jour CASCADE;
+         ALTER TABLE session_production ALTER COLUMN temps_attente TYPE NUMERIC(10,1);
+         ALTER TABLE periode_attente ALTER COLUMN timestamp_fin TYPE TIMESTAMP(0)",
+    );
+    scene
+        .once()
+        .succeeded()
+        .says("not compared: session_production.temps_attente, periode_attente.timestamp_fin");
+    scene.days(2);
+    scene.once().succeeded();
+    let before = every_value(&scene.database);
+    scene.once().succeeded().does_not_say("differ from what was delivered");
+    // The other values are compared as before.
+    scene.database.psql(
+        "UPDATE session_production SET taux_attente = 1; UPDATE periode_attente SET duree_secondes = 1",
+    );
+    scene.once().succeeded().says("differ from what was delivered");
+    assert_eq!(every_value(&scene.database), before);
 }
 
 #[test]

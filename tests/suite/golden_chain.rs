@@ -110,6 +110,43 @@ fn golden_cases_fed_in_random_pieces_under_changing_names_give_the_same_sessions
     }
 }
 
+/// A file that grows with CR alone, CR LF or all of them at its line ends, cut anywhere: also between
+/// a CR and its LF.
+#[test]
+fn files_with_any_line_ends_fed_in_random_pieces_give_the_same_sessions() {
+    for (name, ends) in [
+        ("edge/stops", &["\r"][..]),
+        ("edge/number-forms", &["\r\n"]),
+        ("edge/outside-and-overlap", &["\r", "\r\n", "\n", "\n\r"]),
+    ] {
+        let case = golden::case(name);
+        let mut rng = Rng::with_seed(seed(name, 7));
+        let files: Vec<File> = case
+            .files
+            .iter()
+            .map(|file| File { bytes: with_line_ends(&file.bytes, ends, &mut rng), ..file.clone() })
+            .collect();
+        let folder = Folder::of_three_machines();
+        let mut agent = Agent::on_directory(folder.path());
+        agent.set("schedule.file_quiet", "1h");
+        feed(&files, &folder, &mut rng, &mut || {
+            agent.once().read_all();
+        });
+        agent.set("schedule.file_quiet", "0s");
+        agent.once().read_all();
+        assert_same(name, &buffer_sessions(&agent), &truth(&case));
+    }
+}
+
+fn with_line_ends(bytes: &[u8], ends: &[&str], rng: &mut Rng) -> Vec<u8> {
+    let mut all = Vec::new();
+    for line in bytes.split(|&byte| byte == b'\n') {
+        all.extend_from_slice(line);
+        all.extend_from_slice(ends[rng.usize(0..ends.len())].as_bytes());
+    }
+    all
+}
+
 fn seed(name: &str, round: u64) -> u64 {
     if let Some(fixed) = std::env::var("CU_TEST_SEED").ok().and_then(|text| text.parse().ok()) {
         return fixed;
@@ -130,7 +167,7 @@ impl Growing<'_> {
     /// How far whole lines reach in what is written so far.
     fn whole_lines(&self) -> usize {
         let written = &self.file.bytes[..self.written];
-        written.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1)
+        written.iter().rposition(|&byte| matches!(byte, b'\n' | b'\r')).map_or(0, |at| at + 1)
     }
 }
 

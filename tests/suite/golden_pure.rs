@@ -39,6 +39,24 @@ fn every_golden_case_equals_what_central_must_hold() {
 }
 
 #[test]
+fn every_golden_case_gives_the_same_sessions_with_cr_alone_at_its_line_ends() {
+    for case in golden::cases() {
+        for folder in case.folders() {
+            let files = || case.files.iter().filter(|file| file.folder == folder);
+            let by_cr: Vec<Vec<u8>> = files()
+                .map(|file| {
+                    let lf = |byte: &u8| if *byte == b'\n' { b'\r' } else { *byte };
+                    file.bytes.iter().map(lf).collect()
+                })
+                .collect();
+            let found = sessions_of(by_cr.iter().map(Vec::as_slice));
+            let expected = sessions_of(files().map(|file| file.bytes.as_slice()));
+            assert_eq!(found, expected, "case {}", case.name);
+        }
+    }
+}
+
+#[test]
 fn every_line_of_the_golden_cases_is_blank_an_event_or_a_reject() {
     for case in golden::cases() {
         for file in &case.files {

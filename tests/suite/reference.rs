@@ -58,11 +58,14 @@ fn soup() -> impl Strategy<Value = Vec<u8>> {
     let details = prop_oneof![
         4 => "[0-9]{1,3} [A-C]",
         4 => "[0-9]{1,3}([.,][0-9]{1,5})? ?sec",
+        3 => "-?([0-9]{1,4}[ '\u{a0}])?-?[0-9]{2,4}(['\u{a0}][0-9]{3})?([.,'][0-9]{1,4})?[ \u{a0}\t\r\u{85}]{0,2}([sS][eE][cC])?",
+        2 => "[0-9'.,\u{a0} -]{0,12}(sec|SEC)?[0-9'.,\u{a0} -]{0,8}(Sec)?",
+        3 => "([RLC]:[0-9A-C]{1,4}([.,][0-9]{1,3})?[ ;\u{a0}\u{85}]?|KLEUR:6 ?|_?L:5){1,5}",
         4 => "([RLC]:[0-9A-Cé]{0,3}([.,][0-9]{1,4})?[ ;]){0,4}",
         1 => "[RLC:0-9 .,sec_|@é\u{a0}\u{85}]{0,20}",
         1 => Just(String::new()),
     ];
-    let end = prop_oneof![9 => Just("\n"), 3 => Just("\r\n"), 1 => Just(" \t\n"), 1 => Just("")];
+    let end = prop_oneof![9 => Just("\n"), 3 => Just("\r\n"), 1 => Just(" \t\n"), 2 => Just("\r"), 1 => Just("")];
     let line = (before, date, time, marker, name, colon, details, end).prop_map(
         |(before, date, (h, m, s), marker, name, colon, details, end)| {
             let (h, m) = (h + 4, m * 10);
@@ -72,7 +75,7 @@ fn soup() -> impl Strategy<Value = Vec<u8>> {
                 .collect::<Vec<u8>>()
         },
     );
-    (prop::collection::vec(line, 0..60), prop::collection::vec((any::<usize>(), 0..4_u8), 0..6))
+    (prop::collection::vec(line, 0..60), prop::collection::vec((any::<usize>(), 0..5_u8), 0..6))
         .prop_map(|(lines, damage)| {
             let mut bytes = lines.concat();
             for (at, kind) in damage {
@@ -81,6 +84,7 @@ fn soup() -> impl Strategy<Value = Vec<u8>> {
                     0 => bytes.insert(at, 0),
                     1 => bytes.insert(at, b'\n'),
                     2 => bytes.insert(at, 0x85),
+                    3 => bytes.insert(at, b'\r'),
                     _ if at < bytes.len() => {
                         bytes.remove(at);
                     }
@@ -97,6 +101,21 @@ fn options() -> impl Strategy<Value = Options> {
 }
 
 proptest! {
+    #[test]
+    fn any_wait_and_any_job_is_what_a_second_reader_finds(
+        details in prop_oneof![
+            "[-0-9'.,\u{a0} ]{0,14}[ \u{a0}\t\u{85}]{0,2}([sS][eE][cC]|SECONDEN)?[-0-9'., ]{0,6}(sec)?",
+            "-?[0-9]{1,3}(['\u{a0} ][0-9]{3}){0,3}([.,][0-9]{1,4})?[ \u{a0}]?[sS]ec",
+            "([RLCX]:[0-9A-Cé_]{0,4}([.,][0-9]{1,3})?[ ;'é\u{a0}\u{85}]?){1,6}",
+        ],
+        name in prop_oneof![Just("MachineWait"), Just("JobProfiel")],
+    ) {
+        let log = format!("20250603 05:00:00|@{name}: {details}\n20250603 09:00:00|@StukUitgevoerd\n");
+        let files = [log.chars().map(|char| char as u8).collect()];
+        let options = Options::default();
+        prop_assert_eq!(sessions_of(&files, &options), reference::sessions(&files, &options));
+    }
+
     #[test]
     fn any_lines_give_the_sessions_that_a_second_reader_finds(log in soup(), options in options()) {
         let files = [log];

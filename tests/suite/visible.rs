@@ -2,7 +2,11 @@
 //! `status`, `status --json`, the page, `/metrics`; and where nothing of a machine can be read, in
 //! `health` and as an alarm.
 
-use std::thread;
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, chown},
+    thread,
+};
 
 use serde_json::Value;
 
@@ -259,6 +263,92 @@ fn check_notes_a_root_that_cannot_be_listed_and_fails_only_for_a_mapped_folder()
     assert!(failed.len() == 1 && failed[0].contains(DEM12), "{output}");
     server.script().tree.remove(DEM12.as_bytes());
     agent.command(&["check"]).exited(1).says("FAIL").says(DEM12);
+}
+
+/// Bytes, and a few more lines that the agent has not seen.
+fn grown(bytes: &[u8]) -> Vec<u8> {
+    [bytes, b"20250603 06:00:00|@StukUitgevoerd: 2 B\n"].concat()
+}
+
+#[test]
+fn a_log_that_was_renamed_before_it_was_read_to_its_end_is_told_once_and_shows() {
+    for renamed in ["20250603.LOG.1", "20250603.BAK", "20250603.log~", "20250603 (old).txt"] {
+        let folder = Folder::of_three_machines();
+        folder.put(&format!("{DEM12}/{LOG}"), PIECE);
+        folder.put(&format!("{DEM12}/Thumbs.db"), PIECE);
+        let mut agent = Agent::on_directory(folder.path());
+        agent.set("schedule.poll", "100ms");
+        agent.once().succeeded();
+        // All of it was read: nothing is lost with it.
+        folder.rename(&format!("{DEM12}/{LOG}"), &format!("{DEM12}/{renamed}"));
+        agent.once().succeeded().does_not_say(renamed);
+        agent.command(&["check"]).succeeded().does_not_say(renamed);
+        // It had grown before it was renamed, and its successor is there already.
+        folder.put(&format!("{DEM12}/{renamed}"), &grown(PIECE));
+        folder.put(&format!("{DEM12}/{LOG}"), b"20250603 07:00:00|@MachineStop\n");
+        let output = agent.once().exited(3).says(renamed);
+        let warned = output.stderr.lines().filter(|line| line.contains("WARN")).count();
+        assert_eq!(warned, 1, "{output}");
+        let shown = trouble(&agent.status_json(), "renamed-log").unwrap();
+        assert_eq!(shown["file"], renamed);
+        agent.command(&["status"]).succeeded().says(renamed);
+        agent.command(&["check"]).exited(1).says(renamed).says("ends in .LOG");
+        let running = agent.run();
+        running.wait_for_nth_line("cycle:", 3);
+        assert!(!running.log().contains(renamed), "told once: {}", running.log());
+        running.terminate().0.succeeded();
+        // Done as told: its lines are read.
+        folder.rename(&format!("{DEM12}/{renamed}"), &format!("{DEM12}/20250603_1.LOG"));
+        agent.once().succeeded().says("resolved");
+        assert!(trouble(&agent.status_json(), "renamed-log").is_none());
+        let pieces = agent.sessions_json()[0]["pieces"].as_array().unwrap().len();
+        assert_eq!(pieces, 2, "{renamed}");
+    }
+}
+
+#[test]
+fn a_renamed_log_is_told_on_every_way_of_listing_a_server() {
+    for refused in [&[][..], &["MLSD"], &["MLSD", "LIST"]] {
+        let mut script = three_machines();
+        for command in refused {
+            script = script.answer(command, "502 not here");
+        }
+        let server = ScriptedFtp::start(script);
+        let agent = agent_on(&server);
+        agent.once().succeeded();
+        let of_dem12 = |script: &mut Script| {
+            script.tree.get_mut(DEM12.as_bytes()).unwrap().remove(LOG.as_bytes());
+            std::mem::take(script).file(DEM12, "20250603.LOG.1", &grown(PIECE))
+        };
+        let mut script = server.script();
+        *script = of_dem12(&mut script);
+        drop(script);
+        agent.once().exited(3).says("20250603.LOG.1");
+    }
+}
+
+#[test]
+fn a_folder_that_the_agent_may_not_write_fails_the_check_if_logs_are_to_be_deleted() {
+    let folder = Folder::of_three_machines();
+    let mut agent = Agent::on_directory(folder.path());
+    fs::create_dir(agent.state_dir()).unwrap();
+    chown(agent.state_dir(), Some(54_321), Some(54_321)).unwrap();
+    for path in [agent.dir(), folder.path()] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    agent.command(&["check"]).succeeded();
+    agent.set("source.0.delete", "after-sync");
+    let output = agent.command(&["check"]).exited(1);
+    let output = output.says(DEM12).says("could not be deleted").says("user 54321");
+    assert_eq!(output.stdout.matches("FAIL").count(), 3, "{output}");
+    for (name, ..) in FOLDERS {
+        fs::set_permissions(folder.file(name), fs::Permissions::from_mode(0o1777)).unwrap();
+    }
+    agent.command(&["check"]).succeeded();
+    folder.put(&format!("{DEM12}/{LOG}"), PIECE);
+    agent.command(&["check"]).exited(1).says("sticky bit").says(LOG);
+    chown(folder.file(&format!("{DEM12}/{LOG}")), Some(54_321), None).unwrap();
+    agent.command(&["check"]).succeeded();
 }
 
 #[test]

@@ -47,6 +47,8 @@ const RETIRED_NAMES: &[(&str, &str)] = &[
     (r"\bdurable::", "failpoints"),
     (r"\bdraw::", "render"),
     (r"\bGravity\b", "Severity"),
+    (r"\bJudged\b", "DayEvaluation"),
+    (r"\bcollect::Moment\b", "collect::Timestamps"),
 ];
 
 /// A phrase that reads as translated, as a regular expression, and how it reads right.
@@ -112,6 +114,13 @@ fn no_name_that_was_replaced_comes_back() {
     let files = all_files(&[&["src"], DOCUMENTS].concat());
     let offences = offences(RETIRED_NAMES, &files, str::to_owned);
     assert!(offences.is_empty(), "see docs/glossary.md:\n{}", offences.concat());
+}
+
+#[test]
+fn comments_say_again_and_who_is_meant() {
+    let habits = [(r"\banew\b|\bafresh\b", "again"), (r"\b[Ww]hoever\b", "the one who is meant")];
+    let offences = offences(&habits, &all_files(&["src"]), str::to_owned);
+    assert!(offences.is_empty(), "{}", offences.concat());
 }
 
 #[test]

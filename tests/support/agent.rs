@@ -120,7 +120,7 @@ impl Agent {
 
     pub fn set_central(&mut self, central: &CentralConfig) {
         let password_file = self.secret("central.password", central.password.expose());
-        self.set("central.host", central.host.as_str());
+        self.set("central.host", central.host.to_string());
         self.set("central.port", i64::from(central.port));
         self.set("central.database", central.database.as_str());
         self.set("central.user", central.user.as_str());

@@ -7,12 +7,15 @@ use chrono::NaiveDate;
 use cu_agent::{
     config::CentralConfig,
     model::{
-        Day, Delivery, DetailCounts, Figures, Job, Language, LocalSession, Machine, Numbered,
-        Piece, Stamp, Stop, Wait,
+        CentralSession, Day, Delivery, DetailCounts, Figures, Job, Language, LocalSession, Machine,
+        Numbered, Piece, Stamp, Stop, Wait,
     },
     sync::{
         plan::{Identity, Step, plan},
-        postgres::{Central, CentralError, Claims, GatewayRow, Order, Outcome, SourceLink},
+        postgres::{
+            Central, CentralError, Claims, GatewayRow, Inexact, Order, Outcome, SourceLink,
+            digest_of_whole,
+        },
     },
 };
 
@@ -112,6 +115,7 @@ pub fn edge() -> GatewayRow {
             since: "2026-11-24 09:00:00".parse().ok(),
             error: None,
         }],
+        machines: vec!["DEM12".into()],
         buffer_bytes: 5_000_000,
         max_buffer_bytes: 2_000_000_000,
         free_bytes: Some(8_000_000_000),
@@ -138,7 +142,30 @@ pub fn local(delivery: &Delivery) -> LocalSession {
         synced_revision: 0,
         events: delivery.figures.events,
         counts: delivery.counts,
+        confirmed: None,
+        content: None,
     }
+}
+
+/// The plan for a session. A delivery of a part counts as what central holds: only the whole one tells.
+pub fn planned(
+    local: &LocalSession,
+    delivery: &Delivery,
+    held: Option<&CentralSession>,
+    identity: &Identity,
+) -> Step {
+    let step = plan(local, held, identity);
+    if step != Step::Digest {
+        return step;
+    }
+    let is_whole = delivery.pieces.len() == delivery.counts.pieces as usize
+        && delivery.waits.len() == delivery.counts.waits as usize;
+    let content = if is_whole {
+        Some(digest_of_whole(delivery, &Inexact::default()))
+    } else {
+        held.and_then(|held| held.content)
+    };
+    plan(&LocalSession { content, ..local.clone() }, held, identity)
 }
 
 fn key(session: &Delivery) -> (String, Day) {
@@ -199,7 +226,7 @@ impl Feeder {
         let states = self.central.states(&mut self.claims, &keys)?;
         if !states.missing_centres.is_empty() {
             let machines: Vec<_> = sessions.iter().map(|s| s.machine.clone()).collect();
-            self.central.ensure_centres(&machines)?;
+            self.central.ensure_centres(&self.claims, &machines)?;
         }
         let steps: Vec<_> = sessions
             .iter()
@@ -207,7 +234,7 @@ impl Feeder {
             .map(|(s, held)| {
                 let synced = self.confirmed.get(&key(s)).copied();
                 let local = LocalSession { synced_revision: synced.unwrap_or(0), ..local(s) };
-                plan(&local, held.as_ref(), &self.claims.identity)
+                planned(&local, s, held.as_ref(), &self.claims.identity)
             })
             .collect();
         let orders: Vec<_> = sessions
@@ -229,7 +256,7 @@ impl Feeder {
             .map(|(step, session)| {
                 let outcome = match step {
                     Step::Deliver { .. } => outcomes.next(),
-                    Step::Confirm | Step::Refuse(_) => None,
+                    Step::Confirm | Step::Digest | Step::Refuse(_) => None,
                 };
                 if step == Step::Confirm || outcome == Some(Outcome::Written { complete: true }) {
                     self.confirmed.insert(key(session), session.revision);

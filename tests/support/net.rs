@@ -5,7 +5,7 @@ use std::{
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU64, Ordering},
         mpsc,
     },
     thread,
@@ -22,6 +22,7 @@ pub struct Proxy {
 #[derive(Default)]
 struct Shared {
     closed: AtomicBool,
+    target: AtomicU16,
     refusing: AtomicBool,
     black_hole: AtomicBool,
     muted: AtomicBool,
@@ -88,7 +89,7 @@ impl Proxy {
         let shared = Arc::new(Shared::default());
         shared.cut_after.store(-1, Ordering::Relaxed);
         shared.lose_after.store(-1, Ordering::Relaxed);
-        let target = SocketAddr::from(([127, 0, 0, 1], target));
+        shared.target.store(target, Ordering::Relaxed);
         let state = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming() {
@@ -101,10 +102,16 @@ impl Proxy {
                     continue;
                 }
                 state.connections.fetch_add(1, Ordering::Relaxed);
-                join(client, target, &state);
+                let target = state.target.load(Ordering::Relaxed);
+                join(client, SocketAddr::from(([127, 0, 0, 1], target)), &state);
             }
         });
         Self { port, shared }
+    }
+
+    /// New connections lead to another server.
+    pub fn lead_to(&self, target: u16) {
+        self.shared.target.store(target, Ordering::Relaxed);
     }
 
     /// The time that bytes take in each direction.

@@ -55,16 +55,52 @@ pub fn as_postgres(program: &str) -> Command {
     command
 }
 
+/// Names the folder of another release's server programs, see `tests/postgres/run.sh`.
+const OTHER_SERVER: &str = "CU_AGENT_TEST_POSTGRES";
+
+/// Where Debian keeps the newest server and its clients.
+fn debian_programs() -> Option<PathBuf> {
+    let entries = fs::read_dir("/usr/lib/postgresql").ok()?;
+    let bins = entries.flatten().map(|entry| entry.path().join("bin"));
+    bins.filter(|bin| bin.join("postgres").exists()).max()
+}
+
+fn program_in(folder: Option<PathBuf>, name: &str) -> String {
+    let path = folder.map(|folder| folder.join(name)).filter(|path| path.exists());
+    path.map_or_else(|| name.to_owned(), |path| path.to_string_lossy().into_owned())
+}
+
 fn server_program(name: &str) -> String {
-    let mut versions: Vec<_> = fs::read_dir("/usr/lib/postgresql")
-        .map(|entries| entries.flatten().map(|e| e.path()).collect())
-        .unwrap_or_default();
-    versions.sort();
-    versions
-        .pop()
-        .map(|path: PathBuf| path.join("bin").join(name))
-        .filter(|path| path.exists())
-        .map_or_else(|| name.to_owned(), |path| path.to_string_lossy().into_owned())
+    let other = std::env::var_os(OTHER_SERVER).map(PathBuf::from);
+    program_in(other.or_else(debian_programs), name)
+}
+
+/// Other releases come without clients: these are Debian's always.
+pub fn client_program(name: &str) -> String {
+    program_in(debian_programs(), name)
+}
+
+/// The major of what `program --version` prints, such as 15.
+fn major_of(program: &str) -> u32 {
+    let printed = run(Command::new(program).arg("--version"));
+    let digits = |word: &str| word.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok();
+    printed.split_whitespace().find_map(digits).unwrap_or_else(|| panic!("no major in {printed:?}"))
+}
+
+/// Of the servers of this run.
+pub fn server_major() -> u32 {
+    static MAJOR: OnceLock<u32> = OnceLock::new();
+    *MAJOR.get_or_init(|| major_of(&server_program("postgres")))
+}
+
+/// Other releases come without the server's translations.
+pub fn servers_speak_french() -> bool {
+    std::env::var_os(OTHER_SERVER).is_none()
+}
+
+/// Debian's `pg_dump` and `pg_basebackup` serve their own major and older ones.
+pub fn clients_know_the_server() -> bool {
+    server_major() <= major_of(&client_program("pg_dump"))
 }
 
 pub fn run(command: &mut Command) -> String {
@@ -181,6 +217,18 @@ impl Cluster {
         }
         let mut cluster = Self { port: free_port(), folder, settings, servers: Vec::new() };
         cluster.start();
+        if server_major() < 15 {
+            // As it is by default since then, and as `cu-agent check` asks for.
+            cluster.psql("template1", "REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+        }
+        cluster
+    }
+
+    /// Starts a server on the data in `folder`/data, which another program made.
+    pub fn on_data_in(folder: PathBuf) -> Self {
+        let mut cluster =
+            Self { port: free_port(), folder, settings: Vec::new(), servers: Vec::new() };
+        cluster.start();
         cluster
     }
 
@@ -229,6 +277,14 @@ impl Cluster {
         self.signal("-KILL");
     }
 
+    /// Asks the kernel to forget the files of the stopped server.
+    pub fn leave_the_page_cache(&self) {
+        run(Command::new("find")
+            .arg(self.folder.join("data"))
+            .args(["-type", "f", "-exec"])
+            .args(["dd", "if={}", "iflag=nocache", "count=0", "status=none", ";"]));
+    }
+
     fn signal(&self, signal: &str) {
         let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
         let pid = pid.lines().next().unwrap().to_owned();
@@ -245,6 +301,68 @@ impl Cluster {
     pub fn show(&self, certificate: &Certificate) {
         certificate.install(&self.folder);
         self.psql("postgres", "SELECT pg_reload_conf()");
+    }
+
+    /// A physical standby that follows this server, started.
+    pub fn standby(&self) -> Self {
+        let folder = server_folder();
+        let data = folder.join("data");
+        if clients_know_the_server() {
+            let mut backup = as_postgres(&client_program("pg_basebackup"));
+            backup.arg("-h").arg(&self.folder).args(["-p", &self.port.to_string()]);
+            backup.args(["-U", "postgres", "-c", "fast", "-X", "stream", "--no-sync", "-D"]);
+            run(backup.arg(&data));
+        } else {
+            self.copy_running(&folder);
+        }
+        // Not by `-R`, whose words a server older than Debian's does not know.
+        fs::write(data.join("standby.signal"), "").unwrap();
+        let conninfo = format!(
+            "\nprimary_conninfo = 'user=postgres host={} port={}'\n",
+            self.folder.display(),
+            self.port
+        );
+        let auto = data.join("postgresql.auto.conf");
+        let written = fs::read_to_string(&auto).unwrap();
+        fs::write(auto, written + &conninfo).unwrap();
+        own(&folder);
+        let settings = self.settings.clone();
+        let mut standby = Self { port: free_port(), folder, settings, servers: Vec::new() };
+        standby.start();
+        standby
+    }
+
+    /// What `pg_basebackup` does, where it is older than the server.
+    fn copy_running(&self, folder: &Path) {
+        let label = folder.join("label");
+        let copy = format!("cp -a '{}' '{}'", self.folder.join("data").display(), folder.display());
+        self.psql(
+            "postgres",
+            &format!(
+                "SELECT pg_backup_start('standby', true);
+                 \\! {copy}
+                 SELECT labelfile FROM pg_backup_stop(false) \\g '{}'",
+                label.display()
+            ),
+        );
+        let data = folder.join("data");
+        fs::rename(label, data.join("backup_label")).unwrap();
+        for own_of_the_running in ["postmaster.pid", "postmaster.opts"] {
+            fs::remove_file(data.join(own_of_the_running)).ok();
+        }
+    }
+
+    /// What `pg_dump` prints of a database, with `options`.
+    pub fn dump(&self, database: &str, options: &[&str]) -> String {
+        let mut command = Command::new(client_program("pg_dump"));
+        command.arg("-h").arg(&self.folder).args(["-p", &self.port.to_string()]);
+        run(command.args(["-U", "postgres", "-d", database]).args(options))
+    }
+
+    /// How another server of this machine reaches it as superuser.
+    pub fn conninfo(&self, database: &str) -> String {
+        let (folder, port) = (self.folder.display(), self.port);
+        format!("host={folder} port={port} user=postgres dbname={database}")
     }
 
     /// Log-ins over TCP are asked for by `method` from now on.
@@ -267,10 +385,19 @@ impl Cluster {
     }
 
     fn psql_command(&self, database: &str) -> Command {
-        let mut command = Command::new(server_program("psql"));
+        let mut command = Command::new(client_program("psql"));
         command.arg("-h").arg(&self.folder).args(["-p", &self.port.to_string()]);
         command.args(["-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-qAtX"]);
-        command.env("PGOPTIONS", "-c client_min_messages=warning").env("PGCLIENTENCODING", "UTF8");
+        // The tests read and write the same whatever was set for the database or the server.
+        command.env("PGCLIENTENCODING", "UTF8").env(
+            "PGOPTIONS",
+            "-c client_min_messages=warning -c DateStyle=ISO -c IntervalStyle=postgres \
+             -c bytea_output=hex -c extra_float_digits=1 -c statement_timeout=0 -c lock_timeout=0 \
+             -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off \
+             -c default_transaction_isolation=read\\ committed -c row_security=on \
+             -c standard_conforming_strings=on -c session_replication_role=origin \
+             -c synchronous_commit=on -c default_table_access_method=heap",
+        );
         command
     }
 
@@ -371,7 +498,7 @@ impl Database<'_> {
 
     pub fn config_as(&self, user: &str, password: &str) -> CentralConfig {
         CentralConfig {
-            host: "127.0.0.1".into(),
+            host: "127.0.0.1".parse().unwrap(),
             port: self.cluster.port,
             database: self.name.clone(),
             user: user.into(),

@@ -286,7 +286,7 @@ impl std::fmt::Display for Output {
 impl Running {
     /// Where the page is, as the log says it.
     pub fn page(&self) -> std::net::SocketAddr {
-        let line = self.wait_for_line("the status page is at http://");
+        let line = self.wait_for_line("page is at http://");
         let address = line.split("http://").nth(1).unwrap().trim_end_matches('/');
         address.parse().unwrap_or_else(|error| panic!("{error}: {line}"))
     }

@@ -19,9 +19,11 @@ pub type Line = (i64, String, String);
 const BLANKS: [char; 6] = [' ', '\t', '\n', '\x0b', '\x0c', '\r'];
 static SHAPE: LazyLock<Regex> =
     LazyLock::new(|| regex(r"^(\d{4})(\d\d)(\d\d) (\d\d):(\d\d):(\d\d)$"));
-static BEFORE_SEC: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"([0-9]+)(?:[.,]([0-9]+))?[ \t\n\x0b\x0c\r]*sec"));
-static DECIMAL: LazyLock<Regex> = LazyLock::new(|| regex(r"([0-9]+)[.,]([0-9]+)"));
+/// A number of a wait at the beginning of what follows: plain digits or groups of three.
+static NUMBER: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"^(?:([0-9]{1,3}(?:['\u{a0}][0-9]{3})+)(?:[^0-9]|$)|([0-9]+))"));
+static SEC: LazyLock<Regex> = LazyLock::new(|| regex(r"^[ \t\n\x0b\x0c\r\u{a0}]*[sS][eE][cC]"));
+static FRACTION: LazyLock<Regex> = LazyLock::new(|| regex(r"^[.,]([0-9]+)"));
 /// Word characters of ISO-8859-1, inside brackets.
 const WORD: &str = "0-9A-Za-z_ªµº¹²³¼½¾À-ÖØ-öø-ÿ";
 static REFERENCE: LazyLock<Regex> =
@@ -38,7 +40,17 @@ const LINE_LIMIT: usize = 64 * 1024;
 
 pub fn lines(bytes: &[u8]) -> Vec<Line> {
     let text: String = bytes.iter().filter(|&&b| b != 0).map(|&b| char::from(b)).collect();
-    text.split('\n').filter_map(line).collect()
+    text.split('\n').flat_map(between_lfs).collect()
+}
+
+/// Lines that end in CR alone, if an event line stands behind one; otherwise a CR is a blank.
+fn between_lfs(text: &str) -> Vec<Line> {
+    let trimmed = text.trim_matches(BLANKS);
+    let by_cr: Vec<Option<Line>> = trimmed.split('\r').map(line).collect();
+    if by_cr[1..].iter().any(Option::is_some) {
+        return by_cr.into_iter().flatten().collect();
+    }
+    line(text).into_iter().collect()
 }
 
 fn line(text: &str) -> Option<Line> {
@@ -225,9 +237,39 @@ fn fill_figures(session: &mut Session, events: usize) {
     }
 }
 
+/// Every reading of a number of the details, from the left: where it begins, its digits, its decimals
+/// and what stands behind. Of one beginning, the longest first.
+fn numbers(details: &str) -> Vec<(usize, String, String, &str)> {
+    let mut all = Vec::new();
+    for (at, _) in details.char_indices() {
+        let Some(found) = NUMBER.captures(&details[at..]) else { continue };
+        // In the middle of digits only a plain number may begin, and it is no group's first.
+        let behind_digit = details[..at].ends_with(|c: char| c.is_ascii_digit());
+        let grouped = found.get(1).filter(|_| !behind_digit);
+        let plain: String =
+            details[at..].chars().take_while(|char| char.is_ascii_digit()).collect();
+        for integer in grouped.map(|g| g.as_str().to_owned()).into_iter().chain([plain]) {
+            let behind = &details[at + integer.len()..];
+            let digits: String = integer.chars().filter(char::is_ascii_digit).collect();
+            if let Some(fraction) = FRACTION.captures(behind) {
+                let rest = &behind[fraction[0].len()..];
+                all.push((at, digits.clone(), fraction[1].to_owned(), rest));
+            }
+            all.push((at, digits, String::new(), behind));
+        }
+    }
+    all
+}
+
 fn duration_ms(details: &str) -> Option<i64> {
-    let found = BEFORE_SEC.captures(details).or_else(|| DECIMAL.captures(details))?;
-    let ms = rounded(&found[1], found.get(2).map_or("", |group| group.as_str()), 3)?;
+    let numbers = numbers(details);
+    let before_sec = numbers.iter().find(|(_, _, _, behind)| SEC.is_match(behind));
+    let decimal = || numbers.iter().find(|(_, _, fraction, _)| !fraction.is_empty());
+    let (at, integer, fraction, _) = before_sec.or_else(decimal)?;
+    if details[..*at].ends_with('-') {
+        return None;
+    }
+    let ms = rounded(integer, fraction, 3)?;
     (ms <= 2_147_483_647_000).then_some(ms)
 }
 

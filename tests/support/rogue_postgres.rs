@@ -142,6 +142,7 @@ fn columns(sql: &str) -> Vec<Column> {
     let mut columns = Vec::new();
     if sql.contains("AS incarnation") {
         columns.extend([("incarnation", TEXT), ("crowded", BOOL), ("session", TEXT)]);
+        columns.extend([("standby", BOOL), ("read_only", TEXT)]);
         columns.extend([("schema", TEXT), ("schemas", TEXT_ARRAY)]);
     } else if sql.contains("cu_agent_migration ORDER") {
         columns.extend([("version", INT4), ("checksum", TEXT)]);
@@ -351,7 +352,7 @@ impl Dialogue {
             BOOL => vec![u8::from(if is_lie {
                 self.one_in(2)
             } else {
-                name != "broken" && name != "crowded"
+                !["broken", "crowded", "standby"].contains(&name)
             })],
             INT4 => (number as i32).to_be_bytes().to_vec(),
             INT8 => number.to_be_bytes().to_vec(),

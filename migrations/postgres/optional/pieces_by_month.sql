@@ -43,7 +43,8 @@ BEGIN
         SELECT 'foreign key ' || conname || ' of ' || conrelid::regclass AS what
         FROM pg_constraint WHERE contype = 'f' AND confrelid = pieces
         UNION ALL
-        SELECT 'trigger ' || tgname FROM pg_trigger WHERE tgrelid = pieces AND NOT tgisinternal
+        SELECT 'trigger ' || tgname FROM pg_trigger
+        WHERE tgrelid = pieces AND NOT tgisinternal AND tgname NOT LIKE 'cu\_agent\_%'
         UNION ALL
         SELECT 'policy ' || polname FROM pg_policy WHERE polrelid = pieces
         UNION ALL
@@ -88,6 +89,11 @@ BEGIN
     WHERE v.relkind = 'v' AND v.oid IN (
         SELECT w.ev_class FROM pg_depend d JOIN pg_rewrite w ON w.oid = d.objid
         WHERE d.classid = 'pg_rewrite'::regclass AND d.refobjid = pieces);
+
+    -- The agents' own triggers are made again below, on the whole.
+    FOR r IN SELECT tgname FROM pg_trigger WHERE tgrelid = pieces AND NOT tgisinternal LOOP
+        EXECUTE format('DROP TRIGGER %I ON piece_production', r.tgname);
+    END LOOP;
 
     ALTER TABLE piece_production RENAME TO piece_production_avant;
     CREATE TABLE piece_production (LIKE piece_production_avant
@@ -141,6 +147,9 @@ BEGIN
     FOREACH statement IN ARRAY coalesce(views, '{}') LOOP
         EXECUTE statement;
     END LOOP;
+    IF to_regprocedure('cu_agent_surveiller(regclass, text)') IS NOT NULL THEN
+        PERFORM cu_agent_surveiller('piece_production'::regclass, 'piece_production');
+    END IF;
 END
 $parted$;
 

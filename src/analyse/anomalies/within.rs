@@ -80,7 +80,7 @@ fn pieces_in(session: &Session, span: Span) -> i64 {
     (before(span.end) - before(span.start)) as i64
 }
 
-/// Stops and waits as one union: an hour's share of it is looked up, not computed anew for each of the
+/// Stops and waits as one union: an hour's share of it is looked up, not recomputed for each of the
 /// sixty hours of a day.
 fn idle(session: &Session) -> Vec<Span> {
     let mut idle = stops_inside(session);

@@ -4,13 +4,13 @@ use std::fmt::Display;
 
 use serde::{Serialize, Serializer};
 
-use super::{ImplausibleDate, Shown, central, folder_state};
+use super::{ImplausibleDate, Shown, central, folder_state, host};
 use crate::{
     buffer::{AsideReport, FileReport, Holder, LinkState, MachineReport, known_version},
     config::{Config, SourceConfig},
     model::{
-        Collected, Day, FolderTold, Language, LinkTold, ServiceTold, SourceTold, StatusTold,
-        Trouble, WallTime,
+        CentralTold, Collected, Day, FolderTold, Language, LinkTold, ServiceTold, SourceTold,
+        StatusTold, Trouble, WallTime,
     },
 };
 
@@ -47,6 +47,7 @@ struct Status<'s> {
     told: StatusTold,
     central: Link<'s>,
     changed_texts: Option<Changed<'s>>,
+    in_central: &'s CentralTold,
     troubles: Vec<NotRead<'s>>,
     machines: Vec<Machine<'s>>,
     set_aside: Vec<Aside<'s>>,
@@ -59,6 +60,8 @@ struct Link<'s> {
     state: &'static str,
     since: Option<WallTime>,
     error: Option<&'s str>,
+    /// Which of several configured servers it is.
+    host: Option<&'s str>,
 }
 
 /// Texts that central holds in similar characters.
@@ -154,6 +157,7 @@ impl<'s> Status<'s> {
                 .changed_texts
                 .as_ref()
                 .map(|changed| Changed { encoding: &changed.encoding, texts: changed.texts }),
+            in_central: &shown.told,
             troubles: troubles.iter().map(NotRead::of).collect(),
             machines: shown.machines.iter().map(Machine::of).collect(),
             set_aside: shown.set_aside.iter().map(Aside::of).collect(),
@@ -176,7 +180,7 @@ fn service((holder, collected): &(Holder, Option<Collected>)) -> ServiceTold {
 impl<'s> Link<'s> {
     fn of(state: &'static str, link: Option<&'s LinkState>) -> Self {
         let error = link.and_then(|link| link.error.as_deref());
-        Self { state, since: link.and_then(|link| link.since), error }
+        Self { state, since: link.and_then(|link| link.since), error, host: host(link) }
     }
 }
 

@@ -1,11 +1,11 @@
 //! `cu-agent status` for people.
 
-use super::{ImplausibleDate, Shown, central, folder_state};
+use super::{ImplausibleDate, Shown, central, folder_state, host};
 use crate::{
     buffer::{AsideReport, ChangedTexts, FileReport, LinkState, MachineReport},
     cli::table::table,
     config::Config,
-    model::{Language, Trouble, WallTime, printable},
+    model::{CentralTold, Language, Trouble, WallTime, printable},
 };
 
 /// Files with implausible dates that are shown.
@@ -16,6 +16,7 @@ pub(super) fn text(config: &Config, shown: &Shown) -> String {
         overview(config, shown),
         machines(&shown.machines),
         not_read(config, shown),
+        in_central(&shown.told),
         set_aside(&shown.set_aside),
         implausible(&shown.implausible),
         files(&shown.files),
@@ -40,6 +41,9 @@ fn overview(config: &Config, shown: &Shown) -> String {
     }
     let (state, link) = central(config, links);
     text += &format!("\ncentral    {state}{}", since(link));
+    if let Some(host) = host(link) {
+        text += &format!(" ({})", printable(host, MOST_REASON_CHARS));
+    }
     if let Some(ChangedTexts { encoding, texts }) = &shown.changed_texts {
         text += &format!(
             "\ntexts      {texts} written in similar characters: central's database is in {}, which does not have every character",
@@ -100,6 +104,27 @@ fn not_read(config: &Config, shown: &Shown) -> String {
         );
     }
     text
+}
+
+/// What people and other programs did to the machines there.
+fn in_central(told: &CentralTold) -> String {
+    let CentralTold { renamed, stray_sessions, writers } = told;
+    let mut lines: Vec<String> = renamed.iter().map(ToString::to_string).collect();
+    if *stray_sessions > 0 {
+        lines.push(format!(
+            "{stray_sessions} sessions of this agent belong to no centre of its machines (see check)"
+        ));
+    }
+    lines.extend(
+        writers
+            .iter()
+            .map(|write| format!("another writer: {write}; what the agent delivered is restored")),
+    );
+    if lines.is_empty() {
+        return String::new();
+    }
+    let shown = lines.iter().map(|line| format!("  {}\n", printable(line, MOST_REASON_CHARS)));
+    format!("\nin central:\n{}", shown.collect::<String>())
 }
 
 fn set_aside(all: &[AsideReport]) -> String {

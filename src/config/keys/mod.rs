@@ -19,6 +19,7 @@ use super::{
         Show::{Off, OffAs, On, OnAs, Retired},
         Topic,
     },
+    hosts::Hosts,
     key::{
         Accepts::{Size, Text, Words},
         Defaulted, Key, defaulted, duration, key, port, size,
@@ -52,9 +53,11 @@ macro_rules! section {
 }
 
 // The macro must be above the modules that use it.
+mod calendar;
 mod source;
 mod thresholds;
 
+pub(super) use calendar::{CalendarKeys, ShiftKeys};
 pub(super) use source::{FolderKeys, SourceKeys};
 pub(super) use thresholds::THRESHOLDS;
 
@@ -66,7 +69,8 @@ pub const HEAD: [&str; 2] = [
     "Passwords never belong in this file. They are read from, in this order: an environment variable \
      (FTP_PASS for the first FTP source, POSTGRES_PASSWORD), a systemd credential (ftp-password, \
      central-password), the file named by password_file. The other variables of the previous service \
-     override this file too: FTP_HOST, FTP_USER, POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DB, POSTGRES_USER.",
+     override this file too: FTP_HOST, FTP_USER, POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DB, POSTGRES_USER. An \
+     empty one counts as unset. If the first source is no FTP server, those of FTP only fill what is left out here.",
 ];
 
 /// Every section in the order of the example.
@@ -81,6 +85,8 @@ pub fn topics() -> Vec<Topic> {
         AnalysisKeys::topic(),
         EventKeys::topic(),
         thresholds::topic(),
+        CalendarKeys::topic(),
+        ShiftKeys::topic(),
         StatusKeys::topic(),
         UpdateKeys::topic(),
         AlarmKeys::topic(),
@@ -155,14 +161,20 @@ section! {
     CentralKeys, "[central]",
     "Central PostgreSQL. Without this section the agent only collects and stores locally.", "";
 
-    HOST: Key<String> =
-        key("host", Text("central PostgreSQL's name or address (or POSTGRES_HOST)", not_empty)),
+    HOST: Key<Hosts> = key(
+        "host",
+        Text(
+            r#"central PostgreSQL's name or address (or POSTGRES_HOST), or up to 8 of them such as "a, b:5433""#,
+            |text| text.parse().ok(),
+        ),
+    ),
     OnAs("central.usine.lan"),
-    "The server, the database in it, and the role to log in as.";
+    "The server, the database in it, and the role to log in as. Several servers, separated by commas, are \
+     tried in this order until one is found that can be written: \"a, b\", or \"a:5432, b:5433\".";
 
     PORT: Defaulted<u16> = defaulted("port", "5432", port()),
     On,
-    "";
+    "Of each server that has none of its own in host.";
 
     DATABASE: Key<String> =
         key("database", Text("the database's name (or POSTGRES_DB)", not_empty)),

@@ -10,10 +10,12 @@ use super::super::{
         Topic,
     },
     key::{
-        Accepts::{Text, Words},
+        Accepts::{List, Text, Words},
         Defaulted, Key, defaulted, duration, key, number, port, size,
     },
-    units::{any_text, at_most_50, at_most_100, event_name, not_empty, parse_fingerprint},
+    units::{
+        any_text, at_most_50, at_most_100, event_name, not_empty, old_names, parse_fingerprint,
+    },
 };
 
 section! {
@@ -149,6 +151,10 @@ section! {
     InSample,
     "Its type in central; default: nom.";
 
+    DESCRIPTION: Key<String> = key("description", Text("1 to 100 characters", at_most_100)),
+    InSample,
+    "Its description in central; default: what people wrote there.";
+
     NOMINAL_PER_HOUR: Key<u32> = key("nominal_per_hour", number(1, 1_000_000)),
     InSample,
     "The pieces per hour that it can make; enables its TRS.";
@@ -157,6 +163,12 @@ section! {
         key("reject_event", Text("a word of latin-1 characters without a colon", event_name)),
     InSample,
     "The event that reports a rejected piece, if any.";
+
+    OLD_NAMES: Key<Vec<String>> =
+        key("old_names", List("a list of at most 20 names of 1 to 100 characters", old_names)),
+    InSample,
+    "Names that the machine had in central before, also with a date behind them (PVC stands for PVC_20250501 \
+     too): `cu-agent central migrate` merges their rows into the machine's, `check --replace` shows them first.";
 }
 
 pub(super) fn second() -> Topic {
@@ -169,6 +181,6 @@ pub(super) fn second() -> Topic {
 # kind = "directory"
 # path = "/media/logs"
 #   [source.folders]
-#   "DEM14 (PVC)" = { nom = "DEM14", type_cu = "DEM14", nominal_per_hour = 90, reject_event = "StukAfgekeurd" }"#,
+#   "DEM14 (PVC)" = { nom = "DEM14", type_cu = "DEM14", nominal_per_hour = 90, reject_event = "StukAfgekeurd", old_names = ["PVC"] }"#,
     }
 }

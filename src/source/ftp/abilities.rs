@@ -39,7 +39,7 @@ impl ServerAbilities {
             Err(Fault::Said(_)) => String::new(),
             Err(fault) => return Err(fault),
         };
-        // Nobody has such a file: whoever knows the command says that it is missing.
+        // Nobody has such a file: a server that knows the command says that it is missing.
         let size = profile.has_feature("SIZE") || knows(connection, "SIZE cu-agent.probe")?;
         let mdtm = profile.has_feature("MDTM") || knows(connection, "MDTM cu-agent.probe")?;
         profile.size_refused = !size;

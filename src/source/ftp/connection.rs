@@ -198,11 +198,11 @@ impl Connection {
         self.command(&format!("CWD {path}"), &[250, 200]).map(drop)
     }
 
-    /// Stands in `folder` of the root, or in the root. `afresh` goes there even from there, so that
-    /// a folder that was removed and made anew is seen.
-    pub(super) fn enter(&mut self, folder: Option<&str>, afresh: bool) -> Result<(), Fault> {
+    /// Stands in `folder` of the root, or in the root. `again` goes there even from there, so that
+    /// a folder that was removed and made again is seen.
+    pub(super) fn enter(&mut self, folder: Option<&str>, again: bool) -> Result<(), Fault> {
         let there = folder.map_or(Here::Root, |name| Here::Folder(name.to_owned()));
-        if self.here == there && !afresh {
+        if self.here == there && !again {
             return Ok(());
         }
         let before = std::mem::replace(&mut self.here, Here::Unknown);

@@ -13,10 +13,12 @@ use super::{
     lines::{Draft, Open, is_heading, read_line},
     reply::BYTE_ORDER_MARK,
 };
-use crate::source::UnreadLines;
+use crate::source::{UnreadLines, is_log, may_be_renamed_log};
 
 /// Most rows that are kept; far above the 20,000 files that a folder may hold.
 pub const MAX_ROWS: usize = 50_000;
+/// Most files that are kept although they are no LOG.
+const MOST_RENAMED: usize = 1_000;
 /// Longest line that is read; a longer one keeps its beginning and its end, to be told.
 const MAX_LINE_BYTES: usize = 4 * 1024;
 const KEPT_OF_LONG_LINE: usize = 160;
@@ -64,6 +66,8 @@ pub struct Reader<'d> {
     drafts: Vec<Draft>,
     found: Rows,
     signs: Signs,
+    /// Names among `drafts` that are no LOG's.
+    renamed: usize,
 }
 
 /// What all lines together say about how they are written.
@@ -107,6 +111,7 @@ impl<'d> Reader<'d> {
             drafts,
             found,
             signs,
+            renamed: 0,
         }
     }
 
@@ -191,7 +196,7 @@ impl<'d> Reader<'d> {
         let is_wanted = match self.wanted {
             Wanted::All => true,
             Wanted::Folders => row.kind == Kind::Folder,
-            Wanted::Logs => row.kind == Kind::File && is_log(name),
+            Wanted::Logs => row.kind == Kind::File && (is_log(name) || self.has_room_for(name)),
         };
         if !is_wanted {
             return Ok(());
@@ -201,6 +206,13 @@ impl<'d> Reader<'d> {
         }
         self.drafts.push(draft);
         Ok(())
+    }
+
+    /// Files that look like renamed LOGs are shown too, within a bound: they are named, not read.
+    fn has_room_for(&mut self, name: &str) -> bool {
+        let has_room = self.renamed < MOST_RENAMED && may_be_renamed_log(name);
+        self.renamed += usize::from(has_room);
+        has_room
     }
 
     /// All was read; `None` where the end is torn off in the middle of a line.
@@ -279,11 +291,6 @@ fn trim_ends(found: &mut Rows, all_end_blank: bool) {
         }
         is_new
     });
-}
-
-pub fn is_log(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    bytes.len() > 4 && bytes[bytes.len() - 4..].eq_ignore_ascii_case(b".log")
 }
 
 /// The bare name where the path before it is that of `folder`.

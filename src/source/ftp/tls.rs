@@ -124,7 +124,7 @@ fn key_of<'a>(certificate: &'a CertificateDer<'_>) -> Result<SubjectPublicKeyInf
     Ok(SubjectPublicKeyInfoDer::from(key))
 }
 
-/// A key whose signatures cannot be verified, whoever holds it.
+/// A key whose signatures cannot be verified, no matter who holds it.
 #[derive(Debug, thiserror::Error)]
 #[error("an RSA key of {bits} bits")]
 struct RsaKeyLength {

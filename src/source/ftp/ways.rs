@@ -11,12 +11,12 @@ use std::{
 use super::{
     FtpSource, ask_size, ask_time,
     connection::Connection,
-    listing::{Form, Kind, MAX_ROWS, Reader, Row, Rows, TooMany, Wanted, is_log},
+    listing::{Form, Kind, MAX_ROWS, Reader, Row, Rows, TooMany, Wanted},
     profile::{Listing, ServerProfile},
     reply::{Answer, Fault},
     transfer::is_abrupt_end,
 };
-use crate::source::name::reason_unusable;
+use crate::source::{is_log, may_be_renamed_log, name::reason_unusable};
 
 /// Most names of a bare NLST listing that are asked after one by one, each for two round trips.
 const MAX_ASKED_NAMES: usize = 2_000;
@@ -43,13 +43,13 @@ struct Findings {
 
 impl FtpSource {
     /// The folder, or the root, by the best way that works.
-    pub(super) fn rows(&mut self, folder: Option<&str>, afresh: bool) -> Result<Rows, Fault> {
+    pub(super) fn rows(&mut self, folder: Option<&str>, again: bool) -> Result<Rows, Fault> {
         // Which ways there are is known once the server was asked.
         self.attempt(|_, _| Ok(()))?;
         let mut findings = Findings { is_lasting: true, ..Findings::default() };
         for (place, way) in self.profile.listings().enumerate() {
             let partial = findings.partial.as_ref().map(|(_, rows)| rows);
-            match self.rows_by(way, folder, afresh && place == 0, partial) {
+            match self.rows_by(way, folder, again && place == 0, partial) {
                 Ok(found) if found.names > 0 && found.unread.count == 0 => {
                     if findings.is_lasting {
                         self.profile.listing = Some(way);
@@ -86,7 +86,7 @@ impl FtpSource {
         &mut self,
         way: Listing,
         folder: Option<&str>,
-        afresh: bool,
+        again: bool,
         partial: Option<&Rows>,
     ) -> Result<Rows, Fault> {
         let wanted = if folder.is_some() { Wanted::Logs } else { Wanted::Folders };
@@ -98,7 +98,7 @@ impl FtpSource {
             Listing::Nlst => (Form::Nlst, wanted),
         };
         let mut found = self.attempt(|connection, profile| {
-            connection.enter(folder, afresh)?;
+            connection.enter(folder, again)?;
             read_listing(connection, profile, way.as_str(), form, wanted, folder)
         })?;
         if way != Listing::Nlst {
@@ -206,7 +206,7 @@ fn read_listing(
             Ok(0) => break true,
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            // Old servers end TLS without a goodbye, some reset. Whoever cuts a listing short can hide
+            // Old servers end TLS without a goodbye, some reset. An attacker who cuts a listing short can hide
             // names, as by cutting the wire, and the next listing shows them.
             Err(error) if is_abrupt_end(&error) => break false,
             // Nothing to send, and nobody to end the connection.
@@ -252,7 +252,8 @@ fn asked_rows(
 ) -> Result<Vec<Row>, Fault> {
     let mut asked = Vec::with_capacity(rows.len());
     for (place, mut row) in rows.into_iter().enumerate() {
-        if place < MAX_ASKED_NAMES && reason_unusable(&row.name, 1).is_none() {
+        let is_wanted = reason_unusable(&row.name, 1).is_none() && !may_be_renamed_log(&row.name);
+        if place < MAX_ASKED_NAMES && is_wanted {
             ask_about(connection, profile, folder, &mut row)?;
         }
         asked.push(row);

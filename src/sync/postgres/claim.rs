@@ -1,5 +1,9 @@
-//! Which agent feeds a machine. Central keeps one claim a machine; whoever writes renews it in the
-//! same statement, by central's clock. A machine claimed by another is reported, never written.
+//! Which agent feeds a machine, and which centre is the machine's. Central keeps one claim a centre;
+//! whoever writes renews it in the same statement, by central's clock. A machine claimed by another is
+//! reported, never written.
+//!
+//! What must never happen here: a second centre for a machine whose centre people gave another name; two
+//! machines in one centre.
 
 use std::collections::BTreeMap;
 
@@ -96,7 +100,26 @@ pub(super) const HOLDER: &str = "m.agent_id AS m_agent, m.tampon_id AS m_tampon,
      m.instance_id AS m_instance, m.hote AS m_hote, \
      to_char(m.vu_le AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS m_vu";
 
-/// Renews the claims on the centres of `entree (centre_id, tenu)`; the result `tenue` holds those
+/// The number of the centre of the machine that the expression `nom` names, as it was before the statement;
+/// NULL if it has none. People may call a centre what they like: the newest claim by the machine's name
+/// decides; if somebody removed that, the centre of the machine's newest session; then the centre of that
+/// name, unless it is another machine's.
+pub(super) fn centre_of(nom: &str) -> String {
+    let is_free = format!(
+        "NOT EXISTS (SELECT FROM cu_agent_machine k
+                     WHERE k.centre_usinage_id = c.id AND k.machine <> {nom})"
+    );
+    format!(
+        "coalesce(
+        (SELECT c.id::bigint FROM cu_agent_machine k JOIN centre_usinage c ON c.id = k.centre_usinage_id
+         WHERE k.machine = {nom} ORDER BY k.vu_le DESC, c.id LIMIT 1),
+        (SELECT c.id::bigint FROM session_production s JOIN centre_usinage c ON c.id = s.centre_usinage_id
+         WHERE s.machine = {nom} AND {is_free} ORDER BY s.date_production DESC, s.id DESC LIMIT 1),
+        (SELECT c.id::bigint FROM centre_usinage c WHERE c.nom::text = {nom} AND {is_free}))"
+    )
+}
+
+/// Renews the claims on the centres of `entree (centre_id, nom, tenu)`; the result `tenue` holds those
 /// that are this process's afterwards. `$1` to `$4`: agent, buffer, instance, host.
 ///
 /// Refused where another agent was seen within a day, and where this process held the claim and
@@ -106,19 +129,22 @@ pub(super) const HOLDER: &str = "m.agent_id AS m_agent, m.tampon_id AS m_tampon,
 pub(super) const RENEW: &str = "
 tenue AS (
     INSERT INTO cu_agent_machine AS m
-        (centre_usinage_id, agent_id, tampon_id, instance_id, hote, vu_le)
-    SELECT centre_id, $1, $2, $3, $4, now()
-    FROM (SELECT DISTINCT centre_id FROM entree WHERE centre_id IS NOT NULL ORDER BY 1) c
+        (centre_usinage_id, agent_id, tampon_id, instance_id, hote, vu_le, machine)
+    SELECT centre_id, $1, $2, $3, $4, now(), nom
+    FROM (SELECT DISTINCT ON (centre_id) centre_id, nom FROM entree WHERE centre_id IS NOT NULL
+          ORDER BY centre_id, nom) c
     ON CONFLICT (centre_usinage_id) DO UPDATE
     SET agent_id = excluded.agent_id, tampon_id = excluded.tampon_id,
-        instance_id = excluded.instance_id, hote = excluded.hote, vu_le = excluded.vu_le
+        instance_id = excluded.instance_id, hote = excluded.hote, vu_le = excluded.vu_le,
+        machine = excluded.machine
     WHERE CASE WHEN m.agent_id = excluded.agent_id OR m.tampon_id = excluded.tampon_id
                THEN m.instance_id = excluded.instance_id OR NOT EXISTS (
                         SELECT FROM entree e WHERE e.centre_id = m.centre_usinage_id
-                            AND e.tenu < (extract(epoch FROM m.vu_le) * 1000000.0)::bigint)
+                            AND e.tenu < (extract(epoch FROM m.vu_le)::float8 * 1000000::float8)::bigint)
                ELSE FALSE END
           OR m.vu_le < now() - interval '24 hours'
-    RETURNING centre_usinage_id, (extract(epoch FROM vu_le) * 1000000.0)::bigint AS tenue
+    RETURNING centre_usinage_id,
+        (extract(epoch FROM vu_le)::float8 * 1000000::float8)::bigint AS tenue
 )";
 
 /// When the claim that `tenue t` holds was renewed; nothing where it is not this process's.

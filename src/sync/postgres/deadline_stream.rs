@@ -44,7 +44,7 @@ const MOST_BYTES: u64 = 4 << 20;
 /// The slowest line that still counts as one.
 const SLOWEST_BYTES_A_SECOND: u64 = 2_000;
 
-/// The moment at which waiting for the server ends, and how much it sent so far; set anew before each
+/// The moment at which waiting for the server ends, and how much it sent so far; set again before each
 /// exchange.
 #[derive(Clone)]
 pub(super) struct Deadline {

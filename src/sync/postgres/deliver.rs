@@ -6,15 +6,15 @@ use postgres::{Row, types::Type};
 
 use super::{
     Central, CentralError,
-    claim::{Claimed, Claims, HELD, HOLDER, RENEW},
+    claim::{Claimed, Claims, HELD, HOLDER, RENEW, centre_of},
     details::push_details,
+    header::{COLUMNS, Column, listed},
     order::Order,
     params::Params,
     prepared::Often,
-    row_runs::write_line,
     same_count, unreadable,
 };
-use crate::model::{Delivery, Trs, hours_e4, rate_e2};
+use crate::model::Delivery;
 
 /// What became of one [`Order`].
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,35 +31,6 @@ pub enum Outcome {
     NoCentre,
 }
 
-/// Header columns behind machine and day, in the order of [`push_headers`].
-const COLUMNS: &[&str] = &[
-    "revision",
-    "evenements",
-    "heure_premiere_piece",
-    "heure_derniere_piece",
-    "heure_premier_machine_start",
-    "heure_dernier_machine_stop",
-    "total_pieces",
-    "duree_production_totale",
-    "temps_attente",
-    "temps_arret_volontaire",
-    "temps_production_effectif",
-    "taux_occupation",
-    "taux_attente",
-    "taux_arret_volontaire",
-    "temps_attente_brut",
-    "temps_arret_brut",
-    "fichier_log_source",
-    "cadence_nominale",
-    "rebuts",
-    "taux_performance",
-    "taux_qualite",
-    "taux_trs",
-];
-
-/// Central's column is shorter than what the names may add up to.
-const MAX_LOG_SOURCES: usize = 255;
-
 impl Central {
     /// Writes `orders`; one outcome each, in that order. All or none: an error wrote nothing, or,
     /// where only the answer was lost, all of it.
@@ -68,10 +39,11 @@ impl Central {
         claims: &mut Claims,
         orders: &[Order<'_>],
     ) -> Result<Vec<Outcome>, CentralError> {
-        let mut params = Params::in_encoding(self.server.encoding);
+        let mut params = self.params();
         let all_new = orders.iter().all(|order| order.replaces.is_none());
         let which = if all_new { Often::DeliverNew } else { Often::DeliverKnown };
-        let is_kept = self.keeps(which);
+        // Rarely there are rows of others to keep: that is another statement, and no kept one.
+        let is_kept = !keeps_foreign(orders) && self.keeps(which);
         let sql = statement(&mut params, claims, orders, all_new, is_kept);
         let rows =
             if is_kept { self.ask_kept(which, &sql, &params)? } else { self.ask(&sql, &params)? };
@@ -125,6 +97,11 @@ fn holds_every_row(delivery: &Delivery) -> bool {
     rows.iter().all(|(count, sent)| u32::try_from(*sent) == Ok(*count))
 }
 
+/// Whether a session may hold rows without a number, which no agent wrote.
+fn keeps_foreign(orders: &[Order<'_>]) -> bool {
+    orders.iter().any(|order| order.replaces.is_some_and(|held| held.numbering_broken))
+}
+
 /// The text of a `whole` statement depends on `all_new` alone; otherwise it is as short as `orders` allow.
 fn statement(
     params: &mut Params,
@@ -136,37 +113,21 @@ fn statement(
     claims.push_writer(params);
     let entree = push_headers(params, claims, orders);
     // New sessions have no detail rows that could be in the way; looking for them costs a third.
-    let details = push_details(params, orders, all_new, whole);
-    let columns = COLUMNS.join(", ");
-    let of =
-        |alias: &str| COLUMNS.iter().map(|c| format!("{alias}.{c}")).collect::<Vec<_>>().join(", ");
+    let details = push_details(params, orders, all_new, whole, keeps_foreign(orders));
+    let columns = listed(|column| column.name.to_owned());
+    // New sessions need nothing that changes known ones: on a slow line the words weigh.
+    let (known, changed) = if all_new {
+        <(String, &str)>::default()
+    } else {
+        let changed = "SELECT m.id, m.rang, FALSE AS neuve FROM modifiee m UNION ALL ";
+        (change_known(&columns), changed)
+    };
     format!(
         "WITH {entree},{RENEW},
-libre AS MATERIALIZED (
-    SELECT s.id FROM session_production s JOIN entree e ON e.attendu_id = s.id
-    WHERE s.revision IS NOT DISTINCT FROM e.attendu_revision
-      AND s.agent_id IS NOT DISTINCT FROM e.attendu_agent
-      AND s.tampon_id IS NOT DISTINCT FROM e.attendu_tampon
-    ORDER BY s.id
-    FOR NO KEY UPDATE OF s SKIP LOCKED
-),
-modifiee AS (
-    UPDATE session_production s
-    SET ({columns}, agent_id, tampon_id, date_maj) = ROW({new}, $1, $2,
-        CASE WHEN ROW({old}, s.agent_id, s.tampon_id) IS NOT DISTINCT FROM ROW({new}, $1, $2)
-             THEN s.date_maj ELSE LOCALTIMESTAMP END)
-    FROM entree e JOIN tenue t ON t.centre_usinage_id = e.centre_id
-    JOIN libre l ON l.id = e.attendu_id
-    WHERE s.id = e.attendu_id AND s.centre_usinage_id = e.centre_id AND s.date_production = e.jour
-      AND s.revision IS NOT DISTINCT FROM e.attendu_revision
-      AND s.agent_id IS NOT DISTINCT FROM e.attendu_agent
-      AND s.tampon_id IS NOT DISTINCT FROM e.attendu_tampon
-    RETURNING s.id, e.rang
-),
-creee AS (
+{known}creee AS (
     INSERT INTO session_production
-        (centre_usinage_id, date_production, {columns}, agent_id, tampon_id, date_maj)
-    SELECT e.centre_id, e.jour, {new}, $1, $2, LOCALTIMESTAMP
+        (centre_usinage_id, date_production, {columns}, agent_id, tampon_id, machine, date_maj)
+    SELECT e.centre_id, e.jour, {new}, $1, $2, e.nom, LOCALTIMESTAMP
     FROM entree e JOIN tenue t ON t.centre_usinage_id = e.centre_id
     WHERE e.attendu_id IS NULL
       AND NOT EXISTS (SELECT FROM session_production s
@@ -177,9 +138,7 @@ creee AS (
 ),
 ecrite AS MATERIALIZED (
     SELECT w.id, e.rang, e.jour, e.n_pieces, e.n_attentes, e.n_arrets, e.n_jobs, e.n_anomalies, w.neuve
-    FROM (SELECT m.id, m.rang, FALSE AS neuve FROM modifiee m
-          UNION ALL
-          SELECT c.id, e.rang, TRUE FROM creee c
+    FROM ({changed}SELECT c.id, e.rang, TRUE AS neuve FROM creee c
           JOIN entree e ON e.centre_id = c.centre_usinage_id AND e.jour = c.date_production) w
     JOIN entree e ON e.rang = w.rang
 ){with}
@@ -190,22 +149,41 @@ LEFT JOIN tenue t ON t.centre_usinage_id = e.centre_id
 LEFT JOIN cu_agent_machine m ON m.centre_usinage_id = e.centre_id
 LEFT JOIN ecrite w ON w.rang = e.rang
 {joins}ORDER BY e.rang",
-        new = of("e"),
-        old = COLUMNS.iter().map(|c| held(c)).collect::<Vec<_>>().join(", "),
+        new = listed(|column| format!("e.{}", column.name)),
         with = details.with.iter().map(|part| format!(",{part}")).collect::<String>(),
         complete = if all_new { "NULL::boolean".into() } else { details.complete.join(" AND ") },
         joins = details.joins.concat(),
     )
 }
 
-/// The column as it is in central, of the type that is sent: a comparison of two types may be anyone's.
-fn held(column: &str) -> String {
-    let of = match column {
-        "fichier_log_source" => "::text",
-        c if ["duree_", "temps_", "taux_"].iter().any(|start| c.starts_with(start)) => "::numeric",
-        _ => "",
-    };
-    format!("s.{column}{of}")
+/// The parts of the statement that change sessions which central has, and only those that it holds as expected.
+fn change_known(columns: &str) -> String {
+    format!(
+        "libre AS MATERIALIZED (
+    SELECT s.id FROM session_production s JOIN entree e ON e.attendu_id = s.id
+    WHERE s.revision IS NOT DISTINCT FROM e.attendu_revision
+      AND s.agent_id IS NOT DISTINCT FROM e.attendu_agent
+      AND s.tampon_id IS NOT DISTINCT FROM e.attendu_tampon
+    ORDER BY s.id
+    FOR NO KEY UPDATE OF s SKIP LOCKED
+),
+modifiee AS (
+    UPDATE session_production s
+    SET ({columns}, agent_id, tampon_id, machine, date_maj) = ROW({new}, $1, $2, e.nom,
+        CASE WHEN ROW({old}, s.agent_id, s.tampon_id) IS NOT DISTINCT FROM ROW({new}, $1, $2)
+             THEN s.date_maj ELSE LOCALTIMESTAMP END)
+    FROM entree e JOIN tenue t ON t.centre_usinage_id = e.centre_id
+    JOIN libre l ON l.id = e.attendu_id
+    WHERE s.id = e.attendu_id AND s.centre_usinage_id = e.centre_id AND s.date_production = e.jour
+      AND s.revision IS NOT DISTINCT FROM e.attendu_revision
+      AND s.agent_id IS NOT DISTINCT FROM e.attendu_agent
+      AND s.tampon_id IS NOT DISTINCT FROM e.attendu_tampon
+    RETURNING s.id, e.rang
+),
+",
+        new = listed(|column| format!("e.{}", column.name)),
+        old = listed(Column::held),
+    )
 }
 
 /// The headers as the first table of the statement, `entree`.
@@ -233,80 +211,19 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
         column!(o => i64::from(o.delivery.counts.anomalies), INT8_ARRAY),
     ]
     .join(", ");
-    let figures = [
-        column!(o => o.delivery.revision, INT8_ARRAY),
-        column!(o => i64::try_from(o.delivery.figures.events).unwrap_or(i64::MAX), INT8_ARRAY),
-        column!(o => o.delivery.figures.first_piece.map(|s| s.to_naive()), TIMESTAMP_ARRAY),
-        column!(o => o.delivery.figures.last_piece.map(|s| s.to_naive()), TIMESTAMP_ARRAY),
-        column!(o => o.delivery.figures.first_start.map(|s| s.to_naive()), TIMESTAMP_ARRAY),
-        column!(o => o.delivery.figures.last_stop.map(|s| s.to_naive()), TIMESTAMP_ARRAY),
-        column!(o => i64::from(o.delivery.figures.total_pieces), INT8_ARRAY),
-        column!(o => hours_e4(o.delivery.figures.window_ms), INT8_ARRAY),
-        column!(o => hours_e4(o.delivery.figures.wait_ms), INT8_ARRAY),
-        column!(o => hours_e4(o.delivery.figures.stop_ms), INT8_ARRAY),
-        column!(o => hours_e4(o.delivery.figures.effective_ms), INT8_ARRAY),
-        column!(o => rate(o, o.delivery.figures.effective_ms), INT8_ARRAY),
-        column!(o => rate(o, o.delivery.figures.wait_ms), INT8_ARRAY),
-        column!(o => rate(o, o.delivery.figures.stop_ms), INT8_ARRAY),
-        column!(o => hours_e4(o.delivery.figures.raw_wait_ms), INT8_ARRAY),
-        column!(o => hours_e4(o.delivery.figures.raw_stop_ms), INT8_ARRAY),
-        params.push_texts(log_sources(params, orders)),
-        column!(o => o.delivery.nominal_per_hour.map(i64::from), INT8_ARRAY),
-        column!(o => o.delivery.nominal_per_hour.map(|_| i64::from(o.delivery.rejects)), INT8_ARRAY),
-        column!(o => trs(o).map(|trs| trs.performance_e4.min(MOST_PERCENT_E2)), INT8_ARRAY),
-        column!(o => trs(o).map(|trs| trs.quality_e4), INT8_ARRAY),
-        column!(o => trs(o).map(|trs| trs.trs_e4.min(MOST_PERCENT_E2)), INT8_ARRAY),
-    ]
-    .join(", ");
+    let figures: Vec<String> = COLUMNS.iter().map(|column| column.push(params, orders)).collect();
     format!(
         "entree AS MATERIALIZED (
-    SELECT h.rang, c.id AS centre_id, h.jour, h.tenu,
+    SELECT h.rang, {centre} AS centre_id, h.nom, h.jour, h.tenu,
            h.attendu_id, h.attendu_revision, h.attendu_agent, h.attendu_tampon,
-           h.n_pieces, h.n_attentes, h.n_arrets, h.n_jobs, h.n_anomalies, {computed}
+           h.n_pieces, h.n_attentes, h.n_arrets, h.n_jobs, h.n_anomalies, {sent}
     FROM unnest({seen}, {figures}) WITH ORDINALITY AS h (
         nom, jour, tenu, attendu_id, attendu_revision, attendu_agent, attendu_tampon,
         n_pieces, n_attentes, n_arrets, n_jobs, n_anomalies, {columns}, rang)
-    LEFT JOIN centre_usinage c ON c.nom::text = h.nom
 )",
-        computed = computed(),
-        columns = COLUMNS.join(", ")
+        figures = figures.join(", "),
+        sent = listed(Column::sent),
+        centre = centre_of("h.nom"),
+        columns = listed(|column| column.name.to_owned()),
     )
-}
-
-/// The columns from what travels.
-fn computed() -> String {
-    COLUMNS
-        .iter()
-        .map(|column| match *column {
-            hours if hours.starts_with("duree_") || hours.starts_with("temps_") => {
-                format!("(h.{hours}::numeric / 10000.0)::numeric(18,4) AS {hours}")
-            }
-            rate if rate.starts_with("taux_") => {
-                format!("(h.{rate}::numeric / 100.0)::numeric(18,2) AS {rate}")
-            }
-            other => format!("h.{other}"),
-        })
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn log_sources(params: &Params, orders: &[Order<'_>]) -> Vec<Option<String>> {
-    let write = |order: &Order<'_>| {
-        let mut sources = String::new();
-        write_line(&mut sources, &order.delivery.log_sources, MAX_LOG_SOURCES, params.script());
-        Some(sources)
-    };
-    orders.iter().map(write).collect()
-}
-
-fn rate(order: &Order<'_>, part_ms: i64) -> i64 {
-    rate_e2(part_ms, order.delivery.figures.window_ms)
-}
-
-/// What central's columns for performance and TRS hold; a nominal rhythm that is far too low shows.
-const MOST_PERCENT_E2: i64 = 999_999_999;
-
-fn trs(order: &Order<'_>) -> Option<Trs> {
-    let Delivery { figures, nominal_per_hour, rejects, .. } = order.delivery;
-    Trs::of(figures, (*nominal_per_hour)?, *rejects)
 }

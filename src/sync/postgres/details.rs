@@ -39,7 +39,7 @@ struct PackedRuns {
 }
 
 /// Central's columns for words are no longer than this.
-const MAX_WORD: usize = 50;
+pub(super) const MAX_WORD: usize = 50;
 
 /// Columns that hold text, of whatever length.
 const TEXTS: &[&str] = &["details", "reference", "couleur", "code", "gravite", "texte"];
@@ -61,15 +61,40 @@ const PERIOD: &[(&str, &str)] = &[
 
 /// Adds the detail rows of `orders` to the parameters, and gives the parts of the statement that
 /// write them into the sessions of `ecrite`; a `whole` one has parts for rows that there are none of.
+/// Rows without a number are others': they are removed only if `keeps_foreign`, which keeps them elsewhere.
 pub(super) fn push_details(
     params: &mut Params,
     orders: &[Order<'_>],
     all_new: bool,
     whole: bool,
+    keeps_foreign: bool,
 ) -> Details {
     let mut details = Details::default();
+    let mut with_foreign = Vec::new();
     for table in [pieces, waits, stops, jobs, anomalies] {
-        table(params, orders, whole).write(&mut details, all_new);
+        let table = table(params, orders, whole);
+        // An anomaly always has a number.
+        let keeps_foreign = keeps_foreign && table.name != "anomalie";
+        table.write(&mut details, all_new, keeps_foreign);
+        if keeps_foreign {
+            with_foreign.push(format!("SELECT * FROM {}_otee", table.name));
+        }
+    }
+    if keeps_foreign {
+        details.with.push(format!(
+            "\ngardee AS (
+    INSERT INTO cu_agent_fusion (nom_table, ancien_id, nouvel_id, ligne)
+    SELECT DISTINCT ON (o.nom_table, o.session_id, o.contenu)
+           o.nom_table, o.ancien_id, o.session_id, o.ligne
+    FROM ({}) o
+    WHERE o.est_autre
+      AND NOT EXISTS (SELECT FROM cu_agent_fusion f
+                      WHERE f.nom_table = o.nom_table AND f.nouvel_id = o.session_id
+                        AND f.ligne - 'id'::text - 'date_creation'::text = o.contenu)
+    ORDER BY o.nom_table, o.session_id, o.contenu, o.ancien_id
+)",
+            with_foreign.join(" UNION ALL ")
+        ));
     }
     details
 }
@@ -182,9 +207,7 @@ fn anomalies(params: &mut Params, orders: &[Order<'_>], whole: bool) -> Table {
                 out.extend(told.anomaly.expected_e2.map(|expected| expected.to_string()));
             }),
             (LineEnds, |out, told, of| {
-                // Programs that show a narrow blank as a box are many.
-                let text = told.anomaly.text(told.language).replace('\u{202f}', "\u{a0}");
-                write_line(out, &text, usize::MAX, of.script);
+                write_line(out, &sentence(told.anomaly, told.language), usize::MAX, of.script);
             }),
         ],
     );
@@ -204,6 +227,12 @@ fn anomalies(params: &mut Params, orders: &[Order<'_>], whole: bool) -> Table {
             ("texte", "x.c7"),
         ],
     }
+}
+
+/// What central is told of an anomaly.
+pub(super) fn sentence(anomaly: &Anomaly, language: Language) -> String {
+    // A database in a Latin encoding knows no narrow blank.
+    anomaly.text(language).replace('\u{202f}', "\u{a0}")
 }
 
 /// An anomaly and the language of its sentence.
@@ -230,14 +259,26 @@ fn write_moment(out: &mut String, at: Option<Stamp>, of: &Around<'_>) {
 }
 
 impl Table {
-    fn write(&self, details: &mut Details, all_new: bool) {
+    fn write(&self, details: &mut Details, all_new: bool, keeps_foreign: bool) {
         let Self { name, number, rows, .. } = self;
         if !all_new {
+            let (or_foreign, returning) = if keeps_foreign {
+                let row = "pg_catalog.to_jsonb(d)";
+                let returning = format!(
+                    "
+    RETURNING '{name}'::text AS nom_table, d.id::bigint AS ancien_id, w.id::bigint AS session_id,
+        {row} AS ligne, {row} - 'id'::text - 'date_creation'::text AS contenu,
+        d.{number} IS NULL AS est_autre"
+                );
+                (format!(" OR d.{number} IS NULL"), returning)
+            } else {
+                <(String, String)>::default()
+            };
             details.with.push(format!(
                 "\n{name}_otee AS (
     DELETE FROM {name} d USING ecrite w
     WHERE d.session_id = w.id AND NOT w.neuve
-      AND (d.{number} > w.{rows} OR d.{number} < 1 OR d.{number} IS NULL)
+      AND (d.{number} > w.{rows} OR d.{number} < 1{or_foreign}){returning}
 )"
             ));
         }

@@ -8,10 +8,15 @@ use thiserror::Error;
 
 use super::{
     deadline_stream::{Flood, Silence},
+    hosts::{Attempts, Unwritable},
     inspect::Improper,
     log_in::{Names, Obstacle},
 };
-use crate::{model::printable, tls::CaFileError};
+use crate::{
+    config::{CentralConfig, Host, host_and_port},
+    model::printable,
+    tls::CaFileError,
+};
 
 /// The server answered the request for encryption with no.
 #[derive(Debug, Error)]
@@ -153,6 +158,10 @@ pub enum CentralError {
     ForeignFunction { what: String, owner: String },
     #[error("cannot apply migration {version} ({name}) to central")]
     Migrate { version: i32, name: &'static str, source: postgres::Error },
+    #[error("central at {place} is read-only: {why}")]
+    NotWritable { place: String, why: Unwritable },
+    #[error("no server of central.host can be used: {attempts}")]
+    NoHost { attempts: Attempts },
     #[error("central is currently read-only (a standby, or default_transaction_read_only is on)")]
     ReadOnly { source: postgres::Error },
     #[error("central is starting up or shutting down")]
@@ -178,11 +187,13 @@ pub enum CentralError {
 impl CentralError {
     pub fn again(&self) -> Retry {
         match self {
+            Self::NoHost { attempts } => attempts.again(),
             Self::FindHost { .. }
             | Self::Reach { .. }
             | Self::Silent { .. }
             | Self::NoAnswer { .. }
             | Self::Lost { .. }
+            | Self::NotWritable { .. }
             | Self::ReadOnly { .. }
             | Self::Restarting { .. }
             | Self::Exhausted { .. }
@@ -252,6 +263,7 @@ impl CentralError {
         match self {
             Self::Full { .. } => true,
             Self::Exhausted { source } => source.code() == Some(&SqlState::TOO_MANY_CONNECTIONS),
+            Self::NoHost { attempts } => attempts.is_want_of_a_connection(),
             _ => false,
         }
     }
@@ -275,8 +287,17 @@ pub struct Place {
 }
 
 impl Place {
+    pub(super) fn of(config: &CentralConfig, host: &Host) -> Self {
+        Self {
+            host: host.name.clone(),
+            port: host.port_or(config.port),
+            database: config.database.clone(),
+            user: config.user.clone(),
+        }
+    }
+
     pub(super) fn text(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        host_and_port(&self.host, self.port)
     }
 
     /// The line that an administrator runs.

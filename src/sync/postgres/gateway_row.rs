@@ -6,10 +6,11 @@
 
 use chrono::{DateTime, Local};
 use postgres::types::Type;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::{
-    Central, CentralError, Claims, params::Params, prepared::Often, server::IS_CROWDED, unreadable,
+    Central, CentralError, Claims, prepared::Often, server::IS_CROWDED, unreadable,
+    writers::has_news,
 };
 use crate::model::{Day, LastUpdate, WallTime};
 
@@ -27,11 +28,22 @@ pub struct GatewayRow {
     pub waiting_sessions: u64,
     pub oldest_waiting_day: Option<Day>,
     pub sources: Vec<SourceLink>,
+    /// Those that it feeds: only asked about, not written.
+    pub machines: Vec<String>,
     pub buffer_bytes: u64,
     pub max_buffer_bytes: u64,
     /// Of the state directory's file system; `None` where it cannot be asked.
     pub free_bytes: Option<u64>,
     pub update: Option<LastUpdate>,
+}
+
+/// What the answer to a row tells of central.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SeenThere {
+    /// Connections are scarce by now, see [`Server::is_crowded`](super::Server::is_crowded).
+    pub is_crowded: bool,
+    /// Somebody else wrote to rows of the agent's machines, see [`Central::foreign_writes`].
+    pub has_news: bool,
 }
 
 /// The link to one source.
@@ -55,16 +67,32 @@ impl GatewayRow {
             || *update != shown.update
     }
 
-    fn links(&self) -> Value {
-        let link = |link: &SourceLink| {
-            json!({
-                "nom": short(&link.name),
-                "etat": if link.up { "haut" } else { "bas" },
-                "depuis": link.since,
-                "erreur": link.error.as_deref().map(short),
-            })
-        };
-        self.sources.iter().map(link).collect()
+    fn links(&self) -> Vec<LinkColumn<'_>> {
+        self.sources.iter().map(LinkColumn::of).collect()
+    }
+}
+
+/// One element of central's column `liens`.
+#[derive(Serialize)]
+struct LinkColumn<'l> {
+    #[serde(rename = "nom")]
+    name: String,
+    #[serde(rename = "etat")]
+    state: &'static str,
+    #[serde(rename = "depuis")]
+    since: &'l Option<WallTime>,
+    #[serde(rename = "erreur")]
+    error: Option<String>,
+}
+
+impl<'l> LinkColumn<'l> {
+    fn of(link: &'l SourceLink) -> Self {
+        Self {
+            name: short(&link.name),
+            state: if link.up { "haut" } else { "bas" },
+            since: &link.since,
+            error: link.error.as_deref().map(short),
+        }
     }
 }
 
@@ -78,15 +106,14 @@ fn clamped(bytes: u64) -> i64 {
 }
 
 impl Central {
-    /// Writes the agent's row; `wall` is the gateway's clock. Tells whether connections are scarce by now,
-    /// see [`Server::is_crowded`](super::Server::is_crowded).
+    /// Writes the agent's row; `wall` is the gateway's clock.
     pub fn write_gateway_row(
         &mut self,
         claims: &Claims,
         row: &GatewayRow,
         wall: DateTime<Local>,
-    ) -> Result<bool, CentralError> {
-        let mut params = Params::in_encoding(self.server.encoding);
+    ) -> Result<SeenThere, CentralError> {
+        let mut params = self.params();
         params.push_text(short(&claims.identity.agent_id).as_str());
         params.push_text(short(&claims.identity.buffer_id).as_str());
         params.push_text(short(&claims.instance_id).as_str());
@@ -98,7 +125,8 @@ impl Central {
         params.push(wall.timestamp_micros(), Type::INT8);
         params.push(clamped(row.waiting_sessions), Type::INT8);
         params.push(row.oldest_waiting_day, Type::DATE);
-        params.push_text(row.links().to_string().as_str());
+        let links = serde_json::to_string(&row.links()).expect("texts and a time are JSON");
+        params.push_text(links.as_str());
         params.push(clamped(row.buffer_bytes), Type::INT8);
         params.push(clamped(row.max_buffer_bytes), Type::INT8);
         params.push(row.free_bytes.map(clamped), Type::INT8);
@@ -109,9 +137,15 @@ impl Central {
         params.push(update.and_then(|update| update.at), Type::TIMESTAMPTZ);
         params.push_text(update.map(|update| update.result.as_str()));
         params.push_text(told(|update| update.detail.as_deref()).as_deref());
-        let sql = format!("{SHOW} RETURNING {IS_CROWDED} AS crowded");
+        params.push_texts(row.machines.iter().map(|nom| Some(nom.clone())).collect());
+        let news = has_news("= ANY ($20)");
+        let sql = format!("{SHOW} RETURNING {IS_CROWDED} AS crowded, {news} AS news");
         let rows = self.ask_often(Often::GatewayRow, &sql, &params)?;
-        rows.first().map_or(Ok(false), |row| row.try_get("crowded")).map_err(unreadable)
+        let Some(row) = rows.first() else { return Ok(SeenThere::default()) };
+        let seen = || {
+            Ok(SeenThere { is_crowded: row.try_get("crowded")?, has_news: row.try_get("news")? })
+        };
+        seen().map_err(unreadable)
     }
 }
 

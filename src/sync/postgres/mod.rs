@@ -1,8 +1,8 @@
 //! Central PostgreSQL: the only room that names postgres. It owns the connection, the wire and the
 //! schema, and knows neither buffer nor source.
 //!
-//! Each exchange (`states`, `ensure_centres`, `deliver`, `write_gateway_row`) is one statement, one round trip
-//! and one transaction. Those that come again and again are told to the server once a connection
+//! Each exchange (`states`, `ensure_centres`, `settle`, `deliver`, `write_gateway_row`, …) is one statement, one round trip
+//! and one transaction; only behind a pooler whose sessions have unfit settings three (`settings`). Those that come again and again are told to the server once a connection
 //! (`prepared`). Works through PgBouncer in transaction mode: there statements are unnamed, and nothing
 //! is set for longer than a transaction. Every wait is bounded on this side, whatever the server does.
 
@@ -11,12 +11,16 @@ mod claim;
 mod deadline_stream;
 mod deliver;
 mod details;
+mod digest;
 mod encoding;
 mod error;
 mod fitness;
 mod gateway_row;
+mod header;
+mod hosts;
 mod inspect;
 mod log_in;
+mod old_names;
 mod order;
 mod params;
 mod prepared;
@@ -24,8 +28,12 @@ mod qualify;
 mod row_runs;
 mod schema;
 mod server;
+mod settings;
+mod settle;
 mod states;
+mod survey;
 mod tls;
+mod writers;
 
 use std::{
     io,
@@ -43,15 +51,24 @@ use postgres::{
 pub use self::{
     claim::{Claimed, Claims},
     deliver::{Outcome, statement_bytes},
+    digest::{Digester, Inexact, digest_of_whole},
     encoding::{ServerEncoding, for_encoding},
     error::{AnswerCode, CentralError, Fault, Place, Retry},
     fitness::{Unfit, Weight},
-    gateway_row::{GatewayRow, SourceLink},
+    gateway_row::{GatewayRow, SeenThere, SourceLink},
+    hosts::{Attempts, Unwritable},
     inspect::{Improper, Inspector},
+    old_names::{OldRows, Renamed, old_names_script},
     order::Order,
-    schema::{MIGRATIONS, Migration, SchemaState, migration_script, sessions_pass_without},
+    schema::{
+        MIGRATIONS, Migration, SchemaState, gateway_row_passes_without, migration_script,
+        sessions_pass_without,
+    },
     server::{Creator, Server},
+    settle::{Adopted, LeftOver, Standing, Standings},
     states::States,
+    survey::{CONTRACT_TABLES, Origin, Survey, Writer},
+    writers::ForeignWrites,
 };
 use self::{
     deadline_stream::Deadline,
@@ -73,6 +90,8 @@ const LOCK_WAIT: Duration = Duration::from_secs(10);
 const ORPHAN_WAIT: Duration = Duration::from_secs(600);
 /// Long enough for what has arrived already.
 const LISTEN: Duration = Duration::from_millis(1);
+/// Addresses that a name may have; more are not tried.
+const MOST_ADDRESSES: usize = 16;
 /// Saying good-bye is a courtesy.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
@@ -86,60 +105,76 @@ pub struct Central {
     prepared: Prepared,
     server: Server,
     names: Names,
+    /// Columns that are left out of comparisons.
+    inexact: Inexact,
+    /// How a transaction begins, where it cannot go without saying, see [`settings`].
+    begin: Option<String>,
     round_trips: u64,
     changed_texts: u64,
+    /// Servers that are preferred to this one and could not be used.
+    passed_over: Attempts,
 }
 
 impl Central {
-    /// Opens a connection: each address of the host in turn, each given `connect_timeout`; then one question.
+    /// Opens a connection to the first server of `central.host` that can be written, see
+    /// [`connect_beside`](Self::connect_beside).
     pub fn connect(config: &CentralConfig, application_name: &str) -> Result<Self, CentralError> {
-        let place = Place {
-            host: config.host.clone(),
-            port: config.port,
-            database: config.database.clone(),
-            user: config.user.clone(),
-        };
+        Self::connect_beside(config, application_name, || ())
+    }
+
+    /// Opens a connection: each host in turn, each of its addresses in turn, each given `connect_timeout`;
+    /// then one question. `at_each` is called before each wait.
+    pub fn connect_beside(
+        config: &CentralConfig,
+        application_name: &str,
+        mut at_each: impl FnMut(),
+    ) -> Result<Self, CentralError> {
         let deadline = Deadline::after(config.connect_timeout);
         let connector = Connector::new(config, deadline.clone())?;
-        let mut client_config = client_config(config, application_name);
-        let mut last = None;
-        for address in resolve(config)? {
-            client_config.address = Some(address);
-            deadline.renew(config.connect_timeout);
-            match client_config.open(&connector) {
-                Ok(client) => {
-                    let mut central = Self {
-                        client: Some(client),
-                        deadline,
-                        statement_timeout: config.statement_timeout,
-                        place,
-                        prepared: Prepared::for_session(client_config.session),
-                        server: Server::default(),
-                        names: Names::default(),
-                        round_trips: 0,
-                        changed_texts: 0,
-                    };
-                    central.greet()?;
-                    central.round_trips = 0;
-                    return Ok(central);
-                }
+        let mut opening = Opening {
+            config,
+            client_config: client_config(config, application_name),
+            connector,
+            deadline,
+        };
+        let mut passed_over = Attempts::default();
+        for host in config.host.iter() {
+            let place = Place::of(config, host);
+            at_each();
+            let addresses = match resolve(&place, config.connect_timeout) {
+                Ok(addresses) => addresses,
                 Err(error) => {
-                    let explained = place.explain_connect(error, config.connect_timeout);
-                    // Only an address that cannot be reached is a reason to try the next one.
-                    if !matches!(
-                        explained,
-                        CentralError::Reach { .. } | CentralError::Silent { .. }
-                    ) {
-                        return Err(explained);
+                    // The next host has another name.
+                    let _goes_on = passed_over.note(&place, error);
+                    continue;
+                }
+            };
+            for address in addresses.into_iter().take(MOST_ADDRESSES) {
+                at_each();
+                match opening.open(&place, address) {
+                    Ok(mut central) => {
+                        central.passed_over = passed_over;
+                        return Ok(central);
                     }
-                    last = Some(explained);
+                    Err(error) => {
+                        if passed_over.note(&place, error).is_break() {
+                            return Err(passed_over.into_error(&config.host));
+                        }
+                    }
                 }
             }
         }
-        Err(last.unwrap_or_else(|| CentralError::FindHost {
-            host: config.host.clone(),
-            source: io::Error::from(io::ErrorKind::NotFound),
-        }))
+        Err(passed_over.into_error(&config.host))
+    }
+
+    /// The server, as `host:port`.
+    pub fn host(&self) -> String {
+        self.place.text()
+    }
+
+    /// The preferred servers that could not be used, if any.
+    pub fn passed_over(&self) -> Option<&Attempts> {
+        (!self.passed_over.is_empty()).then_some(&self.passed_over)
     }
 
     /// Exchanges with the server since the connection was opened.
@@ -171,13 +206,40 @@ impl Central {
         self.client.as_mut().expect("the client is taken only by drop")
     }
 
+    /// Parameters whose texts are written as this server's encoding has them.
+    fn params(&self) -> Params {
+        Params::in_encoding(self.server.encoding)
+    }
+
     /// One unnamed statement with its parameters: one round trip, one transaction.
     fn ask(&mut self, sql: &str, params: &Params) -> Result<Vec<Row>, CentralError> {
         let wait = self.statement_timeout + GRACE;
         let sql = self.names.qualified(sql);
+        if let Some(begin) = self.begin.clone() {
+            return self.ask_between(&begin, &sql, params);
+        }
         self.deadline.renew(wait);
         self.round_trips += 1;
         self.client().query_typed(&sql, &params.borrowed()).map_err(|e| self.place.explain(e, wait))
+    }
+
+    /// One statement in a transaction of its own that begins with `begin`.
+    fn ask_between(
+        &mut self,
+        begin: &str,
+        sql: &str,
+        params: &Params,
+    ) -> Result<Vec<Row>, CentralError> {
+        let wait = self.statement_timeout + GRACE;
+        self.run(begin, wait).map_err(|e| self.place.explain(e, wait))?;
+        self.deadline.renew(wait);
+        self.round_trips += 1;
+        let rows = self.client().query_typed(sql, &params.borrowed());
+        let end = self.run(if rows.is_ok() { "COMMIT" } else { "ROLLBACK" }, wait);
+        // Of two errors the first says why.
+        let rows = rows.map_err(|e| self.place.explain(e, wait))?;
+        end.map_err(|e| self.place.explain(e, wait))?;
+        Ok(rows)
     }
 
     /// Whether `which`, which is used now, is one that the server keeps, or shall keep from now on: then
@@ -251,14 +313,48 @@ impl Drop for Central {
     }
 }
 
+/// What opening a connection takes, whichever server it will be.
+struct Opening<'c> {
+    config: &'c CentralConfig,
+    client_config: ClientConfig,
+    connector: Connector,
+    deadline: Deadline,
+}
+
+impl Opening<'_> {
+    /// Logs in at the address, and asks whether this server is the one to write to.
+    fn open(&mut self, place: &Place, address: SocketAddr) -> Result<Central, CentralError> {
+        let wait = self.config.connect_timeout;
+        self.deadline.renew(wait);
+        let session = prepared::new_session();
+        let client = self.client_config.open(&place.host, address, &session, &self.connector);
+        let mut central = Central {
+            client: Some(client.map_err(|error| place.explain_connect(error, wait))?),
+            deadline: self.deadline.clone(),
+            statement_timeout: self.config.statement_timeout,
+            place: place.clone(),
+            prepared: Prepared::for_session(session),
+            server: Server::default(),
+            names: Names::default(),
+            inexact: Inexact::default(),
+            begin: None,
+            changed_texts: 0,
+            round_trips: 0,
+            passed_over: Attempts::default(),
+        };
+        central.greet()?;
+        central.round_trips = 0;
+        match central.server.unwritable {
+            None => Ok(central),
+            Some(why) => Err(CentralError::NotWritable { place: place.text(), why }),
+        }
+    }
+}
+
 /// The client's settings, with the server-side time-outs as start-up options where they are accepted.
 struct ClientConfig {
     base: Config,
-    address: Option<SocketAddr>,
-    host: String,
     options: String,
-    /// A name that only the session opened here has, see [`Prepared`].
-    session: String,
     /// A pooler refuses start-up options; then only this side's bounds hold.
     options_accepted: bool,
 }
@@ -279,27 +375,31 @@ fn client_config(config: &CentralConfig, application_name: &str) -> ClientConfig
         .ssl_mode(SslMode::Require)
         .ssl_negotiation(SslNegotiation::Direct)
         .notice_callback(|notice| log::debug!("central: {}", printable(notice.message(), 300)));
-    let session = prepared::new_session();
     let options = format!(
-        "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={} -c {}={session}",
-        (config.statement_timeout + ORPHAN_WAIT).as_millis(),
+        "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout={} \
+         -c client_min_messages=notice -c jit=off",
+        settings::statement_bound(config.statement_timeout).as_millis(),
         LOCK_WAIT.min(config.statement_timeout / 2).as_millis(),
-        (config.statement_timeout + GRACE).as_millis(),
-        prepared::SESSION_SETTING,
+        settings::statement_wait(config.statement_timeout).as_millis(),
     );
-    let host = config.host.clone();
-    ClientConfig { base, address: None, host, options, session, options_accepted: true }
+    ClientConfig { base, options, options_accepted: true }
 }
 
 impl ClientConfig {
-    fn open(&mut self, connector: &Connector) -> Result<Client, postgres::Error> {
+    /// `session` is a name that only the session opened here has, see [`Prepared`].
+    fn open(
+        &mut self,
+        host: &str,
+        address: SocketAddr,
+        session: &str,
+        connector: &Connector,
+    ) -> Result<Client, postgres::Error> {
         let mut config = self.base.clone();
-        if let Some(address) = self.address {
-            // The name is kept beside the address: the certificate is checked against it.
-            config.host(&self.host).hostaddr(address.ip()).port(address.port());
-        }
+        // The name is kept beside the address: the certificate is checked against it.
+        config.host(host).hostaddr(address.ip()).port(address.port());
         if self.options_accepted {
-            match config.clone().options(&self.options).connect(connector.clone()) {
+            let options = format!("{} -c {}={session}", self.options, prepared::SESSION_SETTING);
+            match config.clone().options(&options).connect(connector.clone()) {
                 Err(e) if may_refuse_options(&e) => self.options_accepted = false,
                 done => return done,
             }
@@ -317,16 +417,16 @@ fn may_refuse_options(error: &postgres::Error) -> bool {
 
 /// The host's addresses. The resolver of the system may take minutes, so it works on a thread of
 /// its own and is waited for no longer than for a connection.
-fn resolve(config: &CentralConfig) -> Result<Vec<SocketAddr>, CentralError> {
+fn resolve(place: &Place, wait: Duration) -> Result<Vec<SocketAddr>, CentralError> {
     let (sender, answer) = mpsc::channel();
-    let (host, port) = (config.host.clone(), config.port);
+    let (host, port) = (place.host.clone(), place.port);
     thread::spawn(move || {
         let addresses = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
         // The receiver is gone where the wait was over first.
         sender.send(addresses).ok();
     });
     answer
-        .recv_timeout(config.connect_timeout)
+        .recv_timeout(wait)
         .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)))
-        .map_err(|source| CentralError::FindHost { host: config.host.clone(), source })
+        .map_err(|source| CentralError::FindHost { host: place.host.clone(), source })
 }

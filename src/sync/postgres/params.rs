@@ -55,6 +55,11 @@ impl Params {
         self.add(texts, Type::TEXT_ARRAY)
     }
 
+    /// As [`Self::push_texts`], none of which is NULL.
+    pub(super) fn push_strings(&mut self, texts: &[String]) -> String {
+        self.push_texts(texts.iter().cloned().map(Some).collect())
+    }
+
     pub(super) fn borrowed(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
         self.values.iter().map(|(value, of)| (value.as_ref(), of.clone())).collect()
     }

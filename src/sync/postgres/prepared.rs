@@ -19,6 +19,8 @@ pub(super) const SESSION: &str = "current_setting('cu_agent.session', TRUE) AS s
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Often {
     States,
+    /// Without the digests.
+    StatesOfNew,
     DeliverNew,
     DeliverKnown,
     GatewayRow,
@@ -68,6 +70,12 @@ impl Prepared {
     pub(super) fn keep(&mut self, which: Often, statement: Statement) -> Statement {
         self.statements.insert(which, statement.clone());
         statement
+    }
+
+    /// The text of `which` is another one from now on.
+    pub(super) fn forget(&mut self, which: Often) {
+        self.statements.remove(&which);
+        self.used.remove(&which);
     }
 
     /// From now on every text travels each time.

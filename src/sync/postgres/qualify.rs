@@ -22,7 +22,9 @@ pub(super) const TABLES: &[&str] = &[
     "anomalie",
     "cu_agent_machine",
     "agent_edge",
+    "cu_agent_ecriture",
     "cu_agent_migration",
+    "cu_agent_fusion",
 ];
 
 /// Functions of the server that take any type, so that one of another role could fit better. All others in

@@ -48,15 +48,25 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(5, "views", "0005_views.sql"),
     migration!(6, "fleet", "0006_fleet.sql"),
     migration!(7, "anomalies", "0007_anomalies.sql"),
+    migration!(8, "milliseconds", "0008_milliseconds.sql"),
+    migration!(9, "claims", "0009_claims.sql"),
+    migration!(10, "dashboards", "0010_dashboards.sql"),
 ];
 
 /// Migrations without which sessions are delivered all the same: an agent that was updated before an
 /// administrator ran them goes on.
-const SESSIONS_DO_WITHOUT: &[i32] = &[6];
+const SESSIONS_DO_WITHOUT: &[i32] = &[FLEET, DASHBOARDS];
+const FLEET: i32 = 6;
+const DASHBOARDS: i32 = 10;
 
 /// Whether nothing that sessions need is among `pending`.
 pub fn sessions_pass_without(pending: &[i32]) -> bool {
     pending.iter().all(|version| SESSIONS_DO_WITHOUT.contains(version))
+}
+
+/// Whether nothing that the gateway's own row needs is among `pending`.
+pub fn gateway_row_passes_without(pending: &[i32]) -> bool {
+    !pending.contains(&FLEET)
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -73,7 +83,7 @@ pub enum SchemaState {
 }
 
 /// Taking over a database of years may take minutes.
-const MIGRATION_WAIT: Duration = Duration::from_secs(15 * 60);
+pub(super) const MIGRATION_WAIT: Duration = Duration::from_secs(15 * 60);
 /// "cu-agent" as a number: the advisory lock that migrations hold.
 const LOCK_KEY: i64 = 0x6375_6167_656e_7421;
 
@@ -102,15 +112,27 @@ const FOREIGN_FUNCTIONS: &str = "SELECT f.what, r.rolname::text FROM (
       AND r.rolname <> current_user AND NOT r.rolsuper AND r.oid <> n.nspowner
     LIMIT 1";
 
-/// `lock_timeout` bounds the wait for tables in use; the next attempt goes on where this one stopped.
-fn begin() -> String {
+/// `lock_timeout` bounds the wait for tables in use; the next attempt goes on where this one stopped. The
+/// migrations mean the same whatever somebody set for the role, the database or the server.
+pub(super) fn begin() -> String {
     format!(
-        "BEGIN;\n\
-         SET LOCAL statement_timeout = '{}s';\n\
+        "BEGIN ISOLATION LEVEL READ COMMITTED;\n\
+         SET LOCAL statement_timeout = '{wait}s';\n\
          SET LOCAL lock_timeout = '30s';\n\
+         SET LOCAL idle_in_transaction_session_timeout = '{wait}s';\n\
          SET LOCAL client_min_messages = warning;\n\
+         SET LOCAL standard_conforming_strings = on;\n\
+         SET LOCAL row_security = on;\n\
+         SET LOCAL transform_null_equals = off;\n\
+         SET LOCAL quote_all_identifiers = off;\n\
+         SET LOCAL default_table_access_method = heap;\n\
+         DO $since_17$ BEGIN\n\
+         \x20   IF current_setting('transaction_timeout', TRUE) IS NOT NULL THEN\n\
+         \x20       SET LOCAL transaction_timeout = 0;\n\
+         \x20   END IF;\nEND $since_17$;\n\
+         SET LOCAL application_name = 'cu-agent migration';\n\
          SELECT pg_advisory_xact_lock({LOCK_KEY});\n",
-        MIGRATION_WAIT.as_secs()
+        wait = MIGRATION_WAIT.as_secs()
     )
 }
 
@@ -214,7 +236,8 @@ impl Central {
         Ok(true)
     }
 
-    fn explain_migration(&self, migration: &Migration, error: postgres::Error) -> CentralError {
+    /// Why the tables could not be changed.
+    pub(super) fn explain_schema_change(&self, error: postgres::Error) -> CentralError {
         if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
             return CentralError::MayNotMigrate {
                 user: self.place.user.clone(),
@@ -222,7 +245,11 @@ impl Central {
                 source: error,
             };
         }
-        match self.place.explain(error, MIGRATION_WAIT) {
+        self.place.explain(error, MIGRATION_WAIT)
+    }
+
+    fn explain_migration(&self, migration: &Migration, error: postgres::Error) -> CentralError {
+        match self.explain_schema_change(error) {
             CentralError::Refused { source, .. }
             | CentralError::SchemaBehind { source }
             | CentralError::Altered { source, .. }
@@ -273,7 +300,7 @@ pub fn migration_script(role: &str) -> String {
          \x20   EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), role);\n\
          \x20   FOREACH t IN ARRAY ARRAY['centre_usinage', 'session_production', 'job_profil',\n\
          \x20       'periode_attente', 'periode_arret', 'piece_production', 'anomalie',\n\
-         \x20       'cu_agent_machine', 'agent_edge'] LOOP\n\
+         \x20       'cu_agent_machine', 'agent_edge', 'cu_agent_ecriture'] LOOP\n\
          \x20       EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO %I', t, role);\n\
          \x20       IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = t::regclass AND attname = 'id') THEN\n\
          \x20           -- Its sequence, whoever owns it.\n\
@@ -290,6 +317,7 @@ pub fn migration_script(role: &str) -> String {
          \x20                   PERFORM setval(s, highest);\n\
          \x20               END IF;\n\
          \x20           END LOOP;\n        END IF;\n    END LOOP;\n\
+         \x20   EXECUTE format('GRANT INSERT ON cu_agent_fusion TO %I', role);\n\
          \x20   EXECUTE format('GRANT SELECT ON cu_agent_migration, cu_agent_fusion, v_session_formule_origine,\n\
          \x20       v_production_horaire, v_production_jour, v_profil, v_parc, v_anomalie TO %I', role);\nEND\n$grants$;\n"
     ));

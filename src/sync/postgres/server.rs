@@ -5,19 +5,19 @@
 use postgres::Row;
 
 use super::{
-    Central, CentralError,
+    Central, CentralError, Unwritable,
     encoding::ServerEncoding,
     params::Params,
     prepared::{self, Prepared},
     qualify::{Names, TABLES, quoted},
-    unreadable,
+    settings, unreadable,
 };
 use crate::model::printable;
 
 /// The server, or the cluster of servers behind a pooler, at the moment of the question.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Server {
-    /// Another one after each start of the server and for each database made anew: what was confirmed
+    /// Another one after each start of the server and for each database that is recreated: what was confirmed
     /// before may be lost.
     pub incarnation: String,
     pub is_crowded: bool,
@@ -28,6 +28,8 @@ pub struct Server {
     pub schema: Option<String>,
     /// At least one of the agent's tables is where the search path leads.
     pub has_tables: bool,
+    /// Why nothing can be written there.
+    pub unwritable: Option<Unwritable>,
 }
 
 /// A role, or `PUBLIC`, that may make objects in a schema.
@@ -87,8 +89,10 @@ impl Central {
     pub(super) fn greet(&mut self) -> Result<(), CentralError> {
         let tables: Vec<String> = TABLES.iter().map(|table| format!("'{table}'")).collect();
         let sql = format!(
-            "SELECT concat_ws(' ', pg_postmaster_start_time(), d.oid) AS incarnation,
-                 {IS_CROWDED} AS crowded, {session},
+            "SELECT concat_ws(' ',
+                     (extract(epoch FROM pg_postmaster_start_time())::float8 * 1000000::float8)::bigint, d.oid) AS incarnation,
+                 {IS_CROWDED} AS crowded, {settings}, pg_is_in_recovery() AS standby,
+                 current_setting('transaction_read_only') AS read_only, {session},
                  pg_encoding_to_char(d.encoding)::text AS encoding, current_schema()::text AS schema,
                  ARRAY(SELECT (SELECT n.nspname::text
                                FROM pg_catalog.pg_class c
@@ -98,14 +102,29 @@ impl Central {
                        ORDER BY t.place) AS schemas
              FROM pg_catalog.pg_database d WHERE d.datname = current_database()",
             session = prepared::SESSION,
+            settings = settings::question(),
             tables = tables.join(", "),
         );
+        // What is asked for is what the server says by itself.
+        self.begin = None;
         let rows = self.ask(&sql, &Params::default())?;
         // The database that one is connected to has its row.
         let row = rows.first().ok_or(CentralError::OtherCount { asked: 1, came: 0 })?;
         let (server, names) = read(&mut self.prepared, row).map_err(unreadable)?;
         self.server = server;
         self.names = names;
+        let values: Vec<Option<&str>> = row.try_get("settings").map_err(unreadable)?;
+        self.suit(&settings::unfit(&values, self.statement_timeout))
+    }
+
+    /// Sets what does not suit.
+    fn suit(&mut self, unfit: &[&str]) -> Result<(), CentralError> {
+        if !self.has_own_session() {
+            self.begin = settings::for_transaction(unfit, self.statement_timeout);
+        } else if let Some(sql) = settings::for_session(unfit, self.statement_timeout) {
+            let wait = settings::statement_wait(self.statement_timeout);
+            self.run(&sql, wait).map_err(|e| self.place.explain(e, wait))?;
+        }
         Ok(())
     }
 }
@@ -123,6 +142,17 @@ fn read(prepared: &mut Prepared, row: &Row) -> Result<(Server, Names), postgres:
         encoding_name: printable(encoding, MOST_CHARS),
         schema: schema.map(str::to_owned),
         has_tables: schemas.iter().any(Option::is_some),
+        unwritable: unwritable(row)?,
     };
     Ok((server, Names::new(&schemas, schema)))
+}
+
+/// As the question's own transaction found it, which has what every transaction begins with.
+fn unwritable(row: &Row) -> Result<Option<Unwritable>, postgres::Error> {
+    let (standby, read_only): (bool, &str) = (row.try_get("standby")?, row.try_get("read_only")?);
+    Ok(match (standby, read_only) {
+        (true, _) => Some(Unwritable::Standby),
+        (false, "on") => Some(Unwritable::Setting),
+        (false, _) => None,
+    })
 }

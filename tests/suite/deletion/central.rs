@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use cu_agent::{buffer::Buffer, model::Day};
+use cu_agent::{
+    buffer::{Buffer, Synced},
+    model::Day,
+};
 
 use super::plant::{Line, MACHINES};
 
@@ -28,12 +31,19 @@ impl ModelCentral {
             if !chosen(place) {
                 continue;
             }
-            let delivery = buffer.outbox().delivery(pending.id, 0).unwrap();
+            let delivery = buffer.outbox().delivery(pending.id, 0, &mut |_| {}).unwrap();
             let pieces =
                 delivery.pieces.iter().map(|piece| piece.row.details.to_string()).collect();
             self.sessions.insert((delivery.machine.nom.clone(), delivery.day), pieces);
             if how == Delivery::Confirmed {
-                buffer.outbox_mut().mark_synced(&[(pending.id, delivery.revision)]).unwrap();
+                buffer
+                    .outbox_mut()
+                    .mark_synced(&[Synced {
+                        id: pending.id,
+                        revision: delivery.revision,
+                        content: None,
+                    }])
+                    .unwrap();
             }
         }
     }

@@ -13,7 +13,7 @@ use chrono::{DateTime, Days, NaiveDateTime, TimeDelta};
 use cu_agent::{
     analyse::{Options, WaitStamp},
     buffer::Buffer,
-    collect::{Moment, Settings, SourceMemory, SourceReport, Watch, collect, words},
+    collect::{Settings, SourceMemory, SourceReport, Timestamps, Watch, collect, words},
     config::{DeletePolicy, EventNames, SourceConfig, SourceKind},
     model::Machine,
 };
@@ -143,9 +143,9 @@ struct SimulatedWatch {
 }
 
 impl Watch for SimulatedWatch {
-    fn now(&self) -> Moment {
+    fn now(&self) -> Timestamps {
         self.looks.set(self.looks.get() + 1);
-        Moment {
+        Timestamps {
             boot: format!("boot-{}", self.boot),
             uptime: self.uptime,
             wall: self.walls[self.looks.get() % self.walls.len()],
@@ -439,6 +439,8 @@ fn config(root: &std::path::Path) -> SourceConfig {
         max_file_bytes: 1 << 20,
         folders: MACHINES.iter().map(|(folder, nom)| ((*folder).into(), machine(nom))).collect(),
         nominals: std::collections::BTreeMap::new(),
+        descriptions: std::collections::BTreeMap::new(),
+        old_names: std::collections::BTreeMap::new(),
     }
 }
 

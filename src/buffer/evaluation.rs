@@ -22,7 +22,7 @@ use crate::{
 
 /// What was made of a day.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Judged {
+pub struct DayEvaluation {
     pub digest: DayDigest,
     pub defects: LineDefects,
     /// What the TRS is measured by; `None`: it has none.
@@ -31,7 +31,7 @@ pub struct Judged {
     pub anomalies: Vec<Anomaly>,
 }
 
-/// A day as the buffer holds it, to be judged again.
+/// A day as the buffer holds it, to be evaluated again.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StoredDay {
     pub session: Session,
@@ -93,7 +93,7 @@ impl Batch<'_> {
     pub fn put_judged(
         &self,
         machine_id: i64,
-        judged: &Judged,
+        judged: &DayEvaluation,
         analysis_version: i64,
     ) -> Result<bool, BufferError> {
         let put = || -> rusqlite::Result<bool> {
@@ -120,7 +120,11 @@ impl Batch<'_> {
     }
 
     /// Writes the digest where it changed, and counts 1 where central has to know.
-    pub(super) fn put_digest(&self, session_id: i64, judged: &Judged) -> rusqlite::Result<usize> {
+    pub(super) fn put_digest(
+        &self,
+        session_id: i64,
+        judged: &DayEvaluation,
+    ) -> rusqlite::Result<usize> {
         let known = self
             .transaction
             .prepare_cached(&format!(
