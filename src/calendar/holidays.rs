@@ -113,8 +113,12 @@ mod tests {
             let written = dates.next_if(|line| line.starts_with(&day.to_string()));
             let is_alsatian = written.is_some_and(|line| line.ends_with(" alsace"));
             let of_france = written.is_some() && !is_alsatian;
-            // 8 May became a holiday again in 1982; the contract has it in every year.
-            let of_france = of_france || (day.year() < 1982 && (day.month(), day.day()) == (5, 8));
+            // The contract has two more: 8 May before it became a holiday again in 1982, and Whit Monday in
+            // 2005 to 2007, when it was the day of solidarity.
+            let is_victory_day = day.year() < 1982 && (day.month(), day.day()) == (5, 8);
+            let is_solidarity = (2005..2008).contains(&day.year())
+                && Holidays::France.on(day) == Some(Holiday::WhitMonday);
+            let of_france = of_france || is_victory_day || is_solidarity;
             assert_eq!(Holidays::France.on(day).is_some(), of_france, "{day}");
             assert_eq!(
                 Holidays::AlsaceMoselle.on(day).is_some(),

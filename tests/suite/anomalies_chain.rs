@@ -222,7 +222,7 @@ const BACK_TO_SCHEMA_1: &str = "DROP TRIGGER tally_file; DROP TRIGGER tally_read
     ALTER TABLE machine DROP COLUMN total_sessions; ALTER TABLE machine DROP COLUMN last_read_at;
     DROP TABLE alarm_message; DROP TABLE alarm;
     DROP VIEW findings; DROP TABLE finding; DROP TABLE day_digest;
-    ALTER TABLE session DROP COLUMN total_findings;
+    ALTER TABLE session DROP COLUMN total_findings; ALTER TABLE session DROP COLUMN synced_digest;
     UPDATE session SET analysis_version = 1; PRAGMA user_version = 1;";
 
 #[test]

@@ -34,6 +34,7 @@ const ACTIONS: [(&str, &[(&str, &str)]); 20] = [
         &[
             ("sync/postgres/schema.rs", "run as MigrateCentral, printed for an administrator"),
             ("sync/postgres/fitness.rs", "printed for an administrator, never run"),
+            ("sync/postgres/old_names.rs", "run as MigrateCentral, printed for an administrator"),
         ],
     ),
     ("fs::rename(", &[]),
