@@ -116,6 +116,7 @@ fn begin() -> String {
          SET LOCAL transform_null_equals = off;\n\
          SET LOCAL quote_all_identifiers = off;\n\
          SET LOCAL default_table_access_method = heap;\n\
+         SET LOCAL work_mem = '64MB';\n\
          DO $since_17$ BEGIN\n\
          \x20   IF current_setting('transaction_timeout', TRUE) IS NOT NULL THEN\n\
          \x20       SET LOCAL transaction_timeout = 0;\n\
@@ -250,7 +251,8 @@ pub fn migration_script(role: &str) -> String {
         "-- cu-agent: central's schema, {count} migrations; those already applied are skipped.\n\
          -- Run in the schema that holds the tables (first of search_path), as their owner or superuser:\n\
          --   cu-agent central migrate --print | psql -v ON_ERROR_STOP=1 -d DATABASE\n\
-         \\set ON_ERROR_STOP on\n\n\
+         \\set ON_ERROR_STOP on\n\
+         SET work_mem = '64MB';\n\n\
          -- Nothing that another role made is called in place of the server's own.\n\
          DO $foreign$\nDECLARE\n    found RECORD;\nBEGIN\n\
          \x20   FOR found IN {FOREIGN_FUNCTIONS} LOOP\n\
