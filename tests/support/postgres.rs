@@ -396,7 +396,7 @@ impl Cluster {
              -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off \
              -c default_transaction_isolation=read\\ committed -c row_security=on \
              -c standard_conforming_strings=on -c session_replication_role=origin \
-             -c synchronous_commit=on -c default_table_access_method=heap",
+             -c synchronous_commit=on -c default_table_access_method=heap -c temp_file_limit=-1",
         );
         command
     }

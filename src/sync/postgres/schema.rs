@@ -126,6 +126,7 @@ pub(super) fn begin() -> String {
          SET LOCAL transform_null_equals = off;\n\
          SET LOCAL quote_all_identifiers = off;\n\
          SET LOCAL default_table_access_method = heap;\n\
+         SET LOCAL work_mem = '64MB';\n\
          DO $since_17$ BEGIN\n\
          \x20   IF current_setting('transaction_timeout', TRUE) IS NOT NULL THEN\n\
          \x20       SET LOCAL transaction_timeout = 0;\n\
@@ -271,6 +272,7 @@ pub fn migration_script(role: &str) -> String {
          --   cu-agent central migrate --print | psql -v ON_ERROR_STOP=1 -d DATABASE\n\
          \\set ON_ERROR_STOP on\n\
          \\encoding UTF8\n\n\
+         SET work_mem = '64MB';\n\n\
          -- Nothing that another role made is called in place of the server's own.\n\
          DO $foreign$\nDECLARE\n    found RECORD;\nBEGIN\n\
          \x20   FOR found IN {FOREIGN_FUNCTIONS} LOOP\n\
