@@ -34,6 +34,8 @@ const ACTIONS: [(&str, &[(&str, &str)]); 20] = [
         &[
             ("sync/postgres/schema.rs", "run as MigrateCentral, printed for an administrator"),
             ("sync/postgres/fitness.rs", "printed for an administrator, never run"),
+            ("sync/postgres/mod.rs", "ends the transaction of an exchange, which has its step"),
+            ("sync/postgres/settings.rs", "the name of an isolation level"),
             ("sync/postgres/old_names.rs", "run as MigrateCentral, printed for an administrator"),
         ],
     ),
