@@ -1,5 +1,5 @@
 //! Files of a folder that are no LOG but are called as one that was read: `20250603.LOG.1`,
-//! `20250603.BAK`. They are not read; whoever rotates LOGs is told before unread lines are gone.
+//! `20250603.BAK`. They are not read; people who rotate LOGs are told before unread lines are gone.
 
 use super::folder::{FolderCycle, Listed};
 use crate::{

@@ -151,7 +151,10 @@ fn a_log_in_that_one_server_refused_is_not_tried_on_the_next() {
         hosts.push(format!("127.0.0.1:{}", next.port));
         let error = connect(&wrong, &hosts).err().unwrap();
         assert_eq!(error.again(), Retry::Slowly, "{error}");
-        assert!(error.to_string().contains("check central.user and central.password_file"), "{error}");
+        assert!(
+            error.to_string().contains("check central.user and central.password_file"),
+            "{error}"
+        );
         assert!(before.is_none_or(|dead| error.to_string().contains(&dead)), "{error}");
     }
     assert_eq!(next.connections(), 0);

@@ -1,5 +1,5 @@
 //! Which agent feeds a machine, and which centre is the machine's. Central keeps one claim a centre;
-//! whoever writes renews it in the same statement, by central's clock. A machine claimed by another is
+//! each writer renews it in the same statement, by central's clock. A machine claimed by another is
 //! reported, never written.
 //!
 //! What must never happen here: a second centre for a machine whose centre people gave another name; two

@@ -25,6 +25,7 @@ mod order;
 mod params;
 mod prepared;
 mod qualify;
+mod record;
 mod row_runs;
 mod schema;
 mod server;

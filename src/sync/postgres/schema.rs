@@ -305,7 +305,7 @@ pub fn migration_script(role: &str) -> String {
          \x20       'cu_agent_machine', 'agent_edge', 'cu_agent_ecriture'] LOOP\n\
          \x20       EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO %I', t, role);\n\
          \x20       IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = t::regclass AND attname = 'id') THEN\n\
-         \x20           -- Its sequence, whoever owns it.\n\
+         \x20           -- Its sequence, no matter who owns it.\n\
          \x20           FOR s IN SELECT d.objid FROM pg_depend d WHERE d.classid = 'pg_class'::regclass\n\
          \x20                   AND d.refobjid = t::regclass AND d.deptype = 'i' AND d.refobjsubid > 0\n\
          \x20               UNION SELECT d.refobjid FROM pg_attrdef f\n\
