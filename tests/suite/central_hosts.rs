@@ -118,7 +118,9 @@ fn the_first_server_that_can_be_written_is_central_whatever_the_others_do() {
         let error = connect(&config, &before).err().expect(&what);
         assert!(begun.elapsed() < bound, "{what}: {:?}", begun.elapsed());
         let text = error.to_string();
-        assert!(matches!(error, CentralError::NoHost { .. }), "{what}: {text}");
+        // One server, however often it is named, is told as if it were the only one.
+        let are_several = before.iter().any(|host| *host != before[0]);
+        assert_eq!(matches!(error, CentralError::NoHost { .. }), are_several, "{what}: {text}");
         assert!(text.chars().count() < 1000, "{what}: {text}");
         for host in &before {
             assert!(text.contains(host), "{what}: {host} in {text}");
