@@ -29,7 +29,7 @@ pub(super) fn parse_lines<'t>(text: &'t str, words: &Words) -> Parsed<'t> {
         rejected: Vec::new(),
         tally: Tally::default(),
         last_seconds: i64::MIN,
-        has_cr: memchr::memchr(b'\r', text.as_bytes()).is_some(),
+        has_lone_cr: has_lone_cr(text.as_bytes()),
     };
     let mut at = 0;
     while at < text.len() {
@@ -54,8 +54,8 @@ struct Reader<'t, 'w> {
     rejected: Vec<RejectedLine<'t>>,
     tally: Tally,
     last_seconds: i64,
-    /// The text holds a CR; then a line may end in one alone.
-    has_cr: bool,
+    /// The text holds a CR that no LF follows; then a line may end in one alone.
+    has_lone_cr: bool,
 }
 
 impl<'t> Reader<'t, '_> {
@@ -88,7 +88,7 @@ impl<'t> Reader<'t, '_> {
         {
             details = trim_end_of(details);
         }
-        if self.has_cr && memchr::memchr(b'\r', details).is_some() {
+        if self.has_lone_cr && memchr::memchr(b'\r', details).is_some() {
             return None;
         }
         let details_from = match details {
@@ -109,7 +109,7 @@ impl<'t> Reader<'t, '_> {
         let rest = &text[at..];
         let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
         let line = trim(&rest[..end]);
-        if self.has_cr && self.ends_in_cr(line) {
+        if self.has_lone_cr && self.ends_in_cr(line) {
             for (nth, line) in line.split('\r').enumerate() {
                 self.tally.lines += u64::from(nth > 0);
                 self.any_line(trim(line));
@@ -230,6 +230,11 @@ impl<'t> Reader<'t, '_> {
             }
         }
     }
+}
+
+/// Whether there is a CR that is not the first half of a line end.
+fn has_lone_cr(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n'))
 }
 
 /// The beginning of an event line.
