@@ -238,7 +238,7 @@ fn parsed_by(words: &Words, line: &str, short_way: bool) -> (usize, String, Vec<
         rejected: Vec::new(),
         tally: Tally::default(),
         last_seconds: i64::MIN,
-        has_cr: line.contains('\r'),
+        has_lone_cr: has_lone_cr(line.as_bytes()),
     };
     let next = if short_way { reader.ordinary_line(&padded, 0) } else { None };
     let next = next.unwrap_or_else(|| reader.odd_line(&padded, 0));
