@@ -7,7 +7,7 @@ use crate::{
     config::{CentralConfig, Config},
     model::printable,
     sync::postgres::{
-        Central, OldRows, Renamed, SchemaState, Weight, migration_script, old_names_script,
+        Central, OldNames, OldRows, SchemaState, Weight, migration_script, old_names_script,
     },
 };
 
@@ -39,12 +39,12 @@ pub(super) fn run(config: &Path, command: &Command) -> anyhow::Result<Exit> {
 }
 
 /// The machines that had other names.
-pub(super) fn renamed(config: &Config) -> Vec<Renamed> {
+pub(super) fn renamed(config: &Config) -> Vec<OldNames> {
     let all = config.sources.iter().flat_map(|source| &source.old_names);
-    all.map(|(nom, old)| Renamed { nom: nom.clone(), old_names: old.clone() }).collect()
+    all.map(|(nom, old)| OldNames { nom: nom.clone(), old_names: old.clone() }).collect()
 }
 
-fn migrate(config: &CentralConfig, renamed: &[Renamed], agent_id: &str) -> anyhow::Result<Exit> {
+fn migrate(config: &CentralConfig, renamed: &[OldNames], agent_id: &str) -> anyhow::Result<Exit> {
     let mut central = Central::connect(config, "cu-agent central migrate")?;
     let mut text = match central.schema_state()? {
         SchemaState::Ready => "central's tables are up to date\n".to_owned(),
@@ -74,7 +74,7 @@ fn migrate(config: &CentralConfig, renamed: &[Renamed], agent_id: &str) -> anyho
 }
 
 /// A line on what of a machine's old names is in central; `done` is what becomes of it.
-pub(super) fn old_rows(renamed: &Renamed, rows: &OldRows, done: &str) -> String {
+pub(super) fn old_rows(renamed: &OldNames, rows: &OldRows, done: &str) -> String {
     let nom = printable(&renamed.nom, 100);
     let old_names = printable(&renamed.old_names.join(", "), 300);
     let mut text = match rows.centres {

@@ -5,23 +5,10 @@
 use cu_agent::sync::postgres::migration_script;
 
 use crate::support::{
+    central::SESSION_TABLES,
     postgres::{Cluster, Database, Options, clients_know_the_server, wait_until},
     scene::Scene,
 };
-
-/// The agent's tables with what each row is.
-const TABLES: [&str; 10] = [
-    "centre_usinage",
-    "session_production",
-    "piece_production",
-    "periode_attente",
-    "periode_arret",
-    "job_profil",
-    "anomalie",
-    "cu_agent_machine",
-    "agent_edge",
-    "cu_agent_migration",
-];
 
 /// Every row of every table but `agent_edge`, `cu_agent_migration`, whose times differ.
 fn digest(db: &Database<'_>) -> String {
@@ -30,7 +17,7 @@ fn digest(db: &Database<'_>) -> String {
             "SELECT '{table}', count(*), md5(string_agg(t::text, '' ORDER BY t::text)) FROM {table} t;\n"
         )
     };
-    db.psql(&TABLES[..8].iter().map(of).collect::<String>())
+    db.psql(&SESSION_TABLES.iter().map(of).collect::<String>())
 }
 
 #[test]
@@ -47,7 +34,7 @@ fn tables_that_are_replicated_take_every_change_and_the_subscriber_becomes_equal
     scene.once().succeeded();
     let copy = Database::fresh();
     copy.psql(&migration_script("nobody"));
-    copy.psql(&format!("TRUNCATE {}", TABLES.join(", ")));
+    copy.psql(&format!("TRUNCATE {}, agent_edge, cu_agent_migration", SESSION_TABLES.join(", ")));
     copy.psql(&format!(
         "CREATE SUBSCRIPTION usine_{0} CONNECTION '{1}' PUBLICATION usine",
         copy.name,

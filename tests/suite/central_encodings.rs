@@ -6,6 +6,7 @@ use fastrand::Rng;
 
 use crate::support::{
     agent::Agent,
+    central::SESSION_TABLES,
     folder::Folder,
     postgres::{Cluster, Database},
 };
@@ -21,18 +22,6 @@ const ODD: (&str, &str, &str) = (
     "“≥ 2…” œ",
 );
 const PLAIN: (&str, &str, &str) = ("DEM12 (PVC)", "DEM12", "DEM12");
-
-const TABLES: [&str; 9] = [
-    "centre_usinage",
-    "session_production",
-    "piece_production",
-    "periode_attente",
-    "periode_arret",
-    "job_profil",
-    "anomalie",
-    "cu_agent_machine",
-    "v_production_jour",
-];
 
 /// A day whose texts are drawn from what hurts: bytes beyond ASCII, control characters of both kinds, quotes
 /// and backslashes, and references longer than their column.
@@ -105,7 +94,7 @@ fn check(name: &str, seed: u64) {
     let first = agent.once();
     assert_eq!(database.count("session_production"), 4, "{what}: {first}");
     assert!(database.count("anomalie") > 0, "{what}: no sentence of the agent's own");
-    for table in TABLES {
+    for table in [&SESSION_TABLES[..], &["v_production_jour"]].concat() {
         let query = format!("SELECT * FROM {table}");
         let utf8 = database.bytes_in("UTF8", &query);
         assert!(String::from_utf8(utf8).is_ok(), "{what}: {table}");

@@ -3,7 +3,7 @@
 
 use crate::support::{
     agent::{Agent, FOLDERS},
-    central::{Feeder, session},
+    central::{Feeder, SESSION_TABLES, session},
     folder::Folder,
     golden,
     postgres::{Cluster, Database, Options, servers_speak_french},
@@ -166,18 +166,7 @@ fn each_gateway_s_role_sees_and_writes_its_own_machines_only() {
     let mut seen = 0;
     for (role, other) in [("ligne_1", "SU12"), ("ligne_2", "DEM12")] {
         let as_role = |sql: &str| db.try_psql(&format!("SET ROLE {role}; {sql}"));
-        for table in [
-            "centre_usinage",
-            "session_production",
-            "piece_production",
-            "periode_attente",
-            "periode_arret",
-            "job_profil",
-            "anomalie",
-            "cu_agent_machine",
-            "cu_agent_ecriture",
-            "agent_edge",
-        ] {
+        for table in [&SESSION_TABLES[..], &["cu_agent_ecriture", "agent_edge"]].concat() {
             // Nothing of the others' is found, to be read, changed or deleted.
             let mine = as_role(&format!("SELECT count(*) FROM {table}")).unwrap();
             let deleted = as_role(&format!(

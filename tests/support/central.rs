@@ -172,6 +172,18 @@ fn key(session: &Delivery) -> (String, Day) {
     (session.machine.nom.clone(), session.day)
 }
 
+/// The tables that sessions are written to, and the claims on machines.
+pub const SESSION_TABLES: [&str; 8] = [
+    "centre_usinage",
+    "session_production",
+    "piece_production",
+    "periode_attente",
+    "periode_arret",
+    "job_profil",
+    "anomalie",
+    "cu_agent_machine",
+];
+
 pub fn claims(agent: &str, buffer: &str, instance: &str) -> Claims {
     Claims::new(
         Identity { agent_id: agent.into(), buffer_id: buffer.into() },

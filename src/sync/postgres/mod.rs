@@ -59,7 +59,7 @@ pub use self::{
     gateway_row::{GatewayRow, SeenThere, SourceLink},
     hosts::{Attempts, Unwritable},
     inspect::{Improper, Inspector},
-    old_names::{OldRows, Renamed, old_names_script},
+    old_names::{OldNames, OldRows, old_names_script},
     order::Order,
     schema::{
         MIGRATIONS, Migration, SchemaState, gateway_row_passes_without, migration_script,
@@ -214,7 +214,7 @@ impl Central {
 
     /// One unnamed statement with its parameters: one round trip, one transaction.
     fn ask(&mut self, sql: &str, params: &Params) -> Result<Vec<Row>, CentralError> {
-        let wait = self.statement_timeout + GRACE;
+        let wait = settings::statement_wait(self.statement_timeout);
         let sql = self.names.qualified(sql);
         if let Some(begin) = self.begin.clone() {
             return self.ask_between(&begin, &sql, params);
@@ -231,7 +231,7 @@ impl Central {
         sql: &str,
         params: &Params,
     ) -> Result<Vec<Row>, CentralError> {
-        let wait = self.statement_timeout + GRACE;
+        let wait = settings::statement_wait(self.statement_timeout);
         self.run(begin, wait).map_err(|e| self.place.explain(e, wait))?;
         self.deadline.renew(wait);
         self.round_trips += 1;
@@ -256,7 +256,7 @@ impl Central {
         sql: &str,
         params: &Params,
     ) -> Result<Vec<Row>, CentralError> {
-        let wait = self.statement_timeout + GRACE;
+        let wait = settings::statement_wait(self.statement_timeout);
         let statement = match self.prepared.get(which) {
             Some(statement) => statement,
             None => {

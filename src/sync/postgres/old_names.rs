@@ -17,7 +17,7 @@ const FILE_NAME: &str =
 
 /// A machine of the configuration with the names that it had.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Renamed {
+pub struct OldNames {
     pub nom: String,
     pub old_names: Vec<String>,
 }
@@ -36,7 +36,11 @@ pub struct OldRows {
 
 impl Central {
     /// What [`Central::merge_old_names`] would do. Reads only.
-    pub fn old_rows(&mut self, renamed: &Renamed, agent_id: &str) -> Result<OldRows, CentralError> {
+    pub fn old_rows(
+        &mut self,
+        renamed: &OldNames,
+        agent_id: &str,
+    ) -> Result<OldRows, CentralError> {
         let rows = self.ask(
             "SELECT to_regclass('centre_usinage') IS NOT NULL
                     AND to_regclass('session_production') IS NOT NULL AS here,
@@ -95,7 +99,7 @@ impl Central {
     /// were. The tables must be this release's.
     pub fn merge_old_names(
         &mut self,
-        renamed: &Renamed,
+        renamed: &OldNames,
         agent_id: &str,
     ) -> Result<OldRows, CentralError> {
         let found = self.old_rows(renamed, agent_id)?;
@@ -114,8 +118,8 @@ impl Central {
 }
 
 /// The same as a script for `psql`, to be run behind [`super::migration_script`]; as often as one likes.
-pub fn old_names_script(renamed: &[Renamed], agent_id: &str) -> String {
-    let of = |one: &Renamed| {
+pub fn old_names_script(renamed: &[OldNames], agent_id: &str) -> String {
+    let of = |one: &OldNames| {
         let comment = printable(&format!("{} was {}", one.nom, one.old_names.join(", ")), 500);
         format!("\n-- ---- {comment}\n{}{}COMMIT;\n", schema::begin(), script(one, agent_id))
     };
@@ -123,7 +127,7 @@ pub fn old_names_script(renamed: &[Renamed], agent_id: &str) -> String {
 }
 
 /// The statements of [`Central::merge_old_names`], without its transaction.
-fn script(renamed: &Renamed, agent_id: &str) -> String {
+fn script(renamed: &OldNames, agent_id: &str) -> String {
     let old_names: Vec<String> = renamed.old_names.iter().map(|name| literal(name)).collect();
     // The names are put in last and never looked through: one may hold a pair of braces.
     let parts: [(&str, String); 4] = [
@@ -166,7 +170,7 @@ mod tests {
     fn a_name_stays_a_text_of_sql_whatever_it_holds() {
         assert_eq!(literal("PVC"), "E'PVC'");
         assert_eq!(literal(r"a'; DROP TABLE x; --\'"), r"E'a''; DROP TABLE x; --\\'''");
-        let renamed = Renamed { nom: "{agent}".into(), old_names: vec!["{machine}".into()] };
+        let renamed = OldNames { nom: "{agent}".into(), old_names: vec!["{machine}".into()] };
         let script = script(&renamed, "x");
         assert!(script.contains("c.nom = E'{agent}'") && script.contains("ARRAY[E'{machine}']"));
         assert!(!script.contains("{file_name}"));

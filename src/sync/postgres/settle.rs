@@ -7,7 +7,13 @@
 
 use postgres::{Row, types::Type};
 
-use super::{Central, CentralError, Claims, claim::centre_of, params::Params, unreadable};
+use super::{
+    Central, CentralError, Claims,
+    claim::centre_of,
+    digest::{Compared, DETAILS},
+    params::Params,
+    unreadable,
+};
 use crate::model::{FedMachine, Machine, Renamed, printable};
 
 /// Sessions moved or removed in one statement.
@@ -209,19 +215,12 @@ SELECT count(*) AS n FROM mise",
         let mut params = self.by_whom(claims);
         params.push_strings(machines);
         params.push(AT_ONCE, Type::INT8);
-        let details = [
-            "piece_production",
-            "periode_attente",
-            "periode_arret",
-            "job_profil",
-            "anomalie",
-        ]
-        .map(|table| {
+        let details = DETAILS.each_ref().map(|Compared { table, .. }| {
             format!(
                 ",\n{table}_otee AS (DELETE FROM {table} d USING otee o WHERE d.session_id = o.id)"
             )
-        })
-        .concat();
+        });
+        let details = details.concat();
         let sql = format!(
             "WITH voulue AS MATERIALIZED (
     SELECT v.nom, {centre} AS centre_id FROM pg_catalog.unnest($3::text[]) AS v (nom)

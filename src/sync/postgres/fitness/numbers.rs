@@ -4,17 +4,12 @@
 use postgres::Row;
 
 use super::{Unfit, Weight, without_views};
-use crate::sync::postgres::{Central, CentralError, params::Params, qualify::quoted, unreadable};
+use crate::sync::postgres::{
+    CONTRACT_TABLES, Central, CentralError, params::Params, qualify::quoted, unreadable,
+};
 
-/// Tables whose rows get a number from a sequence.
-pub(super) const NUMBERED: &[&str] = &[
-    "centre_usinage",
-    "session_production",
-    "piece_production",
-    "periode_attente",
-    "periode_arret",
-    "job_profil",
-];
+/// Tables whose rows get a number from a sequence: all of the contract's.
+pub(super) const NUMBERED: &[&str] = &CONTRACT_TABLES;
 
 /// Where the numbers of a table come from.
 struct Numbers {
