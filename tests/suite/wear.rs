@@ -11,6 +11,7 @@ use crate::support::{
     folder::Folder,
     generate::{CENTRES, Dirt, log_of_day},
     http,
+    planned::two_shifts,
     postgres::Database,
     wait,
     webhook::{Manner, Webhook},
@@ -112,13 +113,7 @@ fn poll_at_work(calendar: bool) -> (usize, usize) {
     put_lines(&logs, 300);
     let mut agent = Agent::on_directory(logs.path());
     if calendar {
-        let written: toml::Table = toml::from_str(
-            "[[calendar]]\n[[calendar.shift]]\nname = \"matin\"\ndays = \"mon-sun\"\n\
-             time = \"05:00-13:00\"\nbreaks = [\"09:00-09:20\"]\n\
-             [[calendar.shift]]\nname = \"soir\"\ndays = \"mon-sun\"\ntime = \"13:00-21:00\"\n",
-        )
-        .unwrap();
-        agent.set("calendar", written["calendar"].clone());
+        agent.set("calendar", two_shifts());
     }
     agent.once().succeeded();
     // Somebody looks on: what `once` commits stays in the write-ahead log.

@@ -124,6 +124,23 @@ impl PlannedCase {
     }
 }
 
+/// A calendar of two shifts with breaks on each day, for every machine.
+pub fn two_shifts() -> toml::Value {
+    let text = "[[calendar]]
+        [[calendar.shift]]
+        name = 'matin'
+        days = 'mon-sun'
+        time = '05:00-13:00'
+        breaks = ['09:00-09:20']
+        [[calendar.shift]]
+        name = 'après-midi'
+        days = 'mon-sun'
+        time = '13:00-21:00'
+        breaks = ['17:00-17:20']";
+    let written: toml::Table = toml::from_str(text).unwrap();
+    written["calendar"].clone()
+}
+
 /// The times of one machine's days, of which some may have no event, from all that its LOGs say.
 pub fn planned_days(
     calendar: &Calendar,
