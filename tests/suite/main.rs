@@ -51,6 +51,7 @@ mod faults_fsync;
 mod faults_ftp;
 mod faults_many_files;
 mod faults_network;
+mod faults_read_only;
 mod faults_two_agents;
 mod ftp_drips;
 mod ftp_faults;
