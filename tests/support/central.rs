@@ -98,6 +98,8 @@ pub fn session(nom: &str, date: &str, pieces: u32) -> Delivery {
         language: Language::French,
         nominal_per_hour: None,
         rejects: 0,
+        times: None,
+        pieces_outside: None,
     }
 }
 
