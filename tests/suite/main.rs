@@ -19,6 +19,7 @@ mod central_histories;
 mod central_hosts;
 mod central_language;
 mod central_link;
+mod central_misplaced;
 mod central_old_names;
 mod central_parted;
 mod central_pooled;
