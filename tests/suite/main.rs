@@ -23,6 +23,7 @@ mod central_misplaced;
 mod central_old_names;
 mod central_parted;
 mod central_pooled;
+mod central_printed;
 mod central_rogue;
 mod central_roles;
 mod central_settings;

@@ -32,6 +32,7 @@ mod schema;
 mod server;
 mod settings;
 mod settle;
+mod sql_text;
 mod states;
 mod survey;
 mod tls;

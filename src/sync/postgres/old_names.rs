@@ -3,7 +3,15 @@
 //! What must never happen here: rows of a centre that another agent delivers are touched; a row goes that
 //! is not kept in `cu_agent_fusion`; a name of the configuration is read as SQL.
 
-use super::{Central, CentralError, GRACE, claim::centre_of, params::Params, schema, unreadable};
+use super::{
+    Central, CentralError, GRACE,
+    claim::centre_of,
+    encoding::for_encoding,
+    params::Params,
+    schema,
+    sql_text::{for_any_server, literal},
+    unreadable,
+};
 use crate::{
     failpoints::{Step, durably},
     model::printable,
@@ -114,6 +122,8 @@ impl Central {
             return Ok(found);
         }
         let script = format!("{}{}COMMIT;", schema::begin(), script(renamed, agent_id));
+        // Names are there as deliveries write them.
+        let script = for_encoding(&script, self.server.encoding);
         let merged = durably(Step::MigrateCentral, || self.run(&script, schema::MIGRATION_WAIT));
         if let Err(error) = merged {
             // The connection may be gone; then so is the transaction.
@@ -130,7 +140,7 @@ pub fn old_names_script(renamed: &[OldNames], agent_id: &str) -> String {
         let comment = printable(&format!("{} was {}", one.nom, one.old_names.join(", ")), 500);
         format!("\n-- ---- {comment}\n{}{}COMMIT;\n", schema::begin(), script(one, agent_id))
     };
-    renamed.iter().map(of).collect()
+    renamed.iter().map(of).map(|script| for_any_server(&script)).collect()
 }
 
 /// The statements of [`Central::merge_old_names`], without its transaction.
@@ -165,23 +175,15 @@ fn script(renamed: &OldNames, agent_id: &str) -> String {
     out
 }
 
-/// An SQL text, whatever `standard_conforming_strings` is.
-fn literal(text: &str) -> String {
-    let quoted = text.replace('\\', r"\\").replace('\'', "''");
-    format!("E'{quoted}'")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_name_stays_a_text_of_sql_whatever_it_holds() {
-        assert_eq!(literal("PVC"), "E'PVC'");
-        assert_eq!(literal(r"a'; DROP TABLE x; --\'"), r"E'a''; DROP TABLE x; --\\'''");
         let renamed = OldNames { nom: "{agent}".into(), old_names: vec!["{machine}".into()] };
         let script = script(&renamed, "x");
-        assert!(script.contains("c.nom <> E'{agent}'") && script.contains("ARRAY[E'{machine}']"));
+        assert!(script.contains("c.nom <> '{agent}'") && script.contains("ARRAY['{machine}']"));
         assert!(!script.contains("{file_name}"));
     }
 }
