@@ -19,15 +19,15 @@ use serde_json::{Value, json};
 
 use crate::support::golden::{self, machine_of};
 
-struct Case {
+pub struct Case {
     calendar: String,
-    day_start: TimeDelta,
+    pub day_start: TimeDelta,
     settings: toml::Table,
-    expected: Value,
+    pub expected: Value,
 }
 
 impl Case {
-    fn read(root: &Path) -> Self {
+    pub fn read(root: &Path) -> Self {
         let text = |name: &str| fs::read_to_string(root.join(name)).unwrap();
         let mut calendar = text("calendar.toml");
         let mut day_start = TimeDelta::zero();

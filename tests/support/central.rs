@@ -173,7 +173,7 @@ fn key(session: &Delivery) -> (String, Day) {
 }
 
 /// The tables that sessions are written to, and the claims on machines.
-pub const SESSION_TABLES: [&str; 8] = [
+pub const SESSION_TABLES: [&str; 9] = [
     "centre_usinage",
     "session_production",
     "piece_production",
@@ -181,6 +181,7 @@ pub const SESSION_TABLES: [&str; 8] = [
     "periode_arret",
     "job_profil",
     "anomalie",
+    "temps_poste",
     "cu_agent_machine",
 ];
 

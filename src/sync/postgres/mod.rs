@@ -62,8 +62,8 @@ pub use self::{
     old_names::{OldNames, OldRows, old_names_script},
     order::Order,
     schema::{
-        MIGRATIONS, Migration, SchemaState, gateway_row_passes_without, migration_script,
-        sessions_pass_without,
+        MIGRATIONS, Migration, SchemaState, gateway_row_passes_without, lacks_times,
+        migration_script, sessions_pass_without,
     },
     server::{Creator, Server},
     settle::{Adopted, LeftOver, Standing, Standings},
