@@ -30,7 +30,7 @@ pub use language::Language;
 pub use limits::Limits;
 pub use link::LinkName;
 pub use printable::{is_harmless, printable, printable_json, printable_lines};
-pub use shift_times::{Rates, ShiftTimes, TimesSum};
+pub use shift_times::{DayTimes, Rates, ShiftTimes, TimesSum};
 pub use told::{Collected, FolderTold, LinkTold, ServiceTold, SourceTold, StatusTold};
 pub use trouble::{Trouble, TroubleKey, TroubleKind};
 pub use trs::Trs;
@@ -355,9 +355,15 @@ pub struct Delivery {
     pub anomalies: Vec<Numbered<Anomaly>>,
     /// Of the sentences of the anomalies.
     pub language: Language,
+    /// How long after midnight production days begin.
+    pub day_start: TimeDelta,
     /// What the TRS is measured by; `None`: it has none.
     pub nominal_per_hour: Option<u32>,
     pub rejects: u32,
+    /// Where the day's required time went; `None`: nothing is planned, or there is no calendar.
+    pub times: Option<DayTimes>,
+    /// Pieces outside required time; `None`: there is no calendar.
+    pub pieces_outside: Option<u32>,
 }
 
 #[cfg(test)]

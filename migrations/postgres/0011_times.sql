@@ -3,7 +3,8 @@
 
 -- One row a machine, production day and planned part of it. docs/trs.md of the agent explains each time.
 CREATE TABLE IF NOT EXISTS temps_poste (
-    centre_usinage_id INTEGER NOT NULL REFERENCES centre_usinage (id) ON DELETE CASCADE,
+    -- Of a centre that was deleted, the rows stay: they are the machine's, whose next centre gets them.
+    centre_usinage_id INTEGER NOT NULL,
     date_production   DATE NOT NULL,
     -- The part's place in the day by its begin, from 1.
     numero            INTEGER NOT NULL,
@@ -35,6 +36,7 @@ CREATE TABLE IF NOT EXISTS temps_poste (
     PRIMARY KEY (centre_usinage_id, date_production, numero)
 );
 CREATE INDEX IF NOT EXISTS cu_agent_temps_date ON temps_poste (date_production);
+CREATE INDEX IF NOT EXISTS cu_agent_temps_machine ON temps_poste (machine, centre_usinage_id);
 
 ALTER TABLE session_production
     -- Pieces of the day outside all required time; NULL: the machine has no calendar.
@@ -330,10 +332,11 @@ DO $day$
 DECLARE
     types TEXT[];
 BEGIN
-    SELECT array_agg(format_type(a.atttypid, a.atttypmod) ORDER BY w.place) INTO types
-    FROM unnest(ARRAY['taux_disponibilite', 'taux_performance', 'taux_qualite', 'taux_trs'])
-        WITH ORDINALITY AS w (name, place)
-    JOIN pg_attribute a ON a.attrelid = 'v_production_jour'::regclass AND a.attname = w.name;
+    SELECT array_agg(coalesce(format_type(a.atttypid, a.atttypmod), w.usual) ORDER BY w.place) INTO types
+    FROM unnest(ARRAY['taux_disponibilite', 'taux_performance', 'taux_qualite', 'taux_trs'],
+                ARRAY['numeric(5,2)', 'numeric(9,2)', 'numeric(5,2)', 'numeric(9,2)'])
+        WITH ORDINALITY AS w (name, usual, place)
+    LEFT JOIN pg_attribute a ON a.attrelid = to_regclass('v_production_jour') AND a.attname = w.name;
     EXECUTE format($view$
 CREATE OR REPLACE VIEW v_production_jour AS
 SELECT s.centre_usinage_id, c.nom, c.type_cu, s.date_production, s.total_pieces,

@@ -247,6 +247,7 @@ pub fn settings(config: &Config) -> Settings {
         },
         limits: config.anomalies,
         nominals: config.sources.iter().flat_map(|source| source.nominals.clone()).collect(),
+        calendars: config.calendars.clone(),
         file_quiet: config.schedule.file_quiet,
         has_central: config.central.is_some(),
         batch_bytes: 4 << 20,

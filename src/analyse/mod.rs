@@ -25,11 +25,11 @@ pub use digest::digest;
 pub use line_defects::{LineDefects, line_defects, rejected_by_day};
 pub use patterns::{Changes, Days, Hour, OfProfile, Patterns, Profile, StopClass, Stops, patterns};
 pub use session::{day_ends, session, session_of_day, sessions};
-pub use shift_times::{DayEnds, DayTimes, days_between, known_until, shift_times};
+pub use shift_times::{DayEnds, Known, MOST_DAYS_APART, day_times, days_between, known_until};
 
 /// Grows whenever the same bytes would give a different session, so that days still held are
 /// recomputed.
-pub const ANALYSIS_VERSION: i64 = 3;
+pub const ANALYSIS_VERSION: i64 = 4;
 
 /// What of the configuration a session depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

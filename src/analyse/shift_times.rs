@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use crate::{
     analyse::intervals::{Span, covered, merged},
     calendar::{Period, ShiftPart},
-    model::{Day, Session, ShiftTimes, Stamp},
+    model::{Day, DayTimes, Session, ShiftTimes, Stamp},
 };
 
 /// What of a day's events a session does not have.
@@ -23,38 +23,48 @@ pub struct DayEnds {
     pub last_event: Option<Stamp>,
 }
 
-/// The parts of one production day, as far as time is known.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct DayTimes {
-    pub parts: Vec<ShiftTimes>,
-    /// Pieces outside the required time of every part.
-    pub pieces_outside: u32,
+/// How much of a production day is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Known {
+    /// Before which alone figures count.
+    pub until: Stamp,
+    /// That is the end of the production day.
+    pub is_over: bool,
 }
 
-/// The times of every planned part of a day that has begun by `known_until`, before which alone figures
-/// count. A day without events has an empty `session`.
-pub fn shift_times(
+/// The times of every planned part of `day` that has begun by then. A day without events has an empty
+/// `session`.
+pub fn day_times(
+    day: Day,
     planned: &[ShiftPart],
     session: &Session,
     ends: &DayEnds,
-    known_until: Stamp,
+    known: Known,
+    nominal_per_hour: Option<u32>,
 ) -> DayTimes {
-    let states = States::of(session, ends, known_until);
-    let begun = planned.iter().filter(|part| part.opening.from < known_until);
+    let states = States::of(session, ends, known.until);
+    let begun = planned.iter().filter(|part| part.opening.from < known.until);
     let parts = begun.map(|part| {
-        let mut times = states.times(part, known_until);
+        let mut times = states.times(part, known.until);
         times.pieces = count_in(session.pieces.iter().map(|piece| piece.at), part);
         times.rejects = count_in(ends.rejects.iter().copied(), part);
         times
     });
     let is_outside = |at: Stamp| !planned.iter().any(|part| is_required(part, at));
     let outside = session.pieces.iter().filter(|piece| is_outside(piece.at)).count();
-    DayTimes { parts: parts.collect(), pieces_outside: count_of(outside) }
+    DayTimes {
+        day,
+        known_until: known.until,
+        is_over: known.is_over,
+        nominal_per_hour,
+        parts: parts.collect(),
+        pieces_outside: count_of(outside),
+    }
 }
 
 /// A known day that is farther away says nothing of a day: a controller whose clock jumped to 2055 makes no
 /// years of planned time.
-const MOST_DAYS_APART: i64 = 31;
+pub const MOST_DAYS_APART: i64 = 31;
 
 /// Up to when figures of `day` count, which is `whole`: its end if a later day is known or every LOG that
 /// feeds it `is_closed`, else its last event. `None`: nothing of it is known.
@@ -64,10 +74,11 @@ pub fn known_until(
     known_days: &BTreeSet<Day>,
     is_closed: bool,
     last_event: Option<Stamp>,
-) -> Option<Stamp> {
+) -> Option<Known> {
     let last = day.checked_add_signed(TimeDelta::days(MOST_DAYS_APART)).unwrap_or(Day::MAX);
     let mut later = known_days.range((Bound::Excluded(day), Bound::Included(last)));
-    if is_closed || later.next().is_some() { Some(whole.to) } else { last_event }
+    let until = if is_closed || later.next().is_some() { whole.to } else { last_event? };
+    Some(Known { until, is_over: until == whole.to })
 }
 
 /// Days without any event of which the planned time counts all the same: those between two known days that
@@ -172,6 +183,15 @@ mod tests {
     use super::*;
     use crate::model::{Piece, Stop, Wait};
 
+    fn times_of(
+        planned: &[ShiftPart],
+        session: &Session,
+        ends: &DayEnds,
+        until: Stamp,
+    ) -> DayTimes {
+        day_times(Day::default(), planned, session, ends, Known { until, is_over: false }, None)
+    }
+
     fn at(minutes: i64) -> Stamp {
         Stamp(minutes * 60_000)
     }
@@ -233,7 +253,7 @@ mod tests {
             let (session, ends) = at_random(&mut rng);
             let known_until = Stamp(rng.i64(1..=86_400_000));
             let whole = [part(1, &[0, 86_400_000])];
-            let whole = shift_times(&whole, &session, &ends, known_until);
+            let whole = times_of(&whole, &session, &ends, known_until);
             // The same day in pieces without gaps.
             let mut cuts: Vec<i64> = (0..rng.usize(1..6)).map(|_| rng.i64(1..86_400_000)).collect();
             cuts.extend([0, 86_400_000]);
@@ -241,7 +261,7 @@ mod tests {
             cuts.dedup();
             let parts: Vec<ShiftPart> =
                 (1..).zip(cuts.windows(2)).map(|(number, cut)| part(number, cut)).collect();
-            let parted = shift_times(&parts, &session, &ends, known_until);
+            let parted = times_of(&parts, &session, &ends, known_until);
             assert_eq!(sum(&parted.parts), sum(&whole.parts), "seed {seed}");
             assert_eq!(sum(&whole.parts)[0], known_until.0, "seed {seed}");
             let pieces: u32 = parted.parts.iter().map(|times| times.pieces).sum();
@@ -271,7 +291,7 @@ mod tests {
             ends.open_stop = ends.open_stop.map(scale);
             let part = part(1, &[100, 300, 350, 351, 500, 900]);
             let known_until = Stamp(rng.i64(101..1000));
-            let times = shift_times(std::slice::from_ref(&part), &session, &ends, known_until);
+            let times = times_of(std::slice::from_ref(&part), &session, &ends, known_until);
             let mut expected = [0; 6];
             for ms in (0..known_until.0).filter(|ms| is_required(&part, Stamp(*ms))) {
                 let in_span = |start: Stamp, end: Stamp| (start.0..end.0).contains(&ms);
@@ -312,7 +332,7 @@ mod tests {
             pieces: vec![piece(299), piece(310), piece(550), piece(600)],
             ..Session::default()
         };
-        let day = shift_times(&[morning, afternoon], &session, &DayEnds::default(), at(600));
+        let day = times_of(&[morning, afternoon], &session, &DayEnds::default(), at(600));
         assert_eq!(day.parts.len(), 1);
         assert!(day.parts[0].is_running);
         assert_eq!((day.parts[0].pieces, day.pieces_outside), (2, 2));

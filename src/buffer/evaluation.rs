@@ -16,8 +16,8 @@ use super::{
     figures::{FIGURES, read_figures, with_rows},
 };
 use crate::{
-    analyse::LineDefects,
-    model::{Anomaly, Day, DayDigest, Session, ShortText},
+    analyse::{DayEnds, LineDefects},
+    model::{Anomaly, Day, DayDigest, Session, ShortText, Stamp},
 };
 
 /// What was made of a day.
@@ -28,6 +28,7 @@ pub struct DayEvaluation {
     /// What the TRS is measured by; `None`: it has none.
     pub nominal_per_hour: Option<u32>,
     pub rejects: u32,
+    pub ends: DayEnds,
     pub anomalies: Vec<Anomaly>,
 }
 
@@ -36,11 +37,15 @@ pub struct DayEvaluation {
 pub struct StoredDay {
     pub session: Session,
     pub defects: LineDefects,
+    pub ends: DayEnds,
 }
 
 const DIGEST: &str = "d.stops, d.micro_stops_ms, d.short_stops_ms, d.long_stops_ms,
     d.longest_stop_ms, d.longest_silence_ms, d.start_loss_ms, d.end_loss_ms, d.torn_lines,
     d.malformed_lines, d.unknown_events, d.nominal_per_hour, d.rejects";
+
+/// For [`read_ends`]; a buffer that is only looked at may be too old to have them.
+const ENDS: &str = "d.open_stop_ms, d.last_event_ms, d.reject_ms";
 
 impl Batch<'_> {
     /// The digests of a machine's days from `first` to `last`, both included.
@@ -69,7 +74,8 @@ impl Batch<'_> {
                 .transaction
                 .prepare_cached(&format!(
                     "SELECT s.id, coalesce(d.torn_lines, 0), coalesce(d.malformed_lines, 0),
-                         coalesce(d.unknown_events, ''), {FIGURES}
+                         coalesce(d.unknown_events, ''), d.open_stop_ms, d.last_event_ms,
+                         coalesce(d.reject_ms, ''), {FIGURES}
                      FROM session s LEFT JOIN day_digest d ON d.session_id = s.id
                      WHERE s.machine_id = ?1 AND s.day = ?2"
                 ))?
@@ -79,12 +85,13 @@ impl Batch<'_> {
                         malformed_lines: row.get(2)?,
                         unknown: unknown_of(row.get_ref(3)?.as_str()?),
                     };
-                    Ok((row.get::<_, i64>(0)?, defects, read_figures(row, 4)?))
+                    let figures = read_figures(row, 7)?;
+                    Ok((row.get::<_, i64>(0)?, defects, read_ends(row, 4)?, figures))
                 })
                 .optional()?;
-            let Some((id, defects, figures)) = found else { return Ok(None) };
+            let Some((id, defects, ends, figures)) = found else { return Ok(None) };
             let session = with_rows(&self.transaction, id, figures)?;
-            Ok(Some(StoredDay { session, defects }))
+            Ok(Some(StoredDay { session, defects, ends }))
         };
         read().during("read a day", self.path)
     }
@@ -128,7 +135,8 @@ impl Batch<'_> {
         let known = self
             .transaction
             .prepare_cached(&format!(
-                "SELECT s.day, s.total_pieces, s.window_ms, s.effective_ms, s.wait_ms, {DIGEST}
+                "SELECT s.day, s.total_pieces, s.window_ms, s.effective_ms, s.wait_ms, {DIGEST},
+                     {ENDS}
                  FROM session s JOIN day_digest d ON d.session_id = s.id
                  WHERE s.id = ?1 AND NOT d.is_stale"
             ))?
@@ -139,15 +147,16 @@ impl Batch<'_> {
                     unknown: unknown_of(row.get_ref(15)?.as_str()?),
                 };
                 let trs: (Option<u32>, u32) = (row.get(16)?, row.get(17)?);
-                Ok((read_digest(row)?, defects, trs))
+                Ok((read_digest(row)?, defects, trs, read_ends(row, 18)?))
             })
             .optional()?;
         let trs = (judged.nominal_per_hour, judged.rejects);
         let digest = &judged.digest;
-        if let Some((known_digest, defects, known_trs)) = &known
+        if let Some((known_digest, defects, known_trs, ends)) = &known
             && known_digest == digest
             && *defects == judged.defects
             && *known_trs == trs
+            && *ends == judged.ends
         {
             return Ok(0);
         }
@@ -163,8 +172,9 @@ impl Batch<'_> {
                 "INSERT OR REPLACE INTO day_digest (session_id, stops, micro_stops_ms,
                      short_stops_ms, long_stops_ms, longest_stop_ms, longest_silence_ms,
                      start_loss_ms, end_loss_ms, torn_lines, malformed_lines, unknown_events,
-                     nominal_per_hour, rejects)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                     nominal_per_hour, rejects, open_stop_ms, last_event_ms, reject_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+                     ?17)",
             )?
             .execute(params![
                 session_id,
@@ -181,6 +191,9 @@ impl Batch<'_> {
                 lines_of(&judged.defects.unknown),
                 judged.nominal_per_hour,
                 judged.rejects,
+                judged.ends.open_stop.map(|at| at.0),
+                judged.ends.last_event.map(|at| at.0),
+                stamps_text(&judged.ends.rejects),
             ])?;
         // Without a nominal rhythm central holds neither it nor the rejects.
         let told = |(nominal, rejects): (Option<u32>, u32)| nominal.map(|rhythm| (rhythm, rejects));
@@ -195,6 +208,18 @@ impl Batch<'_> {
                      SELECT id FROM session WHERE machine_id = ?1 AND day > ?2 AND day <= ?3)",
             )
             .and_then(|mut update| update.execute(params![machine_id, day, last]))
+            .during("mark days as stale", self.path)
+            .map(|_| ())
+    }
+
+    /// Marks one day to be evaluated again.
+    pub fn mark_day_stale(&self, machine_id: i64, day: Day) -> Result<(), BufferError> {
+        self.transaction
+            .prepare_cached(
+                "UPDATE day_digest SET is_stale = 1 WHERE session_id = (
+                     SELECT id FROM session WHERE machine_id = ?1 AND day = ?2)",
+            )
+            .and_then(|mut update| update.execute(params![machine_id, day]))
             .during("mark days as stale", self.path)
             .map(|_| ())
     }
@@ -281,6 +306,24 @@ fn read_digest(row: &Row<'_>) -> rusqlite::Result<DayDigest> {
         end_loss_ms: row.get(12)?,
         unknown_events: unknown_of(row.get_ref(15)?.as_str()?).into_keys().collect(),
     })
+}
+
+/// The columns `open_stop_ms`, `last_event_ms` and `reject_ms`, which begin at `first`.
+fn read_ends(row: &Row<'_>, first: usize) -> rusqlite::Result<DayEnds> {
+    let stamp = |at: usize| row.get::<_, Option<i64>>(at).map(|ms| ms.map(Stamp));
+    Ok(DayEnds {
+        open_stop: stamp(first)?,
+        last_event: stamp(first + 1)?,
+        rejects: stamps_of(row.get_ref(first + 2)?.as_str()?),
+    })
+}
+
+fn stamps_text(stamps: &[Stamp]) -> String {
+    stamps.iter().map(|at| at.0.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+fn stamps_of(text: &str) -> Vec<Stamp> {
+    text.split_ascii_whitespace().filter_map(|ms| ms.parse().ok().map(Stamp)).collect()
 }
 
 /// Names hold no line end: control characters are shown as dots.

@@ -38,6 +38,7 @@ mod raw;
 mod refusal;
 mod report;
 mod sessions;
+mod shift_times;
 mod tallies;
 mod times;
 mod turns;
@@ -61,6 +62,7 @@ pub use report::{
     AsideReport, FileReport, LineTotals, MachineReport, SessionFilter, StoredSession, Totals,
 };
 pub use sessions::Changed;
+pub use shift_times::{TimesAlone, TimesBasis};
 pub use versions::known_version;
 pub use views::{
     AlarmLog, AlarmLogMut, Files, Links, LinksMut, Outbox, OutboxMut, Reports, SessionReader,

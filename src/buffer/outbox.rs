@@ -1,6 +1,7 @@
 //! What central is known to hold and what waits for it. There is no queue: a session waits when its
 //! revision is ahead of the one that central confirmed, so an outage of weeks costs one row a session.
 
+use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
@@ -8,6 +9,7 @@ use super::{
     details::visit_and_keep_changed,
     error::During,
     figures::{FIGURES, read_figures},
+    shift_times::times_of,
 };
 use crate::failpoints::Step;
 use crate::model::{
@@ -182,16 +184,18 @@ impl Outbox<'_> {
         let mut read = || -> rusqlite::Result<Delivery> {
             // One read transaction, so that header and rows are of the same moment.
             let view = self.buffer.connection.unchecked_transaction()?;
+            let mut machine_id = 0;
             let mut delivery = view
                 .prepare_cached(&format!(
                     "SELECT m.nom, m.type_cu, s.day, s.revision, s.log_sources, s.total_waits,
                          s.total_stops, s.total_jobs, s.total_findings, d.nominal_per_hour,
-                         coalesce(d.rejects, 0), {FIGURES}
+                         coalesce(d.rejects, 0), s.pieces_outside, s.machine_id, {FIGURES}
                      FROM session s JOIN machine m ON m.id = s.machine_id
                      LEFT JOIN day_digest d ON d.session_id = s.id WHERE s.id = ?1"
                 ))?
                 .query_row([session_id], |row| {
-                    let figures = read_figures(row, 11)?;
+                    let figures = read_figures(row, 13)?;
+                    machine_id = row.get(12)?;
                     Ok(Delivery {
                         machine: Machine { nom: row.get(0)?, type_cu: row.get(1)? },
                         day: row.get(2)?,
@@ -211,10 +215,14 @@ impl Outbox<'_> {
                         jobs: Vec::new(),
                         anomalies: Vec::new(),
                         language: Language::default(),
+                        day_start: TimeDelta::zero(),
                         nominal_per_hour: row.get(9)?,
                         rejects: row.get(10)?,
+                        pieces_outside: row.get(11)?,
+                        times: None,
                     })
                 })?;
+            delivery.times = times_of(&view, machine_id, delivery.day, delivery.pieces_outside)?;
             delivery.pieces = visit_and_keep_changed(&view, session_id, since_revision, visit)?;
             delivery.waits = visit_and_keep_changed(&view, session_id, since_revision, visit)?;
             delivery.stops = visit_and_keep_changed(&view, session_id, since_revision, visit)?;

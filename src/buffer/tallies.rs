@@ -169,7 +169,14 @@ mod tests {
     }
 
     /// What 0004 and later ones made, taken back.
-    const BACK_TO_SCHEMA_3: &str = "ALTER TABLE session DROP COLUMN synced_digest;
+    const BACK_TO_SCHEMA_3: &str = "DROP VIEW times; DROP TRIGGER day_over; DROP TABLE shift_times;
+        DROP TABLE times_alone; DROP TABLE calendar;
+        ALTER TABLE machine DROP COLUMN times_basis;
+        ALTER TABLE session DROP COLUMN pieces_outside;
+        ALTER TABLE day_digest DROP COLUMN open_stop_ms;
+        ALTER TABLE day_digest DROP COLUMN last_event_ms;
+        ALTER TABLE day_digest DROP COLUMN reject_ms;
+        ALTER TABLE session DROP COLUMN synced_digest;
         DROP TRIGGER tally_file; DROP TRIGGER tally_reading;
         DROP TRIGGER tally_file_gone; DROP TRIGGER tally_session; DROP TRIGGER tally_session_gone;
         DROP TRIGGER tally_reject; DROP TRIGGER tally_rejected_again;

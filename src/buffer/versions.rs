@@ -30,6 +30,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/sqlite/0003_alarms.sql")),
     M::up(include_str!("../../migrations/sqlite/0004_tallies.sql")),
     M::up(include_str!("../../migrations/sqlite/0005_digests.sql")),
+    M::up(include_str!("../../migrations/sqlite/0006_times.sql")),
 ];
 
 /// Room beside the copy and the migrated buffer for everything else that is going on.

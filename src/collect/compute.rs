@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{evaluate::History, settings::Settings};
+use super::{evaluate::History, settings::Settings, timing::retime};
 use crate::{
     analyse::{
-        ANALYSIS_VERSION, LineDefects, Part, days_touched, line_defects, parts_by_day,
-        rejected_by_day, session_of_day,
+        ANALYSIS_VERSION, DayEnds, LineDefects, Part, day_ends, days_touched, line_defects,
+        parts_by_day, rejected_by_day, session_of_day,
     },
     buffer::{Batch, BufferError, Changed},
     logging,
@@ -50,22 +50,26 @@ pub(super) fn recompute(
         return Ok(0);
     };
     let mut history = History::load(batch, machine_id, (first, last), settings)?;
-    let mut changed = 0;
+    let mut changed = BTreeSet::new();
+    let mut is_new = false;
     while !files_of_day.is_empty() {
         let later = beyond_memory(batch, &files_of_day)?;
         let later = later.map_or_else(BTreeMap::new, |day| files_of_day.split_off(&day));
         let group = std::mem::replace(&mut files_of_day, later);
-        let computed = computed(batch, &group, at_hand, settings)?;
-        for ((&day, files), Computed { session, defects }) in group.iter().zip(computed) {
+        let reject = history.reject_event();
+        let computed = computed(batch, &group, at_hand, reject, settings)?;
+        for ((&day, files), Computed { session, defects, ends }) in group.iter().zip(computed) {
             let held = batch.events_beyond_raw(machine_id, day)?;
             if held.is_some_and(|events| session.figures.events < events) {
                 // Its older bytes made room long ago; what is left of them would only shrink it. The
                 // new file feeds no session, so it stays on its source.
                 logging::day_kept(day, files.values());
-                changed += u64::from(history.evaluate_stored(batch, day)?);
+                if history.evaluate_stored(batch, day)? {
+                    changed.insert(day);
+                }
                 continue;
             }
-            let evaluation = history.evaluate(batch, day, &session, defects)?;
+            let evaluation = history.evaluate(batch, day, &session, defects, ends)?;
             let ids: Vec<i64> = files.keys().copied().collect();
             let sources = log_sources(files.values());
             let change = batch.put_session(
@@ -76,10 +80,21 @@ pub(super) fn recompute(
                 &sources,
                 ANALYSIS_VERSION,
             )?;
-            changed += u64::from(change != Changed::Same);
+            if change != Changed::Same {
+                changed.insert(day);
+            }
+            if change == Changed::New {
+                is_new = true;
+                // It may be over now.
+                if let Some(before) = batch.day_before(machine_id, day)? {
+                    batch.mark_day_stale(machine_id, before)?;
+                }
+            }
         }
     }
-    Ok(changed)
+    let days: BTreeSet<Day> = touched.keys().copied().collect();
+    changed.extend(retime(batch, machine_id, &days, is_new, settings)?);
+    Ok(changed.len() as u64)
 }
 
 /// The first day whose files do not fit into memory with those of the days before it.
@@ -107,6 +122,7 @@ fn beyond_memory(
 struct Computed {
     session: Session,
     defects: LineDefects,
+    ends: DayEnds,
 }
 
 /// Computes the days of `files_of_day`, in their order. Texts and events are gone when it returns: a huge day's are not
@@ -115,6 +131,7 @@ fn computed(
     batch: &Batch<'_>,
     files_of_day: &BTreeMap<Day, BTreeMap<i64, String>>,
     at_hand: &AtHand<'_>,
+    reject: Option<&str>,
     settings: &Settings,
 ) -> Result<Vec<Computed>, BufferError> {
     let days: BTreeSet<Day> = files_of_day.keys().copied().collect();
@@ -159,7 +176,8 @@ fn computed(
             .collect();
         let rejected: Vec<&[RejectedLine<'_>]> = rejected.iter().map(Vec::as_slice).collect();
         let defects = line_defects(&parts, &rejected, &settings.words);
-        all.push(Computed { session, defects });
+        let ends = day_ends(&parts, reject);
+        all.push(Computed { session, defects, ends });
     }
     Ok(all)
 }

@@ -1,13 +1,13 @@
 //! What is remarkable about a day, by its own lines and by the machine's earlier days. A day that was
 //! evaluated before an earlier one changed is evaluated again at the end of the cycle.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Days;
 
-use super::settings::Settings;
+use super::{settings::Settings, timing::retime};
 use crate::{
-    analyse::{ANALYSIS_VERSION, Evidence, LineDefects, anomalies, digest},
+    analyse::{ANALYSIS_VERSION, DayEnds, Evidence, LineDefects, anomalies, digest},
     buffer::{Batch, Buffer, BufferError, DayEvaluation},
     failpoints::Step,
     model::{Day, DayDigest, Session},
@@ -41,6 +41,11 @@ impl<'s> History<'s> {
         })
     }
 
+    /// The name of the event that reports a rejected piece.
+    pub(super) fn reject_event(&self) -> Option<&'s str> {
+        self.settings.nominals.get(&self.nom)?.reject_event.as_deref()
+    }
+
     /// Evaluates a day; where it changes what later days are compared with, they are marked.
     pub(super) fn evaluate(
         &mut self,
@@ -48,6 +53,7 @@ impl<'s> History<'s> {
         day: Day,
         session: &Session,
         defects: LineDefects,
+        ends: DayEnds,
     ) -> Result<DayEvaluation, BufferError> {
         let before = self.digests.range(earliest(day)..day);
         let history: Vec<DayDigest> = before.map(|(_, digest)| digest.clone()).collect();
@@ -69,6 +75,7 @@ impl<'s> History<'s> {
             nominal_per_hour: nominal.map(|nominal| nominal.per_hour),
             rejects,
             defects,
+            ends,
         };
         let digest = evaluation.digest.clone();
         if self.digests.get(&day) != Some(&digest) {
@@ -86,7 +93,7 @@ impl<'s> History<'s> {
         day: Day,
     ) -> Result<bool, BufferError> {
         let Some(stored) = batch.stored_day(self.machine_id, day)? else { return Ok(false) };
-        let evaluation = self.evaluate(batch, day, &stored.session, stored.defects)?;
+        let evaluation = self.evaluate(batch, day, &stored.session, stored.defects, stored.ends)?;
         batch.put_judged(self.machine_id, &evaluation, ANALYSIS_VERSION)
     }
 }
@@ -111,9 +118,20 @@ pub fn reevaluate_stale(buffer: &mut Buffer, settings: &Settings) -> Result<u64,
         for (machine_id, days) in of_machines {
             let (Some(&first), Some(&last)) = (days.first(), days.last()) else { continue };
             let mut history = History::load(&batch, machine_id, (first, last), settings)?;
-            for day in days {
-                changed += u64::from(history.evaluate_stored(&batch, day)?);
+            let mut differ = BTreeSet::new();
+            for day in &days {
+                if history.evaluate_stored(&batch, *day)? {
+                    differ.insert(*day);
+                }
             }
+            differ.extend(retime(
+                &batch,
+                machine_id,
+                &days.into_iter().collect(),
+                false,
+                settings,
+            )?);
+            changed += differ.len() as u64;
         }
         batch.commit(Step::Replay)?;
     }

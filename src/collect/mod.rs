@@ -35,6 +35,7 @@ mod report;
 mod retire;
 mod room;
 mod settings;
+mod timing;
 mod trouble;
 mod verifier;
 mod watch;
@@ -49,6 +50,7 @@ pub use renamed::unread_of;
 pub use replay::{ReplayReport, replay, replay_outdated};
 pub use report::SourceReport;
 pub use settings::{Settings, words};
+pub use timing::apply_calendars;
 pub use trouble::{FolderReport, TroubleNews, Troubles, news};
 pub use watch::Watch;
 

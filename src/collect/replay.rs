@@ -7,6 +7,7 @@ use super::{
     compute::{AtHand, Touched, recompute},
     evaluate::reevaluate_stale,
     settings::Settings,
+    timing::apply_calendars,
 };
 use crate::{
     analyse::{ANALYSIS_VERSION, days_touched},
@@ -67,12 +68,13 @@ pub fn replay(
         batch.commit(Step::Replay)?;
     }
     report.sessions_changed += reevaluate_stale(buffer, settings)?;
+    report.sessions_changed += apply_calendars(buffer, settings, progress)?;
     Ok(report)
 }
 
 const DAYS_AT_ONCE: usize = 20;
 
-/// Replays where sessions of an older analysis are held.
+/// Replays where sessions of an older analysis are held, and applies calendars that changed.
 pub fn replay_outdated(
     buffer: &mut Buffer,
     settings: &Settings,
@@ -81,5 +83,6 @@ pub fn replay_outdated(
     if buffer.files().has_sessions_before(ANALYSIS_VERSION)? {
         return replay(buffer, settings, progress).map(Some);
     }
+    apply_calendars(buffer, settings, progress)?;
     Ok(None)
 }

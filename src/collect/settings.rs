@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     analyse,
+    calendar::Calendars,
     config::{EventNames, Nominal},
     model::Limits,
     parse::{WordError, Words},
@@ -18,6 +19,9 @@ pub struct Settings {
     pub limits: Limits,
     /// Machine (`nom`) -> what its TRS is measured by.
     pub nominals: BTreeMap<String, Nominal>,
+    /// When machines are planned to work: central's calendars, and the configuration's for machines for
+    /// which central has none.
+    pub calendars: Calendars,
     pub file_quiet: Duration,
     /// Whether there is a central that could confirm anything: without one nothing is deleted.
     pub has_central: bool,

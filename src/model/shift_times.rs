@@ -1,7 +1,7 @@
 //! The times of a shift's part of a production day, sums of them, and their rates: TRS, TRG, TRE and their
 //! factors (NF E60-182; OEE in ISO 22400-2). Rates come from exact fractions and are rounded once.
 
-use super::Stamp;
+use super::{Day, Stamp};
 
 const HOUR_MS: i128 = 3_600_000;
 
@@ -32,6 +32,21 @@ pub struct ShiftTimes {
     pub pieces: u32,
     /// As reported; more than there are pieces means that none was good.
     pub rejects: u32,
+}
+
+/// The times of a machine's production day.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DayTimes {
+    pub day: Day,
+    /// Up to when figures count.
+    pub known_until: Stamp,
+    /// That is the end of the production day.
+    pub is_over: bool,
+    pub nominal_per_hour: Option<u32>,
+    /// By their number.
+    pub parts: Vec<ShiftTimes>,
+    /// Pieces outside the required time of every part.
+    pub pieces_outside: u32,
 }
 
 /// A sum of parts: of a day, a week, a month, several machines.

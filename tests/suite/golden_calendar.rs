@@ -1,55 +1,22 @@
 //! Every case of planned time through parse and analyse, compared to the last digit: the rows of a shift, and
 //! the sums of a day, a week and a month.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{Datelike, TimeDelta};
+use chrono::Datelike;
 use cu_agent::{
-    analyse::{self, DayTimes, Options, Part, parts_by_day},
+    analyse::{self, Options, Part, parts_by_day},
     calendar::{Calendar, production_day},
     config::parse_calendars,
-    model::{Day, Rates, Session, ShiftTimes, Stamp, TimesSum, hours_e4},
+    model::{Day, DayTimes, Rates, Session, ShiftTimes, TimesSum, hours_e4},
     parse::{Text, Words, parse},
 };
 use serde_json::{Value, json};
 
-use crate::support::golden::{self, machine_of};
-
-pub struct Case {
-    calendar: String,
-    pub day_start: TimeDelta,
-    settings: toml::Table,
-    pub expected: Value,
-}
-
-impl Case {
-    pub fn read(root: &Path) -> Self {
-        let text = |name: &str| fs::read_to_string(root.join(name)).unwrap();
-        let mut calendar = text("calendar.toml");
-        let mut day_start = TimeDelta::zero();
-        if let Some(written) = calendar.lines().find_map(|line| line.strip_prefix("day_start = ")) {
-            let (hours, minutes) = written.trim_matches('"').split_once(':').unwrap();
-            let minutes = hours.parse::<i64>().unwrap() * 60 + minutes.parse::<i64>().unwrap();
-            day_start = TimeDelta::minutes(minutes);
-            calendar = calendar.replacen("day_start", "# day_start", 1);
-        }
-        Self {
-            calendar,
-            day_start,
-            settings: toml::from_str(&text("case.toml")).unwrap(),
-            expected: serde_json::from_str(&text("expected.json")).unwrap(),
-        }
-    }
-
-    fn nominal(&self, machine: &str) -> Option<u32> {
-        let nominal = self.settings["nominal"].get(machine)?.as_integer().unwrap();
-        Some(nominal.try_into().unwrap())
-    }
-}
+use crate::support::{
+    golden::machine_of,
+    planned::{self, PlannedCase},
+};
 
 /// What is summed up, and what the sum is over.
 struct Sum {
@@ -63,8 +30,6 @@ struct Sum {
 /// One day of a machine.
 struct MachineDay {
     day: Day,
-    known_until: Stamp,
-    is_over: bool,
     total_ms: i64,
     times: DayTimes,
 }
@@ -111,8 +76,13 @@ fn rates(rates: &Rates) -> Value {
 }
 
 /// The days of one folder, of which some may have no event.
-fn days(case: &Case, calendar: &Calendar, texts: &[Text<'_>]) -> Vec<MachineDay> {
-    let reject = case.settings.get("reject_event").map(|name| name.as_str().unwrap());
+fn days(
+    case: &PlannedCase,
+    calendar: &Calendar,
+    nominal: Option<u32>,
+    texts: &[Text<'_>],
+) -> Vec<MachineDay> {
+    let reject = case.reject_event();
     let words = Words::default();
     let parsed: Vec<_> = texts.iter().map(|text| parse(text, &words)).collect();
     let mut of_day: BTreeMap<Day, Vec<Part<'_, '_>>> = BTreeMap::new();
@@ -122,7 +92,7 @@ fn days(case: &Case, calendar: &Calendar, texts: &[Text<'_>]) -> Vec<MachineDay>
         }
     }
     let known: BTreeSet<Day> = of_day.keys().copied().collect();
-    let is_closed = case.settings["closed"].as_str() == Some("all");
+    let is_closed = case.is_closed();
     let options = Options { day_start: case.day_start, ..Options::default() };
     let mut all: BTreeSet<Day> = known.clone();
     all.extend(analyse::days_between(&known));
@@ -136,12 +106,11 @@ fn days(case: &Case, calendar: &Calendar, texts: &[Text<'_>]) -> Vec<MachineDay>
                 analyse::session_of_day(parts, &options)
             };
             let whole = production_day(day, case.day_start);
-            let known_until =
+            let known =
                 analyse::known_until(day, whole, &known, is_closed, ends.last_event).unwrap();
             let planned = calendar.parts(day, case.day_start);
-            let times = analyse::shift_times(&planned, &session, &ends, known_until);
-            let total_ms = known_until.0 - whole.from.0;
-            MachineDay { day, known_until, is_over: known_until == whole.to, total_ms, times }
+            let times = analyse::day_times(day, &planned, &session, &ends, known, nominal);
+            MachineDay { day, total_ms: known.until.0 - whole.from.0, times }
         })
         .collect()
 }
@@ -173,15 +142,20 @@ fn told(sum: &Sum) -> Value {
 }
 
 /// Everything that a case says of one folder.
-fn found(case: &Case, folder: &str, texts: &[Text<'_>], found: &mut BTreeMap<&str, Vec<Value>>) {
+fn found(
+    case: &PlannedCase,
+    folder: &str,
+    texts: &[Text<'_>],
+    found: &mut BTreeMap<&str, Vec<Value>>,
+) {
     let machine = machine_of(folder);
     let calendars = parse_calendars("calendar.toml", &case.calendar).unwrap();
     let Some(calendar) = calendars.of(machine) else { return };
     let nominal = case.nominal(machine);
-    let days = days(case, calendar, texts);
+    let days = days(case, calendar, nominal, texts);
     let key = || json!({"dossier": folder, "machine": machine});
-    for MachineDay { day, known_until, is_over, total_ms, times } in &days {
-        for times in &times.parts {
+    for MachineDay { day, total_ms, times: DayTimes { known_until, is_over, parts, .. } } in &days {
+        for times in parts {
             let sum = TimesSum::of(times, nominal);
             let mut row = key();
             add(
@@ -210,11 +184,14 @@ fn found(case: &Case, folder: &str, texts: &[Text<'_>], found: &mut BTreeMap<&st
         }
     }
     for one in &days {
-        if one.times == DayTimes::default() && !is_expected(case, folder, one.day) {
+        if one.times.parts.is_empty()
+            && one.times.pieces_outside == 0
+            && !is_expected(case, folder, one.day)
+        {
             continue;
         }
         let mut row = key();
-        let known_until = one.known_until.to_string();
+        let known_until = one.times.known_until.to_string();
         add(&mut row, json!({"date_production": one.day.to_string(), "connu_jusqua": known_until}));
         add(&mut row, told(&sum_of([one].into_iter(), nominal)));
         found.entry("jours").or_default().push(row);
@@ -240,58 +217,43 @@ fn found(case: &Case, folder: &str, texts: &[Text<'_>], found: &mut BTreeMap<&st
 }
 
 /// A day with events and without a part is told, one with neither is not.
-fn is_expected(case: &Case, folder: &str, day: Day) -> bool {
+fn is_expected(case: &PlannedCase, folder: &str, day: Day) -> bool {
     let days = case.expected["jours"].as_array().unwrap();
     days.iter().any(|one| one["dossier"] == folder && one["date_production"] == day.to_string())
 }
 
 #[test]
 fn every_case_of_planned_time_equals_the_contract_to_the_last_digit() {
-    let mut cases = 0;
-    for entry in fs::read_dir(golden::root().join("calendar")).unwrap() {
-        let root = entry.unwrap().path();
-        let case = Case::read(&root);
+    for case in planned::cases() {
         let mut all = BTreeMap::new();
-        let mut folders: Vec<_> = fs::read_dir(&root).unwrap().map(|e| e.unwrap().path()).collect();
-        folders.retain(|path| path.is_dir());
-        folders.sort();
-        for folder in folders {
-            let mut files: Vec<_> =
-                fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
-            files.sort();
-            let bytes: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
-            let texts: Vec<Text<'_>> = bytes.iter().map(|bytes| Text::new(bytes)).collect();
-            let name = folder.file_name().unwrap().to_str().unwrap();
-            found(&case, name, &texts, &mut all);
+        for folder in case.folders() {
+            let files = case.files.iter().filter(|file| file.folder == folder);
+            let texts: Vec<Text<'_>> = files.map(|file| Text::new(&file.bytes)).collect();
+            found(&case, folder, &texts, &mut all);
         }
         for kind in ["postes", "jours", "semaines", "mois"] {
             let found = all.remove(kind).unwrap_or_default();
             let expected = case.expected[kind].as_array().unwrap();
             for (found, expected) in found.iter().zip(expected) {
                 for (key, value) in expected.as_object().unwrap() {
-                    let name = root.file_name().unwrap();
-                    assert_eq!(&found[key], value, "{name:?} {kind} {key} of {expected}");
+                    assert_eq!(&found[key], value, "{} {kind} {key} of {expected}", case.name);
                 }
             }
-            assert_eq!(found.len(), expected.len(), "{}: {kind}", root.display());
+            assert_eq!(found.len(), expected.len(), "{}: {kind}", case.name);
         }
-        cases += 1;
     }
-    assert!(cases >= 20, "{cases} cases");
 }
 
 #[test]
 fn the_order_of_files_and_their_parts_changes_no_planned_time() {
-    let root = golden::root().join("calendar/two-shifts-with-breaks");
-    let case = Case::read(&root);
+    let case = PlannedCase::named("two-shifts-with-breaks");
     let calendars = parse_calendars("calendar.toml", &case.calendar).unwrap();
     let calendar = calendars.of("DEM12").unwrap();
-    let read = |name: &str| fs::read(root.join("DEM12 (PVC)").join(name)).unwrap();
-    let whole = [read("20250603.LOG"), read("20250604.LOG")].concat();
+    let whole: Vec<u8> = case.files.iter().flat_map(|file| file.bytes.clone()).collect();
     let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
     let times = |pieces: &[Vec<u8>]| -> Vec<DayTimes> {
         let texts: Vec<Text<'_>> = pieces.iter().map(|bytes| Text::new(bytes)).collect();
-        days(&case, calendar, &texts).into_iter().map(|day| day.times).collect()
+        days(&case, calendar, None, &texts).into_iter().map(|day| day.times).collect()
     };
     let expected = times(std::slice::from_ref(&whole));
     for seed in 0..20 {

@@ -81,6 +81,7 @@ mod rooms;
 mod service;
 mod service_manager;
 mod service_unit;
+mod shift_times;
 mod sources_apart;
 mod state_directory;
 mod status_hostile;

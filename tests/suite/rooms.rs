@@ -201,6 +201,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "source",
             "parse",
             "analyse",
+            "calendar",
             "buffer",
             "status",
         ],

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use cu_agent::{
     config::CentralConfig,
     model::{
@@ -96,8 +96,11 @@ pub fn session(nom: &str, date: &str, pieces: u32) -> Delivery {
         jobs: numbered(jobs),
         anomalies: Vec::new(),
         language: Language::French,
+        day_start: TimeDelta::zero(),
         nominal_per_hour: None,
         rejects: 0,
+        times: None,
+        pieces_outside: None,
     }
 }
 

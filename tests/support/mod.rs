@@ -21,6 +21,7 @@ pub mod measure;
 pub mod namespace;
 pub mod net;
 pub mod pgbouncer;
+pub mod planned;
 pub mod plant;
 pub mod postgres;
 pub mod preload;

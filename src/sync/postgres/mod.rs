@@ -33,6 +33,7 @@ mod settings;
 mod settle;
 mod states;
 mod survey;
+mod times;
 mod tls;
 mod writers;
 
@@ -69,6 +70,7 @@ pub use self::{
     settle::{Adopted, LeftOver, Standing, Standings},
     states::States,
     survey::{CONTRACT_TABLES, Origin, Survey, Writer},
+    times::{PlannedDay, PlannedOutcome},
     writers::ForeignWrites,
 };
 use self::{

@@ -450,6 +450,7 @@ fn settings() -> Settings {
         options: Options { day_start: TimeDelta::zero(), wait_stamp: WaitStamp::Start },
         limits: cu_agent::model::Limits::default(),
         nominals: std::collections::BTreeMap::new(),
+        calendars: cu_agent::calendar::Calendars::default(),
         file_quiet: FILE_QUIET,
         has_central: true,
         batch_bytes: 4 << 20,

@@ -1,0 +1,140 @@
+//! The golden cases of planned time: LOGs, a calendar, and the times and rates that they amount to.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use chrono::TimeDelta;
+use serde_json::Value;
+
+use super::{
+    agent::Agent,
+    golden::{self, File, machine_of},
+};
+
+pub struct PlannedCase {
+    pub name: String,
+    /// In the order of folder and file name.
+    pub files: Vec<File>,
+    /// The `[[calendar]]` tables as they are written.
+    pub calendar: String,
+    pub day_start: TimeDelta,
+    pub settings: toml::Table,
+    /// `postes`, `jours`, `semaines` and `mois`, with central's names.
+    pub expected: Value,
+}
+
+/// Every case, in the order of the names.
+pub fn cases() -> Vec<PlannedCase> {
+    let all = fs::read_dir(golden::root().join("calendar")).unwrap();
+    let mut roots: Vec<PathBuf> = all.map(|entry| entry.unwrap().path()).collect();
+    roots.sort();
+    assert!(roots.len() >= 20, "{} cases", roots.len());
+    roots.iter().map(|root| PlannedCase::read(root)).collect()
+}
+
+impl PlannedCase {
+    pub fn named(name: &str) -> Self {
+        Self::read(&golden::root().join("calendar").join(name))
+    }
+
+    fn read(root: &Path) -> Self {
+        let text = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+        let mut calendar = text("calendar.toml");
+        let mut day_start = TimeDelta::zero();
+        if let Some(written) = calendar.lines().find_map(|line| line.strip_prefix("day_start = ")) {
+            let (hours, minutes) = written.trim_matches('"').split_once(':').unwrap();
+            let minutes = hours.parse::<i64>().unwrap() * 60 + minutes.parse::<i64>().unwrap();
+            day_start = TimeDelta::minutes(minutes);
+            calendar = calendar.replacen("day_start", "# day_start", 1);
+        }
+        Self {
+            name: root.file_name().unwrap().to_str().unwrap().to_owned(),
+            files: files_below(root),
+            calendar,
+            day_start,
+            settings: toml::from_str(&text("case.toml")).unwrap(),
+            expected: serde_json::from_str(&text("expected.json")).unwrap(),
+        }
+    }
+
+    /// In the order of their names.
+    pub fn folders(&self) -> Vec<&str> {
+        let mut folders: Vec<&str> = self.files.iter().map(|file| file.folder.as_str()).collect();
+        folders.dedup();
+        folders
+    }
+
+    pub fn nominal(&self, machine: &str) -> Option<u32> {
+        let nominal = self.settings["nominal"].get(machine)?.as_integer().unwrap();
+        Some(nominal.try_into().unwrap())
+    }
+
+    pub fn reject_event(&self) -> Option<&str> {
+        self.settings.get("reject_event").map(|name| name.as_str().unwrap())
+    }
+
+    /// Every LOG is closed, as an imported one is.
+    pub fn is_closed(&self) -> bool {
+        self.settings["closed"].as_str() == Some("all")
+    }
+
+    /// Gives the agent the case's machines and day start on its first source, without a calendar.
+    pub fn configure_machines(&self, agent: &mut Agent) {
+        let mut folders = toml::Table::new();
+        for folder in self.folders() {
+            let nom = machine_of(folder);
+            let mut machine = toml::Table::new();
+            machine.insert("nom".into(), nom.into());
+            machine.insert("type_cu".into(), nom.into());
+            if let Some(nominal) = self.nominal(nom) {
+                machine.insert("nominal_per_hour".into(), i64::from(nominal).into());
+            }
+            if let Some(reject) = self.reject_event() {
+                machine.insert("reject_event".into(), reject.into());
+            }
+            folders.insert(folder.into(), machine.into());
+        }
+        agent.set("source.0.folders", folders);
+        let minutes = self.day_start.num_minutes();
+        agent.set("analysis.day_start", format!("{:02}:{:02}", minutes / 60, minutes % 60));
+    }
+
+    /// Gives the agent the case's calendar in its own configuration, without machines that it does not have.
+    pub fn configure_calendar(&self, agent: &mut Agent) {
+        let written: toml::Table = toml::from_str(&self.calendar).unwrap();
+        let Some(mut calendars) = written.get("calendar").cloned() else { return };
+        let own: Vec<&str> = self.folders().into_iter().map(machine_of).collect();
+        let list = calendars.as_array_mut().unwrap();
+        list.retain_mut(|calendar| {
+            let Some(machines) = calendar.get_mut("machines") else { return true };
+            let machines = machines.as_array_mut().unwrap();
+            machines.retain(|nom| own.contains(&nom.as_str().unwrap()));
+            !machines.is_empty()
+        });
+        agent.set("calendar", calendars);
+    }
+}
+
+fn files_below(root: &Path) -> Vec<File> {
+    let sorted = |path: &Path| {
+        let mut all: Vec<PathBuf> =
+            fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+        all.sort();
+        all
+    };
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let folders = sorted(root).into_iter().filter(|path| path.is_dir());
+    folders
+        .flat_map(|folder| {
+            let files = sorted(&folder).into_iter();
+            let file = |file: PathBuf| File {
+                folder: name(&folder),
+                name: name(&file),
+                bytes: fs::read(&file).unwrap(),
+            };
+            files.map(file).collect::<Vec<_>>()
+        })
+        .collect()
+}
