@@ -52,8 +52,8 @@ pub(super) struct Connection {
     is_pending_logged: bool,
     /// Central's columns that cannot hold what is delivered, and whether it lacks the table of times.
     inexact: Inexact,
-    /// It lacked that table, and has it now.
-    times_came: bool,
+    /// Whether it has that table, as the schema told since this was last asked.
+    has_times: Option<bool>,
     /// They were asked for since the drain under way began.
     is_inexact_known: bool,
     /// An answer said that somebody else wrote to rows of this agent's machines.
@@ -82,7 +82,7 @@ impl Connection {
             host: None,
             is_pending_logged: false,
             inexact: Inexact::default(),
-            times_came: false,
+            has_times: None,
             is_inexact_known: false,
             has_news: false,
         }
@@ -188,13 +188,13 @@ impl Connection {
         self.inexact.lacks_times()
     }
 
-    /// Whether central got that table since this was last asked.
-    pub(super) fn take_times_came(&mut self) -> bool {
-        std::mem::take(&mut self.times_came)
+    /// Whether it has that table, if the schema was looked at since this was last asked.
+    pub(super) fn take_has_times(&mut self) -> Option<bool> {
+        self.has_times.take()
     }
 
     fn note_times(&mut self, has_times: bool) {
-        self.times_came |= has_times && self.lacks_times();
+        self.has_times = Some(has_times);
         self.inexact = std::mem::take(&mut self.inexact).with_times(has_times);
         let inexact = self.inexact.clone();
         self.central.as_mut().expect("open ran before").compare_without(inexact);

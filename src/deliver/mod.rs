@@ -257,7 +257,7 @@ impl Deliverer {
         Ok(wrote)
     }
 
-    fn connect(&mut self, buffer: &Buffer) -> Result<(), DrainError> {
+    fn connect(&mut self, buffer: &mut Buffer) -> Result<(), DrainError> {
         if self.connection.open()?.may_hold_other_data {
             self.audits.forget();
         }
@@ -265,8 +265,14 @@ impl Deliverer {
         if let Some(error) = self.connection.prepare_schema(has_delivered)? {
             self.presence.failed(&error);
         }
-        if self.connection.take_times_came() {
-            self.audits.expect_times();
+        if let Some(has_times) = self.connection.take_has_times() {
+            let lacked_times = buffer.links().central_told()?.lacks_times;
+            if lacked_times && has_times {
+                self.audits.expect_times();
+            }
+            if lacked_times == has_times {
+                buffer.links_mut().note_central(|told| told.lacks_times = !has_times)?;
+            }
         }
         Ok(())
     }

@@ -207,6 +207,7 @@ fn settle(feeder: &mut Feeder, held: &Held) {
         }
         let done = feeder.central.adopt(&feeder.claims, &["DEM12".to_owned()]).unwrap();
         assert_eq!(done.adopted + done.removed, standing.strays);
+        feeder.central.settle(&feeder.claims, &fed).unwrap();
     }
 }
 

@@ -523,6 +523,7 @@ fn a_central_without_the_table_of_times_gets_sessions_and_later_their_times() {
     put(&case, &folder);
     agent.once().succeeded().says("migrations [11] were not applied");
     assert!(db.count("session_production") >= 2);
+    assert_eq!(agent.status_json()["in_central"]["lacks_times"], true);
     let before = versions_of_sessions(&db);
     agent.once().succeeded();
     assert_eq!(versions_of_sessions(&db), before, "nothing is sent twice");

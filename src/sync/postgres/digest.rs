@@ -240,8 +240,9 @@ pub(super) fn of_session(
     }
     let left_out = inexact.of_header();
     let header = record("s", header_columns(), |place| left_out & (1 << place) != 0, depth);
+    // What was delivered without times is not what is delivered with none.
     let header = if inexact.lacks_times {
-        header
+        format!("{header} || '-'::bytea")
     } else {
         format!("{header} || coalesce(h.contenu, ''::bytea)")
     };
@@ -352,7 +353,9 @@ impl Digester {
             }
         }
         let mut header = Sha256::new_with_prefix(&self.record.bytes);
-        if !self.inexact.lacks_times {
+        if self.inexact.lacks_times {
+            header.update(b"-");
+        } else {
             let Delivery { machine, times, day_start, .. } = delivery;
             let (inexact, script) = (&self.inexact, &self.script);
             let times = times.as_ref();

@@ -76,9 +76,9 @@ egaree AS MATERIALIZED (
            OR EXISTS (SELECT FROM temps_poste o
                       WHERE o.machine = v.nom AND o.date_production = t.date_production
                         AND o.centre_usinage_id < t.centre_usinage_id) AS double
-    FROM voulue v JOIN cu_agent_machine k ON k.centre_usinage_id = v.centre_id
-    JOIN temps_poste t ON t.machine = v.nom AND t.centre_usinage_id <> v.centre_id
-    WHERE k.agent_id = $1 OR k.tampon_id = $2
+    FROM voulue v JOIN temps_poste t ON t.machine = v.nom AND t.centre_usinage_id <> v.centre_id
+    WHERE NOT EXISTS (SELECT FROM cu_agent_machine k WHERE k.centre_usinage_id = v.centre_id
+                      AND k.agent_id <> $1 AND k.tampon_id <> $2)
 ),
 rangee AS (
     UPDATE temps_poste t SET centre_usinage_id = g.centre_id FROM egaree g
