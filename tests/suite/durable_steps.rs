@@ -59,7 +59,7 @@ const ACTIONS: [(&str, &[(&str, &str)]); 20] = [
 
 /// The only rooms that may hold SQL which changes central; all of it is reached through the three calls
 /// above, the migrations, and what `central migrate` mends, one statement each, which is done or not.
-const CENTRAL_WRITERS: [&str; 9] = [
+const CENTRAL_WRITERS: [&str; 10] = [
     "claim.rs",
     "deliver.rs",
     "details.rs",
@@ -68,6 +68,7 @@ const CENTRAL_WRITERS: [&str; 9] = [
     "schema.rs",
     "settle.rs",
     "states.rs",
+    "times.rs",
     "writers.rs",
 ];
 
