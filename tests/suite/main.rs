@@ -10,6 +10,7 @@ mod anomalies;
 mod anomalies_chain;
 mod bad_input;
 mod central_altered;
+mod central_calendar;
 mod central_copies;
 mod central_crowded;
 mod central_encodings;
