@@ -88,6 +88,7 @@ mod status_hostile;
 mod status_page;
 mod switching;
 mod tree;
+mod trs_document;
 mod union;
 mod visible;
 mod wear;
