@@ -37,11 +37,12 @@ pub(super) fn retime(
     let mut changed = BTreeSet::new();
     let (Some(&first), Some(&last)) = (days.first(), days.last()) else { return Ok(changed) };
     let timing = Timing::load(batch, machine_id, (first, last), settings)?;
-    // Another thread knows another calendar by now, or these are the machine's first days: then all of them
-    // are looked at again.
-    let known = batch.times_basis(machine_id)?;
-    if known != basis(&timing.nom, settings) && known != OF_SEVERAL {
-        batch.set_times_basis(machine_id, OF_SEVERAL)?;
+    // Another thread may know another calendar by now: then all days are looked at again.
+    let (known, own) = (batch.times_basis(machine_id)?, basis(&timing.nom, settings));
+    if known != own && known != OF_SEVERAL {
+        let are_first =
+            known.is_empty() && batch.known_days(machine_id, FIRST_DAY, LAST_DAY)?.is_subset(days);
+        batch.set_times_basis(machine_id, if are_first { &own } else { OF_SEVERAL })?;
     }
     if timing.has_no_calendar() {
         return Ok(changed);

@@ -125,6 +125,12 @@ mod tests {
     }
 
     #[test]
+    fn a_text_may_begin_with_the_mark_that_windows_writes_and_have_its_line_ends() {
+        let text = "\u{feff}[[calendar]]\r\nholidays = \"fr\"\r\n";
+        assert!(parse_calendars("central", text).unwrap().has_others());
+    }
+
+    #[test]
     fn a_text_of_any_length_and_with_any_number_of_entries_is_refused_and_costs_little() {
         let list = |count: usize, one: &str| vec![format!("\"{one}\""); count].join(", ");
         let texts = [

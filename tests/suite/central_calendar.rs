@@ -206,8 +206,9 @@ fn gateways_take_one_calendar_and_keep_it_through_outage_restart_and_a_text_that
         .says("note  calendar: DEMALU without one: no TRS without planned time");
     // Somebody's hand, without a new version.
     database.psql("UPDATE calendrier SET texte = '[[calendar]'");
-    let status = first.once();
-    status
+    first
+        .once()
+        .exited(3)
         .says("central: calendar of the plant, version 1: cannot be used")
         .says("central version 1:1");
     assert_eq!(shift_of(&first, "DEM12"), "après-midi", "the last one that could be used");
@@ -219,7 +220,7 @@ fn gateways_take_one_calendar_and_keep_it_through_outage_restart_and_a_text_that
         .command(&["check"])
         .exited(1)
         .says("FAIL  calendar: central's newest, version 1, cannot be used");
-    first.once().does_not_say("cannot be used");
+    first.once().exited(3).does_not_say("[ERROR]");
     show(&first).succeeded().says("because it cannot be used");
     // Told of once, and mended by the next version.
     put(&first, OTHER).succeeded();
