@@ -22,10 +22,10 @@ use crate::{
     sync::{
         plan::Identity,
         postgres::{
-            Adopted, Central, CentralError, Claimed, Claims, ForeignWrites, GatewayRow, Inexact,
-            Order, Outcome, PlannedDay, PlannedOutcome, PutBack, SchemaState, Server,
-            ServerEncoding, Standings, States, Unfit, gateway_row_passes_without, lacks_times,
-            sessions_pass_without,
+            Adopted, CalendarThere, Central, CentralError, Claimed, Claims, ForeignWrites,
+            GatewayRow, Inexact, Order, Outcome, PlannedDay, PlannedOutcome, PutBack, SchemaState,
+            Server, ServerEncoding, Standings, States, Unfit, gateway_row_passes_without,
+            lacks_times, sessions_pass_without,
         },
     },
 };
@@ -60,6 +60,8 @@ pub(super) struct Connection {
     is_inexact_known: bool,
     /// An answer said that somebody else wrote to rows of this agent's machines.
     has_news: bool,
+    /// What the last answer said of the plant's calendar.
+    calendar: Option<CalendarThere>,
 }
 
 /// The connection is open.
@@ -87,6 +89,7 @@ impl Connection {
             has_times: None,
             is_inexact_known: false,
             has_news: false,
+            calendar: None,
         }
     }
 
@@ -378,6 +381,11 @@ impl Connection {
         std::mem::take(&mut self.has_news)
     }
 
+    /// What was said of the plant's calendar since this was last asked.
+    pub(super) fn take_calendar(&mut self) -> Option<CalendarThere> {
+        self.calendar.take()
+    }
+
     pub(super) fn foreign_writes(
         &mut self,
         machines: &[String],
@@ -460,6 +468,7 @@ impl Connection {
         let seen =
             durably(failpoints::Step::ShowEdge, || central.write_gateway_row(claims, row, wall))?;
         self.has_news |= seen.has_news;
+        self.calendar = Some(seen.calendar);
         if let Some(server) = &mut self.server {
             server.is_crowded = seen.is_crowded;
         }
