@@ -91,10 +91,11 @@ pub struct Question {
 }
 
 /// The views that show days of machines.
-pub const VIEWS: [&str; 5] = [
+pub const VIEWS: [&str; 6] = [
     "v_production_jour",
     "v_production_horaire",
     "v_profil",
+    "v_matiere",
     "v_session_formule_origine",
     "v_anomalie",
 ];

@@ -51,13 +51,15 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(8, "milliseconds", "0008_milliseconds.sql"),
     migration!(9, "claims", "0009_claims.sql"),
     migration!(10, "dashboards", "0010_dashboards.sql"),
+    migration!(14, "material", "0014_material.sql"),
 ];
 
 /// Migrations without which sessions are delivered all the same: an agent that was updated before an
 /// administrator ran them goes on.
-const SESSIONS_DO_WITHOUT: &[i32] = &[FLEET, DASHBOARDS];
+const SESSIONS_DO_WITHOUT: &[i32] = &[FLEET, DASHBOARDS, MATERIAL];
 const FLEET: i32 = 6;
 const DASHBOARDS: i32 = 10;
+const MATERIAL: i32 = 14;
 
 /// Whether nothing that sessions need is among `pending`.
 pub fn sessions_pass_without(pending: &[i32]) -> bool {
@@ -321,7 +323,7 @@ pub fn migration_script(role: &str) -> String {
          \x20           END LOOP;\n        END IF;\n    END LOOP;\n\
          \x20   EXECUTE format('GRANT INSERT ON cu_agent_fusion TO %I', role);\n\
          \x20   EXECUTE format('GRANT SELECT ON cu_agent_migration, cu_agent_fusion, v_session_formule_origine,\n\
-         \x20       v_production_horaire, v_production_jour, v_profil, v_parc, v_anomalie TO %I', role);\nEND\n$grants$;\n"
+         \x20       v_production_horaire, v_production_jour, v_profil, v_matiere, v_parc, v_anomalie TO %I', role);\nEND\n$grants$;\n"
     ));
     script
 }
