@@ -33,7 +33,7 @@ pub(super) fn section(report: &Report, machine: &MachineReport) -> Markup {
         h3 { (say("Pertes de temps requis", "Losses of required time")) }
         (ranking(report, period))
         @if lines.len() > 1 { (losses(report, &lines, period)) }
-        (explained(report, &period.losses))
+        (explained(report, &period.losses, lines.iter().any(|line| line.losses.minutes_e1.above_nominal() > 0)))
     }
 }
 
@@ -93,19 +93,21 @@ fn at_a_glance(report: &Report, period: &Line) -> Markup {
     }
 }
 
-fn name(report: &Report, line: &Line) -> Markup {
+/// `in_full`: with a shift's hours.
+fn name(report: &Report, line: &Line, in_full: bool) -> Markup {
     let language = report.language;
     let what = match &line.span {
         Span::Shift { name, planned_from, planned_to, .. } => {
             let hours = format!("{}–{}", clock(*planned_from), clock(*planned_to));
             return html! {
-                (name) " " span.of { (hours) }
+                (name)
+                @if in_full { " " span.of { (hours) } }
                 @if line.is_running { " " (until(report, line)) }
             };
         }
         Span::Day(day) => date(*day, language),
         Span::Week(year, week) => {
-            phrase!(language, "Semaine {week} de {year}", "Week {week} of {year}")
+            phrase!(language, "Semaine {week}/{year}", "Week {week}/{year}")
         }
         Span::Period => report.say("Période", "Period").to_owned(),
     };
@@ -114,6 +116,9 @@ fn name(report: &Report, line: &Line) -> Markup {
         @if !line.is_over { " " (until(report, line)) }
         @if line.is_without_log {
             " " span.of { (report.say("(aucun LOG)", "(no LOG)")) }
+        }
+        @if line.parts == 0 {
+            " " span.of { (report.say("(rien de prévu)", "(nothing planned)")) }
         }
     }
 }
@@ -176,7 +181,7 @@ fn rates(report: &Report, lines: &[&Line]) -> Markup {
                 @for line in lines {
                     @let rates = &line.rates;
                     tr class=(class(line)) {
-                        th.word scope="row" { (name(report, line)) }
+                        th.word scope="row" { (name(report, line, true)) }
                         td { (one_decimal(line.losses.minutes_e1.required * 10, language)) }
                         td { (count(line.times.pieces, language)) }
                         td { (count(line.times.rejects, language)) }
@@ -310,26 +315,34 @@ fn ranking(report: &Report, period: &Line) -> Markup {
     }
 }
 
-/// Line by line, the losses in the order of the period's ranking.
+/// Line by line, the losses in the order of the period's ranking. The rate's is below 0 where pieces were made
+/// faster than nominal, so that rows and columns add up.
 fn losses(report: &Report, lines: &[&Line], period: &Line) -> Markup {
     let say = |french, english| report.say(french, english);
     let language = report.language;
     let kinds: Vec<LossKind> = period.losses.ranking();
-    let has_faster = lines.iter().any(|line| line.losses.minutes_e1.above_nominal() > 0);
+    let signed = |of: &Shares, kind| match kind {
+        LossKind::Rate => of.lost_to(kind) - of.above_nominal(),
+        _ => of.lost_to(kind),
+    };
     html! {
         table.planned.by-line {
             thead {
                 tr {
                     th.word scope="col" { (say("Minutes", "Minutes")) }
-                    @for kind in &kinds { th scope="col" { (kind.text(language)) } }
+                    @for kind in &kinds {
+                        th scope="col" {
+                            @if *kind == LossKind::Rate { (say("Cadence", "Rate")) }
+                            @else { (kind.text(language)) }
+                        }
+                    }
                     th scope="col" {
                         @if period.losses.has_nominal { (say("Utile", "Useful")) }
                         @else { (say("Fonctionnement", "Running")) }
                     }
-                    @if has_faster { th scope="col" { (say("Plus vite", "Faster")) } }
                     th scope="col" { (say("Requis", "Required")) }
                     @if period.losses.cents.is_some() {
-                        th scope="col" { (say("Coût des pertes", "Cost of losses")) }
+                        th scope="col" { (say("Coût, requis − utile", "Cost, required − useful")) }
                     }
                 }
             }
@@ -337,13 +350,12 @@ fn losses(report: &Report, lines: &[&Line], period: &Line) -> Markup {
                 @for line in lines {
                     @let shares = &line.losses.minutes_e1;
                     tr class=(class(line)) {
-                        th.word scope="row" { (name(report, line)) }
-                        @for kind in &kinds { td { (minutes(shares.lost_to(*kind), language)) } }
+                        th.word scope="row" { (name(report, line, false)) }
+                        @for kind in &kinds { td { (minutes(signed(shares, *kind), language)) } }
                         td { (minutes(shares.useful, language)) }
-                        @if has_faster { td { (minutes(-shares.above_nominal(), language)) } }
                         td { (minutes(shares.required, language)) }
-                        @if period.losses.cents.is_some() {
-                            td { (line.losses.cents.map(|cents| euros(cents.lost(), language)).unwrap_or_default()) }
+                        @if let Some(cents) = line.losses.cents {
+                            td { (euros(cents.required - cents.useful, language)) }
                         }
                     }
                 }
@@ -352,7 +364,7 @@ fn losses(report: &Report, lines: &[&Line], period: &Line) -> Markup {
     }
 }
 
-fn explained(report: &Report, losses: &Losses) -> Markup {
+fn explained(report: &Report, losses: &Losses, is_faster: bool) -> Markup {
     html! {
         p.small {
             (report.say(
@@ -365,10 +377,10 @@ fn explained(report: &Report, losses: &Losses) -> Markup {
                     "Lost rate: running time beyond what the pieces take at the nominal rate. Rejects: the nominal time of the pieces that were lost.",
                 ))
             }
-            @if losses.minutes_e1.above_nominal() > 0 {
+            @if is_faster {
                 " " (report.say(
-                    "Plus vite que la cadence nominale\u{202f}: les pièces ont pris moins de temps qu'elle n'en prévoit. Elle est réglée trop bas (nominal_per_hour).",
-                    "Faster than the nominal rate: the pieces took less time than it allows them. It is set too low (nominal_per_hour).",
+                    "Plus vite que la cadence nominale\u{202f}: les pièces ont pris moins de temps qu'elle n'en prévoit (cadence négative ci-dessus). Elle est réglée trop bas (nominal_per_hour).",
+                    "Faster than the nominal rate: the pieces took less time than it allows them (a rate below 0 above). It is set too low (nominal_per_hour).",
                 ))
             }
         }

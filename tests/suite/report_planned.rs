@@ -212,11 +212,25 @@ fn the_printed_columns_and_rows_of_losses_add_up() {
             assert_eq!(rankings > 0, is_planned, "{}", case.name);
             assert_eq!(page.contains("€"), has_cost && is_planned, "{}", case.name);
             for table in tables(&page, "planned by-line") {
-                for row in table {
-                    let cells: Vec<i64> = row[1..].iter().map(|cell| printed(cell)).collect();
-                    let cells = &cells[..cells.len() - usize::from(has_cost)];
-                    let (required, parts) = cells.split_last().unwrap();
+                let rows = table.iter().map(|row| row[1..].iter().map(|cell| printed(cell)));
+                let rows: Vec<Vec<i64>> = rows.map(Iterator::collect).collect();
+                for row in &rows {
+                    let minutes = &row[..row.len() - usize::from(has_cost)];
+                    let (required, parts) = minutes.split_last().unwrap();
                     assert_eq!(parts.iter().sum::<i64>(), *required, "{}: {row:?}", case.name);
+                }
+                // Shifts, days, weeks and the period each add up to the last row.
+                let is = |name: &str, at: usize| table[at][0].starts_with(name);
+                let is_sum = |at: usize| is("Période", at) || is("Semaine", at);
+                let is_day = |at: usize| !is_sum(at) && table[at][0].contains('/');
+                let days: Vec<usize> = (0..rows.len()).filter(|at| is_day(*at)).collect();
+                let shifts: Vec<usize> =
+                    (0..rows.len()).filter(|at| !is_sum(*at) && !is_day(*at)).collect();
+                for (column, total) in rows.last().unwrap().iter().enumerate() {
+                    for part in [&days, &shifts] {
+                        let sum: i64 = part.iter().map(|at| rows[*at][column]).sum();
+                        assert_eq!(sum, *total, "{} {column}: {table:?}", case.name);
+                    }
                 }
             }
         }
