@@ -44,7 +44,8 @@ pub fn advice(
     let days = comparable(history, day, limits).unwrap_or_default();
     match planned {
         Some(planned) => all.extend(better_losses(planned, &days, times, limits)),
-        None if is_enough => all.extend(better_days(today, &days)),
+        // Of a day of which a calendar plans nothing there is no time to be lost.
+        None if is_enough && times.is_empty() => all.extend(better_days(today, &days)),
         None => {}
     }
     let least = i64::from(limits.advice_minutes) * 10;

@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     /// Output format: html (one printable file), csv (one table, see --table) or json (everything).
     #[arg(long, value_enum, default_value_t = Format::Html)]
     format: Format,
-    /// What --format csv tells: one line per session, or per planned shift, day or week with its TRS and
+    /// What --format csv writes: one line per session, or per planned shift, day or week with its TRS and
     /// losses, or per day and material.
     #[arg(long, value_enum, default_value_t = Table::Sessions)]
     table: Table,

@@ -3,11 +3,13 @@
 
 use std::{collections::BTreeMap, fs};
 
+use chrono::NaiveDate;
 use serde_json::Value;
 
 use crate::support::{
     agent::Agent,
     folder::Folder,
+    generate::{CENTRES, Dirt, Flaw, file_name, flawed_log_of_day, log_of_day, working_days},
     golden::machine_of,
     planned::{self, PlannedCase},
 };
@@ -270,6 +272,90 @@ fn a_machine_without_calendar_or_nominal_rate_is_told_how_to_get_a_trs() {
     let page = report(&agent, &case, &[]);
     assert!(page.contains("nominal_per_hour dans [source.folders]"), "{page}");
     assert!(!page.contains("Perte de cadence"), "what is not known is no loss");
+}
+
+/// The numbers of minutes in a French sentence, in tenths.
+fn minutes_in(sentence: &str) -> Vec<i64> {
+    let words: Vec<&str> = sentence.split([' ', '\u{202f}', '(', ')']).collect();
+    let number = |word: &&str| word.split_once("\u{a0}min").map(|(number, _)| (*number).to_owned());
+    let tenths = |text: String| {
+        let (whole, tenth) = text.split_once(',').unwrap_or((&text, "0"));
+        whole.parse::<i64>().unwrap() * 10 + tenth.parse::<i64>().unwrap()
+    };
+    words.iter().filter_map(number).map(tenths).collect()
+}
+
+/// Each advice of a loss starts from the ranking's own figure; whether there was one.
+fn assert_advice(day: Option<&Value>, advice: &Value) -> bool {
+    let text = advice["texte"].as_str().unwrap();
+    let minutes = minutes_in(text);
+    if let Some(rest) = text.split("; regrouper").nth(1) {
+        let number = |text: &str| text.split(' ').find_map(|word| word.parse::<i64>().ok());
+        let count = number(text).unwrap();
+        let saved = number(rest.split("éviterait").nth(1).unwrap()).unwrap();
+        let won = (minutes[0] * saved * 2 + count) / (2 * count);
+        assert_eq!(minutes[..2], [minutes[0], won], "{text}");
+        return false;
+    }
+    // Behind the name of the loss, which may hold the length of a stop.
+    let minutes = minutes_in(text.split_once("\u{202f}:").unwrap().1);
+    assert_eq!(minutes[0] - minutes[1], minutes[2], "cost less usual is what is won: {text}");
+    let names = [
+        ("Arrêts", "arret"),
+        ("Attentes", "attente"),
+        ("Démarrage tardif", "demarrage"),
+        ("Fin anticipée", "fin"),
+        ("Perte de cadence", "cadence"),
+        ("Rebuts", "rebut"),
+    ];
+    let loss = names.into_iter().find(|(name, _)| text.starts_with(name));
+    let Some((_, loss)) = loss else { return false };
+    let row = day.expect("a loss of a planned day");
+    assert_eq!(digits(&row[format!("perte_{loss}_min")]), minutes[0], "{text} of {row}");
+    true
+}
+
+#[test]
+fn the_arithmetic_of_advice_adds_up_as_it_is_printed_and_starts_from_the_losses() {
+    let folder = Folder::of_three_machines();
+    let days = working_days(NaiveDate::from_ymd_opt(2025, 3, 3).unwrap(), 14);
+    for centre in &CENTRES {
+        for (at, day) in days.iter().enumerate() {
+            let log = match at {
+                10 => flawed_log_of_day(centre, *day, 3, Flaw::LongStop),
+                _ => log_of_day(centre, *day, 3, Dirt::None),
+            };
+            folder.put(&format!("{}/{}", centre.folder, file_name(*day)), &log);
+        }
+    }
+    let mut agent = Agent::on_directory(folder.path());
+    agent.set("anomalies.advice_minutes", 1);
+    agent.set("source.0.folders.DEM12 (PVC).nominal_per_hour", 90);
+    // SU12 has no calendar: its advice rests on its log alone.
+    let calendar = "[[calendar]]\nmachines = [\"DEM12\", \"DEMALU\"]\n[[calendar.shift]]\nname = \"jour\"\n\
+                    days = \"mon-fri\"\ntime = \"05:00-17:00\"\nbreaks = [\"09:00-09:20\"]\n";
+    let calendar: toml::Table = toml::from_str(calendar).unwrap();
+    agent.set("calendar", calendar["calendar"].clone());
+    agent.once().succeeded();
+    let (first, last) = (days[0].to_string(), days[13].to_string());
+    let arguments = ["report", "--format", "json", "--from", &first, "--to", &last];
+    let json: Value = serde_json::from_str(&agent.command(&arguments).succeeded().stdout).unwrap();
+    let (mut of_losses, mut others) = (0, 0);
+    for machine in json["machines"].as_array().unwrap() {
+        let rows = machine["planned"]["jours"].as_array().unwrap();
+        for session in machine["sessions"].as_array().unwrap() {
+            let date = &session["date_production"];
+            let row = rows.iter().find(|row| row["date_production"] == *date);
+            for advice in session["conseils"].as_array().unwrap() {
+                if assert_advice(row, advice) {
+                    of_losses += 1;
+                } else {
+                    others += 1;
+                }
+            }
+        }
+    }
+    assert!(of_losses > 5 && others > 5, "{of_losses} of losses, {others} others");
 }
 
 #[test]
