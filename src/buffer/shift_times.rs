@@ -372,18 +372,26 @@ impl SessionReader<'_> {
             return Ok(Vec::new());
         }
         let read = || -> rusqlite::Result<Vec<DayTimes>> {
-            let connection = &self.buffer.connection;
-            let mut days = connection.prepare_cached(
-                "SELECT DISTINCT t.machine_id, t.day, s.pieces_outside FROM shift_times t
-                 JOIN machine m ON m.id = t.machine_id
+            let mut select = self.buffer.connection.prepare_cached(&format!(
+                "SELECT {COLUMNS}, t.day, s.pieces_outside FROM shift_times t
                  LEFT JOIN session s ON s.machine_id = t.machine_id AND s.day = t.day
-                 WHERE m.nom = ?1 AND t.day BETWEEN ?2 AND ?3 ORDER BY t.day",
-            )?;
+                 WHERE t.machine_id = (SELECT id FROM machine WHERE nom = ?1)
+                     AND t.day BETWEEN ?2 AND ?3 ORDER BY t.day, number"
+            ))?;
             let mut found = Vec::new();
-            let mut rows = days.query(params![nom, first, last])?;
+            let mut of_day: Option<(Day, Option<u32>, Vec<_>)> = None;
+            let mut rows = select.query(params![nom, first, last])?;
             while let Some(row) = rows.next()? {
-                found.extend(times_of(connection, row.get(0)?, row.get(1)?, row.get(2)?)?);
+                let (day, outside) = (row.get(17)?, row.get(18)?);
+                match &mut of_day {
+                    Some((known, _, parts)) if *known == day => parts.push(read(row)?),
+                    _ => {
+                        let before = of_day.replace((day, outside, vec![read(row)?]));
+                        found.extend(before.and_then(|(day, out, parts)| day_of(day, parts, out)));
+                    }
+                }
             }
+            found.extend(of_day.and_then(|(day, outside, parts)| day_of(day, parts, outside)));
             Ok(found)
         };
         read().during("look up times", &self.buffer.path)
