@@ -111,11 +111,6 @@ impl Files<'_> {
 }
 
 impl Reports<'_> {
-    /// Whether central has ever confirmed a session of this buffer.
-    pub fn has_delivered(&self) -> Result<bool, BufferError> {
-        self.buffer.outbox().has_delivered()
-    }
-
     pub fn totals(&self) -> Result<Totals, BufferError> {
         self.buffer
             .connection

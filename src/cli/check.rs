@@ -20,7 +20,9 @@ use crate::{
     config::{CentralConfig, CentralTls, Config, ignored_variables},
     logging,
     model::{CentralTold, Language, printable},
-    sync::postgres::{Central, CentralError, SchemaState, Server, ServerEncoding, Unfit, Weight},
+    sync::postgres::{
+        Central, CentralError, SchemaState, Server, ServerEncoding, Unfit, Weight, namesake,
+    },
 };
 
 #[derive(Debug, clap::Args)]
@@ -47,8 +49,9 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
     }
     match &config.central {
         Some(central) => {
-            let has_delivered = |buffer: &Buffer| buffer.reports().has_delivered().unwrap_or(false);
-            check_central(&mut lines, &config, central, buffer.as_ref().is_some_and(has_delivered));
+            let delivered = |buffer: &Buffer| buffer.outbox().delivered_machines().ok();
+            let delivered = buffer.as_ref().and_then(delivered).unwrap_or_default();
+            check_central(&mut lines, &config, central, &delivered);
         }
         None => lines.good("central", "not configured; sessions stay in the buffer"),
     }
@@ -93,8 +96,8 @@ impl Lines {
 /// Longest text of a server that is shown.
 const LINE_CHARS: usize = 300;
 
-/// `has_delivered`: central has confirmed something of the buffer.
-fn check_central(lines: &mut Lines, whole: &Config, config: &CentralConfig, has_delivered: bool) {
+/// `delivered`: machines of which central has confirmed something.
+fn check_central(lines: &mut Lines, whole: &Config, config: &CentralConfig, delivered: &[String]) {
     let what = "central";
     if config.host.are_several() {
         hosts::check(lines, config);
@@ -108,7 +111,7 @@ fn check_central(lines: &mut Lines, whole: &Config, config: &CentralConfig, has_
         host = if config.host.are_several() { central.host() } else { config.host.to_string() };
         server = Some(central.server().clone());
         creators = central.other_creators()?;
-        if has_delivered {
+        if !delivered.is_empty() {
             central.expect_tables()?;
         }
         let state = central.schema_state()?;
@@ -141,6 +144,9 @@ fn check_central(lines: &mut Lines, whole: &Config, config: &CentralConfig, has_
         Err(error) => lines.bad(what, &logging::chain(&error)),
     }
     check_fitness(lines, what, &unfit, server.as_ref());
+    for reason in server.iter().flat_map(|server| same_names(whole, server, delivered)) {
+        lines.bad(what, &reason);
+    }
     if let Some(note) = unprotected(config) {
         lines.note(what, note);
     }
@@ -178,6 +184,19 @@ fn check_fitness(lines: &mut Lines, what: &str, unfit: &[Unfit], server: Option<
         );
         lines.note(what, &text);
     }
+}
+
+/// Machines whose name is another's in what the database's encoding has of it.
+fn same_names(config: &Config, server: &Server, delivered: &[String]) -> Vec<String> {
+    let machines = config.fed_machines();
+    let noms = || machines.iter().map(|fed| fed.machine.nom.as_str());
+    let reason = |nom| {
+        let all = delivered.iter().map(String::as_str).chain(noms());
+        let other = namesake(nom, all, server.encoding)?;
+        let why = logging::same_machine_name(other, &server.encoding_name);
+        Some(format!("{}: {why}", printable(nom, 100)))
+    };
+    noms().filter_map(reason).collect()
 }
 
 /// What people and other programs did to the agent's machines there.
