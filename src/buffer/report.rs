@@ -111,6 +111,11 @@ impl Files<'_> {
 }
 
 impl Reports<'_> {
+    /// Machines of which central has confirmed a session.
+    pub fn delivered_machines(&self) -> Result<Vec<String>, BufferError> {
+        self.buffer.outbox().delivered_machines()
+    }
+
     pub fn totals(&self) -> Result<Totals, BufferError> {
         self.buffer
             .connection

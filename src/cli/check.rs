@@ -49,7 +49,7 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
     }
     match &config.central {
         Some(central) => {
-            let delivered = |buffer: &Buffer| buffer.outbox().delivered_machines().ok();
+            let delivered = |buffer: &Buffer| buffer.reports().delivered_machines().ok();
             let delivered = buffer.as_ref().and_then(delivered).unwrap_or_default();
             check_central(&mut lines, &config, central, &delivered);
         }
