@@ -109,6 +109,19 @@ impl Outbox<'_> {
             .during("count what was delivered", &self.buffer.path)
     }
 
+    /// Machines of which central has confirmed a session, the first one first.
+    pub fn delivered_machines(&self) -> Result<Vec<String>, BufferError> {
+        self.buffer
+            .connection
+            .prepare_cached(
+                "SELECT m.nom FROM machine m WHERE EXISTS
+                     (SELECT 1 FROM session s WHERE s.machine_id = m.id AND s.synced_revision > 0)
+                 ORDER BY m.id",
+            )
+            .and_then(|mut select| select.query_map([], |row| row.get(0))?.collect())
+            .during("list what was delivered", &self.buffer.path)
+    }
+
     /// Machine and production day of every session.
     pub fn days(&self) -> Result<Vec<(String, Day)>, BufferError> {
         self.buffer

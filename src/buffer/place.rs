@@ -57,7 +57,7 @@ pub(super) fn connect_unchanging(path: &Path) -> Result<Connection, BufferError>
     Connection::open_with_flags(uri + "?immutable=1", flags).during("open it", path)
 }
 
-/// Whether the disk that holds `directory` may not be written, whoever asks.
+/// Whether the disk that holds `directory` may not be written, not by root either.
 pub(super) fn is_read_only(directory: &Path) -> bool {
     let figures = rustix::fs::statvfs(directory);
     if figures.is_ok_and(|figures| figures.f_flag.contains(StatVfsMountFlags::RDONLY)) {

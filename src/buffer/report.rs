@@ -111,9 +111,9 @@ impl Files<'_> {
 }
 
 impl Reports<'_> {
-    /// Whether central has ever confirmed a session of this buffer.
-    pub fn has_delivered(&self) -> Result<bool, BufferError> {
-        self.buffer.outbox().has_delivered()
+    /// Machines of which central has confirmed a session.
+    pub fn delivered_machines(&self) -> Result<Vec<String>, BufferError> {
+        self.buffer.outbox().delivered_machines()
     }
 
     pub fn totals(&self) -> Result<Totals, BufferError> {

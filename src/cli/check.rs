@@ -23,6 +23,7 @@ use crate::{
     model::{CentralTold, Language, printable},
     sync::postgres::{
         CalendarThere, Central, CentralError, SchemaState, Server, ServerEncoding, Unfit, Weight,
+        namesake,
     },
 };
 
@@ -51,9 +52,9 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
     let mut calendar = None;
     match &config.central {
         Some(central) => {
-            let has_delivered = |buffer: &Buffer| buffer.reports().has_delivered().unwrap_or(false);
-            let has_delivered = buffer.as_ref().is_some_and(has_delivered);
-            calendar = check_central(&mut lines, &config, central, has_delivered);
+            let delivered = |buffer: &Buffer| buffer.reports().delivered_machines().ok();
+            let delivered = buffer.as_ref().and_then(delivered).unwrap_or_default();
+            calendar = check_central(&mut lines, &config, central, &delivered);
         }
         None => lines.good("central", "not configured; sessions stay in the buffer"),
     }
@@ -99,13 +100,13 @@ impl Lines {
 /// Longest text of a server that is shown.
 const LINE_CHARS: usize = 300;
 
-/// `has_delivered`: central has confirmed something of the buffer. What it has of the plant's calendar, if it
+/// `delivered`: machines of which central has confirmed something. What it has of the plant's calendar, if it
 /// answers.
 fn check_central(
     lines: &mut Lines,
     whole: &Config,
     config: &CentralConfig,
-    has_delivered: bool,
+    delivered: &[String],
 ) -> Option<CalendarThere> {
     let what = "central";
     if config.host.are_several() {
@@ -121,7 +122,7 @@ fn check_central(
         host = if config.host.are_several() { central.host() } else { config.host.to_string() };
         server = Some(central.server().clone());
         creators = central.other_creators()?;
-        if has_delivered {
+        if !delivered.is_empty() {
             central.expect_tables()?;
         }
         let state = central.schema_state()?;
@@ -130,7 +131,7 @@ fn check_central(
             seen = machines_there(&mut central, whole);
         }
         // What the first delivery makes is not missed.
-        if has_delivered || !matches!(state, SchemaState::Behind { .. }) {
+        if !delivered.is_empty() || !matches!(state, SchemaState::Behind { .. }) {
             calendar = Some(central.plant_calendar()?);
         }
         Ok(state)
@@ -158,6 +159,9 @@ fn check_central(
         Err(error) => lines.bad(what, &logging::chain(&error)),
     }
     check_fitness(lines, what, &unfit, server.as_ref());
+    for reason in server.iter().flat_map(|server| same_names(whole, server, delivered)) {
+        lines.bad(what, &reason);
+    }
     if let Some(note) = unprotected(config) {
         lines.note(what, note);
     }
@@ -196,6 +200,19 @@ fn check_fitness(lines: &mut Lines, what: &str, unfit: &[Unfit], server: Option<
         );
         lines.note(what, &text);
     }
+}
+
+/// Machines whose name is another's in what the database's encoding has of it.
+fn same_names(config: &Config, server: &Server, delivered: &[String]) -> Vec<String> {
+    let machines = config.fed_machines();
+    let noms = || machines.iter().map(|fed| fed.machine.nom.as_str());
+    let reason = |nom| {
+        let all = delivered.iter().map(String::as_str).chain(noms());
+        let other = namesake(nom, all, server.encoding)?;
+        let why = logging::same_machine_name(other, &server.encoding_name);
+        Some(format!("{}: {why}", printable(nom, 100)))
+    };
+    noms().filter_map(reason).collect()
 }
 
 /// What people and other programs did to the agent's machines there.

@@ -238,7 +238,8 @@ impl Comparison<'_> {
         let mut noted = Vec::new();
         let (_, plans) = compared(buffer, self.connection, self.terms, page, |_| None)?;
         for (pending, Planned { step, header }) in page.iter().zip(plans) {
-            if self.connection.is_foreign(&pending.session.machine.nom) {
+            let nom = &pending.session.machine.nom;
+            if self.connection.is_foreign(nom) || self.connection.namesake(nom).is_some() {
                 continue;
             }
             match (step, header) {

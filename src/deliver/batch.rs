@@ -56,6 +56,10 @@ impl Deliverer {
         buffer: &mut Buffer,
         batch: &[Pending],
     ) -> Result<(), DrainError> {
+        if self.refuses_namesakes(buffer, batch)? {
+            // The next batch is without them.
+            return Ok(());
+        }
         let (mut states, mut plans) = self.compared(buffer, batch)?;
         let mut refused = Vec::new();
         let missing: BTreeSet<&Machine> = batch
@@ -100,6 +104,29 @@ impl Deliverer {
             self.link.note_up(buffer, self.connection.host(), self.runtime.noted_now())?;
         }
         self.deliver_all(buffer, shipments)
+    }
+
+    /// Sets aside the sessions of machines whose name is another's in central's encoding: nothing of two
+    /// machines is mixed. Whether there are any.
+    fn refuses_namesakes(
+        &mut self,
+        buffer: &mut Buffer,
+        batch: &[Pending],
+    ) -> Result<bool, BufferError> {
+        let with_reason =
+            |pending: &'_ Pending| self.connection.namesake(&pending.session.machine.nom);
+        let refused: Vec<Refused<'_>> = batch
+            .iter()
+            .filter_map(|pending| {
+                let reason = with_reason(pending)?;
+                Some(Refused { pending, cause: Cause::Refused, reason })
+            })
+            .collect();
+        let are_any = !refused.is_empty();
+        if are_any {
+            self.set_aside(buffer, refused)?;
+        }
+        Ok(are_any)
     }
 
     /// Makes the rows of machines that central does not know yet; those that it refuses, and why. A machine

@@ -25,7 +25,7 @@ use crate::{
             Adopted, CalendarThere, Central, CentralError, Claimed, Claims, ForeignWrites,
             GatewayRow, Inexact, Order, Outcome, PlannedOutcome, PutBack, SchemaState, Server,
             ServerEncoding, Standings, States, Unfit, gateway_row_passes_without, lacks_times,
-            sessions_pass_without,
+            namesake, sessions_pass_without,
         },
     },
 };
@@ -40,6 +40,11 @@ pub(super) struct Connection {
     config: CentralConfig,
     runtime: Arc<dyn Runtime>,
     claims: Claims,
+    /// The configured machines, by name.
+    machines: Vec<String>,
+    /// Those of which central has confirmed something, as it was when the connection was opened: they keep
+    /// their names.
+    delivered: Vec<String>,
     /// Machines that another agent feeds, as logged.
     foreign: BTreeMap<String, Claimed>,
     central: Option<Central>,
@@ -72,11 +77,18 @@ pub(super) struct Opened {
 }
 
 impl Connection {
-    pub(super) fn new(config: CentralConfig, claims: Claims, runtime: Arc<dyn Runtime>) -> Self {
+    pub(super) fn new(
+        config: CentralConfig,
+        claims: Claims,
+        machines: Vec<String>,
+        runtime: Arc<dyn Runtime>,
+    ) -> Self {
         Self {
             config,
             runtime,
             claims,
+            machines,
+            delivered: Vec::new(),
             foreign: BTreeMap::new(),
             central: None,
             server: None,
@@ -292,6 +304,19 @@ impl Connection {
     /// What the server's texts are in, as it was last told.
     pub(super) fn encoding(&self) -> ServerEncoding {
         self.server.as_ref().map_or(ServerEncoding::Utf8, |server| server.encoding)
+    }
+
+    /// The machine that `nom` would be in central's encoding, and why nothing of it is sent then.
+    pub(super) fn namesake(&self, nom: &str) -> Option<String> {
+        let server = self.server.as_ref()?;
+        let noms = self.delivered.iter().chain(&self.machines).map(String::as_str);
+        let other = namesake(nom, noms, server.encoding)?;
+        Some(logging::same_machine_name(other, &server.encoding_name))
+    }
+
+    /// Machines of which central has confirmed something.
+    pub(super) fn note_delivered(&mut self, machines: Vec<String>) {
+        self.delivered = machines;
     }
 
     /// Central's columns that are left out of comparisons.

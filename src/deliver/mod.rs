@@ -28,7 +28,7 @@ use crate::{
     config::CentralConfig,
     logging,
     model::{Language, LastUpdate, WallTime},
-    sync::postgres::{CentralError, Claims, Retry},
+    sync::postgres::{CentralError, Claims, Retry, ServerEncoding},
 };
 
 use audit::Audits;
@@ -136,9 +136,10 @@ impl Deliverer {
         gateway: Gateway,
         runtime: Arc<dyn Runtime>,
     ) -> Self {
+        let machines = gateway.machines().iter().map(|fed| fed.machine.nom.clone()).collect();
         Self {
             terms,
-            connection: Connection::new(config, claims, Arc::clone(&runtime)),
+            connection: Connection::new(config, claims, machines, Arc::clone(&runtime)),
             quarantine: Quarantine::default(),
             audits: Audits::default(),
             settler: Settler::new(gateway.machines().to_vec(), gateway.day_start()),
@@ -267,6 +268,9 @@ impl Deliverer {
     fn connect(&mut self, buffer: &mut Buffer) -> Result<(), DrainError> {
         if self.connection.open()?.may_hold_other_data {
             self.audits.forget();
+        }
+        if self.connection.encoding() != ServerEncoding::Utf8 {
+            self.connection.note_delivered(buffer.outbox().delivered_machines()?);
         }
         let has_delivered = || buffer.outbox().has_delivered();
         if let Some(error) = self.connection.prepare_schema(has_delivered)? {

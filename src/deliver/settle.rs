@@ -79,7 +79,9 @@ impl Settler {
         if self.machines.is_empty() || now < self.not_before {
             return Ok(false);
         }
-        let (standings, has_moved) = match settled(connection, &self.machines) {
+        let own = |fed: &&FedMachine| connection.namesake(&fed.machine.nom).is_none();
+        let machines: Vec<FedMachine> = self.machines.iter().filter(own).cloned().collect();
+        let (standings, has_moved) = match settled(connection, &machines) {
             Ok(done) => done,
             Err(error) => {
                 self.failed(error, now)?;
@@ -88,7 +90,7 @@ impl Settler {
         };
         if standings.own != buffer.outbox().delivered()? {
             let held = buffer.outbox().days()?;
-            if let Err(error) = self.put_back(connection, &held) {
+            if let Err(error) = self.put_back(connection, &machines, &held) {
                 self.failed(error, now)?;
                 return Ok(has_moved);
             }
@@ -108,11 +110,12 @@ impl Settler {
     fn put_back(
         &self,
         connection: &mut Connection,
+        machines: &[FedMachine],
         held: &[(String, Day)],
     ) -> Result<(), CentralError> {
         let (mut moved, mut removed) = (0, 0);
         repeated(|| {
-            let done = connection.put_back(held, &self.machines, self.day_start)?;
+            let done = connection.put_back(held, machines, self.day_start)?;
             moved += done.moved;
             removed += done.removed;
             Ok(done.moved + done.removed)

@@ -64,6 +64,13 @@ pub(crate) fn claimed(nom: &str, by: &dyn std::fmt::Display) {
     );
 }
 
+/// Why nothing of a machine is sent; `other` has the name.
+pub(crate) fn same_machine_name(other: &str, encoding: &str) -> String {
+    format!(
+        "central's database is in {encoding}, where this machine's name would be that of {other}, and nothing of two machines is mixed; give this machine a `nom` that differs from that one in characters which {encoding} has"
+    )
+}
+
 pub(crate) fn claim_over(nom: &str) {
     log::info!("{nom}: no other agent claims this machine any more; sending its sessions again");
 }

@@ -174,3 +174,54 @@ fn a_text_or_a_value_that_central_cannot_compute_with_keeps_no_session_from_bein
     let pieces = db.psql("SELECT count(*) FROM piece_production WHERE numero_piece = 2");
     assert_eq!(pieces, "4", "{output}");
 }
+
+#[test]
+fn two_machines_that_would_have_one_name_in_central_s_encoding_are_told_and_never_mixed() {
+    for encoding in ["KOI8R", "SQL_ASCII", "LATIN1"] {
+        let db = Cluster::shared().database_in(encoding);
+        let folder = Folder::of_three_machines();
+        let mut agent = Agent::on_directory(folder.path()).central(&db);
+        let accented = if encoding == "LATIN1" { "Pi\u{10d}ce" } else { "Pièce" };
+        agent.set("source.0.folders.DEM12 (PVC).nom", accented);
+        let plain = if encoding == "LATIN1" { "Picce" } else { "Piece" };
+        agent.set("source.0.folders.SU12 (HYBRIDE).nom", plain);
+        for (folder_name, pieces) in
+            [("DEM12 (PVC)", 2), ("SU12 (HYBRIDE)", 5), ("DEMALU (ALU)", 1)]
+        {
+            let line = |n| format!("20250603 05:00:{n:02}|@StukUitgevoerd: {n} A\n");
+            let log: String = (1..=pieces).map(line).collect();
+            folder.put(&format!("{folder_name}/20250603.LOG"), log.as_bytes());
+        }
+        let output = agent.once().exited(3).says("nothing of two machines is mixed");
+        let held = || {
+            db.psql(
+                "SELECT c.nom, s.total_pieces, count(p.*) FROM session_production s
+                 JOIN centre_usinage c ON c.id = s.centre_usinage_id
+                 JOIN piece_production p ON p.session_id = s.id GROUP BY 1, 2 ORDER BY 1",
+            )
+        };
+        let names = held();
+        let one = names.lines().find(|line| line.starts_with(plain)).unwrap_or_default();
+        assert!(one.ends_with("|2|2") || one.ends_with("|5|5"), "{encoding}: {names} {output}");
+        assert_eq!(names.lines().count(), 2, "{encoding}: {names}");
+        let status = agent.status_json();
+        assert_eq!(status["set_aside_sessions"], 1, "{status:#}");
+        let reason = status["set_aside"][0]["reason"].as_str().unwrap();
+        assert!(reason.contains(encoding) && reason.contains("`nom`"), "{reason}");
+        agent.command(&["check"]).exited(1).says("nothing of two machines is mixed");
+        // Again and again, and with news of the other.
+        folder.append("SU12 (HYBRIDE)/20250603.LOG", b"20250603 06:00:00|@StukUitgevoerd: 6 A\n");
+        folder.append("DEM12 (PVC)/20250603.LOG", b"20250603 06:00:00|@StukUitgevoerd: 3 A\n");
+        agent.once().exited(3);
+        let grown = held();
+        let one = grown.lines().find(|line| line.starts_with(plain)).unwrap_or_default();
+        assert!(one.ends_with("|3|3") || one.ends_with("|6|6"), "{encoding}: {grown}");
+        // A name of its own, and the folder is read whole for it when it grows.
+        agent.set("source.0.folders.DEM12 (PVC).nom", "DEM12");
+        folder.append("DEM12 (PVC)/20250603.LOG", b"20250603 07:00:00|@StukUitgevoerd: 4 A\n");
+        agent.once();
+        assert!(held().contains("DEM12|4|4"), "{encoding}: {}", held());
+        assert!(held().contains(&format!("{plain}|6|6")), "{encoding}: {}", held());
+        agent.command(&["check"]).does_not_say("nothing of two machines is mixed");
+    }
+}

@@ -60,6 +60,20 @@ pub fn for_encoding(text: &str, encoding: ServerEncoding) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The first of `noms` before `nom` that is the same name in the encoding: both would be one machine there.
+pub fn namesake<'n>(
+    nom: &str,
+    noms: impl IntoIterator<Item = &'n str>,
+    encoding: ServerEncoding,
+) -> Option<&'n str> {
+    if encoding == ServerEncoding::Utf8 {
+        return None;
+    }
+    let own = for_encoding(nom, encoding);
+    let mut before = noms.into_iter().take_while(|other| *other != nom);
+    before.find(|other| for_encoding(other, encoding) == own)
+}
+
 /// Writes texts for one server, and counts those that it cannot hold as they are.
 #[derive(Debug, Default)]
 pub(super) struct Script {
@@ -119,6 +133,24 @@ mod tests {
         for c in ('\u{80}'..='\u{ffff}').chain(['🙂']) {
             let substitute = similar(c);
             assert!(substitute.is_ascii() && !substitute.contains(['\n', '\0']), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_machines_that_would_be_one_the_first_keeps_the_name() {
+        let noms = ["Pièce", "SU12", "Piece", "Pi\u{e9}ce"];
+        for (nom, encoding, expected) in [
+            ("Pièce", "KOI8R", None),
+            ("Piece", "KOI8R", Some("Pièce")),
+            ("Pi\u{e9}ce", "SQL_ASCII", Some("Pièce")),
+            ("Piece", "LATIN1", None),
+            ("Piece", "UTF8", None),
+            ("SU12", "KOI8R", None),
+            // Of an earlier configuration.
+            ("SU1２", "KOI8R", Some("SU12").filter(|_| similar('２') == "2")),
+        ] {
+            let found = namesake(nom, noms, ServerEncoding::named(encoding));
+            assert_eq!(found, expected, "{nom} in {encoding}");
         }
     }
 

@@ -43,9 +43,16 @@ impl Central {
         params.push_texts(folders().map(|(_, fed)| Some(fed.machine.nom.clone())).collect());
         params.push(day_start.num_milliseconds(), Type::INT8);
         params.push(AT_ONCE, Type::INT8);
-        // A full buffer has dropped many that stand where they belong: what looks misplaced comes first.
-        let sql = format!(
-            "WITH tenue AS MATERIALIZED (
+        let rows = self.ask(&statement(), &params)?;
+        Ok(PutBack { moved: counted(&rows, "remises")?, removed: counted(&rows, "otees")? })
+    }
+}
+
+/// What the parameters of [`Central::put_back`] belong to. A full buffer has dropped many sessions that stand
+/// where they belong: what looks misplaced comes first.
+fn statement() -> String {
+    format!(
+        "WITH tenue AS MATERIALIZED (
     SELECT k.nom, k.jour FROM unnest($3::text[], $4::date[]) AS k (nom, jour)
 ),
 inconnue AS MATERIALIZED (
@@ -105,14 +112,11 @@ partie AS (
     RETURNING s.id
 )
 SELECT (SELECT count(*) FROM remise) AS remises, (SELECT count(*) FROM partie) AS otees",
-            centre = centre_of("i.nom"),
-            day_of_piece = day_of("d.timestamp_production"),
-            day_of_row = day_of("m.a"),
-            details = removal_of_details(),
-        );
-        let rows = self.ask(&sql, &params)?;
-        Ok(PutBack { moved: counted(&rows, "remises")?, removed: counted(&rows, "otees")? })
-    }
+        centre = centre_of("i.nom"),
+        day_of_piece = day_of("d.timestamp_production"),
+        day_of_row = day_of("m.a"),
+        details = removal_of_details(),
+    )
 }
 
 /// The production day of a moment; `$7` is when one begins.

@@ -58,7 +58,7 @@ pub use self::{
     claim::{Claimed, Claims},
     deliver::{Outcome, statement_bytes},
     digest::{Digester, Inexact, digest_of_whole},
-    encoding::{ServerEncoding, for_encoding},
+    encoding::{ServerEncoding, for_encoding, namesake},
     error::{AnswerCode, CentralError, Fault, Place, Retry},
     fitness::{Unfit, Weight},
     gateway_row::{GatewayRow, SeenThere, SourceLink},
