@@ -160,6 +160,8 @@ CROSS JOIN LATERAL (
             )
             SELECT ARRAY[net, utile, sur] FROM somme ORDER BY i DESC LIMIT 1
         ) END AS fraction
+    -- Once a row, not once for each use.
+    OFFSET 0
 ) x
 CROSS JOIN LATERAL (
     SELECT x.fraction[1] AS net, x.fraction[2] AS utile, x.fraction[3] AS sur
@@ -238,6 +240,8 @@ CROSS JOIN LATERAL (
             )
             SELECT ARRAY[net, utile, sur] FROM somme ORDER BY i DESC LIMIT 1
         ) END AS fraction
+    -- Once a row, not once for each use.
+    OFFSET 0
 ) x
 CROSS JOIN LATERAL (
     SELECT x.fraction[1] AS net, x.fraction[2] AS utile, x.fraction[3] AS sur
@@ -317,6 +321,8 @@ CROSS JOIN LATERAL (
             )
             SELECT ARRAY[net, utile, sur] FROM somme ORDER BY i DESC LIMIT 1
         ) END AS fraction
+    -- Once a row, not once for each use.
+    OFFSET 0
 ) x
 CROSS JOIN LATERAL (
     SELECT x.fraction[1] AS net, x.fraction[2] AS utile, x.fraction[3] AS sur
@@ -363,6 +369,8 @@ LEFT JOIN centre_usinage c ON c.id = s.centre_usinage_id
 LEFT JOIN LATERAL (
     SELECT j.taux_do, j.taux_tp, j.taux_tq, j.trs FROM v_trs_jour j
     WHERE j.centre_usinage_id = s.centre_usinage_id AND j.date_production = s.date_production
+    -- Each session's day by itself, never all days of all years.
+    OFFSET 0
 ) v ON TRUE$view$, types[1], types[2], types[3], types[4]);
 END
 $day$;

@@ -159,7 +159,7 @@ fn a_changed_threshold_is_felt_after_a_replay_here_and_in_central() {
 }
 
 #[test]
-fn a_machine_with_a_nominal_rhythm_has_its_trs_in_central_and_rejects_lower_it() {
+fn a_machine_with_a_nominal_rhythm_has_its_inputs_in_central_and_without_a_calendar_no_trs_there() {
     let database = Database::fresh();
     let folder = Folder::of_three_machines();
     // One hour, 31 pieces at one in two minutes, six minutes of a stop, two rejects.

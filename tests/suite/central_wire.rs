@@ -64,7 +64,7 @@ fn twenty_days_of_three_machines_take_three_round_trips_and_two_fifths_of_their_
 }
 
 #[test]
-fn a_day_that_grew_by_five_pieces_and_the_gateway_s_row_cost_three_round_trips_and_less_than_3700_bytes()
+fn a_day_that_grew_by_five_pieces_and_the_gateway_s_row_cost_three_round_trips_and_less_than_3800_bytes()
  {
     let db = Database::fresh();
     let (mut feeder, proxy) = counted(&db);
@@ -82,7 +82,7 @@ fn a_day_that_grew_by_five_pieces_and_the_gateway_s_row_cost_three_round_trips_a
         feeder.central.write_gateway_row(&feeder.claims, &edge(), wall).unwrap();
         let passed = proxy.bytes_up() + proxy.bytes_down() - bytes;
         assert_eq!(proxy.round_trips() - turns, trips, "{pieces} pieces");
-        assert!(trips > 3 || passed < 3_700, "{passed} bytes");
+        assert!(trips > 3 || passed < 3_800, "{passed} bytes");
     }
     assert_eq!(db.count("piece_production"), 420);
 }

@@ -119,8 +119,10 @@ fn statement(
     // New sessions have no detail rows that could be in the way; looking for them costs a third.
     let details = push_details(params, orders, all_new, whole, keeps_foreign(orders));
     let columns = listed(header, |column| column.name.to_owned());
-    let times = if header.len() == header::COLUMNS.len() {
-        // The times of a day that has a session are the session's, whether it is new or not.
+    // New sessions without times say nothing of them in a statement that is not kept; rows of the day from when
+    // it had no session are found by the next comparison.
+    let says_times = whole || !all_new || orders.iter().any(|order| order.delivery.times.is_some());
+    let times = if says_times && header.len() == header::COLUMNS.len() {
         format!(
             ",
 planifiee AS MATERIALIZED (

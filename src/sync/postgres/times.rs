@@ -265,11 +265,8 @@ impl PlannedDay<'_> {
 /// The days as the first table of a statement, `entree`. `$1` to `$4`: who writes.
 fn push_days(params: &mut Params, claims: &Claims, days: &[PlannedDay<'_>]) -> String {
     claims.push_writer(params);
-    let texts = |of: fn(&(Option<String>, Option<String>)) -> &Option<String>, params: &Params| {
-        let packed = |day: &PlannedDay<'_>| packed(day.times, day.day_start, params.script());
-        days.iter().map(|day| of(&packed(day)).clone()).collect::<Vec<_>>()
-    };
-    let (numbers, names) = (texts(|packed| &packed.0, params), texts(|packed| &packed.1, params));
+    let packed = |day: &PlannedDay<'_>| packed(day.times, day.day_start, params.script());
+    let (numbers, names): (Vec<_>, Vec<_>) = days.iter().map(packed).unzip();
     let noms: Vec<&str> = days.iter().map(|day| day.machine.nom.as_str()).collect();
     params.push_texts(noms.iter().map(|nom| Some((*nom).to_owned())).collect());
     params.push(days.iter().map(|day| day.day).collect::<Vec<_>>(), Type::DATE_ARRAY);
