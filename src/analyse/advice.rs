@@ -224,7 +224,7 @@ mod tests {
         let session = session(&lines);
         let today = patterns(&session);
         let history = |days: u64| -> Vec<DayDigest> {
-            let own = digest(day(), &session, &LineDefects::default());
+            let own = digest(day(), &session, &LineDefects::default(), None);
             let weekdays = (1..).map(|back| day() - chrono::Days::new(back)).filter(|day| {
                 !matches!(
                     chrono::Datelike::weekday(day),

@@ -12,6 +12,7 @@ mod intervals;
 mod line_defects;
 mod merge;
 mod patterns;
+mod required;
 mod robust;
 mod session;
 mod shift_times;
