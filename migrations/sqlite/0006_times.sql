@@ -2,11 +2,15 @@
 
 CREATE TABLE calendar (
     id               INTEGER PRIMARY KEY CHECK (id = 1),
-    version          INTEGER NOT NULL,
-    -- The TOML text as it was written.
-    text             TEXT NOT NULL,
-    fetched_at       TEXT NOT NULL,
-    -- A later version that this release could not use, and why.
+    -- What central last said of its newest version, so that it says it once.
+    mark             TEXT NOT NULL,
+    -- The last version that could be used, as it was written; NULL: none could yet.
+    version          INTEGER,
+    text             TEXT,
+    written_by       TEXT,
+    written_at       TEXT,
+    fetched_at       TEXT,
+    -- Central's newest version, if this release cannot use it, and why.
     refused_version  INTEGER,
     refusal          TEXT
 ) STRICT;

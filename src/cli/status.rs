@@ -11,7 +11,10 @@ use crate::{
     },
     collect::implausible_files,
     config::{Config, SourceConfig},
-    model::{CentralTold, Collected, Language, LinkName, Trouble, TroubleKey, WallTime, printable},
+    model::{
+        CentralTold, Collected, KeptCalendar, Language, LinkName, Trouble, TroubleKey, WallTime,
+        printable,
+    },
 };
 
 mod json;
@@ -41,6 +44,8 @@ struct Shown {
     files: Vec<FileReport>,
     links: Vec<LinkState>,
     changed_texts: Option<ChangedTexts>,
+    /// The plant's, as central last told it.
+    calendar: KeptCalendar,
     troubles: Vec<Trouble>,
     implausible: Vec<ImplausibleDate>,
     /// Of the machines in central.
@@ -80,6 +85,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             files: Vec::new(),
             links: Vec::new(),
             changed_texts: None,
+            calendar: KeptCalendar::default(),
             troubles: Vec::new(),
             implausible: Vec::new(),
             told: CentralTold::default(),
@@ -96,6 +102,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             files: buffer.reports().remarkable_files(most_files)?,
             links: buffer.links().all()?,
             changed_texts: buffer.links().changed_texts()?,
+            calendar: buffer.plant().kept()?,
             troubles: configured_troubles(config, buffer.links().troubles()?),
             implausible: implausible_dates(config, &buffer)?,
             told: buffer.links().central_told()?,

@@ -12,7 +12,7 @@ use std::{
 
 use chrono::TimeDelta;
 
-use super::{DrainError, Runtime, Terms};
+use super::{DrainError, Runtime, Terms, planned::planned_days};
 use crate::{
     buffer::{BufferError, Pending, TimesAlone},
     config::CentralConfig,
@@ -22,8 +22,8 @@ use crate::{
     sync::{
         plan::Identity,
         postgres::{
-            Adopted, Central, CentralError, Claimed, Claims, ForeignWrites, GatewayRow, Inexact,
-            Order, Outcome, PlannedDay, PlannedOutcome, PutBack, SchemaState, Server,
+            Adopted, CalendarThere, Central, CentralError, Claimed, Claims, ForeignWrites,
+            GatewayRow, Inexact, Order, Outcome, PlannedOutcome, PutBack, SchemaState, Server,
             ServerEncoding, Standings, States, Unfit, gateway_row_passes_without, lacks_times,
             sessions_pass_without,
         },
@@ -60,6 +60,8 @@ pub(super) struct Connection {
     is_inexact_known: bool,
     /// An answer said that somebody else wrote to rows of this agent's machines.
     has_news: bool,
+    /// What the last answer said of the plant's calendar.
+    calendar: Option<CalendarThere>,
 }
 
 /// The connection is open.
@@ -87,6 +89,7 @@ impl Connection {
             has_times: None,
             is_inexact_known: false,
             has_news: false,
+            calendar: None,
         }
     }
 
@@ -378,6 +381,11 @@ impl Connection {
         std::mem::take(&mut self.has_news)
     }
 
+    /// What was said of the plant's calendar since this was last asked.
+    pub(super) fn take_calendar(&mut self) -> Option<CalendarThere> {
+        self.calendar.take()
+    }
+
     pub(super) fn foreign_writes(
         &mut self,
         machines: &[String],
@@ -402,7 +410,7 @@ impl Connection {
         days: &[TimesAlone],
         terms: Terms,
     ) -> Result<Vec<PlannedOutcome>, CentralError> {
-        let days = planned(days, terms);
+        let days = planned_days(days, terms);
         let (central, claims) = self.central();
         let done = durably(failpoints::Step::Deliver, || central.deliver_planned(claims, &days));
         done.map_err(|error| self.with_unfit(error))
@@ -414,7 +422,7 @@ impl Connection {
         days: &[TimesAlone],
         terms: Terms,
     ) -> Result<Vec<PlannedOutcome>, CentralError> {
-        let days = planned(days, terms);
+        let days = planned_days(days, terms);
         let (central, claims) = self.central();
         central.compare_planned(claims, &days).map_err(|error| self.with_unfit(error))
     }
@@ -460,23 +468,12 @@ impl Connection {
         let seen =
             durably(failpoints::Step::ShowEdge, || central.write_gateway_row(claims, row, wall))?;
         self.has_news |= seen.has_news;
+        self.calendar = Some(seen.calendar);
         if let Some(server) = &mut self.server {
             server.is_crowded = seen.is_crowded;
         }
         Ok(())
     }
-}
-
-fn planned(days: &[TimesAlone], terms: Terms) -> Vec<PlannedDay<'_>> {
-    let day_start = terms.day_start;
-    days.iter()
-        .map(|TimesAlone { machine, day, times, .. }| PlannedDay {
-            machine,
-            day: *day,
-            day_start,
-            times: times.as_ref(),
-        })
-        .collect()
 }
 
 /// How many sessions of the batch are asked for in one statement: one at least.

@@ -9,6 +9,7 @@
 mod audit; // central compared with what it confirmed
 mod backoff; // how long to wait after a failure
 mod batch; // what becomes of the sessions of one exchange
+mod calendar; // the plant's calendar, kept as central tells it
 mod compare; // what a session needs in central
 mod connection; // the connection, its schema, the claims on machines
 mod link; // what buffer and log say of the link
@@ -31,6 +32,7 @@ use crate::{
 };
 
 use audit::Audits;
+use calendar::PlantListener;
 use connection::Connection;
 use link::LinkState;
 use planned::PlannedDays;
@@ -116,6 +118,7 @@ pub(crate) struct Deliverer {
     settler: Settler,
     planned: PlannedDays,
     presence: PresenceReporter,
+    plant: PlantListener,
     size: StatementSize,
     link: LinkState,
     /// What the drain under way did so far.
@@ -141,6 +144,7 @@ impl Deliverer {
             settler: Settler::new(gateway.machines().to_vec(), gateway.day_start()),
             planned: PlannedDays::default(),
             presence: PresenceReporter::new(gateway, Arc::clone(&runtime)),
+            plant: PlantListener::default(),
             size: StatementSize::default(),
             link: LinkState::default(),
             report: DrainReport::default(),
@@ -182,6 +186,7 @@ impl Deliverer {
         if !matches!(result, Err(DrainError::Buffer(_))) && !self.runtime.is_ending() {
             // Also if the sessions do not pass: then somebody should see it.
             self.presence.report(&mut self.connection, buffer, Trigger::AtEnd)?;
+            self.plant.hear(&mut self.connection, buffer, self.runtime.noted_now())?;
         }
         if result.is_ok() && self.connection.is_open() && self.hears_of_writers(buffer)? {
             result = self.drain_connected(buffer);
@@ -205,6 +210,7 @@ impl Deliverer {
             }
             // What central held before an outage is not taken on trust after it.
             self.audits.forget();
+            self.presence.forget();
             self.link.note_down(buffer, error, self.runtime.noted_now())?;
         }
         result.map(|()| self.report)
@@ -214,6 +220,7 @@ impl Deliverer {
         self.connect(buffer)?;
         while !self.runtime.is_ending() {
             self.presence.report(&mut self.connection, buffer, Trigger::UnderWay)?;
+            self.plant.hear(&mut self.connection, buffer, self.runtime.noted_now())?;
             if !self.connection.is_open() {
                 // The row took the connection along.
                 self.connect(buffer)?;

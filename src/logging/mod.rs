@@ -9,11 +9,13 @@ mod journald;
 mod log_once;
 mod machines;
 mod one_line;
+mod plant_calendar;
 
 pub(crate) use journald::marked_for_journal;
 pub(crate) use log_once::LogOnce;
 pub(crate) use machines::*;
 use one_line::{MOST_CHARS, OWN_TARGET, OneLine};
+pub(crate) use plant_calendar::*;
 
 use crate::{
     config::Config,

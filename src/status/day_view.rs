@@ -11,7 +11,7 @@ use crate::{
         Totals, is_on_read_only_disk,
     },
     config::Config,
-    model::{Day, Figures, LinkName, Session, Stamp, Trouble, WallTime},
+    model::{Day, Figures, KeptCalendar, LinkName, Session, Stamp, Trouble, WallTime},
 };
 
 /// The gateway's clock, as the caller that may read it hands it over.
@@ -85,6 +85,8 @@ pub(crate) struct Health {
     pub ahead: Option<(String, i64)>,
     /// What of the sources cannot be read.
     pub troubles: Vec<Trouble>,
+    /// The plant's calendar, as central last told it.
+    pub plant: KeptCalendar,
     /// Machines behind a source that does not answer, or whose folder cannot be read.
     pub unknown: BTreeSet<String>,
 }
@@ -279,6 +281,7 @@ fn health(
         unknown,
         totals: buffer.map(|buffer| buffer.reports().totals()).transpose()?,
         has_central: config.central.is_some(),
+        plant: buffer.map(|buffer| buffer.plant().kept()).transpose()?.unwrap_or_default(),
         central: config.central.as_ref().and_then(|_| link(&LinkName::Central)),
         sources: config
             .sources

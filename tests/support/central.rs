@@ -119,6 +119,7 @@ pub fn edge() -> GatewayRow {
             error: None,
         }],
         machines: vec!["DEM12".into()],
+        calendar: String::new(),
         buffer_bytes: 5_000_000,
         max_buffer_bytes: 2_000_000_000,
         free_bytes: Some(8_000_000_000),

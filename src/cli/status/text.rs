@@ -50,6 +50,9 @@ fn overview(config: &Config, shown: &Shown) -> String {
             printable(encoding, MOST_REASON_CHARS)
         );
     }
+    if let Some(told) = shown.calendar.told() {
+        text += &format!("\ncalendar   {told}");
+    }
     for source in &config.sources {
         let link = links.iter().find(|link| link.name.is_source(&source.name));
         let state = link.map_or("unknown", |link| if link.up { "up" } else { "down" });

@@ -6,6 +6,7 @@
 //! (`prepared`). Works through PgBouncer in transaction mode: there statements are unnamed, and nothing
 //! is set for longer than a transaction. Every wait is bounded on this side, whatever the server does.
 
+mod calendar;
 mod certificate;
 mod claim;
 mod deadline_stream;
@@ -53,6 +54,7 @@ use postgres::{
 };
 
 pub use self::{
+    calendar::{CalendarThere, NewCalendar, NoSuchCharacter, ToldCalendar},
     claim::{Claimed, Claims},
     deliver::{Outcome, statement_bytes},
     digest::{Digester, Inexact, digest_of_whole},
@@ -113,6 +115,7 @@ pub struct Central {
     names: Names,
     /// Columns that are left out of comparisons.
     inexact: Inexact,
+    calendar: calendar::Access,
     /// How a transaction begins, where it cannot go without saying, see [`settings`].
     begin: Option<String>,
     round_trips: u64,
@@ -343,6 +346,7 @@ impl Opening<'_> {
             server: Server::default(),
             names: Names::default(),
             inexact: Inexact::default(),
+            calendar: calendar::Access::default(),
             begin: None,
             changed_texts: 0,
             round_trips: 0,

@@ -26,6 +26,7 @@ pub(super) const TABLES: &[&str] = &[
     "cu_agent_ecriture",
     "cu_agent_migration",
     "cu_agent_fusion",
+    "calendrier",
 ];
 
 /// Functions of the server that take any type, so that one of another role could fit better. All others in
