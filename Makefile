@@ -23,6 +23,9 @@ test: ## run all tests, against real FTP servers and a real PostgreSQL
 	$(CARGO) test --locked
 	$(CARGO) test --locked --features crash-points --test crash_points
 
+anomalies: ## the long form of the anomalies' tests: 400 ordinary machine weeks, each flaw in all kinds of shifts, 400 days line by line
+	$(CARGO) test --locked --test suite anomalies_planned:: -- --ignored --nocapture
+
 test-package: ## test the Debian package in real Debian systems; as root
 	@tests/install-test-tools.sh
 	@tests/install-test-tools.sh package

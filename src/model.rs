@@ -27,7 +27,7 @@ pub use advice::{Advice, AdviceCode};
 pub use alarm::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, StandingAlarm};
 pub use anomaly::{Anomaly, AnomalyCode, Severity, Unit};
 pub use central_told::{CentralTold, FedMachine, ForeignWrite, Renamed, SessionSum};
-pub use digest::DayDigest;
+pub use digest::{DayDigest, PlannedDigest};
 pub use language::Language;
 pub use limits::Limits;
 pub use link::LinkName;

@@ -8,8 +8,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{NaiveDateTime, TimeDelta};
 
-use super::wording;
+use super::{silence::Silence, wording};
 use crate::{
+    calendar::Calendar,
     config::AlarmLimits,
     model::{
         AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, Language, StandingAlarm, Trouble,
@@ -52,6 +53,8 @@ pub(crate) struct MachineFact {
     pub source_is_up: bool,
     /// `Some`: nothing of its folder can be read, although its source answers.
     pub unreadable: Option<UnreadableFact>,
+    /// When it is planned to work; without one the working hours of all machines count.
+    pub calendar: Option<Calendar>,
 }
 
 /// Since when nothing of a machine can be read, and why.
@@ -234,12 +237,21 @@ fn silence(
     if last_read.is_some_and(|last| now - last < after) {
         return Condition::Good;
     }
-    match limits.hours.begun(now) {
-        Some(begun) if now - begun >= after => {
-            Condition::Bad(wording::silent(language, &machine.nom, last_read))
+    let is_missed = match &machine.calendar {
+        Some(calendar) => {
+            let silence = Silence::of(calendar, last_read, now, after);
+            if last_read.is_some() && silence.since_read < after {
+                return Condition::Good;
+            }
+            silence.is_required && silence.in_shift >= after
         }
+        None => limits.hours.begun(now).is_some_and(|begun| now - begun >= after),
+    };
+    if is_missed {
+        Condition::Bad(wording::silent(language, &machine.nom, last_read))
+    } else {
         // The day has just begun, or is over: neither good nor bad.
-        _ => Condition::Unknown,
+        Condition::Unknown
     }
 }
 

@@ -9,12 +9,14 @@ use chrono::{NaiveDateTime, TimeDelta};
 use super::{AgentView, Facts, LinkFact, MachineFact, UnreadableFact};
 use crate::{
     buffer::{Buffer, BufferError, LinkState, MachineReport, is_on_read_only_disk},
+    calendar::Calendars,
     config::{Config, SourceConfig},
     model::{LinkName, WallTime},
     status::counters::{Counters, Hidden},
 };
 
-/// Anomalies of older days than yesterday are no news, whenever they are read.
+/// Anomalies of older days than yesterday are no news, whenever they are read; but for those of the working
+/// day before today.
 const NEWS_DAYS: TimeDelta = TimeDelta::days(1);
 /// Reasons for setting aside that are looked at.
 const MOST_REASONS: usize = 1000;
@@ -37,7 +39,7 @@ pub(super) fn facts(
     let mut sources = Vec::new();
     for source in &config.sources {
         sources.push((source.name.clone(), known.source(&source.name)));
-        machines.extend(known.machines(source, &reports));
+        machines.extend(known.machines(source, &reports, &config.calendars));
     }
     let disk = rustix::fs::statvfs(&config.agent.state_dir).ok();
     let clock_is_believed = known.ages.clock_is_believed;
@@ -101,7 +103,12 @@ impl Known<'_> {
         seen.max(self.ages.of(noted))
     }
 
-    fn machines(&self, source: &SourceConfig, reports: &[MachineReport]) -> Vec<MachineFact> {
+    fn machines(
+        &self,
+        source: &SourceConfig,
+        reports: &[MachineReport],
+        calendars: &Calendars,
+    ) -> Vec<MachineFact> {
         let all = source.folders.values().map(|machine| {
             let report = reports.iter().find(|report| report.nom == machine.nom);
             MachineFact {
@@ -109,6 +116,7 @@ impl Known<'_> {
                 last_read: report.and_then(|report| report.last_read_at).map(WallTime::naive),
                 source_is_up: self.is_up(&source.name) == Some(true),
                 unreadable: self.unreadable(&source.name, &machine.nom),
+                calendar: calendars.of(&machine.nom).cloned(),
             }
         });
         all.collect()
@@ -161,8 +169,9 @@ fn critical_anomalies(
     let language = config.agent.language;
     let today = (now - config.analysis.day_start).date();
     let from = today.checked_sub_signed(NEWS_DAYS).unwrap_or(today);
+    let last = today.checked_add_signed(NEWS_DAYS).unwrap_or(today);
     let mut days: Vec<(String, String, usize)> = Vec::new();
-    for (nom, day, anomaly) in buffer.alarm_log().critical_anomalies(from)? {
+    for (nom, day, anomaly) in buffer.alarm_log().critical_anomalies(from, last)? {
         let subject = format!("{nom} {day}");
         match days.last_mut() {
             Some((known, _, more)) if *known == subject => *more += 1,

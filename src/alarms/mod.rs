@@ -9,6 +9,7 @@ mod decide;
 mod facts;
 mod monitor;
 mod post;
+mod silence;
 mod wording;
 
 pub(crate) use agent_view::AgentView;

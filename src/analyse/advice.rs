@@ -278,7 +278,7 @@ mod tests {
         let session = session(&lines);
         let today = patterns(&session);
         let history = |days: u64| -> Vec<DayDigest> {
-            let own = digest(day(), &session, &LineDefects::default());
+            let own = digest(day(), &session, &LineDefects::default(), None);
             let weekdays = (1..).map(|back| day() - chrono::Days::new(back)).filter(|day| {
                 !matches!(
                     chrono::Datelike::weekday(day),
@@ -316,7 +316,7 @@ mod tests {
     fn with_a_calendar_losses_are_compared_in_the_required_time_of_today() {
         let session = session(&alternating()[..40]);
         let today = patterns(&session);
-        let own = digest(day(), &session, &LineDefects::default());
+        let own = digest(day(), &session, &LineDefects::default(), None);
         let mut times = vec![planned(day(), 8, 60, true)];
         let mut history = Vec::new();
         for back in (1..).map(|back| day() - chrono::Days::new(back)).take(14) {

@@ -13,6 +13,7 @@ mod line_defects;
 mod losses;
 mod merge;
 mod patterns;
+mod required;
 mod robust;
 mod session;
 mod shift_times;

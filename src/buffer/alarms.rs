@@ -48,17 +48,24 @@ impl AlarmLog<'_> {
         read().during("look up alarms", &self.buffer.path)
     }
 
-    /// Anomalies of high severity of the days from `from` on, by machine and day.
+    /// Anomalies of high severity of the days from `from` on, by machine and day; also those of the day before a
+    /// machine's newest one, of which most is known only since that has begun. Days behind `last` are of a clock
+    /// that jumped.
     pub fn critical_anomalies(
         &self,
         from: Day,
+        last: Day,
     ) -> Result<Vec<(String, Day, Anomaly)>, BufferError> {
         let columns: Vec<String> =
             Anomaly::COLUMNS.iter().map(|column| format!("f.{column}")).collect();
         let sql = format!(
             // Crosswise: the days of each machine are sought, not gone through.
             "SELECT m.nom, s.day, {} FROM machine m
-                 CROSS JOIN session s ON s.machine_id = m.id AND s.day >= ?1
+                 CROSS JOIN session s ON s.machine_id = m.id AND s.day >= min(?1, coalesce(
+                     (SELECT max(before.day) FROM session before
+                      WHERE before.machine_id = m.id AND before.day < (
+                          SELECT max(newest.day) FROM session newest
+                          WHERE newest.machine_id = m.id AND newest.day BETWEEN ?1 AND ?2)), ?1))
                  CROSS JOIN finding f ON f.session_id = s.id
              WHERE f.gravity = 'high' ORDER BY m.nom, s.day, f.number",
             columns.join(", ")
@@ -68,7 +75,7 @@ impl AlarmLog<'_> {
             .prepare_cached(&sql)
             .and_then(|mut select| {
                 select
-                    .query_map([from], |row| {
+                    .query_map([from, last], |row| {
                         Ok((row.get(0)?, row.get(1)?, Anomaly::read(row, 2)?))
                     })?
                     .collect()

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     analyse::{DayEnds, LineDefects},
-    model::{Anomaly, Day, DayDigest, Session, ShortText, Stamp},
+    model::{Anomaly, Day, DayDigest, PlannedDigest, Session, ShortText, Stamp},
 };
 
 /// What was made of a day.
@@ -57,7 +57,7 @@ impl Batch<'_> {
     ) -> Result<Vec<DayDigest>, BufferError> {
         self.transaction
             .prepare_cached(&format!(
-                "SELECT s.day, s.total_pieces, s.window_ms, s.effective_ms, s.wait_ms, {DIGEST}
+                "SELECT s.day, s.total_pieces, s.window_ms, s.effective_ms, s.wait_ms, {DIGEST}, d.required
                  FROM session s JOIN day_digest d ON d.session_id = s.id
                  WHERE s.machine_id = ?1 AND s.day BETWEEN ?2 AND ?3"
             ))
@@ -135,7 +135,7 @@ impl Batch<'_> {
             .transaction
             .prepare_cached(&format!(
                 "SELECT s.day, s.total_pieces, s.window_ms, s.effective_ms, s.wait_ms, {DIGEST},
-                     {ENDS}
+                     d.required, {ENDS}
                  FROM session s JOIN day_digest d ON d.session_id = s.id
                  WHERE s.id = ?1 AND NOT d.is_stale"
             ))?
@@ -146,7 +146,7 @@ impl Batch<'_> {
                     unknown: unknown_of(row.get_ref(15)?.as_str()?),
                 };
                 let trs: (Option<u32>, u32) = (row.get(16)?, row.get(17)?);
-                Ok((read_digest(row)?, defects, trs, read_ends(row, 18)?))
+                Ok((read_digest(row)?, defects, trs, read_ends(row, 19)?))
             })
             .optional()?;
         let trs = (judged.nominal_per_hour, judged.rejects);
@@ -171,8 +171,8 @@ impl Batch<'_> {
                 "INSERT OR REPLACE INTO day_digest (session_id, stops, micro_stops_ms,
                      short_stops_ms, long_stops_ms, longest_stop_ms, longest_silence_ms,
                      start_loss_ms, end_loss_ms, torn_lines, malformed_lines, unknown_events,
-                     nominal_per_hour, rejects, open_stop_ms, reject_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                     nominal_per_hour, rejects, open_stop_ms, reject_ms, required)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             )?
             .execute(params![
                 session_id,
@@ -191,6 +191,7 @@ impl Batch<'_> {
                 judged.rejects,
                 judged.ends.open_stop.map(|at| at.0),
                 stamps_text(&judged.ends.rejects),
+                digest.planned.map(|planned| line_of_numbers(&planned)),
             ])?;
         // Without a nominal rhythm central holds neither it nor the rejects.
         let told = |(nominal, rejects): (Option<u32>, u32)| nominal.map(|rhythm| (rhythm, rejects));
@@ -219,6 +220,16 @@ impl Batch<'_> {
             .and_then(|mut update| update.execute(params![machine_id, day]))
             .during("mark days as stale", self.path)
             .map(|_| ())
+    }
+
+    /// Whether a file can get no more. One that was handed over never does.
+    pub fn is_complete(&self, file_id: i64) -> Result<bool, BufferError> {
+        self.transaction
+            .prepare_cached(
+                "SELECT state <> 'growing' OR source = 'import' FROM log_file WHERE id = ?1",
+            )
+            .and_then(|mut select| select.query_row([file_id], |row| row.get(0)))
+            .during("look up a file", self.path)
     }
 
     /// At most `most` stale days, each with its machine, oldest first.
@@ -269,12 +280,13 @@ impl SessionReader<'_> {
         read().during("look up anomalies", &self.buffer.path)
     }
 
-    /// The digests of a machine's days from `first` to `last`, both included.
+    /// The digests of a machine's days from `first` to `last`, both included; without what its calendar makes
+    /// of them, which a buffer of an earlier version does not have.
     pub fn digests(&self, nom: &str, first: Day, last: Day) -> Result<Vec<DayDigest>, BufferError> {
         self.buffer
             .connection
             .prepare_cached(&format!(
-                "SELECT s.day, s.total_pieces, s.window_ms, s.effective_ms, s.wait_ms, {DIGEST}
+                "SELECT s.day, s.total_pieces, s.window_ms, s.effective_ms, s.wait_ms, {DIGEST}, NULL
                  FROM session s JOIN day_digest d ON d.session_id = s.id
                  JOIN machine m ON m.id = s.machine_id
                  WHERE m.nom = ?1 AND s.day BETWEEN ?2 AND ?3"
@@ -302,6 +314,54 @@ fn read_digest(row: &Row<'_>) -> rusqlite::Result<DayDigest> {
         start_loss_ms: row.get(11)?,
         end_loss_ms: row.get(12)?,
         unknown_events: unknown_of(row.get_ref(15)?.as_str()?).into_keys().collect(),
+        planned: row.get_ref(18)?.as_str_or_null()?.and_then(planned_of),
+    })
+}
+
+/// The figures of required time in the order of their fields, with blanks between.
+fn line_of_numbers(planned: &PlannedDigest) -> String {
+    let PlannedDigest {
+        pieces,
+        window_ms,
+        effective_ms,
+        wait_ms,
+        stops,
+        stops_ms,
+        longest_stop_ms,
+        longest_silence_ms,
+        before_ms,
+        after_ms,
+        overrun_ms,
+    } = planned;
+    format!(
+        "{pieces} {window_ms} {effective_ms} {wait_ms} {stops} {stops_ms} {longest_stop_ms} \
+         {longest_silence_ms} {before_ms} {after_ms} {overrun_ms}"
+    )
+}
+
+/// `None` of what another version wrote.
+fn planned_of(line: &str) -> Option<PlannedDigest> {
+    let numbers: Vec<i64> =
+        line.split(' ').map(|number| number.parse().ok()).collect::<Option<_>>()?;
+    let [pieces, window_ms, effective_ms, wait_ms, stops, stops_ms, rest @ ..] = numbers.as_slice()
+    else {
+        return None;
+    };
+    let [longest_stop_ms, longest_silence_ms, before_ms, after_ms, overrun_ms] = *rest else {
+        return None;
+    };
+    Some(PlannedDigest {
+        pieces: u32::try_from(*pieces).ok()?,
+        window_ms: *window_ms,
+        effective_ms: *effective_ms,
+        wait_ms: *wait_ms,
+        stops: u32::try_from(*stops).ok()?,
+        stops_ms: *stops_ms,
+        longest_stop_ms,
+        longest_silence_ms,
+        before_ms,
+        after_ms,
+        overrun_ms,
     })
 }
 
@@ -346,5 +406,24 @@ mod tests {
             [("Onderhoud", 3), ("Melding 7 · é", 1), ("", 2)].map(|(n, c)| (n.into(), c)).into();
         assert_eq!(unknown_of(&lines_of(&names)), names);
         assert_eq!(unknown_of(""), BTreeMap::new());
+    }
+
+    #[test]
+    fn figures_of_required_time_come_back_as_they_went() {
+        let planned = PlannedDigest {
+            pieces: 1,
+            window_ms: 2,
+            effective_ms: 3,
+            wait_ms: 4,
+            stops: 5,
+            stops_ms: 6,
+            longest_stop_ms: 7,
+            longest_silence_ms: 8,
+            before_ms: 9,
+            after_ms: 10,
+            overrun_ms: 11,
+        };
+        assert_eq!(planned_of(&line_of_numbers(&planned)), Some(planned));
+        assert_eq!(planned_of("1 2 3"), None);
     }
 }

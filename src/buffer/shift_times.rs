@@ -243,16 +243,6 @@ impl Batch<'_> {
             .during("look up known days", self.path)
     }
 
-    /// The last day before `day` of which an event of the machine is known.
-    pub fn day_before(&self, machine_id: i64, day: Day) -> Result<Option<Day>, BufferError> {
-        self.transaction
-            .prepare_cached(
-                "SELECT max(day) FROM session WHERE machine_id = ?1 AND day < ?2 AND events > 0",
-            )
-            .and_then(|mut select| select.query_row(params![machine_id, day], |row| row.get(0)))
-            .during("look up known days", self.path)
-    }
-
     /// Whether every LOG that feeds a day is closed or deleted. One that was imported is closed.
     pub fn is_day_closed(&self, machine_id: i64, day: Day) -> Result<bool, BufferError> {
         self.transaction

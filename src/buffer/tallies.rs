@@ -176,6 +176,7 @@ mod tests {
         ALTER TABLE day_digest DROP COLUMN open_stop_ms;
         ALTER TABLE session DROP COLUMN last_event_ms;
         ALTER TABLE day_digest DROP COLUMN reject_ms;
+        ALTER TABLE day_digest DROP COLUMN required;
         ALTER TABLE session DROP COLUMN synced_digest;
         DROP TRIGGER tally_file; DROP TRIGGER tally_reading;
         DROP TRIGGER tally_file_gone; DROP TRIGGER tally_session; DROP TRIGGER tally_session_gone;

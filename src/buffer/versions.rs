@@ -31,6 +31,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../../migrations/sqlite/0004_tallies.sql")),
     M::up(include_str!("../../migrations/sqlite/0005_digests.sql")),
     M::up(include_str!("../../migrations/sqlite/0006_times.sql")),
+    M::up(include_str!("../../migrations/sqlite/0007_required_digest.sql")),
 ];
 
 /// Room beside the copy and the migrated buffer for everything else that is going on.

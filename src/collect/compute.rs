@@ -58,6 +58,10 @@ pub(super) fn recompute(
         let group = std::mem::replace(&mut files_of_day, later);
         let reject = history.reject_event();
         let computed = computed(batch, &group, at_hand, reject, settings)?;
+        for (day, _) in group.keys().zip(&computed).filter(|(_, of)| of.session.figures.events > 0)
+        {
+            history.know(batch, *day)?;
+        }
         for ((&day, files), Computed { session, defects, ends }) in group.iter().zip(computed) {
             let held = batch.events_beyond_raw(machine_id, day)?;
             if held.is_some_and(|events| session.figures.events < events) {
@@ -69,8 +73,8 @@ pub(super) fn recompute(
                 }
                 continue;
             }
-            let evaluation = history.evaluate(batch, day, &session, defects, ends)?;
             let ids: Vec<i64> = files.keys().copied().collect();
+            let evaluation = history.evaluate(batch, day, &session, defects, ends, &ids)?;
             let sources = log_sources(files.values());
             let change = batch.put_session(
                 machine_id,
@@ -83,13 +87,7 @@ pub(super) fn recompute(
             if change != Changed::Same {
                 changed.insert(day);
             }
-            if change == Changed::New {
-                is_new = true;
-                // It may be over now.
-                if let Some(before) = batch.day_before(machine_id, day)? {
-                    batch.mark_day_stale(machine_id, before)?;
-                }
-            }
+            is_new |= change == Changed::New;
         }
     }
     let days: BTreeSet<Day> = touched.keys().copied().collect();

@@ -155,11 +155,7 @@ impl<'c> SourceCycle<'c> {
         for (folder, machine, listed) in &listings {
             self.of_folder(folder, machine).note_renamed(buffer, listed)?;
         }
-        let reevaluated = reevaluate_stale(buffer, self.settings)?;
-        if reevaluated > 0 {
-            self.report.sessions_changed += reevaluated;
-            self.watch.kept();
-        }
+        self.reevaluate(buffer)?;
         if self.report.error.is_some() {
             return Ok(());
         }
@@ -172,6 +168,16 @@ impl<'c> SourceCycle<'c> {
                 break;
             }
             self.of_folder(folder, machine).close_and_delete(buffer, source, listed, &times)?;
+        }
+        // Days may be over now that their files are complete.
+        self.reevaluate(buffer)
+    }
+
+    fn reevaluate(&mut self, buffer: &mut Buffer) -> Result<(), BufferError> {
+        let changed = reevaluate_stale(buffer, self.settings)?;
+        if changed > 0 {
+            self.report.sessions_changed += changed;
+            self.watch.kept();
         }
         Ok(())
     }

@@ -43,6 +43,12 @@ pub enum AnomalyCode {
     // Within the day.
     RateDrop,
     StopOfTheMonth,
+    // Against the machine's calendar.
+    LateStart,
+    EarlyEnd,
+    StopToTheEnd,
+    BreakOverrun,
+    MissingShift,
 }
 
 /// What a value counts.
@@ -57,7 +63,7 @@ pub enum Unit {
 }
 
 impl AnomalyCode {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 23] = [
         Self::StartLineLost,
         Self::ClockSteppedBack,
         Self::WaitWithoutDuration,
@@ -76,6 +82,11 @@ impl AnomalyCode {
         Self::LongestSilence,
         Self::RateDrop,
         Self::StopOfTheMonth,
+        Self::LateStart,
+        Self::EarlyEnd,
+        Self::StopToTheEnd,
+        Self::BreakOverrun,
+        Self::MissingShift,
     ];
 
     /// The word kept in the buffer and in central, and shown to people.
@@ -99,6 +110,11 @@ impl AnomalyCode {
             Self::LongestSilence => "longest_silence",
             Self::RateDrop => "rhythm_drop",
             Self::StopOfTheMonth => "stop_of_the_month",
+            Self::LateStart => "late_start",
+            Self::EarlyEnd => "early_end",
+            Self::StopToTheEnd => "stop_to_the_end",
+            Self::BreakOverrun => "break_overrun",
+            Self::MissingShift => "missing_shift",
         }
     }
 
@@ -121,7 +137,14 @@ impl AnomalyCode {
             Self::MissingWorkingDay => Unit::Days,
             Self::Occupation | Self::WaitingShare => Unit::Percent,
             Self::Rate | Self::RateDrop => Unit::PiecesPerHour,
-            Self::StopLength | Self::LongestSilence | Self::StopOfTheMonth => Unit::Minutes,
+            Self::StopLength
+            | Self::LongestSilence
+            | Self::StopOfTheMonth
+            | Self::LateStart
+            | Self::EarlyEnd
+            | Self::StopToTheEnd
+            | Self::BreakOverrun
+            | Self::MissingShift => Unit::Minutes,
         }
     }
 }

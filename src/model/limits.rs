@@ -32,6 +32,11 @@ pub struct Limits {
     pub rhythm_drop_percent: u32,
     pub long_stop_percent: u32,
     pub long_stop_minutes: u32,
+    /// Of required time; for machines that have a calendar.
+    pub late_start_minutes: u32,
+    pub early_end_minutes: u32,
+    pub break_overrun_minutes: u32,
+    pub missing_shift_minutes: u32,
     /// An advice that wins less is not given.
     pub advice_minutes: u32,
 }
@@ -63,6 +68,10 @@ impl Default for Limits {
             rhythm_drop_percent: 60,
             long_stop_percent: 50,
             long_stop_minutes: 30,
+            late_start_minutes: 20,
+            early_end_minutes: 30,
+            break_overrun_minutes: 20,
+            missing_shift_minutes: 30,
             advice_minutes: 5,
         }
     }

@@ -159,10 +159,47 @@ impl Anomaly {
                 "Cadence tombée à {value} pièces par heure effective ({period}), contre {expected} le reste de la journée",
                 "Rate fell to {value} pieces per effective hour ({period}), against {expected} during the rest of the day",
             ),
-            _ => phrase!(
+            AnomalyCode::StopOfTheMonth => phrase!(
                 language,
                 "Arrêt de {value}\u{a0}min ({period}), le plus long du mois\u{202f}; le précédent\u{202f}: {expected}\u{a0}min",
                 "Stop of {value}\u{a0}min ({period}), the longest of the month; the previous one: {expected}\u{a0}min",
+            ),
+            _ => self.against_the_calendar(language),
+        }
+    }
+
+    /// Those that need a calendar, in minutes of required time.
+    fn against_the_calendar(&self, language: Language) -> String {
+        let value = figure(self.value_e2, language);
+        let expected = self.expected_e2.map_or_else(String::new, |e2| figure(e2, language));
+        let from = self.from.map(clock).unwrap_or_default();
+        let to = self.to.map(clock).unwrap_or_default();
+        let shift = self.subject.as_str();
+        match self.code {
+            AnomalyCode::LateStart => phrase!(
+                language,
+                "Première pièce à {to} seulement, après {value}\u{a0}min de temps requis (depuis {from})\u{202f}; d'habitude {expected}\u{a0}min",
+                "First piece only at {to}, after {value}\u{a0}min of required time (from {from}); usually {expected}\u{a0}min",
+            ),
+            AnomalyCode::EarlyEnd => phrase!(
+                language,
+                "Dernière pièce à {from} déjà, alors qu'il restait {value}\u{a0}min de temps requis (jusqu'à {to})\u{202f}; d'habitude {expected}\u{a0}min",
+                "Last piece already at {from}, with {value}\u{a0}min of required time left (until {to}); usually {expected}\u{a0}min",
+            ),
+            AnomalyCode::StopToTheEnd => phrase!(
+                language,
+                "Arrêt jusqu'à la fin du poste ({from}–{to})\u{202f}: {value}\u{a0}min de temps requis sans pièce, d'habitude {expected}\u{a0}min\u{202f}; panne, ou machine coupée trop tôt\u{202f}?",
+                "Stop to the end of the shift ({from}–{to}): {value}\u{a0}min of required time without a piece, usually {expected}\u{a0}min; breakdown, or switched off early?",
+            ),
+            AnomalyCode::BreakOverrun => phrase!(
+                language,
+                "Pause dépassée\u{202f}: première pièce à {to} seulement, {value}\u{a0}min de temps requis après la fin de la pause\u{202f}; d'habitude {expected}\u{a0}min",
+                "Break overrun: next piece only at {to}, {value}\u{a0}min of required time after the end of the break; usually {expected}\u{a0}min",
+            ),
+            _ => phrase!(
+                language,
+                "Poste «\u{a0}{shift}\u{a0}» ({from}–{to}) sans une seule ligne\u{202f}: {value}\u{a0}min de temps requis",
+                "Shift “{shift}” ({from}–{to}) without a single line: {value}\u{a0}min of required time",
             ),
         }
     }

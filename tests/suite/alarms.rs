@@ -257,6 +257,39 @@ fn every_kind_of_alarm_comes_from_its_real_cause() {
 }
 
 #[test]
+fn a_machine_is_missed_by_its_own_calendar_and_not_by_the_hours_of_the_others() {
+    let (folder, webhook) = (Folder::of_three_machines(), Webhook::start(Manner::Well));
+    let mut agent = agent(&folder, &webhook);
+    agent.set("alarms.silent_after", "2s");
+    // No machine without a calendar is expected at any time.
+    agent.set("alarms.working_hours", "00:00-00:01");
+    agent.set("alarms.working_days", "sun");
+    let (day, _) = today();
+    let shift = |machines: &str, closed: &str| {
+        format!(
+            "[[calendar]]\nmachines = [\"{machines}\"]\nclosed = [{closed}]\n[[calendar.shift]]\n\
+             name = \"tout\"\ndays = \"mon-sun\"\ntime = \"00:00-00:00\"\n"
+        )
+    };
+    // Closed from yesterday on, so that a midnight within the test changes nothing.
+    let closed = format!("\"2025-01-01/{day}\", \"{day}/2999-12-31\"");
+    let text = shift("DEM12", "") + &shift("SU12", &closed);
+    let calendars = text.parse::<toml::Table>().unwrap().remove("calendar").unwrap();
+    agent.set("calendar", calendars);
+    let running = agent.run();
+    webhook.wait_for("raised machine-silent DEM12");
+    cycles(&running, 4);
+    assert_eq!(webhook.told(), ["raised machine-silent DEM12"]);
+    // The day is closed for it, too: there is nothing to miss any more.
+    running.terminate().0.succeeded();
+    let text = shift("DEM12", &closed) + &shift("SU12", &closed);
+    agent.set("calendar", text.parse::<toml::Table>().unwrap().remove("calendar").unwrap());
+    let running = agent.run();
+    webhook.wait_for("cleared machine-silent DEM12");
+    running.terminate().0.succeeded();
+}
+
+#[test]
 fn the_heartbeat_beats_at_each_good_cycle_and_stops_with_them() {
     let (folder, webhook) = (Folder::of_three_machines(), Webhook::start(Manner::Well));
     let database = Database::fresh();

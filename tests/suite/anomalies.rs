@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use cu_agent::{
     analyse::{
         Evidence, LineDefects, Options, anomalies, digest, line_defects, parts_by_day,
@@ -20,7 +20,14 @@ use crate::support::generate::{
 
 /// Session and defects of each day from a machine's files, in any order.
 fn days_of(files: &[Vec<u8>]) -> BTreeMap<Day, (Session, LineDefects)> {
-    let (words, options) = (Words::default(), Options::default());
+    days_with(files, &Options::default())
+}
+
+pub(super) fn days_with(
+    files: &[Vec<u8>],
+    options: &Options,
+) -> BTreeMap<Day, (Session, LineDefects)> {
+    let words = Words::default();
     let texts: Vec<Text<'_>> = files.iter().map(|file| Text::new(file)).collect();
     let parsed: Vec<_> = texts.iter().map(|text| parse(text, &words)).collect();
     let mut parts: BTreeMap<Day, Vec<_>> = BTreeMap::new();
@@ -36,7 +43,7 @@ fn days_of(files: &[Vec<u8>]) -> BTreeMap<Day, (Session, LineDefects)> {
     let of_day = |(day, parts): (Day, Vec<_>)| {
         let rejected = rejected.remove(&day).unwrap_or_default();
         let rejected: Vec<&[RejectedLine<'_>]> = rejected.iter().map(Vec::as_slice).collect();
-        (day, (session_of_day(&parts, &options), line_defects(&parts, &rejected, &words)))
+        (day, (session_of_day(&parts, options), line_defects(&parts, &rejected, &words)))
     };
     parts.into_iter().map(of_day).collect()
 }
@@ -47,7 +54,16 @@ fn anomalies_of(
     history: &[DayDigest],
 ) -> Vec<Anomaly> {
     let limits = Limits::default();
-    anomalies(&Evidence { day, session, defects, history, limits: &limits })
+    anomalies(&Evidence {
+        day,
+        session,
+        defects,
+        history,
+        limits: &limits,
+        calendar: None,
+        day_start: TimeDelta::zero(),
+        is_over: true,
+    })
 }
 
 fn first_monday() -> NaiveDate {
@@ -60,7 +76,7 @@ fn ordinary(centre: &Centre, days: &[Day], seed: u64) -> Vec<(Session, LineDefec
         .map(|day| {
             let files = [log_of_day(centre, *day, seed, Dirt::None)];
             let (session, defects) = days_of(&files).remove(day).unwrap();
-            let digest = digest(*day, &session, &defects);
+            let digest = digest(*day, &session, &defects, None);
             (session, defects, digest)
         })
         .collect()
@@ -119,7 +135,7 @@ fn ordinary_weeks_have_at_most_one_anomaly_a_machine_and_week() {
 }
 
 /// What each flaw must be told as.
-fn meant(flaw: Flaw) -> AnomalyCode {
+pub(super) fn meant(flaw: Flaw) -> AnomalyCode {
     match flaw {
         Flaw::StartLineLost => AnomalyCode::StartLineLost,
         Flaw::ClockSteppedBack => AnomalyCode::ClockSteppedBack,
@@ -142,7 +158,7 @@ fn meant(flaw: Flaw) -> AnomalyCode {
 }
 
 /// What may be told besides, because the flaw truly does that to the day.
-fn also(flaw: Flaw) -> &'static [AnomalyCode] {
+pub(super) fn also(flaw: Flaw) -> &'static [AnomalyCode] {
     match flaw {
         // Half an hour of lines lies upon another one: its waits and stops overlap.
         Flaw::ClockSteppedBack => &[AnomalyCode::Overlap, AnomalyCode::StartLineLost],
@@ -225,6 +241,31 @@ fn a_working_day_without_a_log_is_told_with_the_day_after_it() {
 }
 
 #[test]
+fn a_break_in_which_nothing_is_written_is_no_slow_hour_also_without_a_calendar() {
+    let days = working_days(first_monday(), 25);
+    let mut told = Vec::new();
+    for centre in &CENTRES {
+        for (at, day) in days.iter().enumerate() {
+            // Lunch at noon, and coffee an hour after the beginning: the lines of it are taken out.
+            let log = log_of_day(centre, *day, 5, Dirt::None);
+            let is_in_a_break = |line: &[u8]| {
+                let clock = std::str::from_utf8(&line[9..14]).unwrap();
+                let late = ["12:40", "12:45", "12:50"][at % 3];
+                ("12:00"..late).contains(&clock) || ("09:00".."09:20").contains(&clock)
+            };
+            let lines = log.split_inclusive(|byte| *byte == b'\n');
+            let kept =
+                lines.filter(|line| !is_in_a_break(line) || line[17..].starts_with(b"|@MachineSt"));
+            let files = [kept.flatten().copied().collect::<Vec<u8>>()];
+            let found = anomalies_of(*day, &days_of(&files)[day], &[]);
+            told.extend(found.into_iter().filter(|one| one.code == AnomalyCode::RateDrop));
+        }
+    }
+    println!("{} of 75 machine days with breaks carry rhythm_drop", told.len());
+    assert!(told.len() <= 3, "{told:#?}");
+}
+
+#[test]
 fn nothing_is_compared_before_eight_days_of_the_same_kind_exist() {
     let days = working_days(first_monday(), 9);
     let history: Vec<DayDigest> =
@@ -248,7 +289,7 @@ fn a_word_that_nobody_knows_is_news_on_its_first_day_only() {
         days_of(&files).remove(&day).unwrap()
     };
     let (session, defects) = of(days[0]);
-    let first = digest(days[0], &session, &defects);
+    let first = digest(days[0], &session, &defects, None);
     let told = |day: Day, history: &[DayDigest]| anomalies_of(day, &of(day), history).len();
     assert_eq!(told(days[0], &[]), 1);
     assert_eq!(told(days[1], &[first]), 0);

@@ -17,7 +17,8 @@ const DAYS: usize = 25;
 /// Days of DEM12, most of them ordinary, as `folder/file` and bytes.
 fn logs() -> Vec<(String, Vec<u8>)> {
     let centre = &CENTRES[0];
-    let mut days = working_days(NaiveDate::from_ymd_opt(2025, 3, 3).unwrap(), DAYS + 1);
+    // The last one is there so that the one before it is over.
+    let mut days = working_days(NaiveDate::from_ymd_opt(2025, 3, 3).unwrap(), DAYS + 2);
     // A working day of which there is no LOG.
     days.remove(21);
     let log = |(at, day): (usize, &NaiveDate)| {
@@ -209,8 +210,89 @@ fn a_machine_with_a_nominal_rhythm_has_its_inputs_in_central_and_without_a_calen
     assert_eq!(in_central.trim(), "28|0");
 }
 
+#[test]
+fn what_is_told_of_a_day_that_grows_stays_and_the_rest_is_told_once_the_day_is_over() {
+    let folder = folder_with_logs();
+    let mut agent = Agent::on_directory(folder.path());
+    agent.set("calendar", calendar());
+    agent.once().succeeded();
+    let day = NaiveDate::from_ymd_opt(2025, 4, 9).unwrap();
+    let name = format!("{}/{}", CENTRES[0].folder, file_name(day));
+    let log = flawed_log_of_day(&CENTRES[0], day, SEED, Flaw::Silence);
+    let log =
+        [&log[..], b"20250409 23:00:00|@MachineWait: 60 sec\n", b"20250409 23:00:01|@Onderhoud\n"];
+    let log = log.concat();
+    let of_day = |agent: &Agent| {
+        let all = anomalies(agent);
+        let of_day = all.into_iter().filter(|one| one["jour"] == "2025-04-09");
+        of_day.map(|one| one["code"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let lines: Vec<&[u8]> = log.split_inclusive(|byte| *byte == b'\n').collect();
+    let mut before = Vec::new();
+    for some in lines.chunks(lines.len() / 6) {
+        folder.append(&name, &some.concat());
+        agent.once().succeeded();
+        let now = of_day(&agent);
+        assert!(before.iter().all(|code| now.contains(code)), "{before:?} became {now:?}");
+        before = now;
+    }
+    assert_eq!(before, ["unknown_event"]);
+    folder.append(
+        &format!("{}/20250410.LOG", CENTRES[0].folder),
+        b"20250410 05:01:00|@MachineStart\n",
+    );
+    agent.once().succeeded();
+    let over = of_day(&agent);
+    for code in ["unknown_event", "wait_outside_production", "longest_silence"] {
+        assert!(over.iter().any(|one| one == code), "{code} is not told: {over:?}");
+    }
+    agent.command(&["replay"]).succeeded();
+    assert_eq!(of_day(&agent), over);
+}
+
+/// One long shift with breaks, which the generated days keep more or less.
+fn calendar() -> toml::Value {
+    let text = r#"
+        [[calendar]]
+          [[calendar.shift]]
+          name = "jour"
+          days = "mon-fri"
+          time = "05:00-22:00"
+          breaks = ["12:00-12:30"]
+    "#;
+    text.parse::<toml::Table>().unwrap().remove("calendar").unwrap()
+}
+
+#[test]
+fn a_calendar_that_comes_later_and_goes_again_leaves_the_anomalies_that_it_alone_gives() {
+    let database = Database::fresh();
+    let folder = folder_with_logs();
+    let mut agent = Agent::on_directory(folder.path()).central(&database);
+    agent.once().succeeded();
+    let without = anomalies(&agent);
+    agent.set("calendar", calendar());
+    agent.once().succeeded();
+    let with = anomalies(&agent);
+    assert_ne!(with, without, "the days end hours before the shift does, now and then");
+    assert_eq!(in_central(&database), for_central(&with));
+    let fresh = Agent::on_directory(folder.path());
+    let mut fresh = fresh;
+    fresh.set("calendar", calendar());
+    fresh.once().succeeded();
+    assert_eq!(anomalies(&fresh), with, "as if it had been there from the beginning");
+    agent.unset("calendar");
+    agent.once().succeeded();
+    assert_eq!(anomalies(&agent), without);
+    assert_eq!(in_central(&database), for_central(&without));
+}
+
 /// What the version before the anomalies left: its schema, its rows.
-const BACK_TO_SCHEMA_1: &str = "DROP TRIGGER tally_file; DROP TRIGGER tally_reading;
+const BACK_TO_SCHEMA_1: &str = "DROP VIEW times; DROP TRIGGER day_over; DROP TABLE shift_times;
+    DROP TABLE times_alone; DROP TABLE calendar;
+    ALTER TABLE machine DROP COLUMN times_basis;
+    ALTER TABLE session DROP COLUMN pieces_outside;
+    ALTER TABLE session DROP COLUMN last_event_ms;
+    DROP TRIGGER tally_file; DROP TRIGGER tally_reading;
     DROP TRIGGER tally_file_gone; DROP TRIGGER tally_session; DROP TRIGGER tally_session_gone;
     DROP TRIGGER tally_reject; DROP TRIGGER tally_rejected_again; DROP TRIGGER tally_reject_gone;
     DROP TRIGGER file_keeps_machine; DROP TRIGGER session_keeps_machine; DROP TABLE reject_tally;

@@ -8,6 +8,7 @@ mod support;
 mod alarms;
 mod anomalies;
 mod anomalies_chain;
+mod anomalies_planned;
 mod bad_input;
 mod central_altered;
 mod central_calendar;

@@ -200,6 +200,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "failpoints",
             "source",
             "parse",
+            "calendar",
             "analyse",
             "calendar",
             "buffer",
@@ -216,6 +217,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
         "alarms",
         &[
             "model",
+            "calendar",
             "config",
             "retry",
             "logging",

@@ -1,5 +1,8 @@
 use super::*;
-use crate::model::{TroubleKey, TroubleKind};
+use crate::{
+    config::parse_calendars,
+    model::{TroubleKey, TroubleKind},
+};
 
 fn at(text: &str) -> NaiveDateTime {
     text.parse().unwrap()
@@ -30,6 +33,7 @@ fn machine(last_read: NaiveDateTime) -> Facts {
         last_read: Some(last_read),
         source_is_up: true,
         unreadable: None,
+        calendar: None,
     };
     Facts { machines: vec![machine], ..good() }
 }
@@ -138,6 +142,66 @@ fn a_machine_is_missed_in_working_time_only_and_only_when_its_source_answers() {
     let mut no_clock = silent;
     no_clock.clock_is_believed = false;
     assert_eq!(told(&[(noon(), no_clock)]), []);
+}
+
+/// A machine with shifts of its own, silent since `last_read`.
+fn planned(last_read: &str, more: &str) -> Facts {
+    let text = format!(
+        "[[calendar]]\nholidays = \"fr\"\n{more}\n[[calendar.shift]]\nname = \"nuit\"\n\
+         days = \"mon-thu\"\ntime = \"21:00-05:00\"\nbreaks = [\"01:00-02:00\"]\n"
+    );
+    let mut facts = machine(at(last_read));
+    let calendars = parse_calendars("calendar.toml", &text).unwrap();
+    facts.machines[0].calendar = calendars.of("DEM12").cloned();
+    facts
+}
+
+#[test]
+fn a_machine_with_a_calendar_is_missed_in_its_own_required_time_only() {
+    for (last_read, more, now, is_missed) in [
+        // Working hours of other machines say nothing of it: 2026-11-24 is a Tuesday.
+        ("2026-11-24T04:50:00", "", "2026-11-24T12:00:00", false),
+        ("2026-11-24T04:50:00", "", "2026-11-24T21:55:00", false),
+        ("2026-11-24T04:50:00", "", "2026-11-24T22:00:00", true),
+        // Over midnight, and over the break, which is no silence.
+        ("2026-11-24T23:30:00", "", "2026-11-25T00:30:00", true),
+        ("2026-11-25T00:20:00", "", "2026-11-25T01:59:00", false),
+        ("2026-11-25T00:20:00", "", "2026-11-25T02:10:00", false),
+        ("2026-11-25T00:20:00", "", "2026-11-25T02:20:00", true),
+        ("2026-11-25T03:00:00", "", "2026-11-25T05:00:00", false),
+        // All Saints' Day 2027 is a Monday; its night is worked only if it is opened.
+        ("2027-10-29T04:50:00", "", "2027-11-01T23:00:00", false),
+        ("2027-10-29T04:50:00", "open = [\"2027-11-01 20:00-23:30\"]", "2027-11-01T21:00:00", true),
+        ("2026-11-24T04:50:00", "closed = [\"2026-11-24\"]", "2026-11-24T23:00:00", false),
+    ] {
+        let told = told(&[(at(now), planned(last_read, more))]);
+        assert_eq!(!told.is_empty(), is_missed, "{last_read} {more} {now}: {told:?}");
+    }
+}
+
+#[test]
+fn a_standing_alarm_outlives_breaks_and_the_end_of_the_shift_and_falls_with_a_calendar_that_closes()
+{
+    let silent = planned("2026-11-24T23:00:00", "");
+    let closed = planned("2026-11-24T23:00:00", "closed = [\"2026-11-24\"]");
+    let raised = (AlarmKind::MachineSilent, AlarmEvent::Raised);
+    let cleared = (AlarmKind::MachineSilent, AlarmEvent::Cleared);
+    let mut history = vec![
+        (at("2026-11-25T00:30:00"), silent.clone()),
+        (at("2026-11-25T01:30:00"), silent.clone()),
+        (at("2026-11-25T05:30:00"), silent.clone()),
+        (at("2026-11-25T20:59:00"), silent.clone()),
+    ];
+    assert_eq!(told(&history), [raised]);
+    // The night was not to be worked at all: nothing was missed.
+    history.push((at("2026-11-25T05:31:00"), closed.clone()));
+    assert_eq!(told(&history), [raised, cleared]);
+    history.push((at("2026-11-25T20:59:30"), silent.clone()));
+    assert_eq!(told(&history), [raised, cleared], "outside a shift nothing is raised");
+    // One that goes away leaves the machine to the working hours of all.
+    let without = machine(at("2026-11-24T23:00:00"));
+    let history = [(at("2026-11-25T00:30:00"), silent), (at("2026-11-25T04:00:00"), without)];
+    assert_eq!(told(&history), [raised]);
 }
 
 #[test]

@@ -3,18 +3,52 @@
 use chrono::{Datelike, Days, NaiveTime, Weekday};
 
 use super::{Evidence, counted};
-use crate::model::{Anomaly, AnomalyCode, Day, LogDefectCode, Severity, ShortText, Stamp};
+use crate::{
+    analyse::shift_times::MOST_DAYS_APART,
+    calendar::ShiftPart,
+    model::{Anomaly, AnomalyCode, Day, DayDigest, LogDefectCode, Severity, ShortText, Stamp},
+};
 
+/// What no further line of the day can take back.
 pub(super) fn find(evidence: &Evidence<'_>, anomalies: &mut Vec<Anomaly>) {
-    of_the_session(evidence, anomalies);
+    of_the_session(evidence, anomalies, is_for_good);
     of_the_lines(evidence, anomalies);
     anomalies.extend(missing_days(evidence));
 }
 
+/// What rests on the whole day. Of a day on which nothing is planned nobody expects pieces.
+pub(super) fn find_in_whole_day(
+    evidence: &Evidence<'_>,
+    planned: Option<&[ShiftPart]>,
+    anomalies: &mut Vec<Anomaly>,
+) {
+    let is_free = planned.is_some_and(<[ShiftPart]>::is_empty);
+    of_the_session(evidence, anomalies, |code| {
+        let is_expected = is_free && code == LogDefectCode::NoPiece;
+        !is_for_good(code) && !is_expected
+    });
+}
+
+/// A line that was said to be wrong stays so. The others depend on lines that may still come: a start line
+/// that is late, a piece after the wait.
+fn is_for_good(code: LogDefectCode) -> bool {
+    match code {
+        LogDefectCode::ClockSteppedBack | LogDefectCode::WaitWithoutDuration => true,
+        LogDefectCode::StartLineLost
+        | LogDefectCode::WaitOutsideProduction
+        | LogDefectCode::Overlap
+        | LogDefectCode::NoPiece => false,
+    }
+}
+
 /// Of several anomalies of one code, the first and last time and the sum.
-fn of_the_session(evidence: &Evidence<'_>, anomalies: &mut Vec<Anomaly>) {
+fn of_the_session(
+    evidence: &Evidence<'_>,
+    anomalies: &mut Vec<Anomaly>,
+    is_wanted: impl Fn(LogDefectCode) -> bool,
+) {
     let limits = evidence.limits;
-    for code in LogDefectCode::ALL {
+    for code in LogDefectCode::ALL.into_iter().filter(|code| is_wanted(*code)) {
         let of_code = || evidence.session.log_defects.iter().filter(|one| one.code == code);
         let count = of_code().fold(0_u32, |sum, one| sum.saturating_add(one.count));
         let from = of_code().map(|one| one.at).min();
@@ -82,26 +116,21 @@ const LONGEST_GAP_DAYS: i64 = 92;
 /// the gap, since a day without a LOG has no session of its own.
 fn missing_days(evidence: &Evidence<'_>) -> Option<Anomaly> {
     let earlier = evidence.earlier();
-    if earlier.len() < evidence.limits.least_days as usize {
-        return None;
-    }
     let last = earlier.first()?.day;
-    if (evidence.day - last).num_days() > LONGEST_GAP_DAYS {
-        return None;
-    }
-    let works_on = |weekday: Weekday| {
-        let back = u64::from(last.weekday().days_since(weekday));
-        let newest = last.checked_sub_days(Days::new(back));
-        let weeks =
-            (0..ASKED_WEEKS).filter_map(|week| newest?.checked_sub_days(Days::new(7 * week)));
-        let worked = weeks.filter(|day| earlier.iter().any(|digest| digest.day == *day));
-        worked.count() >= WORKED_WEEKS
+    let works_on: Box<dyn Fn(Day) -> bool> = match evidence.calendar {
+        Some(_) if (evidence.day - last).num_days() > MOST_DAYS_APART => return None,
+        Some(calendar) => Box::new(|day| {
+            calendar.parts(day, evidence.day_start).iter().any(|part| part.required_ms() > 0)
+        }),
+        None if earlier.len() < evidence.limits.least_days as usize => return None,
+        None if (evidence.day - last).num_days() > LONGEST_GAP_DAYS => return None,
+        None => Box::new(usual_days(&earlier, last)),
     };
     let missing: Vec<Day> = last
         .iter_days()
         .skip(1)
         .take_while(|day| *day < evidence.day)
-        .filter(|day| works_on(day.weekday()))
+        .filter(|day| works_on(*day))
         .collect();
     let (first, last) = (*missing.first()?, *missing.last()?);
     let count = u32::try_from(missing.len()).unwrap_or(u32::MAX);
@@ -114,4 +143,17 @@ fn missing_days(evidence: &Evidence<'_>) -> Option<Anomaly> {
     let subject: ShortText =
         if first == last { first.to_string().into() } else { format!("{first} – {last}").into() };
     Some(Anomaly { subject, ..counted(code, Severity::Medium, count, Some(midnight(first)), to) })
+}
+
+/// Without a calendar: whether the machine works on the day's weekday, by the weeks up to `last`.
+fn usual_days(earlier: &[&DayDigest], last: Day) -> impl Fn(Day) -> bool {
+    let works_on = move |weekday: Weekday| {
+        let back = u64::from(last.weekday().days_since(weekday));
+        let newest = last.checked_sub_days(Days::new(back));
+        let weeks =
+            (0..ASKED_WEEKS).filter_map(|week| newest?.checked_sub_days(Days::new(7 * week)));
+        let worked = weeks.filter(|day| earlier.iter().any(|digest| digest.day == *day));
+        worked.count() >= WORKED_WEEKS
+    };
+    move |day| works_on(day.weekday())
 }

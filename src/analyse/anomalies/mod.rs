@@ -1,16 +1,22 @@
-//! What a person may want to look at in a day, from three sides: the lines themselves
-//! ([`logged`]), the machine's own comparable days ([`usual`]), and the course of the day
-//! ([`within`]). Pure: the same day, history and limits give the same anomalies, in whatever order the
-//! history comes. What must never happen here: a comparison before enough days exist.
+//! What a person may want to look at in a day, from four sides: the lines themselves
+//! ([`logged`]), the machine's own comparable days ([`usual`]), the course of the day ([`within`]), and the
+//! shifts that its calendar plans ([`shifts`]). Pure: the same day, history, calendar and limits give the same
+//! anomalies, in whatever order the history comes. With a calendar, required time alone counts.
+//!
+//! A day that still runs is told only what no further line can take back, wherever in the day that line
+//! belongs: the clock may step back. Everything else waits until the day is over. What must never happen
+//! here: a comparison before enough days exist; an anomaly that goes away again while its day runs.
 
 mod logged;
+mod shifts;
 mod usual;
 mod within;
 
-use chrono::{Datelike, Weekday};
+use chrono::{Datelike, TimeDelta, Weekday};
 
 use crate::{
     analyse::LineDefects,
+    calendar::{Calendar, ShiftPart},
     model::{Anomaly, AnomalyCode, Day, DayDigest, Limits, Session, Severity, Stamp},
 };
 
@@ -23,14 +29,25 @@ pub struct Evidence<'e> {
     /// Any days of the machine, in any order; those that are not before `day` are left out.
     pub history: &'e [DayDigest],
     pub limits: &'e Limits,
+    /// The machine's calendar, if it has one.
+    pub calendar: Option<&'e Calendar>,
+    /// How long after midnight a production day begins.
+    pub day_start: TimeDelta,
+    /// A later day is known, or every LOG that feeds this one is closed.
+    pub is_over: bool,
 }
 
 /// Every anomaly of the day, in the order of code, time and subject.
 pub fn anomalies(evidence: &Evidence<'_>) -> Vec<Anomaly> {
     let mut anomalies = Vec::new();
     logged::find(evidence, &mut anomalies);
-    usual::find(evidence, &mut anomalies);
-    within::find(evidence, &mut anomalies);
+    if evidence.is_over {
+        let planned = evidence.planned();
+        logged::find_in_whole_day(evidence, planned.as_deref(), &mut anomalies);
+        usual::find(evidence, planned.as_deref(), &mut anomalies);
+        within::find(evidence, planned.as_deref(), &mut anomalies);
+        shifts::find(evidence, planned.as_deref(), &mut anomalies);
+    }
     anomalies.sort_by(|a, b| {
         (a.code, a.from, a.subject.as_str()).cmp(&(b.code, b.from, b.subject.as_str()))
     });
@@ -43,9 +60,18 @@ impl Evidence<'_> {
         earlier(self.history, self.day)
     }
 
-    /// The newest days of the same class that had pieces; `None` before there are enough.
+    /// The day's shifts; `None` without a calendar.
+    fn planned(&self) -> Option<Vec<ShiftPart>> {
+        self.calendar.map(|calendar| calendar.parts(self.day, self.day_start))
+    }
+
+    /// The newest days of the same class that had pieces; `None` before there are enough. With a calendar those
+    /// that had production in required time.
     fn comparable(&self) -> Option<Vec<&DayDigest>> {
-        comparable(self.history, self.day, self.limits)
+        let is_judged_alike = |digest: &DayDigest| {
+            self.calendar.is_none() || digest.planned.is_some_and(|planned| planned.window_ms > 0)
+        };
+        newest_like(self.history, self.day, self.limits, is_judged_alike)
     }
 }
 
@@ -63,9 +89,21 @@ pub(super) fn comparable<'h>(
     day: Day,
     limits: &Limits,
 ) -> Option<Vec<&'h DayDigest>> {
+    newest_like(history, day, limits, |_| true)
+}
+
+fn newest_like<'h>(
+    history: &'h [DayDigest],
+    day: Day,
+    limits: &Limits,
+    is_judged_alike: impl Fn(&DayDigest) -> bool,
+) -> Option<Vec<&'h DayDigest>> {
     let class = Class::of(day);
     let is_like = |digest: &&DayDigest| {
-        Class::of(digest.day) == class && digest.pieces > 0 && digest.window_ms > 0
+        Class::of(digest.day) == class
+            && digest.pieces > 0
+            && digest.window_ms > 0
+            && is_judged_alike(digest)
     };
     let days: Vec<&DayDigest> = earlier(history, day)
         .into_iter()

@@ -1,21 +1,76 @@
 //! The day against the machine's own comparable days: worse than the median by several robust standard
 //! deviations, or beyond all of them, and by enough to matter.
 
-use super::{Evidence, minutes_e2};
+use super::{Evidence, minutes_e2, shifts::end_code};
 use crate::{
     analyse::{
-        digest::{digest, longest_silence},
+        digest::{after, before, digest, longest, longest_required_silence, silences, window},
+        intervals::Span,
+        required::Required,
         robust,
         robust::Side,
     },
+    calendar::ShiftPart,
     model::{Anomaly, AnomalyCode, DayDigest, Severity, Stamp, rate_e2},
 };
+
+/// A day as it is compared: by its required time if the machine has a calendar.
+struct Compared {
+    pieces: u32,
+    window_ms: i64,
+    effective_ms: i64,
+    wait_ms: i64,
+    stops_e2: i64,
+    stops: u32,
+    stops_ms: i64,
+    longest_silence_ms: i64,
+    /// Before the first piece, after the last one, around a break; nothing without a calendar.
+    before_ms: Option<i64>,
+    after_ms: Option<i64>,
+    overrun_ms: Option<i64>,
+}
+
+impl Compared {
+    /// Stops are counted as they would be on a day with `window_ms` of required time: shifts differ.
+    fn of(digest: &DayDigest, has_calendar: bool, window_ms: i64) -> Self {
+        let Some(planned) = digest.planned.filter(|_| has_calendar) else {
+            return Self {
+                pieces: digest.pieces,
+                window_ms: digest.window_ms,
+                effective_ms: digest.effective_ms,
+                wait_ms: digest.wait_ms,
+                stops_e2: i64::from(digest.stops) * 100,
+                stops: digest.stops,
+                stops_ms: digest.micro_stops_ms + digest.short_stops_ms + digest.long_stops_ms,
+                longest_silence_ms: digest.longest_silence_ms,
+                before_ms: None,
+                after_ms: None,
+                overrun_ms: None,
+            };
+        };
+        let stops_e2 = i128::from(planned.stops) * 100 * i128::from(window_ms)
+            / i128::from(planned.window_ms.max(1));
+        Self {
+            pieces: planned.pieces,
+            window_ms: planned.window_ms,
+            effective_ms: planned.effective_ms,
+            wait_ms: planned.wait_ms,
+            stops_e2: i64::try_from(stops_e2).unwrap_or(i64::MAX),
+            stops: planned.stops,
+            stops_ms: planned.stops_ms,
+            longest_silence_ms: planned.longest_silence_ms,
+            before_ms: Some(planned.before_ms),
+            after_ms: Some(planned.after_ms),
+            overrun_ms: Some(planned.overrun_ms),
+        }
+    }
+}
 
 /// What of a day is compared, and from when on a distance matters.
 struct Measure {
     code: AnomalyCode,
     /// In hundredths of the code's unit; `None` where the day does not say.
-    of: fn(&DayDigest) -> Option<i64>,
+    of: fn(&Compared) -> Option<i64>,
     least: Least,
     worse: Side,
 }
@@ -26,20 +81,30 @@ enum Least {
     Percent(u32),
     /// And the value itself is at least so many minutes.
     PercentAndMinutes(u32, u32),
+    Minutes(u32),
 }
 
-pub(super) fn find(evidence: &Evidence<'_>, anomalies: &mut Vec<Anomaly>) {
+pub(super) fn find(
+    evidence: &Evidence<'_>,
+    planned: Option<&[ShiftPart]>,
+    anomalies: &mut Vec<Anomaly>,
+) {
     let Some(days) = evidence.comparable() else { return };
-    let today = digest(evidence.day, evidence.session, evidence.defects);
-    // Of a day that has just begun, shares say nothing yet.
+    let digest = digest(evidence.day, evidence.session, evidence.defects, planned);
+    if digest.pieces == 0 {
+        return;
+    }
+    let today = Compared::of(&digest, planned.is_some(), 0);
+    let compared = |digest: &DayDigest| Compared::of(digest, planned.is_some(), today.window_ms);
+    let (today, days) = (compared(&digest), days.into_iter().map(compared).collect::<Vec<_>>());
+    // Of a day with little production, shares say nothing; the time it lost says all the more.
     let mut windows: Vec<i64> = days.iter().map(|day| day.window_ms).collect();
     let Some(usual_window_ms) = robust::median(&mut windows) else { return };
     let part = i128::from(usual_window_ms) * i128::from(evidence.limits.day_part_percent);
-    if today.pieces == 0 || i128::from(today.window_ms) * 100 < part {
-        return;
-    }
-    for measure in measures(evidence) {
-        anomalies.extend(compare(&measure, &today, &days, evidence));
+    let is_long = i128::from(today.window_ms) * 100 >= part && today.window_ms > 0;
+    let all = if is_long { measures(evidence).into() } else { Vec::new() };
+    for measure in all.into_iter().chain(measures_of_shifts(evidence)) {
+        anomalies.extend(compare(&measure, &today, &days, evidence, planned));
     }
 }
 
@@ -66,16 +131,13 @@ fn measures(evidence: &Evidence<'_>) -> [Measure; 6] {
         },
         Measure {
             code: AnomalyCode::StopCount,
-            of: |day| Some(i64::from(day.stops) * 100),
+            of: |day| Some(day.stops_e2),
             least: Least::Percent(limits.stop_count_percent),
             worse: Side::Above,
         },
         Measure {
             code: AnomalyCode::StopLength,
-            of: |day| {
-                let sum = day.micro_stops_ms + day.short_stops_ms + day.long_stops_ms;
-                (day.stops > 0).then(|| minutes_e2(sum / i64::from(day.stops)))
-            },
+            of: |day| (day.stops > 0).then(|| minutes_e2(day.stops_ms / i64::from(day.stops))),
             least: Least::Percent(limits.stop_length_percent),
             worse: Side::Above,
         },
@@ -88,6 +150,34 @@ fn measures(evidence: &Evidence<'_>) -> [Measure; 6] {
     ]
 }
 
+/// What a day lost of its shifts.
+fn measures_of_shifts(evidence: &Evidence<'_>) -> [Measure; 3] {
+    let limits = evidence.limits;
+    let measure = |code, of, minutes| Measure {
+        code,
+        of,
+        least: Least::Minutes(minutes),
+        worse: Side::Above,
+    };
+    [
+        measure(
+            AnomalyCode::LateStart,
+            |day| day.before_ms.map(minutes_e2),
+            limits.late_start_minutes,
+        ),
+        measure(
+            AnomalyCode::EarlyEnd,
+            |day| day.after_ms.map(minutes_e2),
+            limits.early_end_minutes,
+        ),
+        measure(
+            AnomalyCode::BreakOverrun,
+            |day| day.overrun_ms.map(minutes_e2),
+            limits.break_overrun_minutes,
+        ),
+    ]
+}
+
 /// Pieces per hour of effective production, in hundredths.
 pub(super) fn rhythm_e2(pieces: i64, effective_ms: i64) -> Option<i64> {
     (effective_ms > 0).then(|| pieces.saturating_mul(360_000_000) / effective_ms)
@@ -95,9 +185,10 @@ pub(super) fn rhythm_e2(pieces: i64, effective_ms: i64) -> Option<i64> {
 
 fn compare(
     measure: &Measure,
-    today: &DayDigest,
-    days: &[&DayDigest],
+    today: &Compared,
+    days: &[Compared],
     evidence: &Evidence<'_>,
+    planned: Option<&[ShiftPart]>,
 ) -> Option<Anomaly> {
     let value = (measure.of)(today)?;
     let values: Vec<i64> = days.iter().filter_map(|day| (measure.of)(day)).collect();
@@ -117,6 +208,7 @@ fn compare(
         Least::PercentAndMinutes(percent, minutes) => {
             of_median(percent).max(i64::from(minutes) * 100 - usual.median)
         }
+        Least::Minutes(minutes) => i64::from(minutes) * 100,
     };
     // Beyond everything that was seen is far, too, however much the days differ.
     let farthest = match side {
@@ -133,20 +225,39 @@ fn compare(
     } else {
         Severity::Medium
     };
-    let figures = &evidence.session.figures;
-    let (from, to) = if measure.code == AnomalyCode::LongestSilence {
-        longest_silence(evidence.session).map(|gap| (Stamp(gap.start), Stamp(gap.end))).unzip()
-    } else {
-        (figures.first_piece, figures.last_piece)
-    };
-    let (value_e2, expected_e2) = (value, Some(usual.median));
+    let (code, when) = place(measure.code, evidence, planned);
     Some(Anomaly {
-        code: measure.code,
+        code,
         severity,
-        from,
-        to,
-        value_e2,
-        expected_e2,
+        from: when.map(|span| Stamp(span.start)),
+        to: when.map(|span| Stamp(span.end)),
+        value_e2: value,
+        expected_e2: Some(usual.median),
         subject: "".into(),
     })
+}
+
+/// Where to look, and what it is told as.
+fn place(
+    code: AnomalyCode,
+    evidence: &Evidence<'_>,
+    planned: Option<&[ShiftPart]>,
+) -> (AnomalyCode, Option<Span>) {
+    let session = evidence.session;
+    let required = planned.map(Required::of);
+    match (code, &required) {
+        (AnomalyCode::LongestSilence, None) => (code, longest(&silences(session))),
+        (AnomalyCode::LongestSilence, Some(required)) => {
+            (code, longest_required_silence(session, required))
+        }
+        (AnomalyCode::LateStart, Some(required)) => (code, before(session, required)),
+        (AnomalyCode::EarlyEnd, Some(required)) => {
+            (end_code(session, required), after(session, required))
+        }
+        (AnomalyCode::BreakOverrun, Some(required)) => {
+            let gaps = required.break_gaps(session).into_iter();
+            (code, gaps.max_by_key(|gap| gap.overrun_ms).map(|gap| gap.gap))
+        }
+        _ => (code, window(session)),
+    }
 }

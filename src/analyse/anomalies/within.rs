@@ -4,15 +4,22 @@
 use super::{Evidence, minutes_e2, usual::rhythm_e2};
 use crate::{
     analyse::{
-        digest::{longest, stops_inside, waits_inside, window},
+        digest::{stops_inside, waits_inside, window},
         intervals::{Span, covered, merged},
+        required::Required,
     },
+    calendar::ShiftPart,
     model::{Anomaly, AnomalyCode, Session, Severity, Stamp},
 };
 
-pub(super) fn find(evidence: &Evidence<'_>, anomalies: &mut Vec<Anomaly>) {
-    anomalies.extend(rhythm_drop(evidence));
-    anomalies.extend(stop_of_the_month(evidence));
+pub(super) fn find(
+    evidence: &Evidence<'_>,
+    planned: Option<&[ShiftPart]>,
+    anomalies: &mut Vec<Anomaly>,
+) {
+    let required = planned.map(Required::of);
+    anomalies.extend(rhythm_drop(evidence, required.as_ref()));
+    anomalies.extend(stop_of_the_month(evidence, required.as_ref()));
 }
 
 const HOUR_MS: i64 = 3_600_000;
@@ -25,59 +32,131 @@ const LEAST_EFFECTIVE_MS: i64 = 20 * 60_000;
 const CHANCE_E1: i64 = 30;
 
 /// The hour with the lowest rhythm, where that is far below the day's. An hour without any piece is a
-/// silence, and told as such.
-fn rhythm_drop(evidence: &Evidence<'_>) -> Option<Anomaly> {
-    let session = evidence.session;
-    let window = window(session)?;
-    let figures = &session.figures;
-    let pieces = i64::from(figures.total_pieces);
-    let idle = idle(session);
-    let mut worst: Option<(i64, Span)> = None;
+/// silence, and told as such; and an hour that is low only because of one long time between two pieces is none,
+/// either: a break that no calendar tells.
+fn rhythm_drop(evidence: &Evidence<'_>, required: Option<&Required<'_>>) -> Option<Anomaly> {
+    let window = window(evidence.session)?;
+    let day = Course::of(evidence.session, window, required);
+    let all = day.hour(window);
+    let mut worst: Option<Anomaly> = None;
     let mut start = window.start.div_euclid(STEP_MS) * STEP_MS + STEP_MS;
     while start + HOUR_MS <= window.end {
-        let hour = Span { start, end: start + HOUR_MS };
+        let span = Span { start, end: start + HOUR_MS };
         start += STEP_MS;
-        let effective = HOUR_MS - covered(&idle, hour);
-        let done = pieces_in(session, hour);
-        if effective < LEAST_EFFECTIVE_MS || done == 0 {
+        let hour = day.hour(span);
+        let rest = Hour {
+            pieces: all.pieces - hour.pieces,
+            effective_ms: all.effective_ms - hour.effective_ms,
+        };
+        if hour.effective_ms < LEAST_EFFECTIVE_MS
+            || rest.effective_ms < LEAST_EFFECTIVE_MS
+            || hour.pieces == 0
+        {
             continue;
         }
-        // What the rest of the day would have made of this hour's effective time.
-        let rest_ms = figures.effective_ms - effective;
-        if rest_ms < LEAST_EFFECTIVE_MS {
-            continue;
-        }
-        let expected_e2 = i64::try_from(
-            i128::from(pieces - done) * i128::from(effective) * 100 / i128::from(rest_ms),
-        )
-        .unwrap_or(i64::MAX);
-        let drop_e2 = expected_e2 - done * 100;
-        let by_chance_e2 = CHANCE_E1 * (expected_e2 * 100).isqrt() / 10;
-        let is_drop = drop_e2 > 0
-            && drop_e2 * 100 >= expected_e2 * i64::from(evidence.limits.rhythm_drop_percent)
-            && drop_e2 >= by_chance_e2;
-        let rhythm = rhythm_e2(done, effective)?;
-        if is_drop && worst.is_none_or(|(lowest, _)| rhythm < lowest) {
-            worst = Some((rhythm, hour));
+        let percent = i64::from(evidence.limits.rhythm_drop_percent);
+        // A calendar has taken the breaks out already: what is left is hardly ever one.
+        let percent_without_gap = if required.is_some() { percent * 9 / 10 } else { percent };
+        let without_gap =
+            Hour { effective_ms: hour.effective_ms - day.longest_gap_ms(span), ..hour };
+        let is_drop = hour.is_below(&rest, percent)
+            && hour.is_beyond_chance(&rest)
+            && without_gap.is_below(&rest, percent_without_gap);
+        let value_e2 = rhythm_e2(hour.pieces, hour.effective_ms)?;
+        if is_drop && worst.as_ref().is_none_or(|worst| value_e2 < worst.value_e2) {
+            worst = Some(Anomaly {
+                code: AnomalyCode::RateDrop,
+                severity: Severity::Medium,
+                from: Some(Stamp(span.start)),
+                to: Some(Stamp(span.end)),
+                value_e2,
+                expected_e2: rhythm_e2(rest.pieces, rest.effective_ms),
+                subject: "".into(),
+            });
         }
     }
-    let (value_e2, hour) = worst?;
-    let done = pieces_in(session, hour);
-    let effective = HOUR_MS - covered(&idle, hour);
-    Some(Anomaly {
-        code: AnomalyCode::RateDrop,
-        severity: Severity::Medium,
-        from: Some(Stamp(hour.start)),
-        to: Some(Stamp(hour.end)),
-        value_e2,
-        expected_e2: rhythm_e2(pieces - done, figures.effective_ms - effective),
-        subject: "".into(),
-    })
+    worst
 }
 
-fn pieces_in(session: &Session, span: Span) -> i64 {
-    let before = |at: i64| session.pieces.partition_point(|piece| piece.at.0 < at);
-    (before(span.end) - before(span.start)) as i64
+/// Pieces of some effective time.
+#[derive(Clone, Copy)]
+struct Hour {
+    pieces: i64,
+    effective_ms: i64,
+}
+
+impl Hour {
+    /// What `rest` would have made of this effective time, in hundredths.
+    fn expected_e2(&self, rest: &Self) -> i64 {
+        let expected = i128::from(rest.pieces) * i128::from(self.effective_ms) * 100
+            / i128::from(rest.effective_ms.max(1));
+        i64::try_from(expected).unwrap_or(i64::MAX)
+    }
+
+    fn is_below(&self, rest: &Self, percent: i64) -> bool {
+        let expected_e2 = self.expected_e2(rest);
+        let drop_e2 = expected_e2 - self.pieces * 100;
+        drop_e2 > 0 && drop_e2.saturating_mul(100) >= expected_e2.saturating_mul(percent)
+    }
+
+    fn is_beyond_chance(&self, rest: &Self) -> bool {
+        let expected_e2 = self.expected_e2(rest);
+        let by_chance_e2 = CHANCE_E1 * expected_e2.saturating_mul(100).isqrt() / 10;
+        expected_e2 - self.pieces * 100 >= by_chance_e2
+    }
+}
+
+/// What a day did from moment to moment: in required time if there is a calendar.
+struct Course<'c> {
+    session: &'c Session,
+    /// What of the window counts, in order.
+    spans: Vec<Span>,
+    idle: Vec<Span>,
+}
+
+impl<'c> Course<'c> {
+    fn of(session: &'c Session, window: Span, required: Option<&Required<'_>>) -> Self {
+        Self {
+            session,
+            spans: required.map_or_else(|| vec![window], |required| required.inside(window)),
+            idle: idle(session),
+        }
+    }
+
+    fn counted_in(&self, window: Span) -> impl Iterator<Item = Span> {
+        let first = self.spans.partition_point(|span| span.end <= window.start);
+        self.spans[first..].iter().map_while(move |span| span.inside(window))
+    }
+
+    fn hour(&self, window: Span) -> Hour {
+        let mut hour = Hour { pieces: 0, effective_ms: 0 };
+        for span in self.counted_in(window) {
+            hour.pieces += self.pieces_in(span, span.end == window.end);
+            hour.effective_ms += span.end - span.start - covered(&self.idle, span);
+        }
+        hour
+    }
+
+    /// The most effective time of the hour that lies between two pieces.
+    fn longest_gap_ms(&self, window: Span) -> i64 {
+        let pieces = &self.session.pieces;
+        let at = |moment: i64| pieces.partition_point(|piece| piece.at.0 < moment);
+        let (first, last) =
+            (at(window.start).saturating_sub(1), at(window.end).min(pieces.len() - 1));
+        let gaps = pieces[first..=last]
+            .windows(2)
+            .filter_map(|pair| Span { start: pair[0].at.0, end: pair[1].at.0 }.inside(window));
+        gaps.map(|gap| self.hour(gap).effective_ms).max().unwrap_or(0)
+    }
+
+    /// The day's last piece is of the last stretch, although that ends with it.
+    fn pieces_in(&self, span: Span, is_last: bool) -> i64 {
+        let pieces = &self.session.pieces;
+        let before = |at: i64| pieces.partition_point(|piece| piece.at.0 < at);
+        let last = pieces.last().filter(|last| is_last && last.at.0 == span.end);
+        let of_last = last.map_or(0, |last| pieces.len() - before(last.at.0));
+        (before(span.end) - before(span.start) + of_last) as i64
+    }
 }
 
 /// Stops and waits as one union: an hour's share of it is looked up, not recomputed for each of the
@@ -90,15 +169,24 @@ fn idle(session: &Session) -> Vec<Span> {
 
 const MONTH_DAYS: i64 = 30;
 
-fn stop_of_the_month(evidence: &Evidence<'_>) -> Option<Anomaly> {
-    let stop = longest(&stops_inside(evidence.session))?;
-    let stop_ms = stop.end - stop.start;
+fn stop_of_the_month(evidence: &Evidence<'_>, required: Option<&Required<'_>>) -> Option<Anomaly> {
+    let length = |stop: &Span| match required {
+        Some(required) => required.ms_in(*stop),
+        None => stop.end - stop.start,
+    };
+    // The earliest of the longest.
+    let stops = stops_inside(evidence.session).into_iter().rev();
+    let stop = stops.max_by_key(length)?;
+    let stop_ms = length(&stop);
     let limits = evidence.limits;
     let month: Vec<i64> = evidence
         .earlier()
         .into_iter()
         .filter(|digest| (evidence.day - digest.day).num_days() <= MONTH_DAYS && digest.pieces > 0)
-        .map(|digest| digest.longest_stop_ms)
+        .filter_map(|digest| match required {
+            Some(_) => digest.planned.map(|planned| planned.longest_stop_ms),
+            None => Some(digest.longest_stop_ms),
+        })
         .collect();
     if month.len() < limits.least_days as usize {
         return None;

@@ -376,7 +376,8 @@ section! {
         Text(r#"from and to such as "06:00-20:00""#, hours),
     ),
     Off,
-    "When machines are expected to work, by the gateway's clock; \"22:00-06:00\" crosses midnight.";
+    "When machines without a [[calendar]] are expected to work, by the gateway's clock; \"22:00-06:00\" crosses \
+     midnight. The others are expected in their own required time.";
 
     WORKING_DAYS: Defaulted<Vec<Weekday>> = defaulted(
         "working_days",
@@ -388,7 +389,7 @@ section! {
 
     SILENT_AFTER: Defaulted<Duration> = defaulted("silent_after", "1h", duration("1s", "30d")),
     Off,
-    "Alarm if a machine writes nothing for this long in working hours.";
+    "Alarm if a machine writes nothing for this long in working hours, or of the required time of its shift.";
 
     SOURCE_AFTER: Defaulted<Duration> = defaulted("source_after", "30m", duration("1s", "30d")),
     Off,

@@ -58,6 +58,12 @@ thresholds! {
      a month a stop is, and its minimum length.";
     long_stop_percent: PERCENT, "";
     long_stop_minutes: MINUTES, "";
+    late_start_minutes: MINUTES,
+    "For machines that have a calendar, minutes of required time: minimum distance from the usual start and end of \
+     production and from what a break usually takes; minimum length of a shift of which there is no line.";
+    early_end_minutes: MINUTES, "";
+    break_overrun_minutes: MINUTES, "";
+    missing_shift_minutes: MINUTES, "";
     advice_minutes: MINUTES, "Advice that could save fewer minutes is not shown.";
 }
 

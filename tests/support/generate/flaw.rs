@@ -75,9 +75,13 @@ impl Shape {
     }
 }
 
-/// The bytes of a day whose lines are given and have the flaw's [`Shape`] already.
-pub(super) fn written(mut lines: Vec<Line>, flaw: Flaw, random: &mut Random) -> Vec<u8> {
-    let middle = lines.len() / 2;
+/// The bytes of a day whose lines are given and have the flaw's [`Shape`] already; wrong from `middle` on.
+pub(super) fn written(
+    mut lines: Vec<Line>,
+    flaw: Flaw,
+    middle: usize,
+    random: &mut Random,
+) -> Vec<u8> {
     plant(&mut lines, flaw, middle);
     let mut bytes = Vec::new();
     for (at, line) in lines.iter().enumerate() {

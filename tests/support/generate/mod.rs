@@ -7,6 +7,7 @@
 
 mod dirt;
 mod flaw;
+pub mod planned;
 mod random;
 
 use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta, Weekday};
@@ -98,7 +99,8 @@ pub fn log_of_day(centre: &Centre, day: NaiveDate, seed: u64, dirt: Dirt) -> Vec
 pub fn flawed_log_of_day(centre: &Centre, day: NaiveDate, seed: u64, flaw: Flaw) -> Vec<u8> {
     let mut random = Random::new(seed, centre.nom, i64::from(day.num_days_from_ce()));
     let lines = lines_of_day(centre, day, &Shape::of(flaw), &mut random);
-    flaw::written(lines, flaw, &mut random)
+    let middle = lines.len() / 2;
+    flaw::written(lines, flaw, middle, &mut random)
 }
 
 /// One line, before it is written.
