@@ -30,7 +30,7 @@ pub use language::Language;
 pub use limits::Limits;
 pub use link::LinkName;
 pub use printable::{is_harmless, printable, printable_json, printable_lines};
-pub use shift_times::{DayTimes, Rates, ShiftTimes, TimesSum};
+pub use shift_times::{DayTimes, NoTrs, Rates, ShiftTimes, TimesSum};
 pub use told::{Collected, FolderTold, LinkTold, ServiceTold, SourceTold, StatusTold};
 pub use trouble::{Trouble, TroubleKey, TroubleKind};
 pub use trs::Trs;

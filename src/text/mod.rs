@@ -8,6 +8,7 @@
 mod advice;
 mod anomaly;
 mod shape;
+mod shift_times;
 mod trouble;
 
 pub(crate) use shape::{

@@ -87,6 +87,7 @@ mod status_hostile;
 mod status_page;
 mod switching;
 mod tree;
+mod trs_shown;
 mod union;
 mod visible;
 mod wear;
