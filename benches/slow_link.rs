@@ -1,6 +1,6 @@
 //! Central behind a line of 100 ms there and back and 64 kB a second each way, with TLS: 60 sessions
 //! that wait, beside what the same rows take as `COPY` writes them; then days that grow by five pieces on
-//! the open connection. Bytes are those of the TCP connection, without its own headers. Prints two
+//! the open connection. Once without a calendar, once with the times of two shifts a day. Bytes are those of the TCP connection, without its own headers. Prints two
 //! tables; `make bench-slow-link`.
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot measure must stop")]
@@ -22,6 +22,7 @@ use support::{
     certificate::Certificate,
     generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
     net::Proxy,
+    planned::two_shifts,
     postgres::{Cluster, Database, Options},
     wait,
 };
@@ -36,7 +37,7 @@ const GROWTHS_WITH_ROW: usize = 2;
 const ROW_IS_DUE: Duration = Duration::from_secs(61);
 
 /// The columns that an agent fills, of each table; keys that central makes itself are not the rows' own.
-const ROWS: [(&str, &str); 6] = [
+const ROWS: [(&str, &str); 7] = [
     (
         "session_production",
         "date_production, heure_premiere_piece, heure_derniere_piece,
@@ -49,6 +50,11 @@ const ROWS: [(&str, &str); 6] = [
     ("periode_attente", "numero, timestamp_debut, timestamp_fin, duree_secondes"),
     ("periode_arret", "numero, timestamp_debut, timestamp_fin, duree_secondes"),
     ("job_profil", "numero, reference, longueur, couleur, timestamp_debut"),
+    (
+        "temps_poste",
+        "numero, poste, debut_poste, fin_poste, jusqua, ouverture_ms, requis_ms, fonctionnement_ms,
+         arret_ms, attente_ms, demarrage_ms, fin_ms, pieces, pieces_rebut, cadence_nominale",
+    ),
     ("anomalie", "numero, code, gravite, timestamp_debut, timestamp_fin, valeur, attendu, texte"),
 ];
 
@@ -79,6 +85,17 @@ impl Passed {
 }
 
 fn main() {
+    for planned in [false, true] {
+        println!(
+            "{}",
+            if planned { "with the times of two shifts a day" } else { "without a calendar" }
+        );
+        measure(planned);
+        println!();
+    }
+}
+
+fn measure(planned: bool) {
     let folder = tempfile::tempdir().unwrap();
     let certificate = Certificate::issue(folder.path(), "IP:127.0.0.1", false);
     let cluster = Cluster::start_new(&Options {
@@ -98,6 +115,9 @@ fn main() {
     }
     let proxy = Proxy::to(cluster.port);
     let mut agent = Agent::on_directory(&machines).central(&database);
+    if planned {
+        agent.set("calendar", two_shifts());
+    }
     agent.set("central.port", i64::from(proxy.port));
     agent.set("central.tls", "verify-full");
     agent.set("central.ca_file", certificate.ca_file.to_str().unwrap());

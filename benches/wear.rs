@@ -24,6 +24,7 @@ use support::{
     folder::Folder,
     generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
     http,
+    planned::two_shifts,
     postgres::Database,
     process::OTHER_BINARY,
     wait,
@@ -91,7 +92,8 @@ fn work(what: &str, every: TimeDelta) {
     let day = Simulated::day();
     let limit = plain(&day, every);
     print(&format!("plain file, fdatasync, {}", &what[7..]), &limit);
-    let cost = polled(&day, every);
+    print(&format!("{what}, planned"), &polled(&day, every, true));
+    let cost = polled(&day, every, false);
     print(what, &cost);
     println!(
         "{:<38} {:>6} {:>10} {:>13} {:>12.1} {:>14}",
@@ -207,7 +209,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new() -> Self {
+    fn new(planned: bool) -> Self {
         let logs = Folder::of_three_machines();
         let all = days();
         for centre in &CENTRES {
@@ -220,6 +222,9 @@ impl Scene {
         let (database, card) = (Database::fresh(), Card::of(CARD_MIB));
         let mut agent = Agent::on_directory(logs.path()).central(&database);
         agent.set("agent.state_dir", card.path().join("state").to_str().unwrap());
+        if planned {
+            agent.set("calendar", two_shifts());
+        }
         agent.set("schedule.poll", "100ms");
         agent.set("status.listen", "127.0.0.1:0");
         as_service_user(&mut agent, &card, logs.path());
@@ -259,8 +264,9 @@ fn as_service_user(agent: &mut Agent, card: &Card, logs: &Path) {
 /// A line of the log that a file was read leaves.
 const READ: &str = ".LOG: ";
 
-fn polled(day: &Simulated, every: TimeDelta) -> Cost {
-    let scene = Scene::new();
+/// `planned`: the machines have a calendar, so that the times of their shifts are kept, too.
+fn polled(day: &Simulated, every: TimeDelta, planned: bool) -> Cost {
+    let scene = Scene::new(planned);
     let mut central = central(&scene.database);
     let rows_before = rows(&mut central);
     let running = scene.agent.run();
@@ -324,7 +330,7 @@ fn rows(central: &mut postgres::Client) -> i64 {
 /// As many polls as a day has at 5 minutes, which find nothing; with `looks` somebody looks at the page
 /// at every tenth.
 fn idle(what: &str, looks: bool) {
-    let scene = Scene::new();
+    let scene = Scene::new(true);
     let running = scene.agent.run();
     let page = running.page();
     // The first looks leave times of access in the file system.

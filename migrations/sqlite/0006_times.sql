@@ -51,11 +51,11 @@ CREATE TABLE times_alone (
 -- Pieces outside the required time of every shift; NULL without a calendar.
 ALTER TABLE session ADD COLUMN pieces_outside INTEGER;
 
--- What the times of a day need beside its rows, so that another calendar needs no LOG: the beginning of a
--- stop that no start line ended, the day's last event, and when each reject was reported, in
+-- What the times of a day need beside its rows, so that another calendar needs no LOG: the day's last
+-- event, the beginning of a stop that no start line ended, and when each reject was reported, in
 -- milliseconds with blanks between them.
+ALTER TABLE session ADD COLUMN last_event_ms INTEGER;
 ALTER TABLE day_digest ADD COLUMN open_stop_ms INTEGER;
-ALTER TABLE day_digest ADD COLUMN last_event_ms INTEGER;
 ALTER TABLE day_digest ADD COLUMN reject_ms TEXT NOT NULL DEFAULT '';
 
 -- A day is over when every LOG that feeds it is closed: what was not known before is then evaluated.

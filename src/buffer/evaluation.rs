@@ -45,7 +45,7 @@ const DIGEST: &str = "d.stops, d.micro_stops_ms, d.short_stops_ms, d.long_stops_
     d.malformed_lines, d.unknown_events, d.nominal_per_hour, d.rejects";
 
 /// For [`read_ends`]; a buffer that is only looked at may be too old to have them.
-const ENDS: &str = "d.open_stop_ms, d.last_event_ms, d.reject_ms";
+const ENDS: &str = "s.last_event_ms, d.open_stop_ms, coalesce(d.reject_ms, '')";
 
 impl Batch<'_> {
     /// The digests of a machine's days from `first` to `last`, both included.
@@ -74,8 +74,7 @@ impl Batch<'_> {
                 .transaction
                 .prepare_cached(&format!(
                     "SELECT s.id, coalesce(d.torn_lines, 0), coalesce(d.malformed_lines, 0),
-                         coalesce(d.unknown_events, ''), d.open_stop_ms, d.last_event_ms,
-                         coalesce(d.reject_ms, ''), {FIGURES}
+                         coalesce(d.unknown_events, ''), {ENDS}, {FIGURES}
                      FROM session s LEFT JOIN day_digest d ON d.session_id = s.id
                      WHERE s.machine_id = ?1 AND s.day = ?2"
                 ))?
@@ -156,7 +155,7 @@ impl Batch<'_> {
             && known_digest == digest
             && *defects == judged.defects
             && *known_trs == trs
-            && *ends == judged.ends
+            && (ends.open_stop, &ends.rejects) == (judged.ends.open_stop, &judged.ends.rejects)
         {
             return Ok(0);
         }
@@ -172,9 +171,8 @@ impl Batch<'_> {
                 "INSERT OR REPLACE INTO day_digest (session_id, stops, micro_stops_ms,
                      short_stops_ms, long_stops_ms, longest_stop_ms, longest_silence_ms,
                      start_loss_ms, end_loss_ms, torn_lines, malformed_lines, unknown_events,
-                     nominal_per_hour, rejects, open_stop_ms, last_event_ms, reject_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-                     ?17)",
+                     nominal_per_hour, rejects, open_stop_ms, reject_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             )?
             .execute(params![
                 session_id,
@@ -192,7 +190,6 @@ impl Batch<'_> {
                 judged.nominal_per_hour,
                 judged.rejects,
                 judged.ends.open_stop.map(|at| at.0),
-                judged.ends.last_event.map(|at| at.0),
                 stamps_text(&judged.ends.rejects),
             ])?;
         // Without a nominal rhythm central holds neither it nor the rejects.
@@ -308,12 +305,12 @@ fn read_digest(row: &Row<'_>) -> rusqlite::Result<DayDigest> {
     })
 }
 
-/// The columns `open_stop_ms`, `last_event_ms` and `reject_ms`, which begin at `first`.
+/// The columns of [`ENDS`], which begin at `first`.
 fn read_ends(row: &Row<'_>, first: usize) -> rusqlite::Result<DayEnds> {
     let stamp = |at: usize| row.get::<_, Option<i64>>(at).map(|ms| ms.map(Stamp));
     Ok(DayEnds {
-        open_stop: stamp(first)?,
-        last_event: stamp(first + 1)?,
+        last_event: stamp(first)?,
+        open_stop: stamp(first + 1)?,
         rejects: stamps_of(row.get_ref(first + 2)?.as_str()?),
     })
 }

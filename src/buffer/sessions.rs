@@ -143,8 +143,9 @@ impl Batch<'_> {
             if header_same && rows == 0 {
                 if known.is_some_and(|known| known.analysis_version != analysis_version) {
                     self.transaction.execute(
-                        "UPDATE session SET analysis_version = ?2 WHERE id = ?1",
-                        params![id, analysis_version],
+                        "UPDATE session SET analysis_version = ?2, last_event_ms = ?3
+                         WHERE id = ?1",
+                        params![id, analysis_version, judged.ends.last_event.map(|at| at.0)],
                     )?;
                 }
                 return Ok(Changed::Same);
@@ -191,7 +192,7 @@ impl Batch<'_> {
                      last_stop_ms = ?9, total_pieces = ?10, window_ms = ?11, wait_ms = ?12,
                      stop_ms = ?13, effective_ms = ?14, raw_wait_ms = ?15, raw_stop_ms = ?16,
                      total_waits = ?17, total_stops = ?18, total_jobs = ?19,
-                     total_findings = ?20
+                     total_findings = ?20, last_event_ms = ?21
                  WHERE id = ?1",
             )?
             .execute(params![
@@ -215,6 +216,7 @@ impl Batch<'_> {
                 session.stops.len() as u64,
                 session.jobs.len() as u64,
                 judged.anomalies.len() as u64,
+                ms(judged.ends.last_event),
             ])?;
         Ok(())
     }

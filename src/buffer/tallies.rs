@@ -174,7 +174,7 @@ mod tests {
         ALTER TABLE machine DROP COLUMN times_basis;
         ALTER TABLE session DROP COLUMN pieces_outside;
         ALTER TABLE day_digest DROP COLUMN open_stop_ms;
-        ALTER TABLE day_digest DROP COLUMN last_event_ms;
+        ALTER TABLE session DROP COLUMN last_event_ms;
         ALTER TABLE day_digest DROP COLUMN reject_ms;
         ALTER TABLE session DROP COLUMN synced_digest;
         DROP TRIGGER tally_file; DROP TRIGGER tally_reading;

@@ -65,6 +65,8 @@ pub fn replay(
             report.sessions_changed += changed;
             touched = rest;
         }
+        // Days may be known now that were not, or the other way round.
+        batch.set_times_basis(machine_id, &[])?;
         batch.commit(Step::Replay)?;
     }
     report.sessions_changed += reevaluate_stale(buffer, settings)?;

@@ -8,7 +8,7 @@ use super::state::{State, last_sign, state};
 use crate::{
     buffer::{
         Buffer, BufferError, HeaderFilter, LinkState, MachineReport, SessionFilter, SessionHeader,
-        TimesByMachine, Totals,
+        TimesByMachine, Totals, is_on_read_only_disk,
     },
     config::Config,
     model::{Day, DayTimes, Figures, LinkName, NoTrs, Rates, Session, Stamp, Trouble, WallTime},
@@ -112,6 +112,8 @@ pub(crate) struct Health {
     pub buffer_bytes: u64,
     pub max_buffer_bytes: u64,
     pub free_bytes: Option<u64>,
+    /// Nothing can be written to the disk of the buffer.
+    pub is_read_only: bool,
     /// The machine whose LOG is ahead of the gateway's clock, and by how much.
     pub ahead: Option<(String, i64)>,
     /// What of the sources cannot be read.
@@ -199,26 +201,35 @@ impl DayView {
             machine.has_log = header.is_some_and(|header| header.has_log);
             machine.session = sessions.remove(&machine.nom).unwrap_or_default();
             if day == today {
-                let earlier = headers.and_then(|headers| headers.range(..day).next_back());
+                // A planned day without any LOG has no sign of the machine.
+                let earlier = headers.and_then(|headers| {
+                    headers.range(..day).rev().find(|(_, header)| header.has_log)
+                });
                 let before = earlier.and_then(|(_, header)| {
                     header.figures.last_piece.max(header.figures.last_stop)
                 });
-                let known = state(Some(&machine.session), before, stamp, quiet_ms);
-                let last = last_sign(&machine.session).or(before);
-                machine.state = Some(if view.health.unknown.contains(&machine.nom) {
-                    known.unread(last, stamp, quiet_ms)
-                } else {
-                    known
-                });
-                let ahead = last_sign(&machine.session).map_or(0, |last| last.0 - stamp.0);
-                let most = view.health.ahead.as_ref().map_or(AHEAD_MS, |(_, most)| *most);
-                if ahead > most && view.now.fault.is_none() {
-                    view.health.ahead = Some((machine.nom.clone(), ahead));
-                }
+                view.note_state(&mut machine, before, quiet_ms);
             }
             view.machines.push(machine);
         }
         Ok(Some(view))
+    }
+
+    /// How the machine is now; `before` is its last sign of an earlier day.
+    fn note_state(&mut self, machine: &mut MachineView, before: Option<Stamp>, quiet_ms: i64) {
+        let stamp = Stamp::from_naive(self.now.wall);
+        let known = state(Some(&machine.session), before, stamp, quiet_ms);
+        let last = last_sign(&machine.session).or(before);
+        machine.state = Some(if self.health.unknown.contains(&machine.nom) {
+            known.unread(last, stamp, quiet_ms)
+        } else {
+            known
+        });
+        let ahead = last_sign(&machine.session).map_or(0, |last| last.0 - stamp.0);
+        let most = self.health.ahead.as_ref().map_or(AHEAD_MS, |(_, most)| *most);
+        if ahead > most && self.now.fault.is_none() {
+            self.health.ahead = Some((machine.nom.clone(), ahead));
+        }
     }
 
     pub(crate) fn is_today(&self) -> bool {
@@ -379,6 +390,7 @@ fn health(
             .collect(),
         buffer_bytes: buffer.map_or(0, Buffer::size_bytes),
         max_buffer_bytes: config.agent.max_buffer_bytes,
+        is_read_only: is_on_read_only_disk(&config.agent.state_dir),
         free_bytes: rustix::fs::statvfs(&config.agent.state_dir)
             .ok()
             .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),

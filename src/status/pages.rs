@@ -71,9 +71,9 @@ pub(crate) fn day(
                         is_today: view.is_today(),
                         axis,
                         detail: match view.machines.len() {
-                            0..=MOST_LARGE => Detail::Card,
-                            0..=MOST_SMALL => Detail::Small,
-                            _ => Detail::Tiny,
+                            machines if machines > MOST_SMALL => Detail::Tiny,
+                            machines if machines > MOST_LARGE => Detail::Small,
+                            _ => Detail::Card,
                         },
                         notes,
                         reader,

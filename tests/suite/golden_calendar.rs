@@ -1,21 +1,21 @@
 //! Every case of planned time through parse and analyse, compared to the last digit: the rows of a shift, and
 //! the sums of a day, a week and a month.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::Datelike;
 use cu_agent::{
-    analyse::{self, Options, Part, parts_by_day},
+    analyse::Options,
     calendar::{Calendar, production_day},
     config::parse_calendars,
-    model::{Day, DayTimes, Rates, Session, ShiftTimes, TimesSum, hours_e4},
-    parse::{Text, Words, parse},
+    model::{Day, DayTimes, Rates, ShiftTimes, TimesSum, hours_e4},
+    parse::Text,
 };
 use serde_json::{Value, json};
 
 use crate::support::{
     golden::machine_of,
-    planned::{self, PlannedCase},
+    planned::{self, PlannedCase, planned_days},
 };
 
 /// What is summed up, and what the sum is over.
@@ -75,44 +75,20 @@ fn rates(rates: &Rates) -> Value {
     })
 }
 
-/// The days of one folder, of which some may have no event.
 fn days(
     case: &PlannedCase,
     calendar: &Calendar,
     nominal: Option<u32>,
     texts: &[Text<'_>],
 ) -> Vec<MachineDay> {
-    let reject = case.reject_event();
-    let words = Words::default();
-    let parsed: Vec<_> = texts.iter().map(|text| parse(text, &words)).collect();
-    let mut of_day: BTreeMap<Day, Vec<Part<'_, '_>>> = BTreeMap::new();
-    for parsed in &parsed {
-        for (day, part) in parts_by_day(&parsed.events, case.day_start) {
-            of_day.entry(day).or_default().push(part);
-        }
-    }
-    let known: BTreeSet<Day> = of_day.keys().copied().collect();
-    let is_closed = case.is_closed();
     let options = Options { day_start: case.day_start, ..Options::default() };
-    let mut all: BTreeSet<Day> = known.clone();
-    all.extend(analyse::days_between(&known));
-    all.into_iter()
-        .map(|day| {
-            let parts = of_day.get(&day).map_or(&[][..], Vec::as_slice);
-            let ends = analyse::day_ends(parts, reject);
-            let session = if parts.is_empty() {
-                Session::default()
-            } else {
-                analyse::session_of_day(parts, &options)
-            };
-            let whole = production_day(day, case.day_start);
-            let known =
-                analyse::known_until(day, whole, &known, is_closed, ends.last_event).unwrap();
-            let planned = calendar.parts(day, case.day_start);
-            let times = analyse::day_times(day, &planned, &session, &ends, known, nominal);
-            MachineDay { day, total_ms: known.until.0 - whole.from.0, times }
-        })
-        .collect()
+    let days =
+        planned_days(calendar, options, case.reject_event(), case.is_closed(), nominal, texts);
+    let machine_day = |times: DayTimes| {
+        let whole = production_day(times.day, case.day_start);
+        MachineDay { day: times.day, total_ms: times.known_until.0 - whole.from.0, times }
+    };
+    days.into_iter().map(machine_day).collect()
 }
 
 fn sum_of<'d>(days: impl Iterator<Item = &'d MachineDay>, nominal: Option<u32>) -> Sum {

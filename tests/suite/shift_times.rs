@@ -3,6 +3,14 @@
 
 use std::fs;
 
+use chrono::TimeDelta;
+use cu_agent::{
+    analyse::Options,
+    buffer::Buffer,
+    config::parse_calendars,
+    model::{Day, DayTimes},
+    parse::Text,
+};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -10,7 +18,7 @@ use crate::support::{
     agent::Agent,
     folder::Folder,
     golden::machine_of,
-    planned::{self, PlannedCase},
+    planned::{self, PlannedCase, planned_days},
 };
 
 /// The rows of `shift_times` with central's names.
@@ -176,4 +184,118 @@ fn a_calendar_that_is_taken_away_takes_its_times_along_and_one_that_comes_back_b
     case.configure_calendar(&mut agent);
     agent.once().succeeded();
     assert_times(&case, &agent, "come back");
+}
+
+/// A calendar of one or two tables, of which the machine's may be either, with its day start.
+fn calendar_at_random(rng: &mut fastrand::Rng) -> String {
+    let shifts: &[&[(&str, &str, &str)]] = &[
+        &[("matin", "05:00-13:00", "09:00-09:20"), ("après-midi", "13:00-21:00", "17:00-17:30")],
+        &[("jour", "08:00-17:00", "12:00-13:00"), ("nuit", "21:30-05:30", "01:00-01:20")],
+        &[("longue", "06:00-06:00", "23:50-00:10")],
+        &[("nuit", "22:00-06:00", "02:00-02:30")],
+        &[],
+    ];
+    let days = ["mon-fri", "mon-sun", "sat sun", "fri-mon", "tue thu"];
+    let mut text = String::from("[[calendar]]\n");
+    if rng.bool() {
+        text.push_str("holidays = \"fr\"\n");
+    }
+    if rng.bool() {
+        text.push_str(
+            "closed = [\"2025-06-03/2025-06-04\"]\nopen = [\"2025-06-04 10:00-02:00\"]\n",
+        );
+    }
+    for (name, time, pause) in *rng.choice(shifts).unwrap() {
+        let days = rng.choice(days).unwrap();
+        text += &format!(
+            "[[calendar.shift]]\nname = \"{name}\"\ndays = \"{days}\"\ntime = \"{time}\"\n\
+             breaks = [\"{pause}\"]\n"
+        );
+    }
+    text
+}
+
+/// Lines of some days, a few of them far away, over one to three files in the order of their times.
+fn lines_at_random(rng: &mut fastrand::Rng) -> Vec<(String, Vec<u8>)> {
+    let names = ["StukUitgevoerd|D|", "MachineStop|", "MachineStart|", "Melding|x", "Afgekeurd|"];
+    let mut moments: Vec<chrono::NaiveDateTime> = Vec::new();
+    for _ in 0..rng.usize(1..7) {
+        let offset = match rng.u8(0..10) {
+            0 => 45,
+            1 => 11_000,
+            _ => rng.i64(0..14),
+        };
+        let day = "2025-05-30".parse::<Day>().unwrap() + TimeDelta::days(offset);
+        let midnight = day.and_hms_opt(0, 0, 0).unwrap();
+        let seconds = |rng: &mut fastrand::Rng| TimeDelta::seconds(rng.i64(0..86_400));
+        moments.extend((0..rng.usize(1..30)).map(|_| midnight + seconds(rng)));
+    }
+    moments.sort_unstable();
+    let mut files = vec![Vec::new(); rng.usize(1..4)];
+    for at in moments {
+        let name = match rng.u8(0..8) {
+            0 => format!("MachineWait|{} sec", rng.u32(0..9000)),
+            1..=3 => names[0].to_owned(),
+            _ => names[rng.usize(0..names.len())].to_owned(),
+        };
+        let file = rng.usize(0..files.len());
+        files[file].extend(format!("{}|@{name}\r\n", at.format("%Y%m%d %H:%M:%S")).into_bytes());
+    }
+    let named = files.into_iter().enumerate();
+    named.map(|(at, bytes)| (format!("DEM12 (PVC)/{at}.LOG"), bytes)).collect()
+}
+
+#[test]
+fn whatever_lines_and_calendars_come_the_times_are_those_of_all_that_is_known() {
+    let mut compared = 0;
+    for seed in 0..20 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let folder = Folder::of_three_machines();
+        let mut agent = Agent::on_directory(folder.path());
+        let start = *rng.choice(&[0, 5, 22]).unwrap();
+        agent.set("analysis.day_start", format!("{start:02}:00"));
+        agent.set("source.0.folders.DEM12 (PVC).nominal_per_hour", 7);
+        agent.set("source.0.folders.DEM12 (PVC).reject_event", "Afgekeurd");
+        let files = lines_at_random(&mut rng);
+        let mut rest: Vec<(&str, Vec<&[u8]>)> = files
+            .iter()
+            .map(|(name, bytes)| (&**name, bytes.split_inclusive(|b| *b == b'\n').collect()))
+            .collect();
+        let mut calendar = String::new();
+        while !rest.is_empty() {
+            if calendar.is_empty() || rng.u8(0..4) == 0 {
+                calendar = calendar_at_random(&mut rng);
+                let written: toml::Table = toml::from_str(&calendar).unwrap();
+                agent.set("calendar", written["calendar"].clone());
+            }
+            let at = rng.usize(0..rest.len());
+            let (name, lines) = &mut rest[at];
+            let some = rng.usize(0..=lines.len());
+            folder.append(name, &lines.drain(..some).flatten().copied().collect::<Vec<u8>>());
+            if lines.is_empty() {
+                rest.swap_remove(at);
+            }
+            match rng.u8(0..6) {
+                0 => drop(agent.command(&["replay"]).succeeded()),
+                _ => drop(agent.once().succeeded()),
+            }
+        }
+        agent.once().succeeded();
+        let options = Options { day_start: TimeDelta::hours(start), ..Options::default() };
+        let calendars = parse_calendars("central", &calendar).unwrap();
+        let texts: Vec<Text<'_>> = files.iter().map(|(_, bytes)| Text::new(bytes)).collect();
+        let of_machine = calendars.of("DEM12").unwrap();
+        let expected = planned_days(of_machine, options, Some("Afgekeurd"), false, Some(7), &texts);
+        let buffer = Buffer::open_read_only(&agent.state_dir()).unwrap().unwrap();
+        let (first, last) = ("0001-01-01".parse().unwrap(), "9999-12-31".parse().unwrap());
+        let found = buffer.sessions().day_times("DEM12", first, last).unwrap();
+        let planned: Vec<DayTimes> =
+            expected.into_iter().filter(|day| !day.parts.is_empty()).collect();
+        assert_eq!(found.len(), planned.len(), "seed {seed}: {found:#?}\n{planned:#?}\n{calendar}");
+        for (found, planned) in found.iter().zip(&planned) {
+            assert_eq!(found, planned, "seed {seed}\n{calendar}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 60, "{compared} days");
 }

@@ -11,6 +11,7 @@ use crate::support::{
     folder::Folder,
     generate::{CENTRES, Dirt, log_of_day},
     http,
+    planned::two_shifts,
     postgres::Database,
     wait,
     webhook::{Manner, Webhook},
@@ -106,11 +107,14 @@ fn commits(wal: &Path) -> (usize, usize) {
     (frames.iter().filter(|at| number(**at + 4) != 0).count(), frames.len())
 }
 
-#[test]
-fn a_poll_of_three_machines_at_work_is_one_commit_of_few_pages() {
+/// Commits, and pages in them, of a poll that finds nine new lines of three machines.
+fn poll_at_work(calendar: bool) -> (usize, usize) {
     let logs = Folder::of_three_machines();
     put_lines(&logs, 300);
-    let agent = Agent::on_directory(logs.path());
+    let mut agent = Agent::on_directory(logs.path());
+    if calendar {
+        agent.set("calendar", two_shifts());
+    }
     agent.once().succeeded();
     // Somebody looks on: what `once` commits stays in the write-ahead log.
     let look = Connection::open(agent.buffer()).unwrap();
@@ -122,8 +126,19 @@ fn a_poll_of_three_machines_at_work_is_one_commit_of_few_pages() {
     look.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())).unwrap();
     put_lines(&logs, 310);
     agent.once().succeeded();
-    let (commits, pages) = commits(&wal);
+    assert_eq!(agent.status_number("sessions"), 3);
+    let timed: i64 =
+        look.query_row("SELECT count(*) FROM shift_times", [], |row| row.get(0)).unwrap();
+    assert_eq!(timed > 0, calendar, "{timed} rows");
+    commits(&wal)
+}
+
+#[test]
+fn a_poll_of_three_machines_at_work_is_one_commit_of_few_pages() {
+    let (commits, pages) = poll_at_work(false);
     assert_eq!(commits, 1, "{pages} pages");
     assert!(pages <= 60, "{pages} pages for nine lines of three machines");
-    assert_eq!(agent.status_number("sessions"), 3);
+    let (commits, with_times) = poll_at_work(true);
+    assert_eq!(commits, 1, "{with_times} pages");
+    assert!(with_times <= pages + 1, "{with_times} pages with planned time, {pages} without");
 }

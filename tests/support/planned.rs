@@ -1,11 +1,18 @@
 //! The golden cases of planned time: LOGs, a calendar, and the times and rates that they amount to.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
 use chrono::TimeDelta;
+use cu_agent::{
+    analyse::{self, Options, Part, parts_by_day},
+    calendar::{Calendar, production_day},
+    model::{Day, DayTimes, Session},
+    parse::{Text, Words, parse},
+};
 use serde_json::Value;
 
 use super::{
@@ -141,6 +148,59 @@ impl PlannedCase {
         });
         agent.set("calendar", calendars);
     }
+}
+
+/// A calendar of two shifts with breaks on each day, for every machine.
+pub fn two_shifts() -> toml::Value {
+    let text = "[[calendar]]
+        [[calendar.shift]]
+        name = 'matin'
+        days = 'mon-sun'
+        time = '05:00-13:00'
+        breaks = ['09:00-09:20']
+        [[calendar.shift]]
+        name = 'après-midi'
+        days = 'mon-sun'
+        time = '13:00-21:00'
+        breaks = ['17:00-17:20']";
+    let written: toml::Table = toml::from_str(text).unwrap();
+    written["calendar"].clone()
+}
+
+/// The times of one machine's days, of which some may have no event, from all that its LOGs say.
+pub fn planned_days(
+    calendar: &Calendar,
+    options: Options,
+    reject: Option<&str>,
+    is_closed: bool,
+    nominal: Option<u32>,
+    texts: &[Text<'_>],
+) -> Vec<DayTimes> {
+    let words = Words::default();
+    let parsed: Vec<_> = texts.iter().map(|text| parse(text, &words)).collect();
+    let mut of_day: BTreeMap<Day, Vec<Part<'_, '_>>> = BTreeMap::new();
+    for parsed in &parsed {
+        for (day, part) in parts_by_day(&parsed.events, options.day_start) {
+            of_day.entry(day).or_default().push(part);
+        }
+    }
+    let known_days: BTreeSet<Day> = of_day.keys().copied().collect();
+    let mut all = known_days.clone();
+    all.extend(analyse::days_between(&known_days));
+    let times = |day: Day| {
+        let parts = of_day.get(&day).map_or(&[][..], Vec::as_slice);
+        let ends = analyse::day_ends(parts, reject);
+        let session = if parts.is_empty() {
+            Session::default()
+        } else {
+            analyse::session_of_day(parts, &options)
+        };
+        let whole = production_day(day, options.day_start);
+        let known = analyse::known_until(day, whole, &known_days, is_closed, ends.last_event);
+        let planned = calendar.parts(day, options.day_start);
+        analyse::day_times(day, &planned, &session, &ends, known.unwrap(), nominal)
+    };
+    all.into_iter().map(times).collect()
 }
 
 fn files_below(root: &Path) -> Vec<File> {

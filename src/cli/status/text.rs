@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{ImplausibleDate, Shown, central, folder_state, host};
 use crate::{
-    buffer::{AsideReport, ChangedTexts, FileReport, LinkState},
+    buffer::{AsideReport, BufferError, ChangedTexts, FileReport, LinkState},
     cli::{
         sessions::{decimal, without_trs},
         table::table,
@@ -67,6 +67,10 @@ fn overview(config: &Config, shown: &Shown) -> String {
         totals.files,
         totals.refused_files
     );
+    if shown.is_read_only {
+        let error = BufferError::ReadOnly { path: config.agent.state_dir.clone() };
+        text += &format!("disk       {error}\n");
+    }
     text
 }
 
