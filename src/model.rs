@@ -13,6 +13,7 @@ mod digest;
 mod language;
 mod limits;
 mod link;
+mod plant_calendar;
 mod printable;
 mod shift_times;
 mod told;
@@ -29,6 +30,7 @@ pub use digest::DayDigest;
 pub use language::Language;
 pub use limits::Limits;
 pub use link::LinkName;
+pub use plant_calendar::{KeptCalendar, PlantCalendar, RefusedCalendar};
 pub use printable::{is_harmless, printable, printable_json, printable_lines};
 pub use shift_times::{DayTimes, NoTrs, Rates, ShiftTimes, TimesSum};
 pub use told::{Collected, FolderTold, LinkTold, ServiceTold, SourceTold, StatusTold};
@@ -355,6 +357,8 @@ pub struct Delivery {
     pub anomalies: Vec<Numbered<Anomaly>>,
     /// Of the sentences of the anomalies.
     pub language: Language,
+    /// How long after midnight production days begin.
+    pub day_start: TimeDelta,
     /// What the TRS is measured by; `None`: it has none.
     pub nominal_per_hour: Option<u32>,
     pub rejects: u32,

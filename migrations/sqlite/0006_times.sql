@@ -2,11 +2,15 @@
 
 CREATE TABLE calendar (
     id               INTEGER PRIMARY KEY CHECK (id = 1),
-    version          INTEGER NOT NULL,
-    -- The TOML text as it was written.
-    text             TEXT NOT NULL,
-    fetched_at       TEXT NOT NULL,
-    -- A later version that this release could not use, and why.
+    -- What central last said of its newest version, so that it says it once.
+    mark             TEXT NOT NULL,
+    -- The last version that could be used, as it was written; NULL: none could yet.
+    version          INTEGER,
+    text             TEXT,
+    written_by       TEXT,
+    written_at       TEXT,
+    fetched_at       TEXT,
+    -- Central's newest version, if this release cannot use it, and why.
     refused_version  INTEGER,
     refusal          TEXT
 ) STRICT;
@@ -50,6 +54,9 @@ CREATE TABLE times_alone (
 
 -- Pieces outside the required time of every shift; NULL without a calendar.
 ALTER TABLE session ADD COLUMN pieces_outside INTEGER;
+
+-- What central confirmed before says nothing of the times and the TRS on them.
+UPDATE session SET synced_digest = NULL WHERE synced_digest IS NOT NULL;
 
 -- What the times of a day need beside its rows, so that another calendar needs no LOG: the day's last
 -- event, the beginning of a stop that no start line ended, and when each reject was reported, in

@@ -55,17 +55,56 @@ _cu__agent() {
             cu__agent,update)
                 cmd="cu__agent__subcmd__update"
                 ;;
+            cu__agent__subcmd__central,calendar)
+                cmd="cu__agent__subcmd__central__subcmd__calendar"
+                ;;
             cu__agent__subcmd__central,help)
                 cmd="cu__agent__subcmd__central__subcmd__help"
                 ;;
             cu__agent__subcmd__central,migrate)
                 cmd="cu__agent__subcmd__central__subcmd__migrate"
                 ;;
+            cu__agent__subcmd__central__subcmd__calendar,check)
+                cmd="cu__agent__subcmd__central__subcmd__calendar__subcmd__check"
+                ;;
+            cu__agent__subcmd__central__subcmd__calendar,help)
+                cmd="cu__agent__subcmd__central__subcmd__calendar__subcmd__help"
+                ;;
+            cu__agent__subcmd__central__subcmd__calendar,put)
+                cmd="cu__agent__subcmd__central__subcmd__calendar__subcmd__put"
+                ;;
+            cu__agent__subcmd__central__subcmd__calendar,show)
+                cmd="cu__agent__subcmd__central__subcmd__calendar__subcmd__show"
+                ;;
+            cu__agent__subcmd__central__subcmd__calendar__subcmd__help,check)
+                cmd="cu__agent__subcmd__central__subcmd__calendar__subcmd__help__subcmd__check"
+                ;;
+            cu__agent__subcmd__central__subcmd__calendar__subcmd__help,help)
+                cmd="cu__agent__subcmd__central__subcmd__calendar__subcmd__help__subcmd__help"
+                ;;
+            cu__agent__subcmd__central__subcmd__calendar__subcmd__help,put)
+                cmd="cu__agent__subcmd__central__subcmd__calendar__subcmd__help__subcmd__put"
+                ;;
+            cu__agent__subcmd__central__subcmd__calendar__subcmd__help,show)
+                cmd="cu__agent__subcmd__central__subcmd__calendar__subcmd__help__subcmd__show"
+                ;;
+            cu__agent__subcmd__central__subcmd__help,calendar)
+                cmd="cu__agent__subcmd__central__subcmd__help__subcmd__calendar"
+                ;;
             cu__agent__subcmd__central__subcmd__help,help)
                 cmd="cu__agent__subcmd__central__subcmd__help__subcmd__help"
                 ;;
             cu__agent__subcmd__central__subcmd__help,migrate)
                 cmd="cu__agent__subcmd__central__subcmd__help__subcmd__migrate"
+                ;;
+            cu__agent__subcmd__central__subcmd__help__subcmd__calendar,check)
+                cmd="cu__agent__subcmd__central__subcmd__help__subcmd__calendar__subcmd__check"
+                ;;
+            cu__agent__subcmd__central__subcmd__help__subcmd__calendar,put)
+                cmd="cu__agent__subcmd__central__subcmd__help__subcmd__calendar__subcmd__put"
+                ;;
+            cu__agent__subcmd__central__subcmd__help__subcmd__calendar,show)
+                cmd="cu__agent__subcmd__central__subcmd__help__subcmd__calendar__subcmd__show"
                 ;;
             cu__agent__subcmd__help,calendar)
                 cmd="cu__agent__subcmd__help__subcmd__calendar"
@@ -106,8 +145,20 @@ _cu__agent() {
             cu__agent__subcmd__help,update)
                 cmd="cu__agent__subcmd__help__subcmd__update"
                 ;;
+            cu__agent__subcmd__help__subcmd__central,calendar)
+                cmd="cu__agent__subcmd__help__subcmd__central__subcmd__calendar"
+                ;;
             cu__agent__subcmd__help__subcmd__central,migrate)
                 cmd="cu__agent__subcmd__help__subcmd__central__subcmd__migrate"
+                ;;
+            cu__agent__subcmd__help__subcmd__central__subcmd__calendar,check)
+                cmd="cu__agent__subcmd__help__subcmd__central__subcmd__calendar__subcmd__check"
+                ;;
+            cu__agent__subcmd__help__subcmd__central__subcmd__calendar,put)
+                cmd="cu__agent__subcmd__help__subcmd__central__subcmd__calendar__subcmd__put"
+                ;;
+            cu__agent__subcmd__help__subcmd__central__subcmd__calendar,show)
+                cmd="cu__agent__subcmd__help__subcmd__central__subcmd__calendar__subcmd__show"
                 ;;
             cu__agent__subcmd__help__subcmd__update,apply)
                 cmd="cu__agent__subcmd__help__subcmd__update__subcmd__apply"
@@ -193,7 +244,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__central)
-            opts="-h --config --help migrate help"
+            opts="-h --config --help migrate calendar help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -210,9 +261,219 @@ _cu__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        cu__subcmd__agent__subcmd__central__subcmd__help)
-            opts="migrate help"
+        cu__subcmd__agent__subcmd__central__subcmd__calendar)
+            opts="-h --config --help put show check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__calendar__subcmd__check)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__calendar__subcmd__help)
+            opts="put show check help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__calendar__subcmd__help__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__calendar__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__calendar__subcmd__help__subcmd__put)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__calendar__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__calendar__subcmd__put)
+            opts="-h --expect --by --comment --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --expect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --comment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__calendar__subcmd__show)
+            opts="-h --json --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__help)
+            opts="migrate calendar help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__help__subcmd__calendar)
+            opts="put show check"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__help__subcmd__calendar__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__help__subcmd__calendar__subcmd__put)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__help__subcmd__calendar__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -335,8 +596,64 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__help__subcmd__central)
-            opts="migrate"
+            opts="migrate calendar"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__help__subcmd__central__subcmd__calendar)
+            opts="put show check"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__help__subcmd__central__subcmd__calendar__subcmd__check)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__help__subcmd__central__subcmd__calendar__subcmd__put)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__help__subcmd__central__subcmd__calendar__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -100,7 +100,10 @@ impl Agent {
     /// Opens everything that `task` needs. Nothing is read or sent yet.
     pub fn open(config: Config, task: Task, shutdown: Shutdown) -> Result<Self, BufferError> {
         let (lock, buffer) = open_buffer(&config.agent.state_dir, task)?;
-        let settings = settings(&config);
+        let mut settings = settings(&config);
+        if let Some(why) = follow_plant(&mut settings, &config, &buffer)? {
+            logging::kept_calendar_unusable(&why);
+        }
         if let Some(fault) = wall_clock_fault() {
             log::warn!("{fault}");
         }
@@ -231,6 +234,18 @@ impl Agent {
     fn health(&self) -> HealthService {
         HealthService::new(&self.config, &self.figures, &self.watchdog, &self.clock)
     }
+}
+
+/// Gives the calendars that count now to `settings`: central's where it has some, as they are kept. Why what
+/// is kept cannot be used, if so.
+fn follow_plant(
+    settings: &mut Settings,
+    config: &Config,
+    buffer: &Buffer,
+) -> Result<Option<String>, BufferError> {
+    let planning = config.planning(&buffer.plant().kept()?);
+    settings.calendars = planning.calendars;
+    Ok(planning.unusable)
 }
 
 /// What of the configuration collecting and computing depend on.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{
-    Agent, Collection, Collector, HealthService, LoopHandle, Shutdown, clock,
+    Agent, Collection, Collector, HealthService, LoopHandle, Shutdown, clock, follow_plant,
     shutdown::{END_WITHIN, EndRoundOnDrop},
     sound_buffer, systemd, wall, wall_clock_fault,
     watchdog::COLLECT,
@@ -111,6 +111,8 @@ impl Agent {
 
     /// As a loop of its own: years of raw bytes may take minutes.
     fn replay_outdated(&mut self) -> Result<(), BufferError> {
+        // After a damaged buffer it is another one.
+        follow_plant(&mut self.settings, &self.config, &self.buffer)?;
         let handle = self.watchdog.register("replay");
         let mut progress = |done: usize, of: usize| {
             handle.set_status(format!("recomputing sessions, {done} of {of} files"));

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{LoopHandle, Shutdown, Wakeup, clock::Clock};
+use super::{LoopHandle, Shutdown, Wakeup, clock::Clock, follow_plant};
 use crate::{
     buffer::{Buffer, BufferError},
     collect::{self, Settings, SourceMemory, SourceReport, Timestamps, Watch, collect},
@@ -90,6 +90,8 @@ pub struct Collection {
     overall: Mutex<Overall>,
     /// Held by the one thread that looks whether copies of the buffer may go.
     copies: Mutex<()>,
+    /// Held by the one thread that computes days again for another calendar.
+    plant: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -124,6 +126,7 @@ impl Collection {
             figures: figures.clone(),
             overall: Mutex::default(),
             copies: Mutex::default(),
+            plant: Mutex::default(),
         })
     }
 
@@ -182,6 +185,10 @@ pub struct Collector {
     progress: Progress,
     /// Of the link that is down, in the log of this process.
     link_down: LogOnce,
+    /// With the calendars that count now.
+    settings: Settings,
+    /// What central last said of the plant's, when those were looked up; `None`: not yet.
+    plant_mark: Option<String>,
 }
 
 impl Collector {
@@ -201,7 +208,34 @@ impl Collector {
             handle,
             progress,
             link_down: LogOnce::default(),
+            settings: all.settings.clone(),
+            plant_mark: None,
         }
+    }
+
+    /// Takes another calendar that central told of, and computes the days again that rest on it: one thread at
+    /// a time, the others go on meanwhile and take it at their next cycle.
+    fn follow_plant(&mut self, buffer: &mut Buffer) -> Result<(), BufferError> {
+        let all = Arc::clone(&self.all);
+        let Ok(_only_one) = all.plant.try_lock() else { return Ok(()) };
+        let mark = buffer.plant().mark()?;
+        let is_same = self.plant_mark.as_ref() == Some(&mark);
+        if is_same && !collect::has_mixed_times(buffer)? {
+            return Ok(());
+        }
+        if !is_same {
+            follow_plant(&mut self.settings, &all.config, buffer)?;
+        }
+        let handle = Arc::clone(&self.handle);
+        let changed = collect::apply_calendars(buffer, &self.settings, &mut |done, of| {
+            handle.set_status(format!("applying the calendar, {done} of {of} days"));
+            handle.checkin();
+        })?;
+        self.plant_mark = Some(mark);
+        if changed > 0 {
+            all.wakeup.notify();
+        }
+        Ok(())
     }
 
     /// Collects everything new of the source; an error is the buffer's own.
@@ -210,6 +244,7 @@ impl Collector {
         let begun = all.clock.now().uptime;
         // Not first at the end of what could not be kept.
         buffer.expect_writable_disk()?;
+        self.follow_plant(buffer)?;
         let watch = AgentWatch {
             clock: &all.clock,
             shutdown: &all.shutdown,
@@ -227,7 +262,7 @@ impl Collector {
             buffer,
             self.source.as_mut(),
             &self.config,
-            &all.settings,
+            &self.settings,
             &watch,
             &mut self.memory,
         );

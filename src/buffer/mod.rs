@@ -17,6 +17,7 @@ use rusqlite::{
 };
 
 mod alarms;
+mod calendar;
 mod capacity;
 mod damage;
 mod dates;
@@ -65,7 +66,8 @@ pub use sessions::Changed;
 pub use shift_times::{TimesAlone, TimesBasis, TimesByMachine};
 pub use versions::known_version;
 pub use views::{
-    AlarmLog, AlarmLogMut, Files, Links, LinksMut, Outbox, OutboxMut, Reports, SessionReader,
+    AlarmLog, AlarmLogMut, Files, Links, LinksMut, Outbox, OutboxMut, PlantView, PlantViewMut,
+    Reports, SessionReader,
 };
 
 use crate::{

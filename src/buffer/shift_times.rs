@@ -283,6 +283,16 @@ impl Batch<'_> {
             .during("look up days with times", self.path)
     }
 
+    /// By what the times of the machine's days were computed; empty: by no calendar.
+    pub fn times_basis(&self, machine_id: i64) -> Result<Vec<u8>, BufferError> {
+        let basis: Option<Vec<u8>> = self
+            .transaction
+            .prepare_cached("SELECT times_basis FROM machine WHERE id = ?1")
+            .and_then(|mut select| select.query_row([machine_id], |row| row.get(0)))
+            .during("look up a calendar", self.path)?;
+        Ok(basis.unwrap_or_default())
+    }
+
     /// Notes by what the times of all days of a machine were computed.
     pub fn set_times_basis(&self, machine_id: i64, basis: &[u8]) -> Result<(), BufferError> {
         self.transaction

@@ -57,6 +57,17 @@ pub struct AlarmLogMut<'b> {
     pub(super) buffer: &'b mut Buffer,
 }
 
+/// The plant's calendar as central last told it.
+#[derive(Clone, Copy)]
+pub struct PlantView<'b> {
+    pub(super) buffer: &'b Buffer,
+}
+
+/// Keeps what central told of it: for deliveries.
+pub struct PlantViewMut<'b> {
+    pub(super) buffer: &'b mut Buffer,
+}
+
 impl Buffer {
     pub fn files(&self) -> Files<'_> {
         Files { buffer: self }
@@ -92,5 +103,13 @@ impl Buffer {
 
     pub fn alarm_log_mut(&mut self) -> AlarmLogMut<'_> {
         AlarmLogMut { buffer: self }
+    }
+
+    pub fn plant(&self) -> PlantView<'_> {
+        PlantView { buffer: self }
+    }
+
+    pub fn plant_mut(&mut self) -> PlantViewMut<'_> {
+        PlantViewMut { buffer: self }
     }
 }

@@ -231,6 +231,28 @@ impl Calendars {
         Self { of_machine, of_others }
     }
 
+    /// Of each machine `plant`'s calendar if it has one for it, whether by name or for machines that it does
+    /// not name; these otherwise.
+    #[must_use]
+    pub fn under(self, plant: &Self) -> Self {
+        if plant.of_others.is_some() {
+            return plant.clone();
+        }
+        let Self { mut of_machine, of_others } = self;
+        of_machine.extend(plant.of_machine.clone());
+        Self { of_machine, of_others }
+    }
+
+    /// The machines that have one by name.
+    pub fn machines(&self) -> impl Iterator<Item = &str> {
+        self.of_machine.keys().map(String::as_str)
+    }
+
+    /// Whether machines that no calendar names have one.
+    pub fn has_others(&self) -> bool {
+        self.of_others.is_some()
+    }
+
     /// The calendar of the machine `nom`, if it has one.
     pub fn of(&self, nom: &str) -> Option<&Calendar> {
         self.of_machine.get(nom).or(self.of_others.as_ref())

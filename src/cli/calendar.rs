@@ -6,13 +6,16 @@ use chrono::{Datelike, TimeDelta};
 use serde::Serialize;
 
 use super::{
-    Exit, LogTo, UsageError, configured_without_passwords, print, print_json, table::table,
+    Exit, LogTo, UsageError, complain, configured_without_passwords, print, print_json,
+    privileges::become_owner_of, table::table,
 };
 use crate::{
     agent::Clock,
+    buffer::Buffer,
     calendar::{Calendar, Free, Period, ShiftPart, production_day},
     config::Config,
-    model::Day,
+    logging,
+    model::{Day, KeptCalendar},
 };
 
 #[derive(Debug, clap::Args)]
@@ -32,26 +35,55 @@ pub(super) struct Arguments {
 struct Planned<'c> {
     machine: &'c str,
     calendar: Option<&'c Calendar>,
+    is_plant_s: bool,
     parts: Vec<ShiftPart>,
 }
 
 pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let config = configured_without_passwords(config, LogTo::StderrWarnings)?;
+    become_owner_of(&config.agent.state_dir)?;
+    let kept = kept(&config);
+    let planning = config.planning(&kept);
+    if let Some(why) = &planning.unusable {
+        complain(&format!(
+            "the plant's calendar that is kept here cannot be used by this release; only the configuration's is shown: {why}"
+        ));
+    }
     let day_start = config.analysis.day_start;
     let day = arguments.date.unwrap_or_else(|| (Clock::start().now().wall - day_start).date());
     let machines = machines(&config, arguments.machine.as_deref())?;
     let planned = machines.into_iter().map(|machine| {
-        let calendar = config.calendars.of(machine);
+        let calendar = planning.calendars.of(machine);
         let parts = calendar.map_or_else(Vec::new, |calendar| calendar.parts(day, day_start));
-        Planned { machine, calendar, parts }
+        let is_plant_s = planning.is_plant_s(machine);
+        Planned { machine, calendar, is_plant_s, parts }
     });
     let planned: Vec<Planned<'_>> = planned.collect();
     if arguments.json {
-        print_json(&as_json(&planned, day)?)?;
+        print_json(&as_json(&planned, day, &kept)?)?;
     } else {
-        print(&as_text(&planned, day, day_start))?;
+        let mut text = as_text(&planned, day, day_start);
+        if let Some(told) = kept.told() {
+            writeln!(text, "\ncalendar of the plant in central: {told}")
+                .expect("a String takes any text");
+        }
+        print(&text)?;
     }
     Ok(Exit::Done)
+}
+
+/// What central told of the plant's calendar. A buffer that cannot be read is no reason to show nothing.
+fn kept(config: &Config) -> KeptCalendar {
+    let kept = Buffer::open_to_show(&config.agent.state_dir)
+        .and_then(|buffer| buffer.map(|buffer| buffer.plant().kept()).transpose());
+    kept.unwrap_or_else(|error| {
+        complain(&format!(
+            "what central told of the plant's calendar cannot be read; only the configuration's is shown: {}",
+            logging::chain(&error)
+        ));
+        None
+    })
+    .unwrap_or_default()
 }
 
 fn machines<'c>(config: &'c Config, only: Option<&str>) -> Result<Vec<&'c str>, UsageError> {
@@ -79,7 +111,7 @@ fn as_text(planned: &[Planned<'_>], day: Day, day_start: TimeDelta) -> String {
     );
     let heads = ["machine", ">part", "shift", "from", "to", ">opening", ">required", "planned by"];
     let mut rows = Vec::new();
-    for Planned { machine, calendar, parts } in planned {
+    for Planned { machine, calendar, parts, .. } in planned {
         for part in parts {
             rows.push(vec![
                 (*machine).to_owned(),
@@ -97,7 +129,7 @@ fn as_text(planned: &[Planned<'_>], day: Day, day_start: TimeDelta) -> String {
         text += &table(&heads, &rows);
         text += "\n";
     }
-    for Planned { machine, calendar, parts } in planned {
+    for Planned { machine, calendar, parts, .. } in planned {
         for part in parts {
             for pause in breaks(part) {
                 let (from, to) = (moment(pause.from.to_naive()), moment(pause.to.to_naive()));
@@ -127,7 +159,7 @@ fn breaks(part: &ShiftPart) -> Vec<Period> {
 
 fn why_nothing(calendar: Option<&Calendar>, day: Day) -> String {
     let Some(calendar) = calendar else {
-        return "has no calendar; [[calendar]] in config.toml.example shows how to write one"
+        return "has no calendar; [[calendar]] in config.toml.example shows how to write one, and `cu-agent central calendar put` writes one for the whole plant"
             .into();
     };
     let why = match calendar.free_on(day) {
@@ -155,6 +187,8 @@ struct MachineTold {
     date: String,
     /// `null` without a calendar.
     planned_by: Option<String>,
+    /// The version of the plant's calendar if it is from there, and `null` otherwise.
+    plant_version: Option<i64>,
     parts: Vec<PartTold>,
 }
 
@@ -171,8 +205,10 @@ struct PartTold {
     required: Vec<[String; 2]>,
 }
 
-fn as_json(planned: &[Planned<'_>], day: Day) -> serde_json::Result<String> {
+fn as_json(planned: &[Planned<'_>], day: Day, kept: &KeptCalendar) -> serde_json::Result<String> {
+    let version = kept.good.as_ref().map(|good| good.version);
     let machine = |one: &Planned<'_>| MachineTold {
+        plant_version: version.filter(|_| one.is_plant_s),
         machine: one.machine.to_owned(),
         date: day.to_string(),
         planned_by: one.calendar.map(|calendar| calendar.place.clone()),

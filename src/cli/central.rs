@@ -1,4 +1,6 @@
-//! `cu-agent central …`: central's tables.
+//! `cu-agent central …`: central's tables, and the plant's calendar in one of them.
+
+mod calendar;
 
 use std::path::Path;
 
@@ -20,22 +22,30 @@ pub(super) enum Command {
         #[arg(long)]
         print: bool,
     },
+    /// The plant's calendar: one text for all gateways, which counts before their own [[calendar]].
+    #[command(subcommand)]
+    Calendar(calendar::Command),
 }
 
 pub(super) fn run(config: &Path, command: &Command) -> anyhow::Result<Exit> {
+    let print_only = match command {
+        Command::Migrate { print } => *print,
+        Command::Calendar(command) => return calendar::run(config, command),
+    };
     let config = configured(config, LogTo::Stderr)?;
     let renamed = renamed(&config);
-    let central = config
-        .central
-        .ok_or_else(|| UsageError("the configuration has no [central] section".into()))?;
-    match command {
-        Command::Migrate { print: true } => {
-            let script = migration_script(&central.user);
-            print(&(script + &old_names_script(&renamed, &config.agent.id)))?;
-            Ok(Exit::Done)
-        }
-        Command::Migrate { print: false } => migrate(&central, &renamed, &config.agent.id),
+    let central = configured_central(&config)?;
+    if print_only {
+        let script = migration_script(&central.user);
+        print(&(script + &old_names_script(&renamed, &config.agent.id)))?;
+        return Ok(Exit::Done);
     }
+    migrate(central, &renamed, &config.agent.id)
+}
+
+fn configured_central(config: &Config) -> Result<&CentralConfig, UsageError> {
+    let none = || UsageError("the configuration has no [central] section".into());
+    config.central.as_ref().ok_or_else(none)
 }
 
 /// The machines that had other names.

@@ -1,5 +1,6 @@
 //! `cu-agent check`: configuration, sources, central, disk and clock; each failure says how to fix it.
 
+mod calendars;
 mod replace;
 mod sources;
 
@@ -20,7 +21,9 @@ use crate::{
     config::{CentralConfig, CentralTls, Config, ignored_variables},
     logging,
     model::{CentralTold, Language, printable},
-    sync::postgres::{Central, CentralError, SchemaState, Server, ServerEncoding, Unfit, Weight},
+    sync::postgres::{
+        CalendarThere, Central, CentralError, SchemaState, Server, ServerEncoding, Unfit, Weight,
+    },
 };
 
 #[derive(Debug, clap::Args)]
@@ -45,13 +48,16 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
     for source in &config.sources {
         sources::check(&mut lines, source, buffer.as_ref());
     }
+    let mut calendar = None;
     match &config.central {
         Some(central) => {
             let has_delivered = |buffer: &Buffer| buffer.reports().has_delivered().unwrap_or(false);
-            check_central(&mut lines, &config, central, buffer.as_ref().is_some_and(has_delivered));
+            let has_delivered = buffer.as_ref().is_some_and(has_delivered);
+            calendar = check_central(&mut lines, &config, central, has_delivered);
         }
         None => lines.good("central", "not configured; sessions stay in the buffer"),
     }
+    calendars::check(&mut lines, &config, buffer.as_ref(), calendar.as_ref());
     if arguments.replace {
         replace::check(&mut lines, &config);
     }
@@ -93,8 +99,14 @@ impl Lines {
 /// Longest text of a server that is shown.
 const LINE_CHARS: usize = 300;
 
-/// `has_delivered`: central has confirmed something of the buffer.
-fn check_central(lines: &mut Lines, whole: &Config, config: &CentralConfig, has_delivered: bool) {
+/// `has_delivered`: central has confirmed something of the buffer. What it has of the plant's calendar, if it
+/// answers.
+fn check_central(
+    lines: &mut Lines,
+    whole: &Config,
+    config: &CentralConfig,
+    has_delivered: bool,
+) -> Option<CalendarThere> {
     let what = "central";
     if config.host.are_several() {
         hosts::check(lines, config);
@@ -104,6 +116,7 @@ fn check_central(lines: &mut Lines, whole: &Config, config: &CentralConfig, has_
     let mut unfit = Vec::new();
     let mut host = String::new();
     let mut seen = Ok(Vec::new());
+    let mut calendar = None;
     let state = Central::connect(config, "cu-agent check").and_then(|mut central| {
         host = if config.host.are_several() { central.host() } else { config.host.to_string() };
         server = Some(central.server().clone());
@@ -115,6 +128,10 @@ fn check_central(lines: &mut Lines, whole: &Config, config: &CentralConfig, has_
         if !matches!(state, SchemaState::Behind { .. }) {
             unfit = central.unfit()?;
             seen = machines_there(&mut central, whole);
+        }
+        // What the first delivery makes is not missed.
+        if has_delivered || !matches!(state, SchemaState::Behind { .. }) {
+            calendar = Some(central.plant_calendar()?);
         }
         Ok(state)
     });
@@ -155,6 +172,7 @@ fn check_central(lines: &mut Lines, whole: &Config, config: &CentralConfig, has_
             ),
         );
     }
+    calendar
 }
 
 /// What of central's tables and of its encoding keeps texts or rows out.

@@ -7,7 +7,7 @@ use crate::{
     agent::{Agent, OnceReport, Progress},
     buffer::{Task, Totals},
     logging,
-    model::{Language, LinkName},
+    model::{Language, LinkName, RefusedCalendar},
 };
 
 pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
@@ -30,8 +30,17 @@ pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
     for trouble in agent.buffer.links().troubles()? {
         complain(&format!("{:?}: {}", trouble.key.place(), trouble.text(Language::English)));
     }
+    let refused = agent.buffer.plant().kept()?.refused;
+    if let Some(RefusedCalendar { version, why }) = &refused {
+        complain(&format!(
+            "the plant's calendar in central, version {version}, cannot be used: {why}"
+        ));
+    }
     print(&summary(&report, &totals))?;
-    Ok(exit(&report, &totals))
+    Ok(match exit(&report, &totals) {
+        Exit::Done if refused.is_some() => Exit::InPart,
+        exit => exit,
+    })
 }
 
 fn summary(report: &OnceReport, totals: &Totals) -> String {

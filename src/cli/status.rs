@@ -16,8 +16,8 @@ use crate::{
     collect::implausible_files,
     config::{Config, SourceConfig},
     model::{
-        CentralTold, Collected, Day, DayTimes, Language, LinkName, NoTrs, Trouble, TroubleKey,
-        WallTime, printable,
+        CentralTold, Collected, Day, DayTimes, KeptCalendar, Language, LinkName, NoTrs, Trouble,
+        TroubleKey, WallTime, printable,
     },
 };
 
@@ -52,6 +52,8 @@ struct Shown {
     files: Vec<FileReport>,
     links: Vec<LinkState>,
     changed_texts: Option<ChangedTexts>,
+    /// The plant's, as central last told it.
+    calendar: KeptCalendar,
     troubles: Vec<Trouble>,
     implausible: Vec<ImplausibleDate>,
     /// Of the machines in central.
@@ -105,6 +107,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             files: Vec::new(),
             links: Vec::new(),
             changed_texts: None,
+            calendar: KeptCalendar::default(),
             troubles: Vec::new(),
             implausible: Vec::new(),
             told: CentralTold::default(),
@@ -123,6 +126,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             files: buffer.reports().remarkable_files(most_files)?,
             links: buffer.links().all()?,
             changed_texts: buffer.links().changed_texts()?,
+            calendar: buffer.plant().kept()?,
             troubles: configured_troubles(config, buffer.links().troubles()?),
             implausible: implausible_dates(config, &buffer)?,
             told: buffer.links().central_told()?,

@@ -50,7 +50,7 @@ pub use renamed::unread_of;
 pub use replay::{ReplayReport, replay, replay_outdated};
 pub use report::SourceReport;
 pub use settings::{Settings, words};
-pub use timing::apply_calendars;
+pub use timing::{apply_calendars, has_mixed_times};
 pub use trouble::{FolderReport, TroubleNews, Troubles, news};
 pub use watch::Watch;
 

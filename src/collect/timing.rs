@@ -18,6 +18,9 @@ use crate::{
 /// Days of one machine that are timed in one transaction.
 const DAYS_AT_ONCE: usize = 20;
 
+/// In place of a basis: the times of the machine's days were not all computed by the same one.
+const OF_SEVERAL: &[u8] = b"several";
+
 /// The days that a LOG line can have.
 const FIRST_DAY: Day = Day::from_ymd_opt(0, 1, 1).expect("a date");
 const LAST_DAY: Day = Day::from_ymd_opt(9999, 12, 31).expect("a date");
@@ -34,6 +37,13 @@ pub(super) fn retime(
     let mut changed = BTreeSet::new();
     let (Some(&first), Some(&last)) = (days.first(), days.last()) else { return Ok(changed) };
     let timing = Timing::load(batch, machine_id, (first, last), settings)?;
+    // Another thread may know another calendar by now: then all days are looked at again.
+    let (known, own) = (batch.times_basis(machine_id)?, basis(&timing.nom, settings));
+    if known != own && known != OF_SEVERAL {
+        let are_first =
+            known.is_empty() && batch.known_days(machine_id, FIRST_DAY, LAST_DAY)?.is_subset(days);
+        batch.set_times_basis(machine_id, if are_first { &own } else { OF_SEVERAL })?;
+    }
     if timing.has_no_calendar() {
         return Ok(changed);
     }
@@ -71,6 +81,12 @@ pub fn apply_calendars(
         }
     }
     Ok(changed + reevaluate_stale(buffer, settings)?)
+}
+
+/// Whether the times of some machine's days were not all computed by the same calendar.
+pub fn has_mixed_times(buffer: &Buffer) -> Result<bool, BufferError> {
+    let bases = buffer.files().times_bases()?;
+    Ok(bases.iter().any(|TimesBasis { basis, .. }| basis == OF_SEVERAL))
 }
 
 /// What the times of a machine depend on beside its events; empty without a calendar.

@@ -1,7 +1,7 @@
 //! `[[calendar]]`: when machines are planned to work. The same tables come from the configuration and from
 //! central, with the same refusals, each with its line.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{
     keys::{CalendarKeys, ShiftKeys},
@@ -11,10 +11,25 @@ use crate::calendar::{
     Calendar, Calendars, Hours, Shift, overlapping_openings, overlapping_shifts,
 };
 
-/// The calendars of the document. `machines` are those that exist; `None`: any may.
-pub(super) fn calendars(root: &mut Section<'_>, machines: Option<&BTreeSet<&str>>) -> Calendars {
+/// Of one `[[calendar]]`. More than a plant has; what a text of central's may cost a gateway is bounded by them.
+const MOST_SHIFTS: usize = 50;
+const MOST_BREAKS: usize = 50;
+const MOST_DATES: usize = 500;
+/// Of all of them together.
+const MOST_MACHINES: usize = 500;
+
+/// Which machines there are.
+pub struct KnownMachines<'k> {
+    pub has: &'k dyn Fn(&str) -> bool,
+    /// What is said of one that is not among them, behind its name.
+    pub otherwise: &'k str,
+}
+
+/// The calendars of the document; without `known` they may name any machine.
+pub(super) fn calendars(root: &mut Section<'_>, known: Option<&KnownMachines<'_>>) -> Calendars {
     let mut of_machine = BTreeMap::new();
     let mut of_others = None;
+    let mut named = 0;
     for mut section in root.sections("calendar") {
         let names = section.list(&CalendarKeys::MACHINES);
         let calendar = calendar(&mut section);
@@ -29,6 +44,14 @@ pub(super) fn calendars(root: &mut Section<'_>, machines: Option<&BTreeSet<&str>
                     section
                         .missing(CalendarKeys::MACHINES.name, "at least one, or leave the key out");
                 }
+                named += names.len();
+                if named > MOST_MACHINES {
+                    let problem =
+                        format!("more than {MOST_MACHINES} machines are named; name fewer");
+                    section.complain(problem);
+                    section.finish();
+                    continue;
+                }
                 for Located { value, span } in names {
                     let problem = |problem: &str| {
                         section.object(
@@ -37,8 +60,10 @@ pub(super) fn calendars(root: &mut Section<'_>, machines: Option<&BTreeSet<&str>
                             format!("{value:?} {problem}"),
                         );
                     };
-                    if machines.is_some_and(|machines| !machines.contains(value.as_str())) {
-                        problem("is no machine (nom) of [source.folders]");
+                    if let Some(known) = known
+                        && !(known.has)(&value)
+                    {
+                        problem(known.otherwise);
                     }
                     if of_machine.insert(value.clone(), calendar.clone()).is_some() {
                         problem("has a [[calendar]] already; give each machine one");
@@ -57,6 +82,9 @@ fn calendar(section: &mut Section<'_>) -> Calendar {
     let openings = section.list(&CalendarKeys::OPEN).unwrap_or_default();
     let mut shifts = Vec::new();
     let mut places = Vec::new();
+    let (mut closed, mut openings) = (closed, openings);
+    at_most(section, &mut closed, MOST_DATES, CalendarKeys::CLOSED.name);
+    at_most(section, &mut openings, MOST_DATES, CalendarKeys::OPEN.name);
     for mut of_shift in section.sections("shift") {
         if let Some(shift) = shift(&mut of_shift) {
             shifts.push(shift);
@@ -64,6 +92,13 @@ fn calendar(section: &mut Section<'_>) -> Calendar {
         } else {
             of_shift.finish();
         }
+    }
+    if shifts.len() > MOST_SHIFTS {
+        section.complain(format!(
+            "{} shifts, and at most {MOST_SHIFTS} are taken; leave some out",
+            shifts.len()
+        ));
+        shifts.clear();
     }
     for (a, b) in overlapping_shifts(&shifts) {
         let (first, second) = (&shifts[a].name, &shifts[b].name);
@@ -86,11 +121,28 @@ fn calendar(section: &mut Section<'_>) -> Calendar {
     calendar
 }
 
+/// Refuses a list that is too long, and leaves nothing of it.
+fn at_most<T>(
+    section: &mut Section<'_>,
+    list: &mut Vec<Located<T>>,
+    most: usize,
+    key: &'static str,
+) {
+    if let Some(Located { span, .. }) = list.get(most) {
+        let span = span.clone();
+        let problem =
+            format!("{} entries, and at most {most} are taken; leave some out", list.len());
+        section.object(key, &span, problem);
+        list.clear();
+    }
+}
+
 fn shift(section: &mut Section<'_>) -> Option<Shift> {
     let name = section.required(&ShiftKeys::NAME);
     let days = section.required(&ShiftKeys::DAYS);
     let hours = section.required(&ShiftKeys::TIME);
-    let breaks = section.list(&ShiftKeys::BREAKS).unwrap_or_default();
+    let mut breaks = section.list(&ShiftKeys::BREAKS).unwrap_or_default();
+    at_most(section, &mut breaks, MOST_BREAKS, ShiftKeys::BREAKS.name);
     let hours: Hours = hours?;
     let mut within: Vec<Hours> = Vec::new();
     for Located { value, span } in breaks {
@@ -114,7 +166,7 @@ mod tests {
 
     fn refused(text: &str) -> Vec<String> {
         match parse_calendars("central", text) {
-            Err(ConfigError::Mistakes(mistakes)) => {
+            Err(ConfigError::Calendar(mistakes)) => {
                 mistakes.iter().map(ToString::to_string).collect()
             }
             other => panic!("{other:?}"),

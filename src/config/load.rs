@@ -13,7 +13,7 @@ use super::{
     SourceConfig, SourceKind, Status,
     alarms::alarms,
     anomalies::anomalies,
-    calendar::calendars,
+    calendar::{KnownMachines, calendars},
     folders::{Folders, folders},
     hosts::Hosts,
     key::Key,
@@ -24,7 +24,7 @@ use super::{
     update::update,
     variables::{ignored_variables, value},
 };
-use crate::{calendar::Calendars, model::Language};
+use crate::model::Language;
 
 /// The configuration and what a person should know of it although it can be used.
 #[derive(Debug)]
@@ -39,6 +39,20 @@ pub enum ConfigError {
     Read { path: PathBuf, source: io::Error },
     #[error("the configuration is not usable:\n{}", listed(.0))]
     Mistakes(Vec<Mistake>),
+    #[error("the calendar is not usable:\n{}", listed(.0))]
+    Calendar(Vec<Mistake>),
+}
+
+impl ConfigError {
+    /// What is wrong with it, on one line.
+    pub fn on_one_line(&self) -> String {
+        match self {
+            Self::Read { .. } => self.to_string(),
+            Self::Mistakes(mistakes) | Self::Calendar(mistakes) => {
+                mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            }
+        }
+    }
 }
 
 fn listed(mistakes: &[Mistake]) -> String {
@@ -73,8 +87,12 @@ pub fn parse(
     let analysis = analysis(root.section_or_empty("analysis"));
     let anomalies = anomalies(root.section_or_empty("anomalies"));
     let machines = sources.iter().flat_map(|source| source.folders.values());
-    let machines = machines.map(|machine| machine.nom.as_str()).collect();
-    let calendars = calendars(&mut root, Some(&machines));
+    let machines: BTreeSet<&str> = machines.map(|machine| machine.nom.as_str()).collect();
+    let known = KnownMachines {
+        has: &|nom| machines.contains(nom),
+        otherwise: "is no machine (nom) of [source.folders]",
+    };
+    let calendars = calendars(&mut root, Some(&known));
     let status = self::status(status, language);
     let update = update(root.section("update"), &loader.base);
     let alarms = alarms(root.section("alarms"), &mut loader.secrets, &loader.base);
@@ -101,18 +119,6 @@ pub fn parse(
     };
     warnings.extend(ignored_variables(&config, env));
     Ok(Loaded { config, warnings })
-}
-
-/// Reads a text that has only `[[calendar]]` tables, as central keeps it; `place` names it in refusals.
-pub fn parse_calendars(place: &str, text: &str) -> Result<Calendars, ConfigError> {
-    let document = Document::new(PathBuf::from(place), text);
-    let mut root = document.root();
-    let calendars = calendars(&mut root, None);
-    root.finish();
-    match document.take_mistakes() {
-        none if none.is_empty() => Ok(calendars),
-        mistakes => Err(ConfigError::Mistakes(mistakes)),
-    }
 }
 
 struct Loader<'t, 'e> {

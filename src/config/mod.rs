@@ -26,6 +26,8 @@ mod keys;
 /// From the text to [`Config`].
 mod load;
 mod memory;
+/// The configuration's calendars and the plant's together.
+mod plant;
 /// Key by key, with every mistake and its line.
 mod reader;
 /// Where passwords come from.
@@ -40,11 +42,13 @@ mod variables;
 mod window;
 
 pub use alarms::{AlarmLimits, Alarms, WorkingHours};
+pub use calendar::KnownMachines;
 pub use explained::{Explained, Shown, Topic};
 pub use hosts::{Host, Hosts, host_and_port};
 pub use keys::{HEAD, topics};
-pub use load::{ConfigError, Loaded, load, parse, parse_calendars};
+pub use load::{ConfigError, Loaded, load, parse};
 pub use memory::default_max_file_bytes;
+pub use plant::{Planning, parse_calendars, parse_plant_calendar};
 pub use reader::Mistake;
 pub use update::UpdateConfig;
 pub use variables::ignored_variables;

@@ -79,6 +79,7 @@ impl Gateway {
             oldest_waiting_day: waiting.oldest_day,
             sources: links.collect(),
             machines: self.machines.iter().map(|fed| fed.machine.nom.clone()).collect(),
+            calendar: buffer.plant().mark()?,
             buffer_bytes: buffer.size_bytes(),
             max_buffer_bytes: self.max_buffer_bytes,
             free_bytes: free.map(|free| free.f_bavail.saturating_mul(free.f_frsize)),
@@ -158,6 +159,11 @@ impl PresenceReporter {
         Ok(())
     }
 
+    /// Central did not answer: it is shown the row when it does, and tells of its calendar.
+    pub(super) fn forget(&mut self) {
+        self.schedule.shown = None;
+    }
+
     /// The row cannot be written for now.
     pub(super) fn failed(&mut self, error: &CentralError) {
         self.schedule.failed(self.runtime.uptime(), error);
@@ -226,6 +232,7 @@ mod tests {
                 error: None,
             }],
             machines: Vec::new(),
+            calendar: String::new(),
             buffer_bytes: 100,
             max_buffer_bytes: 1000,
             free_bytes: Some(5),

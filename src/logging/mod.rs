@@ -17,7 +17,10 @@ use one_line::{MOST_CHARS, OWN_TARGET, OneLine};
 
 use crate::{
     config::Config,
-    model::{AlarmEvent, Day, Language, LinkName, Machine, Trouble, printable},
+    model::{
+        AlarmEvent, Day, Language, LinkName, Machine, PlantCalendar, RefusedCalendar, Trouble,
+        printable,
+    },
 };
 
 /// Starts the log on standard error. In systemd's journal each line has a priority, and its time is
@@ -291,6 +294,38 @@ pub(crate) fn texts_changed(encoding: &str, texts: u64) {
     }
 }
 
+pub(crate) fn plant_calendar_kept(calendar: &PlantCalendar) {
+    let PlantCalendar { version, written_by, written_at, .. } = calendar;
+    log::info!(
+        "central: calendar of the plant, version {version} of {written_at} UTC by {written_by}: in use"
+    );
+}
+
+pub(crate) fn plant_calendar_refused(refused: &RefusedCalendar) {
+    let RefusedCalendar { version, why } = refused;
+    log::error!(
+        "central: calendar of the plant, version {version}: cannot be used, the calendar before stays in use; write one that `cu-agent central calendar check` passes: {why}"
+    );
+}
+
+pub(crate) fn kept_calendar_unusable(why: &str) {
+    log::error!(
+        "buffer: the calendar of the plant that is kept cannot be used by this release, the configuration's [[calendar]] counts: {why}"
+    );
+}
+
+pub(crate) fn plant_calendar_gone() {
+    log::warn!(
+        "central: has no calendar of the plant any more; the configuration's [[calendar]] counts"
+    );
+}
+
+pub(crate) fn plant_calendar_unreadable(why: &str) {
+    log::warn!(
+        "central: calendar of the plant: cannot be read, what is kept or configured here counts; `cu-agent central migrate` makes the table: {why}"
+    );
+}
+
 pub(crate) fn schema_newer(version: i32) {
     log::info!(
         "central: its tables are from a newer release (migration {version}), which this release can use"
@@ -341,6 +376,13 @@ pub(crate) fn not_compared(columns: &[String]) {
 pub(crate) fn set_aside(nom: &str, day: Day, reason: &str, again_after: Duration) {
     let minutes = again_after.as_secs() / 60;
     log::error!("{nom} {day}: session quarantined, retrying in {minutes} minutes: {reason}");
+}
+
+pub(crate) fn planned_day_set_aside(nom: &str, day: Day, reason: &str, again_after: Duration) {
+    let minutes = again_after.as_secs() / 60;
+    log::error!(
+        "{nom} {day}: the times of this planned day are not in central, retrying in {minutes} minutes: {reason}"
+    );
 }
 
 pub(crate) fn alarm(event: AlarmEvent, text: &str) {

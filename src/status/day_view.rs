@@ -11,7 +11,10 @@ use crate::{
         TimesByMachine, Totals, is_on_read_only_disk,
     },
     config::Config,
-    model::{Day, DayTimes, Figures, LinkName, NoTrs, Rates, Session, Stamp, Trouble, WallTime},
+    model::{
+        Day, DayTimes, Figures, KeptCalendar, LinkName, NoTrs, Rates, Session, Stamp, Trouble,
+        WallTime,
+    },
 };
 
 /// The gateway's clock, as the caller that may read it hands it over.
@@ -118,6 +121,8 @@ pub(crate) struct Health {
     pub ahead: Option<(String, i64)>,
     /// What of the sources cannot be read.
     pub troubles: Vec<Trouble>,
+    /// The plant's calendar, as central last told it.
+    pub plant: KeptCalendar,
     /// Machines behind a source that does not answer, or whose folder cannot be read.
     pub unknown: BTreeSet<String>,
 }
@@ -379,6 +384,7 @@ fn health(
         unknown,
         totals: buffer.map(|buffer| buffer.reports().totals()).transpose()?,
         has_central: config.central.is_some(),
+        plant: buffer.map(|buffer| buffer.plant().kept()).transpose()?.unwrap_or_default(),
         central: config.central.as_ref().and_then(|_| link(&LinkName::Central)),
         sources: config
             .sources

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     buffer::LinkState,
-    model::Language,
+    model::{KeptCalendar, Language, PlantCalendar, RefusedCalendar},
     text::{Noun, count, minute, moment, phrase, span},
 };
 
@@ -80,6 +80,7 @@ fn lines(view: &DayView, reader: Reader) -> Vec<Line> {
         let (is_up, text) = link(health.central.as_ref(), language);
         lines.push(line(reader.say("Base centrale", "Central database"), is_up, text));
     }
+    lines.extend(plant(health, reader));
     lines.push(backlog(health, reader));
     for (name, state, last) in &health.sources {
         let (is_up, mut text) = link(state.as_ref(), language);
@@ -121,6 +122,32 @@ fn link(link: Option<&LinkState>, language: Language) -> (bool, String) {
     }
     let text = phrase!(language, "injoignable depuis le {since}", "unreachable since {since}");
     (false, error.as_ref().map_or_else(|| text.clone(), |error| format!("{text} ({error})")))
+}
+
+/// The plant's calendar, if central has one.
+fn plant(health: &Health, reader: Reader) -> Option<Line> {
+    let KeptCalendar { good, refused, .. } = &health.plant;
+    let language = reader.language;
+    let name = reader.say("Calendrier de l'usine", "Calendar of the plant").to_owned();
+    let mut text = match good {
+        Some(PlantCalendar { version, written_by, written_at, .. }) => phrase!(
+            language,
+            "version {version} du {written_at} UTC, par {written_by}",
+            "version {version} of {written_at} UTC, by {written_by}",
+        ),
+        None if refused.is_some() => {
+            reader.say("aucune version utilisable", "no version that can be used").to_owned()
+        }
+        None => return None,
+    };
+    if let Some(RefusedCalendar { version, why }) = refused {
+        text += &phrase!(
+            language,
+            "\u{202f}; la version {version} est inutilisable ({why})",
+            "; version {version} cannot be used ({why})",
+        );
+    }
+    Some(Line { name, is_good: refused.is_none(), text })
 }
 
 fn backlog(health: &Health, reader: Reader) -> Line {

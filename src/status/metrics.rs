@@ -16,7 +16,7 @@ use super::counters::{Counters, SourceCounters};
 use crate::{
     buffer::{Buffer, BufferError, LineTotals, Totals, is_on_read_only_disk},
     config::Config,
-    model::{LinkName, Rates, TimesSum},
+    model::{KeptCalendar, LinkName, Rates, TimesSum},
 };
 
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -31,6 +31,9 @@ pub struct Holdings {
     pub is_read_only: bool,
     /// The servers of central, if several are configured, and whether central is that one now.
     pub central_hosts: Vec<(String, bool)>,
+    /// The version of the plant's calendar in use, 0 if none, and whether central's newest is refused;
+    /// `None`: central told of none.
+    pub calendar: Option<(i64, bool)>,
     /// Configured machines for whose newest day something was planned.
     pub planned: Vec<PlannedDay>,
 }
@@ -57,6 +60,7 @@ impl Holdings {
             is_read_only: is_on_read_only_disk(&config.agent.state_dir),
             central_hosts: central_hosts(config, &buffer)?,
             planned: planned_days(config, &buffer)?,
+            calendar: calendar(&buffer)?,
         }))
     }
 }
@@ -71,6 +75,12 @@ fn planned_days(config: &Config, buffer: &Buffer) -> Result<Vec<PlannedDay>, Buf
         Some(PlannedDay { machine: nom, is_over: times.is_over, sum: times.sum(), rates })
     });
     Ok(planned.collect())
+}
+
+fn calendar(buffer: &Buffer) -> Result<Option<(i64, bool)>, BufferError> {
+    let KeptCalendar { good, refused, .. } = buffer.plant().kept()?;
+    let version = good.as_ref().map_or(0, |good| good.version);
+    Ok((good.is_some() || refused.is_some()).then_some((version, refused.is_some())))
 }
 
 fn central_hosts(config: &Config, buffer: &Buffer) -> Result<Vec<(String, bool)>, BufferError> {
@@ -233,6 +243,12 @@ impl Page {
         }
         for (host, is_used) in hosts {
             self.sample("", &[("host", host)], u8::from(*is_used));
+        }
+        if let Some((version, is_refused)) = measured.holdings.and_then(|it| it.calendar) {
+            let help = "Version of the plant's calendar in use.";
+            self.gauge("cu_agent_calendar_version", help, version);
+            let help = "Whether the newest version of the plant's calendar cannot be used.";
+            self.gauge("cu_agent_calendar_refused", help, u8::from(is_refused));
         }
         self.counter("cu_agent_sync_sessions", "Sessions delivered.", counts.synced_sessions);
         self.counter("cu_agent_sync_rows", "Rows written in central.", counts.synced_rows);

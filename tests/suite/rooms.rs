@@ -298,12 +298,13 @@ fn imports_point_one_way() {
 }
 
 /// A view of the buffer that changes it or serves one purpose, and the rooms that may borrow it.
-const MAY_BORROW: [(&str, &[&str]); 9] = [
+const MAY_BORROW: [(&str, &[&str]); 10] = [
     ("batch()", &["collect"]),
     ("files()", &["collect"]),
     ("outbox()", &["deliver"]),
     ("outbox_mut()", &["deliver"]),
     ("links_mut()", &["agent", "deliver"]),
+    ("plant_mut()", &["deliver"]),
     ("alarm_log()", &["alarms"]),
     ("alarm_log_mut()", &["alarms"]),
     ("reports()", &["alarms", "cli", "status"]),

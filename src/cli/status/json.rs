@@ -10,8 +10,8 @@ use crate::{
     cli::times::DayRow,
     config::{Config, SourceConfig},
     model::{
-        CentralTold, Collected, Day, FolderTold, Language, LinkTold, ServiceTold, SourceTold,
-        StatusTold, Trouble, WallTime,
+        CentralTold, Collected, Day, FolderTold, KeptCalendar, Language, LinkTold, ServiceTold,
+        SourceTold, StatusTold, Trouble, WallTime,
     },
 };
 
@@ -49,6 +49,8 @@ struct Status<'s> {
     told: StatusTold,
     central: Link<'s>,
     changed_texts: Option<Changed<'s>>,
+    /// The plant's, as central last told it; `None`: it has none, or told nothing yet.
+    calendar: Option<Calendar<'s>>,
     in_central: &'s CentralTold,
     troubles: Vec<NotRead<'s>>,
     machines: Vec<Machine<'s>>,
@@ -71,6 +73,31 @@ struct Link<'s> {
 struct Changed<'s> {
     encoding: &'s str,
     texts: u64,
+}
+
+/// The version in use, and central's newest if it cannot be used.
+#[derive(Serialize)]
+struct Calendar<'s> {
+    version: Option<i64>,
+    written_by: Option<&'s str>,
+    written_at: Option<&'s str>,
+    kept_since: Option<WallTime>,
+    refused_version: Option<i64>,
+    refusal: Option<&'s str>,
+}
+
+impl<'s> Calendar<'s> {
+    fn of(kept: &'s KeptCalendar) -> Option<Self> {
+        let KeptCalendar { good, since, refused, .. } = kept;
+        (good.is_some() || refused.is_some()).then(|| Self {
+            version: good.as_ref().map(|good| good.version),
+            written_by: good.as_ref().map(|good| good.written_by.as_str()),
+            written_at: good.as_ref().map(|good| good.written_at.as_str()),
+            kept_since: *since,
+            refused_version: refused.as_ref().map(|refused| refused.version),
+            refusal: refused.as_ref().map(|refused| refused.why.as_str()),
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -164,6 +191,7 @@ impl<'s> Status<'s> {
                 .changed_texts
                 .as_ref()
                 .map(|changed| Changed { encoding: &changed.encoding, texts: changed.texts }),
+            calendar: Calendar::of(&shown.calendar),
             in_central: &shown.told,
             troubles: troubles.iter().map(NotRead::of).collect(),
             machines: shown.machines.iter().map(|one| Machine::of(one, config, shown)).collect(),

@@ -21,8 +21,8 @@ use crate::{
 
 section! {
     CalendarKeys, "# [[calendar]]",
-    "When machines are planned to work; `cu-agent calendar --date 2025-06-03` prints what a day is planned \
-     as. One [[calendar]] per group of machines with the same shifts. A shift counts for the date on which \
+    "When machines are planned to work (docs/trs.md); `cu-agent calendar --date 2025-06-03` prints what a day is \
+     planned as. Where central has a calendar for a machine (`cu-agent central calendar put`), that one counts. One [[calendar]] per group of machines with the same shifts. A shift counts for the date on which \
      it begins.",
     r#"# machines = ["DEM12", "DEMALU"]
 # holidays = "fr"

@@ -9,8 +9,8 @@ use postgres::types::Type;
 use serde::Serialize;
 
 use super::{
-    Central, CentralError, Claims, prepared::Often, server::IS_CROWDED, unreadable,
-    writers::has_news,
+    Central, CentralError, Claims, calendar::CalendarThere, params::Params, prepared::Often,
+    server::IS_CROWDED, unreadable, writers::has_news,
 };
 use crate::model::{Day, LastUpdate, WallTime};
 
@@ -30,6 +30,9 @@ pub struct GatewayRow {
     pub sources: Vec<SourceLink>,
     /// Those that it feeds: only asked about, not written.
     pub machines: Vec<String>,
+    /// What it has of the plant's calendar, see [`ToldCalendar::mark`](super::ToldCalendar::mark): only asked
+    /// about, not written.
+    pub calendar: String,
     pub buffer_bytes: u64,
     pub max_buffer_bytes: u64,
     /// Of the state directory's file system; `None` where it cannot be asked.
@@ -38,12 +41,13 @@ pub struct GatewayRow {
 }
 
 /// What the answer to a row tells of central.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SeenThere {
     /// Connections are scarce by now, see [`Server::is_crowded`](super::Server::is_crowded).
     pub is_crowded: bool,
     /// Somebody else wrote to rows of the agent's machines, see [`Central::foreign_writes`].
     pub has_news: bool,
+    pub calendar: CalendarThere,
 }
 
 /// The link to one source.
@@ -138,14 +142,24 @@ impl Central {
         params.push_text(update.map(|update| update.result.as_str()));
         params.push_text(told(|update| update.detail.as_deref()).as_deref());
         params.push_texts(row.machines.iter().map(|nom| Some(nom.clone())).collect());
+        params.push_text(row.calendar.as_str());
+        match self.show(&params) {
+            Err(error) if self.does_without_calendar(&error) => self.show(&params),
+            seen => seen,
+        }
+    }
+
+    fn show(&mut self, params: &Params) -> Result<SeenThere, CentralError> {
         let news = has_news("= ANY ($20)");
-        let sql = format!("{SHOW} RETURNING {IS_CROWDED} AS crowded, {news} AS news");
-        let rows = self.ask_often(Often::GatewayRow, &sql, &params)?;
-        let Some(row) = rows.first() else { return Ok(SeenThere::default()) };
-        let seen = || {
-            Ok(SeenThere { is_crowded: row.try_get("crowded")?, has_news: row.try_get("news")? })
-        };
-        seen().map_err(unreadable)
+        let (before, behind) = self.calendar_question("$21");
+        let sql =
+            format!("{before}{SHOW} RETURNING {IS_CROWDED} AS crowded, {news} AS news{behind}");
+        let rows = self.ask_often(Often::GatewayRow, &sql, params)?;
+        // An INSERT that updates returns its row.
+        let row = rows.first().ok_or(CentralError::OtherCount { asked: 1, came: 0 })?;
+        let read = || Ok((row.try_get("crowded")?, row.try_get("news")?));
+        let (is_crowded, has_news) = read().map_err(unreadable)?;
+        Ok(SeenThere { is_crowded, has_news, calendar: self.calendar_answer(row)? })
     }
 }
 

@@ -6,6 +6,7 @@
 //! (`prepared`). Works through PgBouncer in transaction mode: there statements are unnamed, and nothing
 //! is set for longer than a transaction. Every wait is bounded on this side, whatever the server does.
 
+mod calendar;
 mod certificate;
 mod claim;
 mod deadline_stream;
@@ -35,6 +36,7 @@ mod settle;
 mod sql_text;
 mod states;
 mod survey;
+mod times;
 mod tls;
 mod writers;
 
@@ -52,6 +54,7 @@ use postgres::{
 };
 
 pub use self::{
+    calendar::{CalendarThere, NewCalendar, NoSuchCharacter, ToldCalendar},
     claim::{Claimed, Claims},
     deliver::{Outcome, statement_bytes},
     digest::{Digester, Inexact, digest_of_whole},
@@ -65,13 +68,14 @@ pub use self::{
     old_names::{OldNames, OldRows, old_names_script},
     order::Order,
     schema::{
-        MIGRATIONS, Migration, SchemaState, gateway_row_passes_without, migration_script,
-        sessions_pass_without,
+        MIGRATIONS, Migration, SchemaState, gateway_row_passes_without, lacks_times,
+        migration_script, sessions_pass_without,
     },
     server::{Creator, Server},
     settle::{Adopted, LeftOver, Standing, Standings},
     states::States,
     survey::{CONTRACT_TABLES, Origin, Survey, Writer},
+    times::{PlannedDay, PlannedOutcome},
     writers::ForeignWrites,
 };
 use self::{
@@ -111,6 +115,7 @@ pub struct Central {
     names: Names,
     /// Columns that are left out of comparisons.
     inexact: Inexact,
+    calendar: calendar::Access,
     /// How a transaction begins, where it cannot go without saying, see [`settings`].
     begin: Option<String>,
     round_trips: u64,
@@ -341,6 +346,7 @@ impl Opening<'_> {
             server: Server::default(),
             names: Names::default(),
             inexact: Inexact::default(),
+            calendar: calendar::Access::default(),
             begin: None,
             changed_texts: 0,
             round_trips: 0,

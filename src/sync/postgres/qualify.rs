@@ -20,11 +20,13 @@ pub(super) const TABLES: &[&str] = &[
     "periode_arret",
     "job_profil",
     "anomalie",
+    "temps_poste",
     "cu_agent_machine",
     "agent_edge",
     "cu_agent_ecriture",
     "cu_agent_migration",
     "cu_agent_fusion",
+    "calendrier",
 ];
 
 /// Functions of the server that take any type, so that one of another role could fit better. All others in

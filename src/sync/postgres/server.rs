@@ -6,9 +6,10 @@ use postgres::Row;
 
 use super::{
     Central, CentralError, Unwritable,
+    calendar::{Access, READABLE},
     encoding::ServerEncoding,
     params::Params,
-    prepared::{self, Prepared},
+    prepared::{self, Often, Prepared},
     qualify::{Names, TABLES, quoted},
     settings, unreadable,
 };
@@ -93,7 +94,7 @@ impl Central {
                      (extract(epoch FROM pg_postmaster_start_time())::float8 * 1000000::float8)::bigint, d.oid) AS incarnation,
                  {IS_CROWDED} AS crowded, {settings}, pg_is_in_recovery() AS standby,
                  current_setting('transaction_read_only') AS read_only, {session},
-                 pg_encoding_to_char(d.encoding)::text AS encoding, current_schema()::text AS schema,
+                 {READABLE} AS calendar, pg_encoding_to_char(d.encoding)::text AS encoding, current_schema()::text AS schema,
                  ARRAY(SELECT (SELECT n.nspname::text
                                FROM pg_catalog.pg_class c
                                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -113,6 +114,10 @@ impl Central {
         let (server, names) = read(&mut self.prepared, row).map_err(unreadable)?;
         self.server = server;
         self.names = names;
+        let is_readable = row.try_get("calendar").map_err(unreadable)?;
+        self.calendar = if is_readable { Access::Asked } else { Access::Absent };
+        // It asks for the calendar, or does not.
+        self.prepared.forget(Often::GatewayRow);
         let values: Vec<Option<&str>> = row.try_get("settings").map_err(unreadable)?;
         self.suit(&settings::unfit(&values, self.statement_timeout))
     }
@@ -141,7 +146,11 @@ fn read(prepared: &mut Prepared, row: &Row) -> Result<(Server, Names), postgres:
         encoding: ServerEncoding::named(encoding),
         encoding_name: printable(encoding, MOST_CHARS),
         schema: schema.map(str::to_owned),
-        has_tables: schemas.iter().any(Option::is_some),
+        // That word is in many databases.
+        has_tables: TABLES
+            .iter()
+            .zip(&schemas)
+            .any(|(table, schema)| *table != "calendrier" && schema.is_some()),
         unwritable: unwritable(row)?,
     };
     Ok((server, Names::new(&schemas, schema)))
