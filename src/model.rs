@@ -13,12 +13,12 @@ mod digest;
 mod language;
 mod limits;
 mod link;
+mod losses;
 mod plant_calendar;
 mod printable;
 mod shift_times;
 mod told;
 mod trouble;
-mod trs;
 mod update_result;
 mod wall_time;
 
@@ -30,12 +30,12 @@ pub use digest::DayDigest;
 pub use language::Language;
 pub use limits::Limits;
 pub use link::LinkName;
+pub use losses::{LossKind, Losses, Shares};
 pub use plant_calendar::{KeptCalendar, PlantCalendar, RefusedCalendar};
 pub use printable::{is_harmless, printable, printable_json, printable_lines};
 pub use shift_times::{DayTimes, NoTrs, Rates, ShiftTimes, TimesSum};
 pub use told::{Collected, FolderTold, LinkTold, ServiceTold, SourceTold, StatusTold};
 pub use trouble::{Trouble, TroubleKey, TroubleKind};
-pub use trs::Trs;
 pub use update_result::{LastUpdate, UNKNOWN_VERSION, UpdateEnd};
 pub use wall_time::WallTime;
 

@@ -12,7 +12,7 @@ use super::{
     shift_times::times_of,
     times::noted,
 };
-use crate::model::{Anomaly, Day, DayTimes, Session, Trs, WallTime};
+use crate::model::{Anomaly, Day, DayTimes, Session, WallTime};
 
 /// Figures of the buffer as a whole.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -97,12 +97,6 @@ pub struct StoredSession {
     pub times: Option<DayTimes>,
     /// Pieces outside required time; `None`: the machine has no calendar.
     pub pieces_outside: Option<u32>,
-}
-
-impl StoredSession {
-    pub fn trs(&self) -> Option<Trs> {
-        Trs::of(&self.session.figures, self.nominal_per_hour?, self.rejects)
-    }
 }
 
 impl Files<'_> {
