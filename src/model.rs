@@ -19,7 +19,6 @@ mod printable;
 mod shift_times;
 mod told;
 mod trouble;
-mod trs;
 mod update_result;
 mod wall_time;
 
@@ -34,10 +33,9 @@ pub use link::LinkName;
 pub use losses::{LossKind, Losses, Shares};
 pub use plant_calendar::{KeptCalendar, PlantCalendar, RefusedCalendar};
 pub use printable::{is_harmless, printable, printable_json, printable_lines};
-pub use shift_times::{DayTimes, Rates, ShiftTimes, TimesSum};
+pub use shift_times::{DayTimes, NoTrs, Rates, ShiftTimes, TimesSum};
 pub use told::{Collected, FolderTold, LinkTold, ServiceTold, SourceTold, StatusTold};
 pub use trouble::{Trouble, TroubleKey, TroubleKind};
-pub use trs::Trs;
 pub use update_result::{LastUpdate, UNKNOWN_VERSION, UpdateEnd};
 pub use wall_time::WallTime;
 

@@ -63,7 +63,7 @@ pub use report::{
     AsideReport, FileReport, LineTotals, MachineReport, SessionFilter, StoredSession, Totals,
 };
 pub use sessions::Changed;
-pub use shift_times::{TimesAlone, TimesBasis};
+pub use shift_times::{TimesAlone, TimesBasis, TimesByMachine};
 pub use versions::known_version;
 pub use views::{
     AlarmLog, AlarmLogMut, Files, Links, LinksMut, Outbox, OutboxMut, PlantView, PlantViewMut,

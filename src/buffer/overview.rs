@@ -3,7 +3,7 @@
 //! The days have no index of their own, which every new day would have to write: they are sought
 //! machine by machine in the index that sessions have anyway.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::{
     BufferError, SessionReader,
@@ -23,6 +23,10 @@ pub struct SessionHeader {
     pub synced_revision: i64,
     pub refusal: Option<String>,
     pub log_sources: String,
+    /// Pieces outside required time; `None`: the machine has no calendar.
+    pub pieces_outside: Option<u32>,
+    /// Otherwise it is a planned day without any LOG.
+    pub has_log: bool,
 }
 
 /// Which headers.
@@ -41,12 +45,14 @@ impl SessionReader<'_> {
         &self,
         filter: &HeaderFilter<'_>,
     ) -> Result<Vec<SessionHeader>, BufferError> {
+        let outside = if self.has_times()? { "s.pieces_outside" } else { "NULL" };
         let mut headers: Vec<SessionHeader> = self
             .buffer
             .connection
             .prepare(&format!(
                 "SELECT m.nom, s.day, s.total_pieces, s.total_waits, s.total_stops, s.total_jobs,
-                     s.total_findings, s.revision, s.synced_revision, s.refusal, s.log_sources, {FIGURES}
+                     s.total_findings, s.revision, s.synced_revision, s.refusal, s.log_sources,
+                     {outside}, {FIGURES}
                  FROM machine m
                  CROSS JOIN session s ON s.machine_id = m.id AND s.day BETWEEN ?1 AND ?2
                  WHERE ?3 IS NULL OR m.nom = ?3
@@ -70,7 +76,9 @@ impl SessionReader<'_> {
                             synced_revision: row.get(8)?,
                             refusal: row.get(9)?,
                             log_sources: row.get(10)?,
-                            figures: read_figures(row, 11)?,
+                            pieces_outside: row.get(11)?,
+                            has_log: true,
+                            figures: read_figures(row, 12)?,
                         })
                     })?
                     .collect()
@@ -80,20 +88,85 @@ impl SessionReader<'_> {
         Ok(headers)
     }
 
-    /// The nearest days with sessions before and after `day`.
-    pub fn neighbours(&self, day: Day) -> Result<(Option<Day>, Option<Day>), BufferError> {
+    /// The same, and among them planned days without any LOG.
+    pub fn day_headers(
+        &self,
+        filter: &HeaderFilter<'_>,
+    ) -> Result<Vec<SessionHeader>, BufferError> {
+        let mut headers = self.session_headers(filter)?;
+        let is_cut = headers.len() >= filter.most;
+        let mut alone = self.planned_alone(filter)?;
+        if let Some(first) = headers.first().filter(|_| is_cut) {
+            alone.retain(|header| header.day >= first.day);
+        }
+        if !alone.is_empty() {
+            headers.append(&mut alone);
+            headers.sort_by(|a, b| (a.day, &a.nom).cmp(&(b.day, &b.nom)));
+            headers.drain(..headers.len().saturating_sub(filter.most));
+        }
+        Ok(headers)
+    }
+
+    fn planned_alone(&self, filter: &HeaderFilter<'_>) -> Result<Vec<SessionHeader>, BufferError> {
+        if !self.has_times()? {
+            return Ok(Vec::new());
+        }
         self.buffer
             .connection
-            .query_row(
-                "SELECT max((SELECT max(day) FROM session s
-                         WHERE s.machine_id = m.id AND s.day < ?1)),
-                     min((SELECT min(day) FROM session s WHERE s.machine_id = m.id AND s.day > ?1))
-                 FROM machine m",
-                [day],
-                |row| Ok((row.get(0)?, row.get(1)?)),
+            .prepare_cached(
+                // The first part of a day is there if any is.
+                "SELECT m.nom, t.day, coalesce(a.revision, 0), coalesce(a.synced_revision, 0)
+                 FROM machine m
+                 CROSS JOIN shift_times t ON t.machine_id = m.id AND t.number = 1
+                     AND t.day BETWEEN ?1 AND ?2
+                 LEFT JOIN times_alone a ON a.machine_id = t.machine_id AND a.day = t.day
+                 WHERE (?3 IS NULL OR m.nom = ?3) AND NOT EXISTS (
+                     SELECT 1 FROM session s WHERE s.machine_id = m.id AND s.day = t.day)
+                 ORDER BY t.day DESC LIMIT ?4",
             )
-            .optional()
-            .map(Option::unwrap_or_default)
-            .during("look up days", &self.buffer.path)
+            .and_then(|mut select| {
+                let most = i64::try_from(filter.most).unwrap_or(i64::MAX);
+                select
+                    .query_map(params![filter.from, filter.to, filter.machine, most], |row| {
+                        Ok(SessionHeader {
+                            nom: row.get(0)?,
+                            day: row.get(1)?,
+                            counts: DetailCounts::default(),
+                            revision: row.get(2)?,
+                            synced_revision: row.get(3)?,
+                            refusal: None,
+                            log_sources: String::new(),
+                            pieces_outside: Some(0),
+                            has_log: false,
+                            figures: Figures::default(),
+                        })
+                    })?
+                    .collect()
+            })
+            .during("look up planned days", &self.buffer.path)
+    }
+
+    /// The nearest days with sessions, or planned ones, before and after `day`.
+    pub fn neighbours(&self, day: Day) -> Result<(Option<Day>, Option<Day>), BufferError> {
+        let mut query = "SELECT max((SELECT max(day) FROM session s
+                 WHERE s.machine_id = m.id AND s.day < ?1)),
+             min((SELECT min(day) FROM session s WHERE s.machine_id = m.id AND s.day > ?1))
+             FROM machine m"
+            .to_owned();
+        if self.has_times()? {
+            query = format!("{query} UNION ALL {}", query.replace("session", "shift_times"));
+        }
+        let read = || -> rusqlite::Result<(Option<Day>, Option<Day>)> {
+            let mut select = self.buffer.connection.prepare(&query)?;
+            let found = select.query_map([day], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let (mut before, mut after): (Option<Day>, Option<Day>) = (None, None);
+            for one in found {
+                let (earlier, later): (Option<Day>, Option<Day>) = one?;
+                before = before.max(earlier);
+                after = [after, later].into_iter().flatten().min();
+            }
+            Ok((before, after))
+        };
+        read().during("look up days", &self.buffer.path)
     }
 }

@@ -9,9 +9,10 @@ use super::{
     details::all,
     error::During,
     figures::{FIGURES, read_figures, with_rows},
+    shift_times::times_of,
     times::noted,
 };
-use crate::model::{Anomaly, Day, Session, Trs, WallTime};
+use crate::model::{Anomaly, Day, DayTimes, Session, WallTime};
 
 /// Figures of the buffer as a whole.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -92,12 +93,10 @@ pub struct StoredSession {
     /// What the TRS is measured by; `None`: it has none.
     pub nominal_per_hour: Option<u32>,
     pub rejects: u32,
-}
-
-impl StoredSession {
-    pub fn trs(&self) -> Option<Trs> {
-        Trs::of(&self.session.figures, self.nominal_per_hour?, self.rejects)
-    }
+    /// Where its required time went; `None`: nothing is planned, or the machine has no calendar.
+    pub times: Option<DayTimes>,
+    /// Pieces outside required time; `None`: the machine has no calendar.
+    pub pieces_outside: Option<u32>,
 }
 
 impl Files<'_> {
@@ -292,46 +291,112 @@ impl SessionReader<'_> {
     pub fn each_session<E>(
         &self,
         filter: &SessionFilter,
+        show: impl FnMut(StoredSession) -> Result<(), E>,
+    ) -> Result<Result<(), E>, BufferError> {
+        self.each(filter, "", show)
+    }
+
+    /// The same, and among them planned days without a session: of no piece, and with their times.
+    pub fn each_day<E>(
+        &self,
+        filter: &SessionFilter,
+        show: impl FnMut(StoredSession) -> Result<(), E>,
+    ) -> Result<Result<(), E>, BufferError> {
+        // The first part of a day is there if any is.
+        let alone = "UNION ALL
+            SELECT NULL, m.id, m.nom, t.day FROM machine m CROSS JOIN shift_times t
+                ON t.machine_id = m.id AND t.day BETWEEN coalesce(?2, '') AND coalesce(?2, '~')
+                AND t.number = 1
+            WHERE (?1 IS NULL OR m.nom = ?1) AND NOT EXISTS (
+                SELECT 1 FROM session s WHERE s.machine_id = m.id AND s.day = t.day)";
+        self.each(filter, if self.has_times()? { alone } else { "" }, show)
+    }
+
+    fn each<E>(
+        &self,
+        filter: &SessionFilter,
+        more_days: &str,
         mut show: impl FnMut(StoredSession) -> Result<(), E>,
     ) -> Result<Result<(), E>, BufferError> {
-        let keys: Vec<i64> = self
+        let has_times = self.has_times()?;
+        let keys: Vec<(Option<i64>, i64, String, Day)> = self
             .buffer
             .connection
-            .prepare(
-                // Machine by machine, each day sought in the index that sessions have anyway.
-                "SELECT s.id FROM machine m CROSS JOIN session s ON s.machine_id = m.id
+            // Machine by machine, each day sought in the index that sessions have anyway.
+            .prepare(&format!(
+                "SELECT s.id, m.id, m.nom, s.day FROM machine m
+                 CROSS JOIN session s ON s.machine_id = m.id
                      AND s.day BETWEEN coalesce(?2, '') AND coalesce(?2, '~')
-                 WHERE ?1 IS NULL OR m.nom = ?1
-                 ORDER BY s.day, m.nom",
-            )
+                 WHERE ?1 IS NULL OR m.nom = ?1 {more_days} ORDER BY 4, 3"
+            ))
             .and_then(|mut select| {
-                select.query_map(params![filter.machine, filter.day], |row| row.get(0))?.collect()
+                select
+                    .query_map(params![filter.machine, filter.day], |row| {
+                        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                    })?
+                    .collect()
             })
             .during("look up sessions", &self.buffer.path)?;
-        for key in keys {
-            let Some(session) =
-                self.stored_session(key).optional().during("read a session", &self.buffer.path)?
-            else {
+        for (session, machine_id, nom, day) in keys {
+            let stored = match session {
+                Some(id) => self.stored_session(id, has_times).optional(),
+                None => self.day_alone(machine_id, nom, day),
+            };
+            let Some(stored) = stored.during("read a session", &self.buffer.path)? else {
                 continue;
             };
-            if let Err(stop) = show(session) {
+            if let Err(stop) = show(stored) {
                 return Ok(Err(stop));
             }
         }
         Ok(Ok(()))
     }
 
-    fn stored_session(&self, id: i64) -> rusqlite::Result<StoredSession> {
+    /// A planned day that has no session.
+    fn day_alone(
+        &self,
+        machine_id: i64,
+        nom: String,
+        day: Day,
+    ) -> rusqlite::Result<Option<StoredSession>> {
         let view = self.buffer.connection.unchecked_transaction()?;
-        let mut stored = view
+        let Some(times) = times_of(&view, machine_id, day, None)? else { return Ok(None) };
+        let (revision, synced_revision) = view
+            .prepare_cached(
+                "SELECT revision, synced_revision FROM times_alone WHERE machine_id = ?1 AND day = ?2",
+            )?
+            .query_row(params![machine_id, day], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?
+            .unwrap_or_default();
+        Ok(Some(StoredSession {
+            nom,
+            day,
+            revision,
+            synced_revision,
+            refusal: None,
+            log_sources: String::new(),
+            session: Session::default(),
+            anomalies: Vec::new(),
+            nominal_per_hour: times.nominal_per_hour,
+            rejects: 0,
+            pieces_outside: Some(times.pieces_outside),
+            times: Some(times),
+        }))
+    }
+
+    fn stored_session(&self, id: i64, has_times: bool) -> rusqlite::Result<StoredSession> {
+        let view = self.buffer.connection.unchecked_transaction()?;
+        let outside = if has_times { "s.pieces_outside" } else { "NULL" };
+        let (machine_id, mut stored) = view
             .prepare_cached(&format!(
                 "SELECT m.nom, s.day, s.revision, s.synced_revision, s.refusal, s.log_sources,
-                     d.nominal_per_hour, coalesce(d.rejects, 0), {FIGURES}
+                     d.nominal_per_hour, coalesce(d.rejects, 0), {outside}, m.id, {FIGURES}
                  FROM session s JOIN machine m ON m.id = s.machine_id
                  LEFT JOIN day_digest d ON d.session_id = s.id WHERE s.id = ?1"
             ))?
             .query_row([id], |row| {
-                Ok(StoredSession {
+                let machine_id: i64 = row.get(9)?;
+                let stored = StoredSession {
                     nom: row.get(0)?,
                     day: row.get(1)?,
                     revision: row.get(2)?,
@@ -340,12 +405,18 @@ impl SessionReader<'_> {
                     log_sources: row.get(5)?,
                     nominal_per_hour: row.get(6)?,
                     rejects: row.get(7)?,
+                    pieces_outside: row.get(8)?,
+                    times: None,
                     anomalies: Vec::new(),
-                    session: Session { figures: read_figures(row, 8)?, ..Session::default() },
-                })
+                    session: Session { figures: read_figures(row, 10)?, ..Session::default() },
+                };
+                Ok((machine_id, stored))
             })?;
         stored.session = with_rows(&view, id, stored.session.figures)?;
         stored.anomalies = all(&view, id)?;
+        if has_times {
+            stored.times = times_of(&view, machine_id, stored.day, stored.pieces_outside)?;
+        }
         Ok(stored)
     }
 }

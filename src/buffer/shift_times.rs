@@ -34,6 +34,9 @@ pub struct TimesBasis {
     pub basis: Vec<u8>,
 }
 
+/// Of each machine (`nom`) its days that have times, oldest first.
+pub type TimesByMachine = BTreeMap<String, Vec<DayTimes>>;
+
 /// The schema from which on there are times.
 const SCHEMA_WITH_TIMES: usize = 6;
 
@@ -357,34 +360,87 @@ impl SessionReader<'_> {
         first: Day,
         last: Day,
     ) -> Result<Vec<DayTimes>, BufferError> {
-        // A buffer that is only looked at may be of a release that knew no times.
-        if self.buffer.schema_version()? < SCHEMA_WITH_TIMES {
-            return Ok(Vec::new());
+        Ok(self.times_by_machine(Some(nom), first, last)?.remove(nom).unwrap_or_default())
+    }
+
+    /// The same of one machine (`nom`) or of all.
+    pub fn times_by_machine(
+        &self,
+        machine: Option<&str>,
+        first: Day,
+        last: Day,
+    ) -> Result<TimesByMachine, BufferError> {
+        if !self.has_times()? {
+            return Ok(TimesByMachine::new());
         }
-        let read = || -> rusqlite::Result<Vec<DayTimes>> {
+        let read = || -> rusqlite::Result<TimesByMachine> {
             let mut select = self.buffer.connection.prepare_cached(&format!(
-                "SELECT {COLUMNS}, t.day, s.pieces_outside FROM shift_times t
-                 LEFT JOIN session s ON s.machine_id = t.machine_id AND s.day = t.day
-                 WHERE t.machine_id = (SELECT id FROM machine WHERE nom = ?1)
-                     AND t.day BETWEEN ?2 AND ?3 ORDER BY t.day, number"
+                "SELECT {COLUMNS}, m.nom, t.day,
+                     (SELECT pieces_outside FROM session s
+                      WHERE s.machine_id = t.machine_id AND s.day = t.day)
+                 FROM machine m
+                 CROSS JOIN shift_times t ON t.machine_id = m.id AND t.day BETWEEN ?2 AND ?3
+                 WHERE ?1 IS NULL OR m.nom = ?1 ORDER BY m.nom, t.day, t.number"
             ))?;
-            let mut found = Vec::new();
-            let mut of_day: Option<(Day, Option<u32>, Vec<_>)> = None;
-            let mut rows = select.query(params![nom, first, last])?;
+            let mut found = TimesByMachine::new();
+            let mut rows = select.query(params![machine, first, last])?;
             while let Some(row) = rows.next()? {
-                let (day, outside) = (row.get(17)?, row.get(18)?);
-                match &mut of_day {
-                    Some((known, _, parts)) if *known == day => parts.push(read(row)?),
-                    _ => {
-                        let before = of_day.replace((day, outside, vec![read(row)?]));
-                        found.extend(before.and_then(|(day, out, parts)| day_of(day, parts, out)));
-                    }
+                let (part, of_day) = read(row)?;
+                let (nom, day, outside): (String, Day, Option<u32>) =
+                    (row.get(17)?, row.get(18)?, row.get(19)?);
+                let days = found.entry(nom).or_default();
+                match days.last_mut().filter(|last| last.day == day) {
+                    Some(last) => last.parts.push(part),
+                    None => days.extend(day_of(day, vec![(part, of_day)], outside)),
                 }
             }
-            found.extend(of_day.and_then(|(day, outside, parts)| day_of(day, parts, outside)));
             Ok(found)
         };
         read().during("look up times", &self.buffer.path)
+    }
+
+    /// The newest day of each machine that has one, with its times if it has any.
+    pub fn newest_times(&self) -> Result<BTreeMap<String, (Day, Option<DayTimes>)>, BufferError> {
+        let has_times = self.has_times()?;
+        let outside = if has_times { "s.pieces_outside" } else { "NULL" };
+        let read = || -> rusqlite::Result<BTreeMap<String, (Day, Option<DayTimes>)>> {
+            let connection = &self.buffer.connection;
+            let mut select = connection.prepare_cached(&format!(
+                "SELECT m.id, m.nom, s.day, {outside} FROM machine m JOIN session s
+                     ON s.machine_id = m.id
+                     AND s.day = (SELECT max(day) FROM session n WHERE n.machine_id = m.id)"
+            ))?;
+            let mut found = BTreeMap::new();
+            let mut rows = select.query([])?;
+            while let Some(row) = rows.next()? {
+                let (machine_id, nom, day): (i64, String, Day) =
+                    (row.get(0)?, row.get(1)?, row.get(2)?);
+                let times = match has_times {
+                    true => times_of(connection, machine_id, day, row.get(3)?)?,
+                    false => None,
+                };
+                found.insert(nom, (day, times));
+            }
+            Ok(found)
+        };
+        read().during("look up times", &self.buffer.path)
+    }
+
+    /// The machines (`nom`) whose days were timed by a calendar.
+    pub fn planned_machines(&self) -> Result<BTreeSet<String>, BufferError> {
+        if !self.has_times()? {
+            return Ok(BTreeSet::new());
+        }
+        self.buffer
+            .connection
+            .prepare_cached("SELECT nom FROM machine WHERE length(times_basis) > 0")
+            .and_then(|mut select| select.query_map([], |row| row.get(0))?.collect())
+            .during("look up calendars", &self.buffer.path)
+    }
+
+    /// A buffer that is only looked at may be of a release that knew no times.
+    pub(super) fn has_times(&self) -> Result<bool, BufferError> {
+        Ok(self.buffer.schema_version()? >= SCHEMA_WITH_TIMES)
     }
 }
 

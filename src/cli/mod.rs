@@ -30,6 +30,7 @@ mod run;
 mod sessions;
 mod status;
 mod table;
+mod times;
 mod update;
 
 /// How a command ended.

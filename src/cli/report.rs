@@ -159,7 +159,10 @@ impl Contents<'_> {
 
     fn write_csv(&self, mut out: Output) -> anyhow::Result<()> {
         // Its cells are made harmless one by one.
-        out.write_all(csv_table(self.headers, Dialect::Rfc4180).as_bytes())?;
+        let times = self.buffer.sessions().times_by_machine(None, self.from, self.to)?;
+        let day_start = self.config.analysis.day_start;
+        let csv = csv_table(self.headers, &times, day_start, Dialect::Rfc4180);
+        out.write_all(csv.as_bytes())?;
         Ok(out.flush()?)
     }
 
@@ -324,7 +327,8 @@ impl Contents<'_> {
                 before_session = ",\n";
                 let rows = planned::material(&machine.nom, stored.day, today);
                 material.extend(rows.iter().map(planned::object));
-                sessions::write_object(&mut out, &stored, language, Some(&advice))
+                let day_start = self.config.analysis.day_start;
+                sessions::write_object(&mut out, &stored, day_start, language, Some(&advice))
             })?;
             write!(out, "\n],\"planned\":{{\"currency\":\"EUR\"")?;
             for (name, which) in [

@@ -1,15 +1,22 @@
-//! `cu-agent sessions`: locally stored sessions as a table or as JSON with the names and
-//! shapes of central's columns.
+//! `cu-agent sessions`: locally stored sessions, and planned days without one, as a table or as JSON with
+//! the names and shapes of central's columns.
 
-use std::{io::Write, path::Path};
+use std::{collections::BTreeMap, io::Write, path::Path};
 
+use chrono::TimeDelta;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Exit, JsonOutput, LogTo, Output, UsageError, configured, print, table::table};
+use super::{
+    Exit, JsonOutput, LogTo, Output, UsageError, configured, print, status::planned_machines,
+    table::table, times::DayRow,
+};
 use crate::{
     buffer::{Buffer, SessionFilter, StoredSession},
-    model::{Advice, Anomaly, Day, Job, Language, Piece, Stamp, Stop, Wait, hours_e4, rate_e2},
+    config::Config,
+    model::{
+        Advice, Anomaly, Day, Job, Language, NoTrs, Piece, Stamp, Stop, Wait, hours_e4, rate_e2,
+    },
 };
 
 #[derive(Debug, clap::Args)]
@@ -44,61 +51,114 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
     };
     let filter = SessionFilter { machine: arguments.machine.clone(), day: arguments.date };
     if arguments.json {
-        as_json(&buffer, &filter, config.agent.language)?
+        as_json(&buffer, &filter, &config)?
     } else {
-        as_table(&buffer, &filter, arguments.anomalies.then_some(config.agent.language))?
+        as_table(&buffer, &filter, &config, arguments.anomalies)?
     }
     Ok(Exit::Done)
 }
 
+/// The columns up to those of required time, these, and those behind them.
+const HEADS: [&str; 11] = [
+    "day",
+    "machine",
+    ">pieces",
+    "first",
+    "last",
+    ">window h",
+    ">effective h",
+    ">occupied %",
+    ">waiting %",
+    ">stopped %",
+    ">stops",
+];
+const HEADS_OF_REQUIRED: [&str; 7] =
+    [">required h", ">Do %", ">Tp %", ">Tq %", ">TRS %", ">TRG %", "until"];
+const HEADS_BEHIND: [&str; 2] = [">anomalies", "central"];
+
 fn as_table(
     buffer: &Buffer,
     filter: &SessionFilter,
-    sentences: Option<Language>,
+    config: &Config,
+    has_sentences: bool,
 ) -> anyhow::Result<()> {
+    let planned = planned_machines(config, buffer)?;
     let (mut rows, mut told) = (Vec::new(), Vec::new());
-    let mut has_trs = false;
-    buffer.sessions().each_session(filter, |stored| {
-        has_trs |= stored.nominal_per_hour.is_some();
-        rows.push(row(&stored));
-        told.extend(sentences.iter().flat_map(|language| sentences_of(&stored, *language)));
+    let mut has_times = false;
+    // With neither a calendar nor a nominal rate, no TRS is asked for, and none is shown.
+    let mut wants_trs = false;
+    let mut lacking: BTreeMap<String, NoTrs> = BTreeMap::new();
+    buffer.sessions().each_day(filter, |stored| {
+        has_times |= stored.times.is_some();
+        let no_trs = NoTrs::of(stored.times.as_ref(), planned.contains(&stored.nom));
+        rows.push((row(&stored), of_required(&stored, no_trs, config), behind(&stored)));
+        wants_trs |= stored.nominal_per_hour.is_some() || stored.times.is_some();
+        match no_trs {
+            Some(why) if why != NoTrs::NoRequiredTime => lacking.insert(stored.nom.clone(), why),
+            // The newest day says what lacks.
+            _ => lacking.remove(&stored.nom),
+        };
+        if has_sentences {
+            told.extend(sentences_of(&stored, config.agent.language));
+        }
         Ok::<_, std::convert::Infallible>(())
     })??;
     if rows.is_empty() {
         print("no sessions\n")?;
         return Ok(());
     }
-    let mut heads = vec![
-        "day",
-        "machine",
-        ">pieces",
-        "first",
-        "last",
-        ">window h",
-        ">effective h",
-        ">occupied %",
-        ">waiting %",
-        ">stopped %",
-        ">stops",
-        ">TRS %",
-        ">anomalies",
-        "central",
-    ];
-    if !has_trs {
-        // If no machine has a nominal rate, the column would be empty.
-        heads.remove(TRS_AT);
-        rows.iter_mut().for_each(|row| {
-            row.remove(TRS_AT);
-        });
-    }
+    // If no machine has a calendar, the columns would be empty.
+    let of_required = if has_times { &HEADS_OF_REQUIRED[..] } else { &[] };
+    let heads = [&HEADS, of_required, &HEADS_BEHIND].concat();
+    let joined = |(front, required, behind): (Vec<String>, Vec<String>, Vec<String>)| {
+        let required = required.into_iter().take(of_required.len());
+        front.into_iter().chain(required).chain(behind).collect()
+    };
+    let rows: Vec<Vec<String>> = rows.into_iter().map(joined).collect();
     print(&table(&heads, &rows))?;
     if !told.is_empty() {
         print(&format!("\n{}", table(&["day", "machine", "severity", "code", "anomaly"], &told)))?;
     }
+    if wants_trs {
+        print(&without_trs(&lacking))?;
+    }
     Ok(())
 }
 
-const TRS_AT: usize = 11;
+/// What the machines lack that have no TRS, and how to give it to them.
+pub(super) fn without_trs(lacking: &BTreeMap<String, NoTrs>) -> String {
+    let english = Language::English;
+    let mut text = String::new();
+    for why in [NoTrs::NoCalendar, NoTrs::NoNominalRate] {
+        let of_why = lacking.iter().filter(|(_, other)| **other == why);
+        let machines: Vec<&str> = of_why.map(|(nom, _)| nom.as_str()).collect();
+        if let (false, Some(hint)) = (machines.is_empty(), why.hint(english)) {
+            let machines = machines.join(", ");
+            text += &format!("\nno TRS for {machines}: {}; {hint}\n", why.text(english));
+        }
+    }
+    text
+}
+
+/// The cells of required time; what lacks stands in the TRS's.
+fn of_required(stored: &StoredSession, no_trs: Option<NoTrs>, config: &Config) -> Vec<String> {
+    let none = || "-".to_owned();
+    let why = || no_trs.map_or_else(none, |why| why.text(Language::English).to_owned());
+    let Some(times) = &stored.times else {
+        return vec![none(), none(), none(), none(), why(), none(), none()];
+    };
+    let rates = times.rates(config.analysis.day_start);
+    let rate = |rate_e2: Option<i64>| rate_e2.map_or_else(none, |rate| decimal(rate, 2));
+    vec![
+        decimal(hours_e4(times.sum().required_ms), 4),
+        rate(rates.availability_e2),
+        rate(rates.performance_e2),
+        rate(rates.quality_e2),
+        rates.trs_e2.map_or_else(why, |trs| decimal(trs, 2)),
+        rate(rates.trg_e2),
+        if times.is_over { none() } else { time(Some(times.known_until)) },
+    ]
+}
 
 fn sentences_of(stored: &StoredSession, language: Language) -> Vec<Vec<String>> {
     let row = |anomaly: &Anomaly| {
@@ -115,9 +175,6 @@ fn sentences_of(stored: &StoredSession, language: Language) -> Vec<Vec<String>> 
 
 fn row(stored: &StoredSession) -> Vec<String> {
     let figures = &stored.session.figures;
-    let time = |at: Option<Stamp>| {
-        at.map_or("-".to_owned(), |at| at.to_naive().format("%H:%M:%S").to_string())
-    };
     let rate = |ms| decimal(rate_e2(ms, figures.window_ms), 2);
     vec![
         stored.day.to_string(),
@@ -131,10 +188,15 @@ fn row(stored: &StoredSession) -> Vec<String> {
         rate(figures.wait_ms),
         rate(figures.stop_ms),
         stored.session.stops.len().to_string(),
-        stored.trs().map_or("-".to_owned(), |trs| decimal(trs.trs_e4, 2)),
-        stored.anomalies.len().to_string(),
-        standing(stored).to_owned(),
     ]
+}
+
+fn behind(stored: &StoredSession) -> Vec<String> {
+    vec![stored.anomalies.len().to_string(), standing(stored).to_owned()]
+}
+
+fn time(at: Option<Stamp>) -> String {
+    at.map_or("-".to_owned(), |at| at.to_naive().format("%H:%M:%S").to_string())
 }
 
 fn standing(stored: &StoredSession) -> &'static str {
@@ -154,16 +216,16 @@ pub(super) fn decimal(digits: i64, decimals: u32) -> String {
     format!("{sign}{}.{:0width$}", digits / scale, digits % scale, width = decimals as usize)
 }
 
-fn as_json(buffer: &Buffer, filter: &SessionFilter, language: Language) -> anyhow::Result<()> {
+fn as_json(buffer: &Buffer, filter: &SessionFilter, config: &Config) -> anyhow::Result<()> {
     // One session at a time and row by row: a year of them needs no more memory than a day, and the
     // largest day not much more than its rows.
     let mut out = JsonOutput(Output::stdout());
     out.write_all(b"[")?;
     let mut separator = "\n";
-    buffer.sessions().each_session(filter, |stored| {
+    buffer.sessions().each_day(filter, |stored| {
         out.write_all(separator.as_bytes())?;
         separator = ",\n";
-        write_object(&mut out, &stored, language, None)
+        write_object(&mut out, &stored, config.analysis.day_start, config.agent.language, None)
     })??;
     out.write_all(b"\n]\n")?;
     out.flush()?;
@@ -174,10 +236,11 @@ fn as_json(buffer: &Buffer, filter: &SessionFilter, language: Language) -> anyho
 pub(super) fn write_object(
     out: &mut JsonOutput,
     stored: &StoredSession,
+    day_start: TimeDelta,
     language: Language,
     advice: Option<&[Advice]>,
 ) -> std::io::Result<()> {
-    let header = header(stored).to_string();
+    let header = header(stored, day_start).to_string();
     out.write_all(header.strip_suffix('}').unwrap_or(&header).as_bytes())?;
     for (name, rows) in lists(stored, language) {
         write_list(out, name, rows)?;
@@ -279,25 +342,17 @@ struct Header<'s> {
     temps_attente_brut: String,
     temps_arret_brut: String,
     fichier_log_source: &'s str,
-    trs: Option<TrsRow>,
+    pieces_hors_requis: Option<u32>,
+    #[serde(flatten)]
+    required: DayRow,
     events: u64,
     revision: i64,
     synced_revision: i64,
     refusal: Option<&'s str>,
 }
 
-#[derive(Serialize)]
-struct TrsRow {
-    cadence_nominale: Option<u32>,
-    rebuts: u32,
-    taux_disponibilite: String,
-    taux_performance: String,
-    taux_qualite: String,
-    taux_trs: String,
-}
-
 /// Never empty.
-fn header(stored: &StoredSession) -> Value {
+fn header(stored: &StoredSession, day_start: TimeDelta) -> Value {
     let figures = &stored.session.figures;
     let hours = |ms| decimal(hours_e4(ms), 4);
     let rate = |ms| decimal(rate_e2(ms, figures.window_ms), 2);
@@ -319,14 +374,8 @@ fn header(stored: &StoredSession) -> Value {
         temps_attente_brut: hours(figures.raw_wait_ms),
         temps_arret_brut: hours(figures.raw_stop_ms),
         fichier_log_source: &stored.log_sources,
-        trs: stored.trs().map(|trs| TrsRow {
-            cadence_nominale: stored.nominal_per_hour,
-            rebuts: stored.rejects,
-            taux_disponibilite: decimal(trs.availability_e4, 2),
-            taux_performance: decimal(trs.performance_e4, 2),
-            taux_qualite: decimal(trs.quality_e4, 2),
-            taux_trs: decimal(trs.trs_e4, 2),
-        }),
+        pieces_hors_requis: stored.pieces_outside,
+        required: DayRow::of(stored.times.as_ref(), day_start),
         events: figures.events,
         revision: stored.revision,
         synced_revision: stored.synced_revision,

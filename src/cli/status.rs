@@ -1,6 +1,10 @@
 //! `cu-agent status`: machines, last reading, what waits, what was refused, links and disk.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
 
 use super::{Exit, LogTo, configured, print, print_json};
 use crate::{
@@ -12,8 +16,8 @@ use crate::{
     collect::implausible_files,
     config::{Config, SourceConfig},
     model::{
-        CentralTold, Collected, KeptCalendar, Language, LinkName, Trouble, TroubleKey, WallTime,
-        printable,
+        CentralTold, Collected, Day, DayTimes, KeptCalendar, Language, LinkName, NoTrs, Trouble,
+        TroubleKey, WallTime, printable,
     },
 };
 
@@ -40,6 +44,10 @@ const MOST_REASONS: usize = 20;
 struct Shown {
     totals: Totals,
     machines: Vec<MachineReport>,
+    /// Of each machine its newest day, with its times if it has any.
+    newest: BTreeMap<String, (Day, Option<DayTimes>)>,
+    /// Machines with a calendar.
+    planned: BTreeSet<String>,
     set_aside: Vec<AsideReport>,
     files: Vec<FileReport>,
     links: Vec<LinkState>,
@@ -59,6 +67,18 @@ struct Shown {
     producing: BTreeSet<String>,
     /// Who works on the buffer, and what it has collected.
     holder: Option<(Holder, Option<Collected>)>,
+}
+
+impl Shown {
+    fn newest_of(&self, nom: &str) -> Option<&DayTimes> {
+        self.newest.get(nom)?.1.as_ref()
+    }
+
+    /// Why the machine's newest day has no TRS; of a machine without a day nothing is said.
+    fn no_trs(&self, nom: &str) -> Option<NoTrs> {
+        let (_, times) = self.newest.get(nom)?;
+        NoTrs::of(times.as_ref(), self.planned.contains(nom))
+    }
 }
 
 /// A machine whose LOG did not grow for this long, and one poll more, does not produce.
@@ -81,6 +101,8 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
         None => Shown {
             totals: Totals::default(),
             machines: Vec::new(),
+            newest: BTreeMap::new(),
+            planned: BTreeSet::new(),
             set_aside: Vec::new(),
             files: Vec::new(),
             links: Vec::new(),
@@ -98,6 +120,8 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
         Some(buffer) => Shown {
             totals: buffer.reports().totals()?,
             machines: buffer.reports().machines()?,
+            newest: buffer.sessions().newest_times()?,
+            planned: planned_machines(config, &buffer)?,
             set_aside: buffer.reports().set_aside_sessions(MOST_REASONS)?,
             files: buffer.reports().remarkable_files(most_files)?,
             links: buffer.links().all()?,
@@ -113,6 +137,17 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             holder: StateLock::holder(&config.agent.state_dir),
         },
     })
+}
+
+/// Machines with a calendar, the days of which may not be timed by it yet.
+pub(super) fn planned_machines(
+    config: &Config,
+    buffer: &Buffer,
+) -> Result<BTreeSet<String>, BufferError> {
+    let mut planned = buffer.sessions().planned_machines()?;
+    let own = config.fed_machines().into_iter().map(|fed| fed.machine.nom);
+    planned.extend(own.filter(|nom| config.calendars.of(nom).is_some()));
+    Ok(planned)
 }
 
 /// Those of folders that the configuration still maps.

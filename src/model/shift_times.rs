@@ -1,6 +1,8 @@
 //! The times of a shift's part of a production day, sums of them, and their rates: TRS, TRG, TRE and their
 //! factors (NF E60-182; OEE in ISO 22400-2). Rates come from exact fractions and are rounded once.
 
+use chrono::{NaiveTime, TimeDelta};
+
 use super::{Day, Stamp};
 
 const HOUR_MS: i128 = 3_600_000;
@@ -47,6 +49,50 @@ pub struct DayTimes {
     pub parts: Vec<ShiftTimes>,
     /// Pieces outside the required time of every part.
     pub pieces_outside: u32,
+}
+
+/// Why a machine's day has no TRS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoTrs {
+    /// The machine has no calendar.
+    NoCalendar,
+    /// Nothing is planned, or not yet.
+    NoRequiredTime,
+    /// The machine has no `nominal_per_hour`.
+    NoNominalRate,
+}
+
+impl NoTrs {
+    /// `None`: the day has a TRS.
+    pub fn of(times: Option<&DayTimes>, has_calendar: bool) -> Option<Self> {
+        match times {
+            None if has_calendar => Some(Self::NoRequiredTime),
+            None => Some(Self::NoCalendar),
+            Some(times) if times.nominal_per_hour.is_none() => Some(Self::NoNominalRate),
+            Some(times) if times.sum().required_ms == 0 => Some(Self::NoRequiredTime),
+            Some(_) => None,
+        }
+    }
+}
+
+impl DayTimes {
+    /// Of all its parts.
+    pub fn sum(&self) -> TimesSum {
+        let parts = self.parts.iter().map(|part| TimesSum::of(part, self.nominal_per_hour));
+        let nothing = || TimesSum::of(&ShiftTimes::default(), self.nominal_per_hour);
+        parts.reduce(|sum, part| sum.plus(&part)).unwrap_or_else(nothing)
+    }
+
+    /// The length of the production day, which begins `day_start` after midnight, up to what is known.
+    pub fn total_ms(&self, day_start: TimeDelta) -> i64 {
+        let midnight = Stamp::from_naive(self.day.and_time(NaiveTime::MIN));
+        self.known_until.0 - midnight.plus_ms(day_start.num_milliseconds()).0
+    }
+
+    /// Of all its parts.
+    pub fn rates(&self, day_start: TimeDelta) -> Rates {
+        self.sum().rates(self.total_ms(day_start))
+    }
 }
 
 /// A sum of parts: of a day, a week, a month, several machines.

@@ -20,11 +20,11 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// Around everything that `sessions` did, and `now` where it is the day that is under way.
-    /// `begin` is where the production day begins: nothing before it is shown.
+    /// Around everything that `sessions` did, and `more`: shifts, and the present moment where it is the day
+    /// that is under way. `begin` is where the production day begins: nothing before it is shown.
     pub(crate) fn around<'s>(
         sessions: impl IntoIterator<Item = &'s Session>,
-        now: Option<Stamp>,
+        more: impl IntoIterator<Item = Stamp>,
         begin: Stamp,
     ) -> Self {
         let end = begin.plus_ms(MOST_HOURS * HOUR_MS);
@@ -38,7 +38,7 @@ impl Axis {
                 .flatten()
         });
         let (mut from, mut to) = (i64::MAX, i64::MIN);
-        for moment in moments.chain(now).filter(|at| (begin..end).contains(at)) {
+        for moment in moments.chain(more).filter(|at| (begin..end).contains(at)) {
             from = from.min(moment.0);
             to = to.max(moment.0);
         }

@@ -8,11 +8,13 @@ use maud::{Markup, html};
 
 mod axis;
 mod chart;
+mod required;
 mod timeline;
 mod words;
 
 pub(crate) use axis::Axis;
 pub(crate) use chart::Chart;
+pub(crate) use required::{RequiredBar, required_legend};
 pub(crate) use timeline::{Detail, TimeLine, changes, open_stop};
 
 use crate::{model::Language, text::Text};
@@ -32,7 +34,15 @@ pub(crate) fn shapes() -> Markup {
                 }
                 pattern id="cross" width="40" height="6" patternUnits="userSpaceOnUse" {
                     rect.stops width="40" height="6" {}
-                    path.mesh d="M0 6L40 0M0 0L40 6" {}
+                    path.mesh.over d="M0 6L40 0M0 0L40 6" {}
+                }
+                pattern id="dots" width="48" height="6" patternUnits="userSpaceOnUse" {
+                    rect.starts width="48" height="6" {}
+                    path.mesh d="M4 1.5h16M28 4.5h16" {}
+                }
+                pattern id="stripes" width="32" height="5" patternUnits="userSpaceOnUse" {
+                    rect.ends width="32" height="5" {}
+                    path.mesh d="M16 0v5" {}
                 }
             }
         }

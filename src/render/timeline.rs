@@ -21,10 +21,33 @@ pub(crate) enum Detail {
     Card,
     /// By three minutes and without ticks, for many machines on one page; below 2 kB.
     Small,
+    /// By ten minutes and without changes of profile, for dozens of machines; below 1 kB.
+    Tiny,
 }
 
-/// Columns of 6 s that make one of a small time line: three minutes.
-const SMALL_COLUMNS: usize = 30;
+impl Detail {
+    pub(crate) fn is_small(self) -> bool {
+        matches!(self, Self::Small | Self::Tiny)
+    }
+
+    /// Columns of 6 s that make one.
+    fn columns(self) -> usize {
+        match self {
+            Self::Full | Self::Card => 1,
+            Self::Small => 30,
+            Self::Tiny => 100,
+        }
+    }
+
+    /// A label every so many hours.
+    fn hours(self) -> i64 {
+        match self {
+            Self::Full | Self::Card => 2,
+            Self::Small => 3,
+            Self::Tiny => 6,
+        }
+    }
+}
 
 /// A machine's day, ready to be drawn.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +57,8 @@ pub(crate) struct TimeLine<'s> {
     pub machine: &'s str,
     pub session: &'s Session,
     pub axis: Axis,
+    /// When the machine was planned to work, drawn behind what it did.
+    pub planned: &'s [(Stamp, Stamp)],
     /// Where the day ends for now, on the day that is under way.
     pub now: Option<Stamp>,
     pub detail: Detail,
@@ -75,16 +100,17 @@ impl TimeLine<'_> {
                 desc id={ (id) "-d" } { (describe(self.session, self.language)) }
                 svg.band y="0" width="100%" height="64" viewBox={ "0 0 " (columns) " 64" }
                     preserveAspectRatio="none" {
-                    @if self.detail != Detail::Small { path.grid d=(self.grid()) {} }
+                    @if !self.planned.is_empty() { path.planned d=(self.shifts()) {} }
+                    @if !self.detail.is_small() { path.grid d=(self.grid()) {} }
                     path.base d={ "M0 46h" (columns) } {}
                     path.producing d=(strokes(&runs, State::Producing, 30)) {}
                     path.waiting d=(strokes(&runs, State::Waiting, 38)) {}
                     path.stopped d=(strokes(&runs, State::Stopped, 54)) {}
                     @if self.detail == Detail::Full { (self.stops_to_point_at()) }
-                    @if self.detail != Detail::Small { path.pieces d=(self.ticks()) {} }
+                    @if !self.detail.is_small() { path.pieces d=(self.ticks()) {} }
                 }
                 (self.arrows())
-                @for (at, hour) in axis.labels(if self.detail == Detail::Small { 3 } else { 2 }) {
+                @for (at, hour) in axis.labels(self.detail.hours()) {
                     text.hour x={ (place(axis.place_e2(at))) } y="88" { (hour) }
                 }
                 @if let Some(now) = self.now.filter(|now| axis.holds(*now)) {
@@ -93,6 +119,18 @@ impl TimeLine<'_> {
                 }
             }
         }
+    }
+
+    /// The shifts as rectangles, of each what the drawing has of it.
+    fn shifts(&self) -> String {
+        let mut path = String::new();
+        let column = |at: Stamp| self.axis.column(at) / self.coarse();
+        for (from, to) in self.planned.iter().map(|(from, to)| (column(*from), column(*to))) {
+            if from < to {
+                write!(path, "M{from} 0h{}v64H{from}z", to - from).expect("a string grows");
+            }
+        }
+        path
     }
 
     fn title(&self) -> String {
@@ -182,7 +220,7 @@ impl TimeLine<'_> {
         let apart = match self.detail {
             Detail::Full => 1,
             Detail::Card => 60,
-            Detail::Small => 120,
+            Detail::Small | Detail::Tiny => 120,
         };
         changes.dedup_by_key(|job| self.axis.place_e2(job.at) / apart);
         match self.detail {
@@ -198,6 +236,7 @@ impl TimeLine<'_> {
             Detail::Card => html! {
                 @for job in changes { use.change href="#arrow" x=(place_of(job)) y="65" {} }
             },
+            Detail::Tiny => Markup::default(),
             Detail::Small => html! {
                 svg y="65" width="100%" height="8"
                     viewBox={ "0 0 " (self.axis.columns() / self.coarse()) " 8" }
@@ -208,7 +247,7 @@ impl TimeLine<'_> {
 
     /// Columns of the smallest thing that is drawn.
     fn coarse(&self) -> usize {
-        if self.detail == Detail::Small { SMALL_COLUMNS } else { 1 }
+        self.detail.columns()
     }
 
     fn small_changes(&self, changes: &[&Job]) -> String {
@@ -335,7 +374,16 @@ mod tests {
 
     fn line(session: &Session, now: Option<Stamp>, detail: Detail) -> TimeLine<'_> {
         let axis = Axis::around([session], now, at(0, 0));
-        TimeLine { id: "x", machine: "M", session, axis, now, detail, language: Language::French }
+        TimeLine {
+            id: "x",
+            machine: "M",
+            session,
+            axis,
+            planned: &[],
+            now,
+            detail,
+            language: Language::French,
+        }
     }
 
     #[test]
@@ -400,6 +448,7 @@ mod tests {
             .collect();
         let bytes = |detail| line(&session, None, detail).draw().into_string().len();
         assert!(bytes(Detail::Small) < 1_500, "{}", bytes(Detail::Small));
+        assert!(bytes(Detail::Tiny) < 1_200, "{}", bytes(Detail::Tiny));
         assert!(bytes(Detail::Card) < 20_000, "{}", bytes(Detail::Card));
     }
 }

@@ -117,6 +117,7 @@ pub(crate) fn time_line(
         machine,
         session,
         axis: Axis::around([session], None, begin),
+        planned: &[],
         now: None,
         detail,
         language: report.language,

@@ -8,10 +8,13 @@ use super::state::{State, last_sign, state};
 use crate::{
     buffer::{
         Buffer, BufferError, HeaderFilter, LinkState, MachineReport, SessionFilter, SessionHeader,
-        Totals, is_on_read_only_disk,
+        TimesByMachine, Totals, is_on_read_only_disk,
     },
     config::Config,
-    model::{Day, Figures, KeptCalendar, LinkName, Session, Stamp, Trouble, WallTime},
+    model::{
+        Day, DayTimes, Figures, KeptCalendar, LinkName, NoTrs, Rates, Session, Stamp, Trouble,
+        WallTime,
+    },
 };
 
 /// The gateway's clock, as the caller that may read it hands it over.
@@ -51,11 +54,44 @@ pub(crate) struct MachineView {
     /// Only of the day that is under way.
     pub state: Option<State>,
     pub session: Session,
-    /// Where the session stands towards central; `None`: there is none.
+    /// Where the day stands towards central; `None`: there is neither a session nor a planned time.
     pub standing: Option<Standing>,
+    /// Otherwise the day has no session, or is a planned one that nothing was heard of.
+    pub has_log: bool,
     pub last_read_at: Option<WallTime>,
-    /// Day after day up to the one shown, each with its figures where it has a session.
-    pub month: Vec<(Day, Option<Figures>)>,
+    /// Where the day's required time went.
+    pub required: Option<RequiredTime>,
+    /// Why the day has no TRS.
+    pub no_trs: Option<NoTrs>,
+    /// Day after day up to the one shown.
+    pub month: Vec<MonthDay>,
+}
+
+/// The times of a day, and over how much total time its TRE is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct RequiredTime {
+    pub times: DayTimes,
+    pub total_ms: i64,
+}
+
+impl RequiredTime {
+    fn of(times: DayTimes, day_start: TimeDelta) -> Self {
+        Self { total_ms: times.total_ms(day_start), times }
+    }
+
+    pub(crate) fn rates(&self) -> Rates {
+        self.times.sum().rates(self.total_ms)
+    }
+}
+
+/// A machine's day among others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct MonthDay {
+    pub day: Day,
+    /// `None`: it has no session.
+    pub figures: Option<Figures>,
+    /// `None`: nothing was planned.
+    pub rates: Option<Rates>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -148,41 +184,57 @@ impl DayView {
         };
         (view.before, view.after) = buffer.sessions().neighbours(day)?;
         let month = month_of(&buffer, query.machine, day)?;
+        let mut times = times_of(&buffer, query.machine, day)?;
+        let planned = buffer.sessions().planned_machines()?;
         let quiet_ms = QUIET_MS + i64::try_from(config.schedule.poll.as_millis()).unwrap_or(0);
         let mut sessions = sessions_of(&buffer, query.machine, day)?;
         for nom in names {
             let mut machine = empty_machine(nom, day);
             let headers = month.get(&machine.nom);
-            for (day, figures) in &mut machine.month {
-                *figures = headers.and_then(|headers| headers.get(day)).map(|h| h.figures.clone());
+            for one in &mut machine.month {
+                let header = headers.and_then(|headers| headers.get(&one.day));
+                one.figures = header.filter(|one| one.has_log).map(|one| one.figures.clone());
             }
+            let has_calendar =
+                planned.contains(&machine.nom) || config.calendars.of(&machine.nom).is_some();
+            let times = times.remove(&machine.nom).unwrap_or_default();
+            machine.plan(times, day, has_calendar, config.analysis.day_start);
             let report = reports.iter().find(|report| report.nom == machine.nom);
             machine.last_read_at = report.and_then(|report| report.last_read_at);
-            machine.standing = headers
-                .and_then(|headers| headers.get(&day))
-                .map(|header| standing(header, config.central.is_some()));
+            let header = headers.and_then(|headers| headers.get(&day));
+            machine.standing = header.map(|header| standing(header, config.central.is_some()));
+            machine.has_log = header.is_some_and(|header| header.has_log);
             machine.session = sessions.remove(&machine.nom).unwrap_or_default();
             if day == today {
-                let earlier = headers.and_then(|headers| headers.range(..day).next_back());
+                // A planned day without any LOG has no sign of the machine.
+                let earlier = headers.and_then(|headers| {
+                    headers.range(..day).rev().find(|(_, header)| header.has_log)
+                });
                 let before = earlier.and_then(|(_, header)| {
                     header.figures.last_piece.max(header.figures.last_stop)
                 });
-                let known = state(Some(&machine.session), before, stamp, quiet_ms);
-                let last = last_sign(&machine.session).or(before);
-                machine.state = Some(if view.health.unknown.contains(&machine.nom) {
-                    known.unread(last, stamp, quiet_ms)
-                } else {
-                    known
-                });
-                let ahead = last_sign(&machine.session).map_or(0, |last| last.0 - stamp.0);
-                let most = view.health.ahead.as_ref().map_or(AHEAD_MS, |(_, most)| *most);
-                if ahead > most && view.now.fault.is_none() {
-                    view.health.ahead = Some((machine.nom.clone(), ahead));
-                }
+                view.note_state(&mut machine, before, quiet_ms);
             }
             view.machines.push(machine);
         }
         Ok(Some(view))
+    }
+
+    /// How the machine is now; `before` is its last sign of an earlier day.
+    fn note_state(&mut self, machine: &mut MachineView, before: Option<Stamp>, quiet_ms: i64) {
+        let stamp = Stamp::from_naive(self.now.wall);
+        let known = state(Some(&machine.session), before, stamp, quiet_ms);
+        let last = last_sign(&machine.session).or(before);
+        machine.state = Some(if self.health.unknown.contains(&machine.nom) {
+            known.unread(last, stamp, quiet_ms)
+        } else {
+            known
+        });
+        let ahead = last_sign(&machine.session).map_or(0, |last| last.0 - stamp.0);
+        let most = self.health.ahead.as_ref().map_or(AHEAD_MS, |(_, most)| *most);
+        if ahead > most && self.now.fault.is_none() {
+            self.health.ahead = Some((machine.nom.clone(), ahead));
+        }
     }
 
     pub(crate) fn is_today(&self) -> bool {
@@ -190,16 +242,58 @@ impl DayView {
     }
 }
 
+impl MonthDay {
+    /// It has a session, or was planned.
+    pub(crate) fn is_known(&self) -> bool {
+        self.figures.is_some() || self.rates.is_some()
+    }
+}
+
+impl MachineView {
+    pub(crate) fn has_trs_in_month(&self) -> bool {
+        self.month.iter().any(|one| one.rates.is_some_and(|rates| rates.trs_e2.is_some()))
+    }
+
+    /// Takes the `times` of the month up to `day`.
+    fn plan(&mut self, times: Vec<DayTimes>, day: Day, has_calendar: bool, day_start: TimeDelta) {
+        for one in times {
+            if let Some(known) = self.month.iter_mut().find(|known| known.day == one.day) {
+                known.rates = Some(one.rates(day_start));
+            }
+            if one.day == day {
+                self.required = Some(RequiredTime::of(one, day_start));
+            }
+        }
+        let times = self.required.as_ref().map(|required| &required.times);
+        self.no_trs = NoTrs::of(times, has_calendar);
+    }
+
+    /// Why the day has no TRS, if anything is shown of it.
+    pub(crate) fn shown_no_trs(&self) -> Option<NoTrs> {
+        self.no_trs.filter(|_| self.has_log || self.required.is_some())
+    }
+
+    /// The shifts that are planned for the day, as far as they have begun.
+    pub(crate) fn shifts(&self) -> Vec<(Stamp, Stamp)> {
+        let parts = self.required.iter().flat_map(|required| &required.times.parts);
+        parts.map(|part| (part.planned_from, part.planned_to)).collect()
+    }
+}
+
 fn empty_machine(nom: String, day: Day) -> MachineView {
     let days = (0..MONTH_DAYS)
         .rev()
-        .filter_map(|back| day.checked_sub_signed(TimeDelta::days(back)).map(|day| (day, None)));
+        .filter_map(|back| day.checked_sub_signed(TimeDelta::days(back)))
+        .map(|day| MonthDay { day, figures: None, rates: None });
     MachineView {
         nom,
         state: None,
         session: Session::default(),
         standing: None,
+        has_log: false,
         last_read_at: None,
+        required: None,
+        no_trs: None,
         month: days.collect(),
     }
 }
@@ -221,10 +315,19 @@ fn month_of(buffer: &Buffer, machine: Option<&str>, day: Day) -> Result<Month, B
     let most = MOST_MACHINES * MONTH_DAYS as usize;
     let filter = HeaderFilter { from, to: day, machine, most };
     let mut month = Month::new();
-    for header in buffer.sessions().session_headers(&filter)? {
+    for header in buffer.sessions().day_headers(&filter)? {
         month.entry(header.nom.clone()).or_default().insert(header.day, header);
     }
     Ok(month)
+}
+
+fn times_of(
+    buffer: &Buffer,
+    machine: Option<&str>,
+    day: Day,
+) -> Result<TimesByMachine, BufferError> {
+    let from = day.checked_sub_signed(TimeDelta::days(MONTH_DAYS - 1)).unwrap_or(day);
+    buffer.sessions().times_by_machine(machine, from, day)
 }
 
 fn sessions_of(

@@ -1,10 +1,11 @@
 //! `/metrics`: the figures in the OpenMetrics text format, as a pure function of them.
 //!
-//! Labels are the configured names of sources and machines, the closed list of reasons for rejects,
-//! and the stages: their number does not grow with what is read. What must never happen here: a label
-//! made of what stands in a file.
+//! Labels are the configured names of sources and machines, the closed lists of reasons for rejects and
+//! of what required time was, and the stages: their number does not grow with what is read. What must
+//! never happen here: a label made of what stands in a file.
 
 use std::{
+    collections::BTreeSet,
     fmt::{Display, Write},
     time::Duration,
 };
@@ -15,7 +16,7 @@ use super::counters::{Counters, SourceCounters};
 use crate::{
     buffer::{Buffer, BufferError, LineTotals, Totals, is_on_read_only_disk},
     config::Config,
-    model::{KeptCalendar, LinkName},
+    model::{KeptCalendar, LinkName, Rates, TimesSum},
 };
 
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -33,6 +34,17 @@ pub struct Holdings {
     /// The version of the plant's calendar in use, 0 if none, and whether central's newest is refused;
     /// `None`: central told of none.
     pub calendar: Option<(i64, bool)>,
+    /// Configured machines for whose newest day something was planned.
+    pub planned: Vec<PlannedDay>,
+}
+
+/// The required time of a machine's newest day.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PlannedDay {
+    pub machine: String,
+    pub is_over: bool,
+    pub sum: TimesSum,
+    pub rates: Rates,
 }
 
 impl Holdings {
@@ -47,9 +59,22 @@ impl Holdings {
             buffer_bytes: buffer.size_bytes(),
             is_read_only: is_on_read_only_disk(&config.agent.state_dir),
             central_hosts: central_hosts(config, &buffer)?,
+            planned: planned_days(config, &buffer)?,
             calendar: calendar(&buffer)?,
         }))
     }
+}
+
+fn planned_days(config: &Config, buffer: &Buffer) -> Result<Vec<PlannedDay>, BufferError> {
+    let configured: BTreeSet<String> =
+        config.fed_machines().into_iter().map(|fed| fed.machine.nom).collect();
+    let newest = buffer.sessions().newest_times()?.into_iter();
+    let planned = newest.filter(|(nom, _)| configured.contains(nom)).filter_map(|(nom, day)| {
+        let times = day.1?;
+        let rates = times.rates(config.analysis.day_start);
+        Some(PlannedDay { machine: nom, is_over: times.is_over, sum: times.sum(), rates })
+    });
+    Ok(planned.collect())
 }
 
 fn calendar(buffer: &Buffer) -> Result<Option<(i64, bool)>, BufferError> {
@@ -119,6 +144,7 @@ pub fn text(measured: &Measured<'_>) -> String {
     page.delivery(measured);
     if let Some(holdings) = measured.holdings {
         page.buffer(measured, holdings);
+        page.required_time(&holdings.planned);
     }
     page.text + "# EOF\n"
 }
@@ -266,6 +292,59 @@ impl Page {
         self.sample("", &[], buffer_bytes);
         let help = "Whether the disk of the buffer is read-only, so that nothing is read.";
         self.gauge("cu_agent_disk_read_only", help, u8::from(*is_read_only));
+    }
+
+    /// Where the required time of each machine's newest day went; nothing of a machine without a calendar.
+    fn required_time(&mut self, planned: &[PlannedDay]) {
+        if planned.is_empty() {
+            return;
+        }
+        type Rate = fn(&Rates) -> Option<i64>;
+        let rates: [(&'static str, &str, Rate); 6] = [
+            ("cu_agent_trs_ratio", "TRS (OEE): useful time / required time.", |r| r.trs_e2),
+            ("cu_agent_trg_ratio", "TRG: useful time / opening time.", |r| r.trg_e2),
+            ("cu_agent_tre_ratio", "TRE: useful time / total time.", |r| r.tre_e2),
+            ("cu_agent_availability_ratio", "Do: running time / required time.", |r| {
+                r.availability_e2
+            }),
+            ("cu_agent_performance_ratio", "Tp: net time / running time.", |r| r.performance_e2),
+            ("cu_agent_quality_ratio", "Tq: good pieces / pieces.", |r| r.quality_e2),
+        ];
+        for (name, help, rate) in rates {
+            self.family_of(name, "gauge", Some("ratio"), help);
+            for day in planned {
+                if let Some(rate_e2) = rate(&day.rates) {
+                    let ratio = format!("{}.{:04}", rate_e2 / 10_000, rate_e2 % 10_000);
+                    self.sample("", &[("machine", &day.machine)], ratio);
+                }
+            }
+        }
+        let seconds = |ms: i64| format!("{}.{:03}", ms / 1000, ms % 1000);
+        let name = "cu_agent_required_seconds";
+        let help = "Required time of the newest day, by what it was.";
+        self.family_of(name, "gauge", Some("seconds"), help);
+        for PlannedDay { machine, sum, .. } in planned {
+            for (state, ms) in [
+                ("running", sum.running_ms),
+                ("stop", sum.stop_ms),
+                ("wait", sum.wait_ms),
+                ("start", sum.start_ms),
+                ("end", sum.end_ms),
+            ] {
+                self.sample("", &[("machine", machine), ("state", state)], seconds(ms));
+            }
+        }
+        let help = "Opening time of the newest day.";
+        self.family_of("cu_agent_opening_seconds", "gauge", Some("seconds"), help);
+        for PlannedDay { machine, sum, .. } in planned {
+            self.sample("", &[("machine", machine)], seconds(sum.opening_ms));
+        }
+        let help =
+            "Whether the newest day is over; otherwise its times are those up to its last event.";
+        self.family("cu_agent_day_over", "gauge", help);
+        for PlannedDay { machine, is_over, .. } in planned {
+            self.sample("", &[("machine", machine)], u8::from(*is_over));
+        }
     }
 }
 

@@ -11,18 +11,25 @@ use super::{
 };
 use crate::{
     config::Config,
-    model::{Stamp, rate_e2},
+    model::{Figures, NoTrs, Rates, Stamp, TimesSum, rate_e2},
     render::{self, Axis, Detail, changes},
-    text::{clock, count, one_decimal, span, two_decimals},
+    text::{clock, count, one_decimal, phrase, span, two_decimals},
 };
 
 /// With more machines than this, each is drawn small: a page is to stay below 100 kB.
 pub(crate) const MOST_LARGE: usize = 4;
+/// And with more than this, each is drawn tiny.
+const MOST_SMALL: usize = 12;
 
 fn axis(view: &DayView, config: &Config) -> Axis {
+    let begin = begin_of(view.day, config.analysis.day_start);
     let sessions = view.machines.iter().map(|machine| &machine.session);
     let now = view.is_today().then(|| Stamp::from_naive(view.now.wall));
-    Axis::around(sessions, now, begin_of(view.day, config.analysis.day_start))
+    let shifts = view.machines.iter().flat_map(MachineView::shifts);
+    // What a shift has in this day; its last moment is before its end, which may begin another hour.
+    let last = begin.plus_ms(24 * 3_600_000 - 1);
+    let shifts = shifts.flat_map(|(from, to)| [from.max(begin), to.plus_ms(-1).min(last)]);
+    Axis::around(sessions, now.into_iter().chain(shifts), begin)
 }
 
 fn head(view: &DayView, title: &str, reader: Reader) -> Markup {
@@ -53,6 +60,7 @@ pub(crate) fn day(
         } @else {
             (render::shapes())
             (render::legend(reader.language))
+            @if is_many { (for_many(view, reader)) }
             div.many[is_many] {
                 @for (number, (machine, notes)) in view.machines.iter().zip(notes).enumerate() {
                     (MachinePanel {
@@ -62,7 +70,11 @@ pub(crate) fn day(
                         now: &view.now,
                         is_today: view.is_today(),
                         axis,
-                        detail: if is_many { Detail::Small } else { Detail::Card },
+                        detail: match view.machines.len() {
+                            machines if machines > MOST_SMALL => Detail::Tiny,
+                            machines if machines > MOST_LARGE => Detail::Small,
+                            _ => Detail::Card,
+                        },
                         notes,
                         reader,
                         has_link: true,
@@ -74,6 +86,23 @@ pub(crate) fn day(
             li { a href=(csv(view, None, reader)) { (reader.say("Sessions des 30 derniers jours (CSV)", "Sessions of the last 30 days (CSV)")) } }
         }
         (gateway::section(view, &config.agent.id, reader))
+    }
+}
+
+/// What small panels leave out: the meaning of their bars, and how to get a TRS.
+fn for_many(view: &DayView, reader: Reader) -> Markup {
+    let language = reader.language;
+    let lacks = |why: &NoTrs| view.machines.iter().any(|one| one.shown_no_trs() == Some(*why));
+    let lacking = [NoTrs::NoCalendar, NoTrs::NoNominalRate].into_iter().filter(lacks);
+    html! {
+        @if view.machines.iter().any(|machine| machine.required.is_some()) {
+            (render::required_legend(language))
+        }
+        @for why in lacking {
+            @if let Some(hint) = why.hint(language) {
+                p.empty { "TRS, " (why.text(language)) (phrase!(language, "\u{202f}: ", ": ")) (hint) "." }
+            }
+        }
     }
 }
 
@@ -104,7 +133,8 @@ pub(crate) fn machine(
             has_link: false,
         }.draw())
         @if let Some(standing) = &machine.standing { (self::standing(standing, reader)) }
-        @if machine.standing.is_some() { (stops(machine, reader)) (profiles(machine, reader)) }
+        (shifts(machine, reader))
+        @if machine.has_log { (stops(machine, reader)) (profiles(machine, reader)) }
         (month(machine, reader))
         ul.links {
             li { a href=(csv(view, Some(&machine.nom), reader)) { (say("Ces sessions (CSV)", "These sessions (CSV)")) } }
@@ -115,7 +145,7 @@ pub(crate) fn machine(
 
 fn csv(view: &DayView, machine: Option<&str>, reader: Reader) -> String {
     let from = view.machines.first().and_then(|machine| machine.month.first());
-    let from = from.map_or(view.day, |(day, _)| *day);
+    let from = from.map_or(view.day, |one| one.day);
     let mut path = format!("/sessions.csv?from={from}&to={}", view.day);
     if let Some(nom) = machine {
         let nom = percent_encoding::utf8_percent_encode(nom, percent_encoding::NON_ALPHANUMERIC);
@@ -137,6 +167,102 @@ fn standing(standing: &Standing, reader: Reader) -> Markup {
                 }
                 Standing::Local => (reader.say("Ce jour est sur la passerelle seulement.", "This day is stored on the gateway only.")),
             }
+        }
+    }
+}
+
+/// The rates of each shift, and of the day.
+fn shifts(machine: &MachineView, reader: Reader) -> Markup {
+    let say = |french, english| reader.say(french, english);
+    let Some(required) = &machine.required else { return Markup::default() };
+    let times = &required.times;
+    let rows = times.parts.iter().map(|part| {
+        let planned = format!("{}–{}", clock(part.planned_from), clock(part.planned_to));
+        (part.shift.as_str(), planned, TimesSum::of(part, times.nominal_per_hour))
+    });
+    let day = (say("Jour", "Day"), String::new(), times.sum());
+    let day = (times.parts.len() > 1).then_some(day);
+    html! {
+        section.card {
+            div.scroll tabindex="0" role="region" aria-label=(say("Postes", "Shifts")) {
+                table #shifts {
+                    caption { (say("Temps requis et TRS par poste", "Required time and TRS by shift")) }
+                    thead {
+                        tr {
+                            th scope="col" { (say("Poste", "Shift")) }
+                            th scope="col" { (say("Prévu", "Planned")) }
+                            th scope="col" { (say("Ouverture", "Opening")) }
+                            th scope="col" { (say("Requis", "Required")) }
+                            th scope="col" { (say("Pièces", "Pieces")) }
+                            th scope="col" { (say("Rebuts", "Rejects")) }
+                            (rate_heads(reader))
+                            th scope="col" { "TRE, %" }
+                        }
+                    }
+                    tbody {
+                        @for (name, planned, sum) in rows.chain(day) {
+                            @let rates = sum.rates(required.total_ms);
+                            tr {
+                                th.long scope="row" { (name) }
+                                td { (planned) }
+                                td { (span(sum.opening_ms)) }
+                                td { (span(sum.required_ms)) }
+                                td { (count(sum.pieces, reader.language)) }
+                                td { (count(sum.rejects, reader.language)) }
+                                (rate_cells(&rates, reader))
+                                td { (rate_cell(rates.tre_e2, reader)) }
+                            }
+                        }
+                    }
+                }
+            }
+            @if times.pieces_outside > 0 {
+                p.empty {
+                    (say("Pièces hors temps requis, comptées dans aucun taux\u{202f}: ", "Pieces outside required time, counted in no rate: "))
+                    (count(times.pieces_outside.into(), reader.language))
+                }
+            }
+        }
+    }
+}
+
+/// The heads of the columns that [`rate_cells`] fills.
+fn rate_heads(reader: Reader) -> Markup {
+    html! {
+        @for name in ["TRS, %", "Do, %", "Tp, %", "Tq, %", "TRG, %"] {
+            th scope="col" title=[rate_name(name, reader)] { (name) }
+        }
+    }
+}
+
+fn rate_name(head: &str, reader: Reader) -> Option<&'static str> {
+    match head {
+        "Do, %" => Some(reader.say(
+            "disponibilité\u{202f}: fonctionnement / temps requis",
+            "availability: running / required time",
+        )),
+        "Tp, %" => Some(reader.say(
+            "performance\u{202f}: temps net / fonctionnement",
+            "performance: net / running time",
+        )),
+        "Tq, %" => Some(
+            reader.say("qualité\u{202f}: pièces bonnes / pièces", "quality: good pieces / pieces"),
+        ),
+        "TRS, %" => Some(reader.say("temps utile / temps requis", "useful / required time")),
+        "TRG, %" => Some(reader.say("temps utile / temps d'ouverture", "useful / opening time")),
+        _ => None,
+    }
+}
+
+fn rate_cell(rate_e2: Option<i64>, reader: Reader) -> String {
+    rate_e2.map_or_else(|| "–".to_owned(), |rate| two_decimals(rate, reader.language))
+}
+
+fn rate_cells(rates: &Rates, reader: Reader) -> Markup {
+    let Rates { trs_e2, availability_e2, performance_e2, quality_e2, trg_e2, .. } = *rates;
+    html! {
+        @for rate_e2 in [trs_e2, availability_e2, performance_e2, quality_e2, trg_e2] {
+            td { (rate_cell(rate_e2, reader)) }
         }
     }
 }
@@ -190,8 +316,9 @@ fn profiles(machine: &MachineView, reader: Reader) -> Markup {
 
 fn month(machine: &MachineView, reader: Reader) -> Markup {
     let say = |french, english| reader.say(french, english);
-    let days: Vec<_> =
-        machine.month.iter().rev().filter_map(|(day, f)| Some((*day, f.as_ref()?))).collect();
+    let days: Vec<_> = machine.month.iter().rev().filter(|one| one.is_known()).collect();
+    let has_rates = days.iter().any(|one| one.rates.is_some());
+    let nothing = Figures::default();
     html! {
         @if !days.is_empty() {
             section.card {
@@ -208,22 +335,32 @@ fn month(machine: &MachineView, reader: Reader) -> Markup {
                                 th scope="col" { (say("Occupation, %", "Occupation, %")) }
                                 th scope="col" { (say("Attente, %", "Waiting, %")) }
                                 th scope="col" { (say("Arrêt, %", "Stopped, %")) }
+                                @if has_rates { (rate_heads(reader)) }
                             }
                         }
                         tbody {
-                            @for (day, figures) in days {
+                            @for one in days {
+                                @let figures = one.figures.as_ref().unwrap_or(&nothing);
+                                @let day = one.day;
                                 @let number = |e2| one_decimal(e2, reader.language);
-                                @let rate = |ms| number(rate_e2(ms, figures.window_ms));
-                                @let at = |at: Option<Stamp>| at.map(clock).unwrap_or_default();
+                                @let none = || if one.figures.is_some() { "" } else { "–" }.to_owned();
+                                @let rate = |ms| if one.figures.is_some() { number(rate_e2(ms, figures.window_ms)) } else { none() };
+                                @let at = |at: Option<Stamp>| at.map_or_else(none, clock);
                                 tr {
                                     th scope="row" { a href=(reader.to_machine(&machine.nom, Some(day))) { (reader.date(day)) } }
                                     td { (count(figures.total_pieces.into(), reader.language)) }
                                     td { (at(figures.first_piece)) }
                                     td { (at(figures.last_piece)) }
-                                    td { (rate_per_hour_e2(figures).map(number).unwrap_or_default()) }
+                                    td { (rate_per_hour_e2(figures).map_or_else(none, number)) }
                                     td { (rate(figures.effective_ms)) }
                                     td { (rate(figures.wait_ms)) }
                                     td { (rate(figures.stop_ms)) }
+                                    @if has_rates {
+                                        @match &one.rates {
+                                            Some(rates) => (rate_cells(rates, reader)),
+                                            None => @for _ in 0..5 { td { "–" } },
+                                        }
+                                    }
                                 }
                             }
                         }

@@ -9,6 +9,7 @@ mod advice;
 mod anomaly;
 mod losses;
 mod shape;
+mod shift_times;
 mod trouble;
 
 pub(crate) use shape::{

@@ -306,11 +306,15 @@ impl Site {
         };
         let machine = address.value("machine");
         let filter = HeaderFilter { from, to, machine, most: MOST_ROWS };
-        let headers = match Buffer::open_read_only(&self.config.agent.state_dir)? {
-            Some(buffer) => buffer.sessions().session_headers(&filter)?,
-            None => Vec::new(),
+        let (headers, times) = match Buffer::open_read_only(&self.config.agent.state_dir)? {
+            Some(buffer) => (
+                buffer.sessions().day_headers(&filter)?,
+                buffer.sessions().times_by_machine(machine, from, to)?,
+            ),
+            None => Default::default(),
         };
-        let mut answer = Answer::of(200, CSV, csv::table(&headers, dialect));
+        let day_start = self.config.analysis.day_start;
+        let mut answer = Answer::of(200, CSV, csv::table(&headers, &times, day_start, dialect));
         answer.file_name = Some(format!("sessions_{from}_{to}.csv"));
         Ok(answer)
     }

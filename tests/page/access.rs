@@ -2,8 +2,8 @@
 //! asked of the network.
 
 use crate::{
-    browser::{Browser, DARK, DESKTOP, PHONE},
-    line::of_three_machines,
+    browser::{Browser, DARK, DESKTOP, PHONE, Screen, WALL},
+    line::{Line, of_many_machines, of_three_machines, with_calendars},
 };
 
 const PAGES: [(&str, &str); 5] = [
@@ -14,23 +14,56 @@ const PAGES: [(&str, &str); 5] = [
     ("not-found", "/no/such/page"),
 ];
 
+const SCREENS: [(&str, Screen); 3] = [("desktop", DESKTOP), ("phone", PHONE), ("dark", DARK)];
+
+/// Axe finds nothing, nothing has to be scrolled sideways, and a picture is kept.
+fn assert_for_everyone(browser: &Browser, line: &Line, (name, target): (&str, &str), screen: &str) {
+    browser.open(line.page, target);
+    browser.run("for (const one of document.querySelectorAll('details')) one.open = true");
+    assert_eq!(browser.axe(), Vec::<String>::new(), "{target} on {screen}");
+    let wider = browser
+        .run("return document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    assert_eq!(wider, 0, "{target} on {screen} has to be scrolled sideways");
+    browser.run("for (const one of document.querySelectorAll('details')) one.open = false");
+    browser.keep_picture(&format!("{name}-{screen}"));
+}
+
 #[test]
 fn axe_finds_nothing_on_any_page_wide_narrow_or_dark_and_pictures_are_kept() {
     let line = of_three_machines();
     let browser = Browser::start("fr-FR");
-    for (screen_name, screen) in [("desktop", DESKTOP), ("phone", PHONE), ("dark", DARK)] {
+    for (screen_name, screen) in SCREENS {
         browser.look_with(screen);
-        for (name, target) in PAGES {
-            browser.open(line.page, target);
-            browser.run("for (const one of document.querySelectorAll('details')) one.open = true");
-            assert_eq!(browser.axe(), Vec::<String>::new(), "{target} on {screen_name}");
-            let wider = browser.run(
-                "return document.documentElement.scrollWidth - document.documentElement.clientWidth",
-            );
-            assert_eq!(wider, 0, "{target} on {screen_name} has to be scrolled sideways");
-            browser.run("for (const one of document.querySelectorAll('details')) one.open = false");
-            browser.keep_picture(&format!("{name}-{screen_name}"));
+        for page in PAGES {
+            assert_for_everyone(&browser, &line, page, screen_name);
         }
+    }
+}
+
+#[test]
+fn required_time_of_long_names_three_shifts_and_a_running_day_is_for_everyone() {
+    let line = with_calendars();
+    let browser = Browser::start("fr-FR");
+    for (screen_name, screen) in SCREENS {
+        browser.look_with(screen);
+        for page in [
+            ("required", "/"),
+            ("required-english", "/?lang=en"),
+            ("required-day", "/day/2026-11-10"),
+            ("required-machine", "/machine/DEM12"),
+        ] {
+            assert_for_everyone(&browser, &line, page, screen_name);
+        }
+    }
+}
+
+#[test]
+fn required_time_of_many_machines_fits_a_wall() {
+    let line = of_many_machines();
+    let browser = Browser::start("fr-FR");
+    for (screen_name, screen) in [("wall", WALL), ("phone", PHONE)] {
+        browser.look_with(screen);
+        assert_for_everyone(&browser, &line, ("required-many", "/"), screen_name);
     }
 }
 

@@ -35,6 +35,7 @@ pub struct Screen {
 }
 
 pub const DESKTOP: Screen = Screen { width: 1200, height: 900, is_mobile: false, is_dark: false };
+pub const WALL: Screen = Screen { width: 1920, height: 1080, ..DESKTOP };
 pub const DARK: Screen = Screen { is_dark: true, ..DESKTOP };
 pub const PHONE: Screen = Screen { width: 390, height: 844, is_mobile: true, is_dark: false };
 

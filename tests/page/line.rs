@@ -1,6 +1,9 @@
 //! A line of machines with a month behind it, in the middle of a working day.
 
-use std::net::{SocketAddr, TcpListener};
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+};
 
 use chrono::{Local, NaiveDate, NaiveDateTime, NaiveTime};
 
@@ -32,6 +35,74 @@ pub struct Line {
 /// Three machines with 23 working days each; central does not answer. DEM12 produces, DEMALU has
 /// stopped at 14:20, SU12 is silent since noon.
 pub fn of_three_machines() -> Line {
+    of_three_machines_with(|_, _| ())
+}
+
+/// DEM12 works in three shifts, the first of which has a long name, DEMALU in two; SU12 has no calendar.
+const CALENDARS: &str = r#"
+[[calendar]]
+machines = ["DEM12"]
+  [[calendar.shift]]
+  name = "équipe du matin de l'atelier de découpe et d'usinage des profilés renforcés"
+  days = "mon-fri"
+  time = "05:00-13:00"
+  breaks = ["09:00-09:20"]
+  [[calendar.shift]]
+  name = "après-midi"
+  days = "mon-fri"
+  time = "13:00-21:00"
+  breaks = ["17:00-17:20"]
+  [[calendar.shift]]
+  name = "nuit"
+  days = "mon-fri"
+  time = "21:00-05:00"
+[[calendar]]
+machines = ["DEMALU"]
+  [[calendar.shift]]
+  name = "matin"
+  days = "mon-fri"
+  time = "05:00-13:00"
+  breaks = ["09:00-09:20"]
+  [[calendar.shift]]
+  name = "après-midi"
+  days = "mon-fri"
+  time = "13:00-21:00"
+"#;
+
+/// The same line, with calendars.
+pub fn with_calendars() -> Line {
+    of_three_machines_with(|agent, _| set_calendars(agent, CALENDARS))
+}
+
+/// As many machines as are drawn small: DEMALU's files again, under other names.
+pub fn of_many_machines() -> Line {
+    of_three_machines_with(|agent, folder| {
+        let more = "\"DEMALU\", \"M1\", \"M2\", \"M3\"";
+        set_calendars(agent, &CALENDARS.replace("\"DEMALU\"", more));
+        for nom in ["M1", "M2", "M3"] {
+            for file in fs::read_dir(folder.file(CENTRES[1].folder)).unwrap() {
+                let file = file.unwrap();
+                let name = file.file_name().into_string().unwrap();
+                folder.put(&format!("{nom}/{name}"), &fs::read(file.path()).unwrap());
+            }
+            let machine = format!("source.0.folders.{nom}");
+            for (key, value) in [("nom", nom), ("type_cu", "ALU")] {
+                agent.set(&format!("{machine}.{key}"), value);
+            }
+            agent.set(&format!("{machine}.nominal_per_hour"), 60);
+        }
+    })
+}
+
+fn set_calendars(agent: &mut Agent, text: &str) {
+    let written: toml::Table = toml::from_str(text).unwrap();
+    agent.set("calendar", written["calendar"].clone());
+    for (centre, nominal) in CENTRES.iter().zip([90, 60]) {
+        agent.set(&format!("source.0.folders.{}.nominal_per_hour", centre.folder), nominal);
+    }
+}
+
+fn of_three_machines_with(configure: impl FnOnce(&mut Agent, &Folder)) -> Line {
     let folder = Folder::of_three_machines();
     for (number, centre) in CENTRES.iter().enumerate() {
         for day in working_days(NaiveDate::from_ymd_opt(2026, 10, 27).unwrap(), 23) {
@@ -56,6 +127,7 @@ pub fn of_three_machines() -> Line {
     agent.set("central.tls", "disable");
     agent.set("central.password_file", password_file.to_str().unwrap());
     agent.set("agent.id", "ligne-1");
+    configure(&mut agent, &folder);
     start(agent, folder)
 }
 

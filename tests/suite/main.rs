@@ -96,6 +96,7 @@ mod status_page;
 mod switching;
 mod tree;
 mod trs_document;
+mod trs_shown;
 mod union;
 mod visible;
 mod wear;

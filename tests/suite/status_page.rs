@@ -305,6 +305,9 @@ fn the_csv_holds_the_sessions_of_the_buffer() {
                 "nombre_arrets" => session["arrets"].as_array().unwrap().len().into(),
                 "nombre_profils" => session["jobs"].as_array().unwrap().len().into(),
                 "dans_central" => "non".into(),
+                // Of a machine without a calendar.
+                "postes" => "".into(),
+                name if session[name].is_null() => "".into(),
                 name => session[name].clone(),
             };
             let wanted = wanted.as_str().map_or_else(|| wanted.to_string(), str::to_owned);
@@ -360,6 +363,20 @@ fn a_buffer_that_is_not_there_and_forty_machines_are_pages_below_100_kb() {
     let mapping: Vec<(&str, &str)> =
         names.iter().map(|(folder, nom)| (folder.as_str(), nom.as_str())).collect();
     agent.map_folders(0, &mapping);
+    for (folder, _) in &names {
+        agent.set(&format!("source.0.folders.{folder}.nominal_per_hour"), 60);
+    }
+    let calendar = "[[calendar]]
+        [[calendar.shift]]
+        name = \"matin\"
+        days = \"mon-fri\"
+        time = \"05:00-13:00\"
+        [[calendar.shift]]
+        name = \"après-midi\"
+        days = \"mon-fri\"
+        time = \"13:00-21:00\"";
+    let written: toml::Table = toml::from_str(calendar).unwrap();
+    agent.set("calendar", written["calendar"].clone());
     let running = agent.run();
     running.wait_for_line("cycle:");
     let page = running.page();

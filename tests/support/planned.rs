@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::{
     agent::Agent,
+    folder::Folder,
     golden::{self, File, machine_of},
 };
 
@@ -85,6 +86,31 @@ impl PlannedCase {
     /// Every LOG is closed, as an imported one is.
     pub fn is_closed(&self) -> bool {
         self.settings["closed"].as_str() == Some("all")
+    }
+
+    /// An agent with the case's machines and calendar that has read all of its LOGs, and their folder.
+    pub fn read_by_agent(&self) -> (Agent, Folder) {
+        let folder = Folder::empty();
+        for name in self.folders() {
+            fs::create_dir_all(folder.file(name)).unwrap();
+        }
+        let mut agent = Agent::on_directory(folder.path());
+        self.configure_machines(&mut agent);
+        self.configure_calendar(&mut agent);
+        let stick = Folder::empty();
+        for file in &self.files {
+            let name = format!("{}/{}", file.folder, file.name);
+            if self.is_closed() {
+                stick.put(&name, &file.bytes);
+                let (machine, path) = (machine_of(&file.folder), stick.file(&name));
+                let arguments = ["import", "--machine", machine, path.to_str().unwrap()];
+                agent.command(&arguments).succeeded();
+            } else {
+                folder.put(&name, &file.bytes);
+            }
+        }
+        agent.once().succeeded();
+        (agent, folder)
     }
 
     /// Gives the agent the case's machines and day start on its first source, without a calendar.

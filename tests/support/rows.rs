@@ -52,6 +52,32 @@ pub fn central_sessions(database: &Database<'_>) -> Vec<Expected> {
     central_rows(database).into_iter().map(|row| row.session).collect()
 }
 
+/// What `sessions --json` says of required time.
+const REQUIRED_TIME: [&str; 22] = [
+    "cadence_nominale",
+    "en_cours",
+    "jusqua",
+    "pieces_hors_requis",
+    "pieces_rebut",
+    "pieces_requis",
+    "postes",
+    "temps_attente_requis",
+    "temps_ouverture",
+    "temps_requis",
+    "temps_fonctionnement",
+    "temps_arret",
+    "temps_demarrage",
+    "temps_fin",
+    "temps_net",
+    "temps_utile",
+    "taux_do",
+    "taux_tp",
+    "taux_tq",
+    "trs",
+    "trg",
+    "tre",
+];
+
 /// All sessions of the buffer in the golden shape, as `sessions --json` prints them.
 pub fn buffer_sessions(agent: &Agent) -> Vec<Expected> {
     sessions_of(agent.sessions_json())
@@ -69,8 +95,11 @@ pub fn sessions_of(printed: Value) -> Vec<Expected> {
             for number in ["revision", "synced_revision", "events"] {
                 assert!(session.remove(number).is_some_and(|n| n.is_i64()), "no number {number:?}");
             }
-            for beside in ["type_cu", "anomalies", "trs", "fichier_log_source", "refusal"] {
+            for beside in ["type_cu", "anomalies", "fichier_log_source", "refusal"] {
                 session.remove(beside);
+            }
+            for of_required in REQUIRED_TIME {
+                assert!(session.remove(of_required).is_some(), "no {of_required:?}");
             }
             serde_json::from_value(Value::Object(session))
                 .expect("sessions --json has the golden shape")

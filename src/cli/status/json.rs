@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use super::{ImplausibleDate, Shown, central, folder_state, host};
 use crate::{
     buffer::{AsideReport, FileReport, Holder, LinkState, MachineReport, known_version},
+    cli::times::DayRow,
     config::{Config, SourceConfig},
     model::{
         CentralTold, Collected, Day, FolderTold, KeptCalendar, Language, LinkTold, ServiceTold,
@@ -117,6 +118,10 @@ struct Machine<'s> {
     pending_sessions: u64,
     last_day: Option<Text<Day>>,
     last_read_at: Option<WallTime>,
+    /// Where the required time of `last_day` went, and its TRS, with central's names.
+    required_time: DayRow,
+    /// Why `last_day` has no TRS.
+    no_trs: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -189,7 +194,7 @@ impl<'s> Status<'s> {
             calendar: Calendar::of(&shown.calendar),
             in_central: &shown.told,
             troubles: troubles.iter().map(NotRead::of).collect(),
-            machines: shown.machines.iter().map(Machine::of).collect(),
+            machines: shown.machines.iter().map(|one| Machine::of(one, config, shown)).collect(),
             set_aside: shown.set_aside.iter().map(Aside::of).collect(),
             implausible_dates: shown.implausible.iter().map(Implausible::of).collect(),
             remarkable_files: shown.files.iter().map(File::of).collect(),
@@ -264,8 +269,12 @@ impl<'s> NotRead<'s> {
 }
 
 impl<'s> Machine<'s> {
-    fn of(machine: &'s MachineReport) -> Self {
+    fn of(machine: &'s MachineReport, config: &Config, shown: &Shown) -> Self {
+        let times = shown.newest_of(&machine.nom);
+        let no_trs = shown.no_trs(&machine.nom);
         Self {
+            required_time: DayRow::of(times, config.analysis.day_start),
+            no_trs: no_trs.map(|why| why.text(Language::English)),
             nom: &machine.nom,
             sessions: machine.sessions,
             pending_sessions: machine.pending_sessions,

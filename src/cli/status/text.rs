@@ -1,11 +1,16 @@
 //! `cu-agent status` for people.
 
+use std::collections::BTreeMap;
+
 use super::{ImplausibleDate, Shown, central, folder_state, host};
 use crate::{
-    buffer::{AsideReport, BufferError, ChangedTexts, FileReport, LinkState, MachineReport},
-    cli::table::table,
+    buffer::{AsideReport, BufferError, ChangedTexts, FileReport, LinkState},
+    cli::{
+        sessions::{decimal, without_trs},
+        table::table,
+    },
     config::Config,
-    model::{CentralTold, Language, Trouble, WallTime, printable},
+    model::{CentralTold, DayTimes, Language, Trouble, WallTime, printable},
 };
 
 /// Files with implausible dates that are shown.
@@ -14,7 +19,7 @@ const MOST_IMPLAUSIBLE: usize = 20;
 pub(super) fn text(config: &Config, shown: &Shown) -> String {
     [
         overview(config, shown),
-        machines(&shown.machines),
+        machines(config, shown),
         not_read(config, shown),
         in_central(&shown.told),
         set_aside(&shown.set_aside),
@@ -72,7 +77,8 @@ fn overview(config: &Config, shown: &Shown) -> String {
     text
 }
 
-fn machines(machines: &[MachineReport]) -> String {
+fn machines(config: &Config, shown: &Shown) -> String {
+    let machines = &shown.machines;
     if machines.is_empty() {
         return String::new();
     }
@@ -84,12 +90,36 @@ fn machines(machines: &[MachineReport]) -> String {
                 machine.sessions.to_string(),
                 machine.pending_sessions.to_string(),
                 machine.last_day.map_or("-".into(), |day| day.to_string()),
+                trs(config, shown, &machine.nom),
                 machine.last_read_at.map_or("-".into(), |at| at.to_string()),
             ]
         })
         .collect();
-    let heads = ["machine", ">sessions", ">waiting", "last day", "last reading"];
-    format!("\n{}", table(&heads, &rows))
+    let heads = ["machine", ">sessions", ">waiting", "last day", "TRS %", "last reading"];
+    let mut lacking = BTreeMap::new();
+    for machine in machines {
+        lacking.extend(shown.no_trs(&machine.nom).map(|why| (machine.nom.clone(), why)));
+    }
+    format!("\n{}{}", table(&heads, &rows), without_trs(&lacking))
+}
+
+/// The TRS of the machine's last day, up to when if that is not over, or what lacks.
+fn trs(config: &Config, shown: &Shown, nom: &str) -> String {
+    if let Some(why) = shown.no_trs(nom) {
+        return why.text(Language::English).to_owned();
+    }
+    let times = shown.newest_of(nom);
+    let Some((times, trs)) =
+        times.and_then(|times| Some((times, times.rates(config.analysis.day_start).trs_e2?)))
+    else {
+        return "-".to_owned();
+    };
+    let until = if times.is_over { String::new() } else { format!(" until {}", clock(times)) };
+    format!("{}{until}", decimal(trs, 2))
+}
+
+fn clock(times: &DayTimes) -> String {
+    times.known_until.to_naive().format("%H:%M").to_string()
 }
 
 fn not_read(config: &Config, shown: &Shown) -> String {
