@@ -6,7 +6,7 @@
 
 use std::{io::Read, path::Path, sync::Arc, time::Duration};
 
-use rustls::{CertificateError, ClientConfig};
+use rustls::{AlertDescription, CertificateError, ClientConfig};
 use ureq::{
     Agent, Body, RequestBuilder,
     http::{Response, header},
@@ -50,6 +50,8 @@ pub enum HttpError {
     Unusable,
     #[error("{}", certificate_reason(.error, .ca_key))]
     Certificate { error: CertificateError, ca_key: &'static str },
+    #[error("{}", unusable(tls::NOTHING_IN_COMMON))]
+    NothingInCommon,
     /// ureq's own words.
     #[error("{0}")]
     Failed(Box<ureq::Error>),
@@ -63,7 +65,8 @@ fn certificate_reason(error: &CertificateError, ca_key: &str) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "the server's certificate is not valid yet: is this gateway's clock set?".into()
         }
-        CertificateError::UnknownIssuer => format!(
+        // A bad signature: another authority of the same name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
             "the server's certificate was issued by an unknown authority; set `{ca_key}` to the certificate of that authority"
         ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
@@ -72,8 +75,13 @@ fn certificate_reason(error: &CertificateError, ca_key: &str) -> String {
         error if tls::is_authority_as_server(error) => {
             format!("the server's certificate is self-signed; set `{ca_key}` to it")
         }
+        error if let Some(what) = tls::unusable(error) => unusable(what),
         other => format!("the server's certificate was refused: {other}"),
     }
+}
+
+fn unusable(what: &str) -> String {
+    format!("the server's certificate cannot be used: {what}; give the server another one")
 }
 
 /// Sends requests to the servers that one section of the configuration names.
@@ -169,6 +177,9 @@ fn explained(error: ureq::Error, ca_key: &'static str) -> HttpError {
     match tls {
         Some(rustls::Error::InvalidCertificate(error)) => {
             HttpError::Certificate { error: error.clone(), ca_key }
+        }
+        Some(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)) => {
+            HttpError::NothingInCommon
         }
         _ => HttpError::Failed(Box::new(error)),
     }

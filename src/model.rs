@@ -25,7 +25,7 @@ mod wall_time;
 pub use advice::{Advice, AdviceCode};
 pub use alarm::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, StandingAlarm};
 pub use anomaly::{Anomaly, AnomalyCode, Severity, Unit};
-pub use central_told::{CentralTold, FedMachine, ForeignWrite, Renamed};
+pub use central_told::{CentralTold, FedMachine, ForeignWrite, Renamed, SessionSum};
 pub use digest::DayDigest;
 pub use language::Language;
 pub use limits::Limits;

@@ -12,7 +12,7 @@ use rustls::{
     CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, OtherError,
     RootCertStore, SignatureScheme, WantsVerifier,
     client::{
-        WebPkiServerVerifier,
+        VerifierBuilderError, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         verify_server_name,
     },
@@ -57,31 +57,41 @@ pub(crate) fn client_config(
     key: &'static str,
     ca_file: Option<&Path>,
 ) -> Result<ClientConfig, CaFileError> {
-    let Some(path) = ca_file else {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        return Ok(builder().with_root_certificates(roots).with_no_client_auth());
+    let verifier = match ca_file {
+        None => Authorities::built_in(),
+        Some(path) => Authorities::read(path).map_err(|problem| CaFileError {
+            key,
+            path: path.to_owned(),
+            problem,
+        })?,
     };
-    let verifier = OwnAuthority::read(path).map_err(|problem| CaFileError {
-        key,
-        path: path.to_owned(),
-        problem,
-    })?;
     Ok(builder()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth())
 }
 
-/// Checks chain, dates and name against the authorities of a file. One certificate more is accepted than
+/// Checks chain, dates and name against the built-in authorities or those of a file. Of a file, one certificate more is accepted than
 /// by a browser: a self-signed one that stands in that file itself and is marked as an authority, which is
 /// how `openssl req -x509` makes them and what libpq accepts.
 #[derive(Debug)]
-struct OwnAuthority {
+struct Authorities {
     chain: Arc<WebPkiServerVerifier>,
     trusted: Vec<CertificateDer<'static>>,
 }
 
-impl OwnAuthority {
+impl Authorities {
+    fn built_in() -> Self {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let chain = Self::chain_to(roots).expect("the built-in authorities are some");
+        Self { chain, trusted: Vec::new() }
+    }
+
+    fn chain_to(roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, VerifierBuilderError> {
+        let provider = Arc::new(ring::default_provider());
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()
+    }
+
     fn read(path: &Path) -> Result<Self, CaFileProblem> {
         let mut roots = RootCertStore::empty();
         let mut trusted = Vec::new();
@@ -97,15 +107,12 @@ impl OwnAuthority {
         if is_empty {
             return Err(CaFileProblem::Empty);
         }
-        let provider = Arc::new(ring::default_provider());
-        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-            .build()
-            .map_err(|_| CaFileProblem::NoAuthority)?;
+        let chain = Self::chain_to(roots).map_err(|_| CaFileProblem::NoAuthority)?;
         Ok(Self { chain, trusted })
     }
 }
 
-impl ServerCertVerifier for OwnAuthority {
+impl ServerCertVerifier for Authorities {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -190,6 +197,33 @@ pub(crate) fn of_key(error: rustls::Error) -> rustls::Error {
 pub(crate) fn is_unverifiable_key(error: &CertificateError) -> bool {
     let CertificateError::Other(other) = error else { return false };
     other.0.is::<UnverifiableKey>()
+}
+
+/// Keys that the TLS library verifies.
+const KEY: &str = "its key is none that can be verified: RSA of 2048 to 8192 bits, ECDSA on P-256 or P-384, Ed25519 (not RSA of 1024 bits, not P-521)";
+/// For a server that found that none of what it is offered goes with its key.
+pub(crate) const NOTHING_IN_COMMON: &str = "the server finds no way to prove its key that this program knows: its key must be RSA of 2048 to 8192 bits, ECDSA on P-256 or P-384 or Ed25519 (not RSA of 1024 bits, not P-521), and TLS 1.2 or 1.3 on";
+
+/// Why a certificate is refused that no authority could vouch for.
+pub(crate) fn unusable(error: &CertificateError) -> Option<&'static str> {
+    match error {
+        error if is_unverifiable_key(error) => Some(KEY),
+        error if is_of_another_version(error) => {
+            Some("it is not of X.509 version 3, which no authority can vouch for")
+        }
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => Some(
+            "its authority signed it by an algorithm that is not accepted (SHA-1, say, or with a key on P-521)",
+        ),
+        CertificateError::BadEncoding => Some("it is none that can be read"),
+        CertificateError::UnhandledCriticalExtension => {
+            Some("it has a critical extension that is not known")
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            Some("it is not meant for servers (its extended key usage lacks serverAuth)")
+        }
+        _ => None,
+    }
 }
 
 /// What rustls has no name for.

@@ -13,12 +13,13 @@ use std::{
 use chrono::{DateTime, Local};
 
 use super::{
-    Agent, Clock, HealthService, LoopHandle, Shutdown, Wakeup, clock, service::recovered, wall,
+    Agent, Clock, HealthService, LoopHandle, Shutdown, Wakeup, clock,
+    service::{failing_status, note_buffer_works, recovered},
+    wall,
 };
 use crate::{
     buffer::Buffer,
     deliver::{Backoff, Deliverer, DrainError, DrainReport, Gateway, IDLE_AFTER, Runtime},
-    logging::{self, LogOnce},
     model::{LastUpdate, WallTime},
     sync::{plan::Identity, postgres::Claims},
     update,
@@ -72,7 +73,6 @@ pub(super) struct Delivery {
     wakeup: Wakeup,
     health: HealthService,
     backoff: Backoff,
-    failing: LogOnce<String>,
     /// Nothing happened since the last drain.
     was_idle: bool,
 }
@@ -105,7 +105,6 @@ impl Agent {
             wakeup: self.wakeup.clone(),
             health: self.health(),
             backoff: Backoff::default(),
-            failing: LogOnce::default(),
             was_idle: false,
         })
     }
@@ -133,7 +132,9 @@ impl Delivery {
                 Ok(_) => Ok(()),
                 Err(error) => Err(error.into()),
             };
-            self.note_buffer(&result);
+            if !matches!(result, Err(DrainError::Buffer(_))) {
+                note_buffer_works(&self.health.figures, DELIVER);
+            }
             if last {
                 return result.map(|()| total);
             }
@@ -148,7 +149,8 @@ impl Delivery {
                         outbox = match recovered(
                             outbox,
                             error,
-                            &mut self.failing,
+                            DELIVER,
+                            &self.health.figures,
                             &self.runtime.shutdown,
                         ) {
                             Some(outbox) => outbox,
@@ -187,20 +189,8 @@ impl Delivery {
         result.map(drop)
     }
 
-    fn note_buffer(&self, result: &Result<(), DrainError>) {
-        self.health.figures.note(|counts| match result {
-            Err(DrainError::Buffer(error)) => {
-                counts.buffer_failures.insert(DELIVER.to_owned(), logging::chain(error));
-            }
-            _ => drop(counts.buffer_failures.remove(DELIVER)),
-        });
-    }
-
     fn succeeded(&mut self) {
         self.backoff.succeeded();
-        if self.failing.ends() {
-            logging::buffer_works_again();
-        }
         self.runtime.handle.set_status("central answers");
         self.deliverer.release_for_others(self.was_idle);
     }
@@ -208,7 +198,7 @@ impl Delivery {
     /// How long to wait.
     fn failed(&mut self, error: &DrainError) -> Duration {
         self.runtime.handle.set_status(match error {
-            DrainError::Buffer(_) => "the buffer cannot be used",
+            DrainError::Buffer(error) => failing_status(error),
             DrainError::Central(_) => "central does not accept sessions, they wait in the buffer",
         });
         self.backoff.failed(error, self.deliverer.made_progress(), fastrand::f64())

@@ -20,8 +20,7 @@ use super::{
 };
 use crate::{
     buffer::{Buffer, BufferError, StateLock},
-    collect,
-    logging::{self, LogOnce},
+    collect, logging,
     model::Collected,
     retry,
     status::{Metrics, WallClock},
@@ -214,11 +213,16 @@ impl Threads {
 pub(super) fn recovered(
     buffer: Buffer,
     error: BufferError,
-    failing: &mut LogOnce<String>,
+    thread: &str,
+    figures: &Metrics,
     shutdown: &Shutdown,
 ) -> Option<Buffer> {
-    if failing.begins_with(logging::chain(&error)) {
+    if figures.note_buffer_failure(thread, logging::chain(&error)) {
         logging::buffer_failed(&error);
+    }
+    if error.is_read_only() {
+        // Opened now it would stay read-only when the disk is writable again.
+        return Some(buffer);
     }
     let damage = if error.is_damage() {
         Some(error)
@@ -236,6 +240,22 @@ pub(super) fn recovered(
     }
 }
 
+/// The buffer serves a thread.
+pub(super) fn note_buffer_works(figures: &Metrics, thread: &str) {
+    if figures.note_buffer_works(thread) {
+        logging::buffer_works_again();
+    }
+}
+
+/// For the service manager's status line.
+pub(super) fn failing_status(error: &BufferError) -> &'static str {
+    if error.is_read_only() {
+        "the disk is read-only, reading has stopped"
+    } else {
+        "the buffer cannot be used"
+    }
+}
+
 impl CollectWorker {
     fn collect_until_stopped(self) {
         let Self { all, place, poll, agent_id, shutdown, mut buffer, handle, figures, lock } = self;
@@ -246,14 +266,10 @@ impl CollectWorker {
         let mut failures = 0;
         // After a power cut a whole plant starts at once; it does not go on polling in step.
         let mut first_wait = Some(poll.mul_f64(retry::place_of(&agent_id)));
-        let mut failing = LogOnce::default();
         while !shutdown.must_stop() {
             let wait = match collector.cycle(&mut buffer) {
                 Ok(report) => {
-                    if failing.ends() {
-                        logging::buffer_works_again();
-                    }
-                    figures.note(|counts| drop(counts.buffer_failures.remove(&name)));
+                    note_buffer_works(&figures, &name);
                     handle.set_status(all.status());
                     if report.files_read > 0 {
                         buffer.release_memory();
@@ -275,12 +291,8 @@ impl CollectWorker {
                 }
                 Err(error) => {
                     failures += 1;
-                    handle.set_status("the buffer cannot be used");
-                    let text = logging::chain(&error);
-                    figures.note(|counts| {
-                        counts.buffer_failures.insert(name.clone(), text);
-                    });
-                    buffer = match recovered(buffer, error, &mut failing, &shutdown) {
+                    handle.set_status(failing_status(&error));
+                    buffer = match recovered(buffer, error, &name, &figures, &shutdown) {
                         Some(buffer) => buffer,
                         None => return,
                     };

@@ -242,6 +242,8 @@ impl Collector {
     pub fn cycle(&mut self, buffer: &mut Buffer) -> Result<CollectReport, BufferError> {
         let all = Arc::clone(&self.all);
         let begun = all.clock.now().uptime;
+        // Not first at the end of what could not be kept.
+        buffer.expect_writable_disk()?;
         self.follow_plant(buffer)?;
         let watch = AgentWatch {
             clock: &all.clock,

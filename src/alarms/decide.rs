@@ -31,6 +31,8 @@ pub(crate) struct Facts {
     /// `None`: there is no central.
     pub central: Option<LinkFact>,
     pub free_bytes: Option<u64>,
+    /// Nothing can be written to the disk.
+    pub is_read_only: bool,
     /// Reading has stopped because the buffer may not grow.
     pub is_at_cap: bool,
     /// Machine, sessions, and why the first of them.
@@ -185,6 +187,11 @@ fn conditions(
         None => Condition::Unknown,
     };
     add(AlarmKind::DiskNearlyFull, "", disk);
+    let read_only = match facts.is_read_only {
+        true => Condition::Bad(wording::read_only(language)),
+        false => Condition::Good,
+    };
+    add(AlarmKind::DiskReadOnly, "", read_only);
     for (nom, sessions, reason) in &facts.set_aside {
         let text = wording::set_aside(language, nom, *sessions, reason);
         add(AlarmKind::SessionSetAside, nom, Condition::Bad(text));

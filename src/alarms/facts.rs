@@ -8,7 +8,7 @@ use chrono::{NaiveDateTime, TimeDelta};
 
 use super::{AgentView, Facts, LinkFact, MachineFact, UnreadableFact};
 use crate::{
-    buffer::{Buffer, BufferError, LinkState, MachineReport},
+    buffer::{Buffer, BufferError, LinkState, MachineReport, is_on_read_only_disk},
     config::{Config, SourceConfig},
     model::{LinkName, WallTime},
     status::counters::{Counters, Hidden},
@@ -46,6 +46,7 @@ pub(super) fn facts(
         machines,
         sources,
         central: config.central.as_ref().map(|_| known.central()),
+        is_read_only: is_on_read_only_disk(&config.agent.state_dir),
         free_bytes: disk.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
         is_at_cap: counts.at_cap_since.is_some(),
         set_aside: set_aside(buffer)?,

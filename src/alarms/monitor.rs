@@ -79,12 +79,12 @@ impl AlarmMonitor {
     pub(crate) fn start(mut self) {
         thread::spawn(move || {
             while !self.agent.is_ending() {
-                let seen = self.figures.snapshot().cycles;
+                let seen = self.figures.snapshot();
                 let is_healthy = self.agent.is_healthy();
                 self.run_once(is_healthy);
                 let until_next_try = self.wait_until.saturating_sub(self.agent.uptime());
                 let wait = if until_next_try.is_zero() { EVALUATE_EVERY } else { until_next_try };
-                self.figures.wait_for_cycle(seen, wait.min(EVALUATE_EVERY));
+                self.figures.wait_for_news(&seen, wait.min(EVALUATE_EVERY));
             }
         });
     }

@@ -70,6 +70,14 @@ pub(super) fn at_cap(language: Language) -> String {
     text.in_(language).to_owned()
 }
 
+pub(super) fn read_only(language: Language) -> String {
+    let text = Text::new(
+        "la carte de la passerelle est passée en lecture seule\u{202f}: plus rien n'est lu\u{202f}; elle est sans doute défectueuse (voir «\u{a0}dmesg\u{a0}»)",
+        "the gateway's card has become read-only: nothing is read any more; it is probably failing (see “dmesg”)",
+    );
+    text.in_(language).to_owned()
+}
+
 pub(super) fn set_aside(language: Language, nom: &str, sessions: u64, reason: &str) -> String {
     const REFUSED: Noun = Noun::new(
         "session refusée",
@@ -104,6 +112,7 @@ pub(super) fn title(language: Language, agent: &str, key: &AlarmKey, event: Alar
             Text::new("base centrale injoignable", "central database unreachable")
         }
         AlarmKind::DiskNearlyFull => Text::new("disque presque plein", "disk nearly full"),
+        AlarmKind::DiskReadOnly => Text::new("disque en lecture seule", "disk read-only"),
         AlarmKind::SessionSetAside => Text::new("session refusée", "session quarantined"),
         AlarmKind::UpdateFailed => Text::new("mise à jour échouée", "update failed"),
         AlarmKind::CriticalAnomaly => Text::new("anomalie grave", "critical anomaly"),

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 use super::{Buffer, BufferError, FILE_NAME, error::During, place};
 use crate::{
@@ -86,9 +86,7 @@ impl Buffer {
 
     /// Looks through the buffer on a connection of its own, while others work with it.
     pub fn check_beside(path: &Path) -> Result<(), BufferError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = place::connect(path, flags)?;
-        check(&connection, path)
+        check(&super::to_read(path)?, path)
     }
 }
 

@@ -7,10 +7,14 @@ use std::{
 
 use rusqlite::ErrorCode;
 
-use super::Holder;
+use super::{Holder, place};
 
 #[derive(Debug, thiserror::Error)]
 pub enum BufferError {
+    #[error(
+        "the file system of agent.state_dir ({path}) is read-only, so nothing can be stored and reading has stopped: Linux does that to a failing card; see `dmesg`, check or replace the card, then restart the gateway"
+    )]
+    ReadOnly { path: PathBuf },
     #[error("cannot create the state directory {path}; check `agent.state_dir` and its owner")]
     Directory { path: PathBuf, source: io::Error },
     #[error("cannot lock {path}; check `agent.state_dir` and its owner")]
@@ -52,6 +56,26 @@ pub enum BufferError {
 }
 
 impl BufferError {
+    /// A file or a directory at `path` could not be made or written: `other`, unless all of its disk may not
+    /// be written.
+    pub(super) fn of_file(
+        path: &Path,
+        source: io::Error,
+        other: impl FnOnce(PathBuf, io::Error) -> Self,
+    ) -> Self {
+        match source.kind() {
+            io::ErrorKind::ReadOnlyFilesystem => {
+                Self::ReadOnly { path: path.parent().unwrap_or(path).to_owned() }
+            }
+            _ => other(path.to_owned(), source),
+        }
+    }
+
+    /// Nothing on its disk can be written: a person has to look at the card.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self, Self::ReadOnly { .. })
+    }
+
     fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Sqlite { source, .. } => source.sqlite_error_code(),
@@ -100,6 +124,16 @@ pub(super) trait During<T> {
 
 impl<T> During<T> for rusqlite::Result<T> {
     fn during(self, action: &'static str, path: &Path) -> Result<T, BufferError> {
-        self.map_err(|source| BufferError::Sqlite { path: path.to_owned(), action, source })
+        self.map_err(|source| {
+            // What a disk that became read-only answers depends on what was under way.
+            let may_be_disk = matches!(
+                source.sqlite_error_code(),
+                Some(ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen)
+            );
+            match path.parent().filter(|directory| may_be_disk && place::is_read_only(directory)) {
+                Some(directory) => BufferError::ReadOnly { path: directory.to_owned() },
+                None => BufferError::Sqlite { path: path.to_owned(), action, source },
+            }
+        })
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File, OpenOptions, Permissions, TryLockError},
-    io::{Read, Seek, SeekFrom, Write},
+    io::{ErrorKind, Read, Seek, SeekFrom, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
     thread,
@@ -38,8 +38,7 @@ pub struct StateLock {
 impl StateLock {
     /// Takes the lock for `holder`, or says who has it.
     pub fn take(state_dir: &Path, holder: LockHolder) -> Result<Self, BufferError> {
-        fs::create_dir_all(state_dir)
-            .map_err(|source| BufferError::Directory { path: state_dir.to_owned(), source })?;
+        make_directory(state_dir)?;
         let path = state_dir.join(FILE_NAME);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(place::MODE);
@@ -122,12 +121,22 @@ impl StateLock {
     }
 }
 
+/// The state directory, with what leads to it.
+pub(super) fn make_directory(state_dir: &Path) -> Result<(), BufferError> {
+    fs::create_dir_all(state_dir).map_err(|source| match source.kind() {
+        ErrorKind::ReadOnlyFilesystem => BufferError::ReadOnly { path: state_dir.to_owned() },
+        _ => BufferError::Directory { path: state_dir.to_owned(), source },
+    })
+}
+
 /// Opens the lock, waiting for nobody, where it is an ordinary file of the agent's own.
 fn own(path: &Path, options: &mut OpenOptions) -> Result<File, BufferError> {
     place::check(path)?;
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let opened = options.custom_flags(flags.bits().cast_signed()).open(path);
-    let failed = |source| BufferError::Lock { path: path.to_owned(), source };
+    let failed = |source| {
+        BufferError::of_file(path, source, |path, source| BufferError::Lock { path, source })
+    };
     let file = opened.map_err(failed)?;
     // What was opened, and not what stood there a moment before.
     let found = file.metadata().map_err(failed)?;

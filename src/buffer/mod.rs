@@ -97,8 +97,7 @@ impl Buffer {
     /// Opens the buffer in `state_dir`, making or migrating it where needed. The caller holds the
     /// [`StateLock`]. `new_id` names the buffer if it is made now; `now` is only noted.
     pub fn open(state_dir: &Path, new_id: &str, now: WallTime) -> Result<Self, BufferError> {
-        fs::create_dir_all(state_dir)
-            .map_err(|source| BufferError::Directory { path: state_dir.to_owned(), source })?;
+        lock::make_directory(state_dir)?;
         let path = state_dir.join(FILE_NAME);
         let went_back = versions::go_back(&path)?;
         page_size::renew(&path);
@@ -156,8 +155,7 @@ impl Buffer {
         if !place::is_there(&path) {
             return Ok(None);
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = place::connect(&path, flags)?;
+        let connection = to_read(&path)?;
         connection.busy_timeout(BUSY_TIMEOUT).during("open it", &path)?;
         let mut buffer = Self {
             connection,
@@ -209,6 +207,14 @@ impl Buffer {
             .filter_map(|file| fs::metadata(file).ok())
             .map(|metadata| metadata.len())
             .sum()
+    }
+
+    /// An error if nothing can be written to the disk that holds the buffer.
+    pub fn expect_writable_disk(&self) -> Result<(), BufferError> {
+        match self.path.parent().filter(|directory| place::is_read_only(directory)) {
+            Some(directory) => Err(BufferError::ReadOnly { path: directory.to_owned() }),
+            None => Ok(()),
+        }
     }
 
     /// Begins the one transaction of a batch. Dropping it without commit undoes everything.
@@ -284,6 +290,26 @@ impl Buffer {
 
 /// A file that is missing is made by [`place::prepare`] alone.
 const WRITING: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
+/// A connection that only reads, also on a disk that cannot be written.
+fn to_read(path: &Path) -> Result<Connection, BufferError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = place::connect(path, flags)?;
+    let error = match versions::version_of(&connection).during("read its version", path) {
+        Err(error) if error.is_read_only() => error,
+        _ => return Ok(connection),
+    };
+    let log = fs::metadata(path.with_extension("db-wal"));
+    if log.is_ok_and(|log| log.len() > 0) {
+        return Err(error);
+    }
+    place::connect_unchanging(path)
+}
+
+/// Whether nothing can be written to the disk that holds the state directory.
+pub fn is_on_read_only_disk(state_dir: &Path) -> bool {
+    state_dir.ancestors().find(|path| path.exists()).is_some_and(place::is_read_only)
+}
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 

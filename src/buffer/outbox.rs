@@ -13,7 +13,7 @@ use super::{
 use crate::failpoints::Step;
 use crate::model::{
     ContentDigest, Day, Delivery, DetailCounts, DetailRow, Language, LocalSession, Machine,
-    WallTime,
+    SessionSum, WallTime,
 };
 
 /// A session that waits for central, or that is compared with it.
@@ -90,6 +90,35 @@ impl Outbox<'_> {
                 })
             })
             .during("count what waits", &self.buffer.path)
+    }
+
+    /// What central is believed to hold.
+    pub fn delivered(&self) -> Result<SessionSum, BufferError> {
+        self.buffer
+            .connection
+            .prepare_cached(
+                "SELECT count(*), CAST(coalesce(sum(julianday(day) - julianday('2000-01-01')), 0) AS INTEGER)
+                 FROM session WHERE synced_revision > 0",
+            )
+            .and_then(|mut select| {
+                select.query_row([], |row| {
+                    Ok(SessionSum { sessions: row.get(0)?, days: row.get(1)? })
+                })
+            })
+            .during("count what was delivered", &self.buffer.path)
+    }
+
+    /// Machine and production day of every session.
+    pub fn days(&self) -> Result<Vec<(String, Day)>, BufferError> {
+        self.buffer
+            .connection
+            .prepare_cached(
+                "SELECT m.nom, s.day FROM session s JOIN machine m ON m.id = s.machine_id",
+            )
+            .and_then(|mut select| {
+                select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+            })
+            .during("list the sessions", &self.buffer.path)
     }
 
     /// Whether central has ever confirmed a session of this buffer.

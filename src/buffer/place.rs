@@ -7,12 +7,15 @@
 use std::{
     fs::{self, File, Metadata},
     io,
-    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
 };
 
 use rusqlite::{Connection, OpenFlags};
-use rustix::process::geteuid;
+use rustix::{fs::StatVfsMountFlags, process::geteuid};
 
 use super::{BufferError, error::During};
 use crate::failpoints::{Step, durably};
@@ -35,10 +38,53 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Buffe
         .during("open it", path)
 }
 
+/// Opens a database on a disk that nothing can be written to and on which no process left a write-ahead log:
+/// SQLite itself would make a file beside it, even to read.
+pub(super) fn connect_unchanging(path: &Path) -> Result<Connection, BufferError> {
+    check(path)?;
+    let absolute = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut uri = "file:".to_owned();
+    for byte in absolute.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'-' | b'.' | b'_' => uri.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+            byte => uri += &format!("%{byte:02X}"),
+        }
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(uri + "?immutable=1", flags).during("open it", path)
+}
+
+/// Whether the disk that holds `directory` may not be written, whoever asks.
+pub(super) fn is_read_only(directory: &Path) -> bool {
+    let figures = rustix::fs::statvfs(directory);
+    if figures.is_ok_and(|figures| figures.f_flag.contains(StatVfsMountFlags::RDONLY)) {
+        return true;
+    }
+    // Newer kernels leave a failed file system writable by name.
+    let device = fs::metadata(directory).map(|found| found.dev());
+    let mounts = fs::read_to_string("/proc/self/mountinfo");
+    matches!((device, mounts), (Ok(device), Ok(mounts)) if has_failed(&mounts, device))
+}
+
+/// Whether the kernel takes no more writes to the file system of `device`, by its list of mounts.
+fn has_failed(mounts: &str, device: u64) -> bool {
+    let device = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
+    mounts.lines().filter(|line| line.split(' ').nth(2) == Some(&device)).any(|line| {
+        let options = line.split_once(" - ").and_then(|(_, behind)| behind.split(' ').nth(2));
+        options
+            .is_some_and(|all| all.split(',').any(|one| matches!(one, "emergency_ro" | "shutdown")))
+    })
+}
+
 /// Makes an empty database where there is none yet, and gives all of them their mode, whatever the
 /// process' umask is.
 pub(super) fn prepare(path: &Path) -> Result<(), BufferError> {
-    let failed = |source: io::Error| BufferError::Lock { path: path.to_owned(), source };
+    let failed = |source| {
+        BufferError::of_file(path, source, |path, source| BufferError::Lock { path, source })
+    };
     if check(path)?.is_none() {
         durably(Step::MigrateBuffer, || make_empty(path)).map_err(failed)?;
     }
@@ -210,6 +256,20 @@ mod tests {
         // Its own directory's user may have made it.
         std::os::unix::fs::chown(dir.path(), Some(1234), None).unwrap();
         assert!(Buffer::open_read_only(dir.path()).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_file_system_that_the_kernel_gave_up_is_told_from_the_others() {
+        let mounts = "24 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard\n\
+                      61 24 7:0 / /var/lib/a\\040b rw,relatime - ext4 /dev/loop0 rw,abort,emergency_ro\n\
+                      62 24 7:1 / /srv rw shared:2 master:3 - ext4 /dev/emergency_ro rw\n\
+                      63 24 7:2 / /mnt rw - ext4 /dev/loop2 rw,shutdown\n";
+        for (major, minor, expected) in
+            [(254, 0, false), (7, 0, true), (7, 1, false), (7, 2, true), (7, 3, false)]
+        {
+            let device = rustix::fs::makedev(major, minor);
+            assert_eq!(has_failed(mounts, device), expected, "{major}:{minor}");
+        }
     }
 
     #[test]

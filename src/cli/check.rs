@@ -17,7 +17,7 @@ use super::{
 use crate::{
     agent::wall_clock_fault,
     alarms::Poster,
-    buffer::{Buffer, BufferError},
+    buffer::{Buffer, BufferError, is_on_read_only_disk},
     config::{CentralConfig, CentralTls, Config, ignored_variables},
     logging,
     model::{CentralTold, Language, printable},
@@ -327,6 +327,10 @@ fn check_disk(lines: &mut Lines, config: &Config) {
     let Some(directory) = nearest_existing(&config.agent.state_dir) else {
         return lines.bad(what, "the disk of agent.state_dir is not mounted; mount it");
     };
+    if is_on_read_only_disk(directory) {
+        let error = BufferError::ReadOnly { path: config.agent.state_dir.clone() };
+        return lines.bad(what, &error.to_string());
+    }
     match rustix::fs::statvfs(directory) {
         Ok(figures) => {
             let free_bytes = figures.f_bavail * figures.f_frsize;

@@ -7,7 +7,7 @@ use crate::{
     agent::Clock,
     buffer::{
         AsideReport, Buffer, BufferError, ChangedTexts, FileReport, Holder, LinkState,
-        MachineReport, StateLock, Totals,
+        MachineReport, StateLock, Totals, is_on_read_only_disk,
     },
     collect::implausible_files,
     config::{Config, SourceConfig},
@@ -51,6 +51,8 @@ struct Shown {
     /// Of the machines in central.
     told: CentralTold,
     buffer_bytes: u64,
+    /// Nothing can be written to the disk of the state directory.
+    is_read_only: bool,
     /// The file's schema; `None` where there is no buffer.
     schema: Option<usize>,
     /// Machines whose LOG grew a moment ago.
@@ -65,12 +67,13 @@ const SILENT_AFTER: Duration = Duration::from_secs(15 * 60);
 pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::StderrWarnings)?;
     let shown = look(&config, arguments.files)?;
+    let is_read_only = shown.is_read_only;
     if arguments.json {
         print_json(&json::json(&config, &shown)?)?;
     } else {
         print(&text::text(&config, &shown))?;
     }
-    Ok(Exit::Done)
+    Ok(if is_read_only { Exit::Failed } else { Exit::Done })
 }
 
 fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
@@ -87,6 +90,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             implausible: Vec::new(),
             told: CentralTold::default(),
             buffer_bytes: 0,
+            is_read_only: is_on_read_only_disk(&config.agent.state_dir),
             schema: None,
             producing: BTreeSet::new(),
             holder: StateLock::holder(&config.agent.state_dir),
@@ -103,6 +107,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             implausible: implausible_dates(config, &buffer)?,
             told: buffer.links().central_told()?,
             buffer_bytes: buffer.size_bytes(),
+            is_read_only: is_on_read_only_disk(&config.agent.state_dir),
             schema: Some(buffer.schema_version()?),
             producing: producing(config, &buffer)?,
             holder: StateLock::holder(&config.agent.state_dir),

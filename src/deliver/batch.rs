@@ -369,6 +369,11 @@ impl Deliverer {
                         self.connection.swallowers()
                     )
                 }
+                // It was made, and the answer was that it was.
+                Outcome::NoCentre if self.quarantine.was_passed_over(pending.id) => format!(
+                    "central took the machine's centre and kept no row of it (a trigger or a rule?){}",
+                    self.connection.swallowers()
+                ),
                 Outcome::Claimed(claimed) => claimed.to_string(),
                 // Rows that were believed to be there are not: the next round sends every row.
                 Outcome::Written { complete: false } | Outcome::Overtaken | Outcome::NoCentre => {

@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use chrono::TimeDelta;
+
 use super::{DrainError, Runtime};
 use crate::{
     buffer::{BufferError, Pending},
@@ -21,8 +23,8 @@ use crate::{
         plan::Identity,
         postgres::{
             Adopted, CalendarThere, Central, CentralError, Claimed, Claims, ForeignWrites,
-            GatewayRow, Inexact, Order, Outcome, SchemaState, Server, ServerEncoding, Standings,
-            States, Unfit, gateway_row_passes_without, sessions_pass_without,
+            GatewayRow, Inexact, Order, Outcome, PutBack, SchemaState, Server, ServerEncoding,
+            Standings, States, Unfit, gateway_row_passes_without, sessions_pass_without,
         },
     },
 };
@@ -327,6 +329,17 @@ impl Connection {
     pub(super) fn adopt(&mut self, machines: &[String]) -> Result<Adopted, CentralError> {
         let (central, claims) = self.central();
         durably(failpoints::Step::Settle, || central.adopt(claims, machines))
+    }
+
+    /// Some of the sessions that stand at a day or machine that is not theirs; nothing if no more are found.
+    pub(super) fn put_back(
+        &mut self,
+        held: &[(String, Day)],
+        machines: &[FedMachine],
+        day_start: TimeDelta,
+    ) -> Result<PutBack, CentralError> {
+        let (central, claims) = self.central();
+        durably(failpoints::Step::Settle, || central.put_back(claims, held, machines, day_start))
     }
 
     /// Whether somebody else wrote to rows of this agent's machines since this was last asked.

@@ -130,7 +130,7 @@ impl Deliverer {
             connection: Connection::new(config, claims, Arc::clone(&runtime)),
             quarantine: Quarantine::default(),
             audits: Audits::default(),
-            settler: Settler::new(gateway.machines().to_vec()),
+            settler: Settler::new(gateway.machines().to_vec(), gateway.day_start()),
             presence: PresenceReporter::new(gateway, Arc::clone(&runtime)),
             plant: PlantListener::default(),
             size: StatementSize::default(),

@@ -5,6 +5,8 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use chrono::TimeDelta;
+
 use super::{Runtime, connection::Connection};
 use crate::{
     buffer::{Buffer, BufferError},
@@ -30,6 +32,7 @@ pub(crate) struct Gateway {
     state_dir: PathBuf,
     max_buffer_bytes: u64,
     interval_s: i32,
+    day_start: TimeDelta,
 }
 
 impl Gateway {
@@ -38,6 +41,7 @@ impl Gateway {
             sources: config.sources.iter().map(|source| source.name.clone()).collect(),
             machines: config.fed_machines(),
             state_dir: config.agent.state_dir.clone(),
+            day_start: config.analysis.day_start,
             max_buffer_bytes: config.agent.max_buffer_bytes,
             // `once`, started by a timer, comes no more often than it is to poll.
             interval_s: i32::try_from(config.schedule.poll.max(EVERY).as_secs())
@@ -48,6 +52,11 @@ impl Gateway {
     /// What central is to know of its machines.
     pub(super) fn machines(&self) -> &[FedMachine] {
         &self.machines
+    }
+
+    /// When a production day begins.
+    pub(super) fn day_start(&self) -> TimeDelta {
+        self.day_start
     }
 
     fn row(&self, buffer: &Buffer, update: Option<LastUpdate>) -> Result<GatewayRow, BufferError> {

@@ -6,11 +6,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use chrono::TimeDelta;
+
 use super::{DrainError, Runtime, connection::Connection};
 use crate::{
     buffer::Buffer,
     logging,
-    model::{FedMachine, ForeignWrite, Machine, Renamed},
+    model::{Day, FedMachine, ForeignWrite, Machine, Renamed},
     sync::postgres::{CentralError, Standing, Standings},
 };
 
@@ -28,6 +30,7 @@ type Who = (String, String, Option<String>, String);
 
 pub(super) struct Settler {
     machines: Vec<FedMachine>,
+    day_start: TimeDelta,
     /// Something happened since the machines were last looked at.
     is_due: bool,
     is_failure_logged: bool,
@@ -43,9 +46,10 @@ pub(super) struct Settler {
 }
 
 impl Settler {
-    pub(super) fn new(machines: Vec<FedMachine>) -> Self {
+    pub(super) fn new(machines: Vec<FedMachine>, day_start: TimeDelta) -> Self {
         Self {
             machines,
+            day_start,
             is_due: true,
             is_failure_logged: false,
             not_before: Duration::ZERO,
@@ -82,6 +86,13 @@ impl Settler {
                 return Ok(false);
             }
         };
+        if standings.own != buffer.outbox().delivered()? {
+            let held = buffer.outbox().days()?;
+            if let Err(error) = self.put_back(connection, &held) {
+                self.failed(error, now)?;
+                return Ok(has_moved);
+            }
+        }
         self.is_failure_logged = false;
         self.done_at = Some(now);
         self.tell(&standings);
@@ -91,6 +102,25 @@ impl Settler {
             told.stray_sessions = stray_sessions;
         })?;
         Ok(has_moved)
+    }
+
+    /// Puts sessions that are not among those `held` back to where their rows say that they belong.
+    fn put_back(
+        &self,
+        connection: &mut Connection,
+        held: &[(String, Day)],
+    ) -> Result<(), CentralError> {
+        let (mut moved, mut removed) = (0, 0);
+        repeated(|| {
+            let done = connection.put_back(held, &self.machines, self.day_start)?;
+            moved += done.moved;
+            removed += done.removed;
+            Ok(done.moved + done.removed)
+        })?;
+        if moved + removed > 0 {
+            logging::sessions_put_back(moved, removed);
+        }
+        Ok(())
     }
 
     /// Logs what is new about the machines.

@@ -26,6 +26,13 @@ pub(crate) fn sessions_adopted(adopted: u64, removed: u64) {
     );
 }
 
+/// Somebody gave them another day, or another machine's name and centre.
+pub(crate) fn sessions_put_back(moved: u64, removed: u64) {
+    log::warn!(
+        "central: {moved} sessions stood at a day or machine that is not theirs (changed by hand?) and are back; {removed} more were removed because they had been delivered again meanwhile"
+    );
+}
+
 pub(crate) fn sessions_stray(count: u64) {
     log::warn!(
         "central: {count} sessions of this agent belong to no centre of its machines and are left as they are; to see them: {STRAY_SESSIONS}"

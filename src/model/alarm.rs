@@ -11,18 +11,20 @@ pub enum AlarmKind {
     SourceUnreachable,
     CentralUnreachable,
     DiskNearlyFull,
+    DiskReadOnly,
     SessionSetAside,
     UpdateFailed,
     CriticalAnomaly,
 }
 
 impl AlarmKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::MachineSilent,
         Self::MachineUnreadable,
         Self::SourceUnreachable,
         Self::CentralUnreachable,
         Self::DiskNearlyFull,
+        Self::DiskReadOnly,
         Self::SessionSetAside,
         Self::UpdateFailed,
         Self::CriticalAnomaly,
@@ -36,6 +38,7 @@ impl AlarmKind {
             Self::SourceUnreachable => "source-unreachable",
             Self::CentralUnreachable => "central-unreachable",
             Self::DiskNearlyFull => "disk-nearly-full",
+            Self::DiskReadOnly => "disk-read-only",
             Self::SessionSetAside => "session-set-aside",
             Self::UpdateFailed => "update-failed",
             Self::CriticalAnomaly => "grave-anomaly",

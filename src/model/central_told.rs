@@ -17,6 +17,14 @@ pub struct FedMachine {
     pub folders: Vec<String>,
 }
 
+/// How many sessions there are, and what their days come to, in days since 2000: that central holds them at
+/// other days shows in a look at two numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SessionSum {
+    pub sessions: i64,
+    pub days: i64,
+}
+
 /// What `status` shows of central; whatever is missing is not known.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

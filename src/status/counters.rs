@@ -42,6 +42,8 @@ pub struct Counters {
     pub at_cap_since: Option<Duration>,
     /// What the buffer refused last, until it works again; by the thread it happened to.
     pub buffer_failures: BTreeMap<String, String>,
+    /// How often it refused something else than before.
+    pub buffer_faults: u64,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -111,9 +113,28 @@ impl Metrics {
         });
     }
 
-    /// Waits until more than `seen` cycles have ended, or for `time`.
-    pub fn wait_for_cycle(&self, seen: u64, time: Duration) {
-        drop(self.counts.wait(time, |counts| counts.cycles > seen));
+    /// What the buffer refused to a thread, which wakes the thread that waits for news. Whether that was not
+    /// known, by another thread neither.
+    pub fn note_buffer_failure(&self, thread: &str, text: String) -> bool {
+        self.counts.change(|counts| {
+            let is_news = !counts.buffer_failures.values().any(|known| *known == text);
+            counts.buffer_faults += u64::from(is_news);
+            counts.buffer_failures.insert(thread.to_owned(), text);
+            is_news
+        })
+    }
+
+    /// The buffer serves a thread. Whether it did not before, and now serves all of them.
+    pub fn note_buffer_works(&self, thread: &str) -> bool {
+        let mut counts = self.counts.lock();
+        counts.buffer_failures.remove(thread).is_some() && counts.buffer_failures.is_empty()
+    }
+
+    /// Waits until more cycles have ended than were `seen`, or the buffer had more faults, or for `time`.
+    pub fn wait_for_news(&self, seen: &Counters, time: Duration) {
+        let count = |counts: &Counters| (counts.cycles, counts.buffer_faults);
+        let seen = count(seen);
+        drop(self.counts.wait(time, |counts| count(counts) != seen));
     }
 }
 

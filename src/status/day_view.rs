@@ -8,7 +8,7 @@ use super::state::{State, last_sign, state};
 use crate::{
     buffer::{
         Buffer, BufferError, HeaderFilter, LinkState, MachineReport, SessionFilter, SessionHeader,
-        Totals,
+        Totals, is_on_read_only_disk,
     },
     config::Config,
     model::{Day, Figures, KeptCalendar, LinkName, Session, Stamp, Trouble, WallTime},
@@ -79,6 +79,8 @@ pub(crate) struct Health {
     pub buffer_bytes: u64,
     pub max_buffer_bytes: u64,
     pub free_bytes: Option<u64>,
+    /// Nothing can be written to the disk of the buffer.
+    pub is_read_only: bool,
     /// The machine whose LOG is ahead of the gateway's clock, and by how much.
     pub ahead: Option<(String, i64)>,
     /// What of the sources cannot be read.
@@ -291,6 +293,7 @@ fn health(
             .collect(),
         buffer_bytes: buffer.map_or(0, Buffer::size_bytes),
         max_buffer_bytes: config.agent.max_buffer_bytes,
+        is_read_only: is_on_read_only_disk(&config.agent.state_dir),
         free_bytes: rustix::fs::statvfs(&config.agent.state_dir)
             .ok()
             .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),

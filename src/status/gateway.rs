@@ -194,9 +194,18 @@ fn disk(health: &Health, reader: Reader) -> Line {
     if let Some(free) = health.free_bytes.map(mib) {
         text += &phrase!(reader.language, "\u{202f}; {free} libres", "; {free} free");
     }
+    let name = reader.say("Disque", "Disk").to_owned();
+    if health.is_read_only {
+        let text = phrase!(
+            reader.language,
+            "lecture seule, plus rien n'est lu\u{202f}: la carte est sans doute défectueuse (voir «\u{a0}dmesg\u{a0}»)\u{202f}; {text}",
+            "read-only, nothing is read any more: the card is probably failing (see “dmesg”); {text}",
+        );
+        return Line { name, is_good: false, text };
+    }
     let is_good = health.free_bytes.is_none_or(|free| free >= LITTLE_ROOM_BYTES)
         && health.buffer_bytes < health.max_buffer_bytes;
-    Line { name: reader.say("Disque", "Disk").to_owned(), is_good, text }
+    Line { name, is_good, text }
 }
 
 fn clock(view: &DayView, reader: Reader) -> Line {

@@ -13,7 +13,7 @@ use chrono::{NaiveDateTime, NaiveTime};
 
 use super::counters::{Counters, SourceCounters};
 use crate::{
-    buffer::{Buffer, BufferError, LineTotals, Totals},
+    buffer::{Buffer, BufferError, LineTotals, Totals, is_on_read_only_disk},
     config::Config,
     model::{KeptCalendar, LinkName},
 };
@@ -26,6 +26,8 @@ pub struct Holdings {
     pub totals: Totals,
     pub lines: LineTotals,
     pub buffer_bytes: u64,
+    /// Nothing can be written to its disk.
+    pub is_read_only: bool,
     /// The servers of central, if several are configured, and whether central is that one now.
     pub central_hosts: Vec<(String, bool)>,
     /// The version of the plant's calendar in use, 0 if none, and whether central's newest is refused;
@@ -43,6 +45,7 @@ impl Holdings {
             totals: buffer.reports().totals()?,
             lines: buffer.reports().line_totals()?,
             buffer_bytes: buffer.size_bytes(),
+            is_read_only: is_on_read_only_disk(&config.agent.state_dir),
             central_hosts: central_hosts(config, &buffer)?,
             calendar: calendar(&buffer)?,
         }))
@@ -233,7 +236,7 @@ impl Page {
 
     /// What the buffer holds, and what of it waits.
     fn buffer(&mut self, measured: &Measured<'_>, holdings: &Holdings) {
-        let Holdings { totals, lines, buffer_bytes, .. } = holdings;
+        let Holdings { totals, lines, buffer_bytes, is_read_only, .. } = holdings;
         self.gauge("cu_agent_sessions", "Sessions in the buffer.", totals.sessions);
         let help = "Sessions waiting for delivery to central.";
         self.gauge("cu_agent_sessions_pending", help, totals.pending_sessions);
@@ -261,6 +264,8 @@ impl Page {
             "Size of the buffer on disk.",
         );
         self.sample("", &[], buffer_bytes);
+        let help = "Whether the disk of the buffer is read-only, so that nothing is read.";
+        self.gauge("cu_agent_disk_read_only", help, u8::from(*is_read_only));
     }
 }
 

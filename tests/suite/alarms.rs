@@ -11,7 +11,7 @@ use crate::support::{
     damage,
     folder::Folder,
     http,
-    postgres::Database,
+    postgres::{Database, answers, free_port, wait_until},
     process::Running,
     wait,
     webhook::{Manner, Webhook},
@@ -329,6 +329,27 @@ fn a_receiver_whose_certificate_is_its_own_authority_is_told_if_the_file_holds_t
     webhook.wait_for(SOURCE_RAISED);
     running.terminate().0.succeeded();
     bring_back(&folder);
+}
+
+#[test]
+fn a_receiver_s_certificate_that_no_authority_could_vouch_for_is_named_as_what_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::of_three_machines();
+    let webhook = Webhook::start(Manner::Well);
+    let mut agent = agent(&folder, &webhook);
+    agent.set("alarms.disk_free", "1000000GiB");
+    for (shown, said) in Certificate::unusable(dir.path()) {
+        let port = free_port();
+        let mut server = shown.serve(port);
+        wait_until("the receiver listens", || answers(port));
+        agent.set("alarms.url", format!("https://127.0.0.1:{port}/x"));
+        agent.set("alarms.ca_file", shown.ca_file.to_str().unwrap());
+        let output = agent.once();
+        assert!(output.stderr.contains(said), "{said}: {output}");
+        assert!(!output.stderr.contains("ca_file"), "no authority is blamed: {output}");
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
 }
 
 #[test]

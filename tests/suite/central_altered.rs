@@ -30,7 +30,7 @@ const CHANGES: &[(&str, &str)] = &[
 ];
 
 /// The statements that are printed for an administrator, each once.
-fn printed(text: &str) -> Vec<String> {
+pub(super) fn printed(text: &str) -> Vec<String> {
     let mut mends: Vec<String> = text
         .lines()
         .filter(|line| line.contains("central: "))

@@ -135,3 +135,42 @@ fn every_session_arrives_in_every_encoding_can_be_read_by_every_client_and_is_se
         }
     });
 }
+
+#[test]
+fn a_text_or_a_value_that_central_cannot_compute_with_keeps_no_session_from_being_compared() {
+    let db = Cluster::shared().database_in("SQL_ASCII");
+    let (folder, agent) = scene(&db, 5);
+    agent.once();
+    let held = |db: &Database<'_>| {
+        db.psql(
+            "SET client_encoding = 'SQL_ASCII';
+             SELECT s.machine, s.date_production, s.taux_attente, p.numero_piece, p.timestamp_production, p.details
+             FROM session_production s JOIN piece_production p ON p.session_id = s.id ORDER BY 1, 2, 4",
+        )
+    };
+    let before = held(&db);
+    // A byte that is no text to anybody, and other values in other sessions.
+    db.psql(
+        "SET client_encoding = 'SQL_ASCII';
+         UPDATE piece_production SET details = E'N\\xb0 1' WHERE numero_piece = 2
+             AND session_id = (SELECT min(id) FROM session_production);
+         UPDATE session_production SET taux_attente = 1 WHERE id = (SELECT max(id) FROM session_production);
+         UPDATE piece_production SET timestamp_production = timestamp_production + interval '1 s'
+         WHERE numero_piece = 3 AND session_id = (SELECT max(id) - 1 FROM session_production)",
+    );
+    agent.once().says("differ from what was delivered");
+    assert!(held(&db) == before, "every value is as it was");
+    agent.once().does_not_say("differ from what was delivered");
+    // A column of another type, with what is no number: rows are still counted, and new days arrive.
+    db.psql(
+        "ALTER TABLE job_profil ALTER longueur TYPE text USING longueur::text;
+         UPDATE job_profil SET longueur = 'douze' WHERE numero = 1;
+         DELETE FROM piece_production WHERE numero_piece = 2",
+    );
+    folder.put("DEM12 (PVC)/20250529.LOG", b"20250529 05:00:00|@StukUitgevoerd: 1 A\n");
+    let output = agent.once();
+    assert_eq!(db.count("session_production"), 5, "{output}");
+    assert_eq!(agent.status_json()["central"]["state"], "up", "{output}");
+    let pieces = db.psql("SELECT count(*) FROM piece_production WHERE numero_piece = 2");
+    assert_eq!(pieces, "4", "{output}");
+}

@@ -10,14 +10,14 @@ use crate::support::{
 };
 
 /// What an agent of the golden days delivered, and the means to look at it.
-struct Plant<'c> {
-    db: Database<'c>,
-    folder: Folder,
-    agent: Agent,
+pub(super) struct Plant<'c> {
+    pub db: Database<'c>,
+    pub folder: Folder,
+    pub agent: Agent,
 }
 
 impl Plant<'_> {
-    fn delivered() -> Self {
+    pub fn delivered() -> Self {
         let db = Database::fresh();
         let folder = Folder::of_three_machines();
         for case in golden::cases().iter().take(2) {
@@ -29,7 +29,7 @@ impl Plant<'_> {
         Self { db, folder, agent }
     }
 
-    fn psql(&self, script: &str) -> String {
+    pub fn psql(&self, script: &str) -> String {
         self.db.psql(script)
     }
 
@@ -39,7 +39,7 @@ impl Plant<'_> {
     }
 
     /// Everything that the agent delivered but numbers of rows, what centres are called, and times of writing.
-    fn held(&self) -> String {
+    pub fn held(&self) -> String {
         self.psql(
             "SELECT s.machine, s.date_production, s.total_pieces, s.evenements, s.temps_attente,
                     s.taux_occupation, s.fichier_log_source, s.agent_id, c.type_cu,
@@ -57,7 +57,7 @@ impl Plant<'_> {
     }
 
     /// Numbers of sessions, for what was moved and not sent again.
-    fn numbers(&self) -> String {
+    pub fn numbers(&self) -> String {
         self.psql("SELECT string_agg(id::text, ' ' ORDER BY id) FROM session_production")
     }
 }

@@ -2,6 +2,8 @@
 //! changed by hand or by another program, buffers are rebuilt and central is put back to an older state.
 //! After each sync central holds exactly the session, value by value, whatever increments it was sent.
 
+use chrono::TimeDelta;
+
 use super::central_parted::PARTED;
 use crate::support::{
     central::{Feeder, at, claims, day, local, planned, session},
@@ -169,6 +171,9 @@ fn settle(feeder: &mut Feeder, held: &Held) {
         let done = feeder.central.adopt(&feeder.claims, &["DEM12".to_owned()]).unwrap();
         assert_eq!(done.adopted + done.removed, standing.strays);
     }
+    let here = [("DEM12".to_owned(), held.whole.day)];
+    let done = feeder.central.put_back(&feeder.claims, &here, &fed, TimeDelta::zero()).unwrap();
+    assert!(done.moved + done.removed <= 1, "{done:?}");
 }
 
 /// One round of a sync as the agent does it; true when there is nothing left to do.

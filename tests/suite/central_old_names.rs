@@ -160,6 +160,46 @@ fn a_centre_that_another_agent_delivers_is_left_alone_and_named() {
 }
 
 #[test]
+fn old_names_go_into_the_machine_s_centre_whatever_people_call_it_and_into_no_other() {
+    let case = golden::case("edge/stops");
+    for printed in [false, true] {
+        let folder = Folder::of_case(&case);
+        folder.put("SU12 (HYBRIDE)/20250603.LOG", b"20250603 05:00:00|@StukUitgevoerd: 1 A\n");
+        let db = Database::fresh();
+        let agent = agent(&folder, &db);
+        agent.once().succeeded();
+        // The old name itself is what people call the centre of another machine now.
+        db.psql(
+            &("UPDATE centre_usinage SET nom = 'Centre 12' WHERE nom = 'DEM12';
+               UPDATE centre_usinage SET nom = 'PVC' WHERE nom = 'SU12';"
+                .to_owned()
+                + &centre("PVC_20250604", false)),
+        );
+        let of_pvc = db.psql("SELECT id FROM centre_usinage WHERE nom = 'PVC_20250604'");
+        db.psql(&old_session(of_pvc.parse().unwrap(), "2025-06-04", 3));
+        let check = agent.command(&["check", "--replace"]);
+        check.says("1 centres of its old names (PVC) would be merged").says("1 centres left alone");
+        if printed {
+            db.psql(&agent.command(&["central", "migrate", "--print"]).succeeded().stdout);
+        } else {
+            agent
+                .command(&["central", "migrate"])
+                .exited(3)
+                .says("merged into it, with 1 sessions");
+        }
+        let expected =
+            [("Centre 12", "2025-06-03"), ("Centre 12", "2025-06-04"), ("PVC", "2025-06-03")];
+        let expected = expected.map(|(nom, day)| (nom.to_owned(), day.to_owned()));
+        assert_eq!(days_of(&db), expected, "printed: {printed}");
+        // And goes on being the machine's without its claim.
+        db.psql("DELETE FROM cu_agent_machine");
+        folder.put("DEM12 (PVC)/20250605.LOG", b"20250605 05:00:00|@StukUitgevoerd: 1 A\n");
+        agent.once().succeeded();
+        assert_eq!(days_of(&db)[2], ("Centre 12".into(), "2025-06-05".into()));
+    }
+}
+
+#[test]
 fn a_machine_s_old_name_is_nobody_else_s() {
     let folder = Folder::empty();
     let mut agent = Agent::on_directory(folder.path());

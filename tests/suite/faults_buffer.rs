@@ -257,25 +257,31 @@ fn a_day_closed_early_whose_raw_bytes_made_room_is_read_whole_when_it_grows() {
     running.terminate().0.succeeded();
 }
 
-/// A small file system in memory, unmounted when dropped.
-struct SmallDisk(std::path::PathBuf);
+/// A file system that is unmounted when dropped.
+pub(super) struct Mounted(std::path::PathBuf);
 
-impl SmallDisk {
-    fn mount(at: &Path, kib: u32) -> Self {
-        fs::create_dir_all(at).unwrap();
-        let size = format!("size={kib}k");
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at));
+impl Mounted {
+    /// What has just been mounted at `at`.
+    pub(super) fn at(at: &Path) -> Self {
         Self(at.to_owned())
     }
 }
 
-impl Drop for SmallDisk {
+/// A small file system in memory.
+fn small_disk(at: &Path, kib: u32) -> Mounted {
+    fs::create_dir_all(at).unwrap();
+    let size = format!("size={kib}k");
+    run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at));
+    Mounted::at(at)
+}
+
+impl Drop for Mounted {
     fn drop(&mut self) {
         Command::new("umount").arg("-l").arg(&self.0).status().ok();
     }
 }
 
-fn run(command: &mut Command) {
+pub(super) fn run(command: &mut Command) {
     let status = command.status().unwrap();
     assert!(
         status.success(),
@@ -288,7 +294,7 @@ fn on_a_full_disk_reading_stops_and_goes_on_by_itself_when_there_is_room() {
     let folder = Folder::of_three_machines();
     let database = Database::fresh();
     let agent = Agent::on_directory(folder.path()).central(&database).with("schedule.poll", "1s");
-    let _disk = SmallDisk::mount(&agent.state_dir(), 3000);
+    let _disk = small_disk(&agent.state_dir(), 3000);
     let ballast = agent.state_dir().join("something-else");
     let running = agent.run();
     running.wait_for_line("cycle:");
@@ -310,7 +316,7 @@ fn on_a_full_disk_reading_stops_and_goes_on_by_itself_when_there_is_room() {
 fn a_state_directory_that_cannot_be_written_is_refused_with_the_mend() {
     let folder = Folder::of_case(&golden::case("clean"));
     let agent = Agent::on_directory(folder.path());
-    let _disk = SmallDisk::mount(&agent.state_dir(), 1000);
+    let _disk = small_disk(&agent.state_dir(), 1000);
     run(Command::new("mount").args(["-o", "remount,ro"]).arg(agent.state_dir()));
     agent.once().exited(1).says("state_dir");
     agent.command(&["check"]).exited(1).says("state_dir");

@@ -189,6 +189,70 @@ fn what_central_does_not_keep_as_delivered_is_set_aside_by_name_and_the_others_g
     }
 }
 
+/// Tables, and whether a new row is of the day that is kept out.
+const OLD_ROWS: [(&str, &str); 7] = [
+    ("session_production", "NEW.date_production = day"),
+    ("piece_production", "NEW.timestamp_production::date = day"),
+    ("periode_attente", "NEW.timestamp_debut::date = day"),
+    ("periode_arret", "NEW.timestamp_debut::date = day"),
+    ("job_profil", "NEW.timestamp_debut::date = day"),
+    ("anomalie", "NEW.timestamp_debut::date = day"),
+    ("centre_usinage", "NEW.nom = 'DEM12'"),
+];
+
+#[test]
+fn a_trigger_that_returns_the_old_row_keeps_out_what_it_names_and_nothing_else() {
+    std::thread::scope(|scope| {
+        for part in OLD_ROWS.chunks(4) {
+            scope.spawn(move || {
+                for (table, is_kept_out) in part {
+                    keeps_out(table, is_kept_out);
+                }
+            });
+        }
+    });
+}
+
+fn keeps_out(table: &str, is_kept_out: &str) {
+    let mut scene = Scene::new(86);
+    scene.agent.command(&["central", "migrate"]).succeeded();
+    scene.days(3);
+    let day = "(SELECT DATE '2025-09-03')";
+    scene.database.psql(&format!(
+        "CREATE FUNCTION garder() RETURNS trigger LANGUAGE plpgsql AS $$
+         DECLARE day DATE := {day}; BEGIN
+             IF {is_kept_out} THEN RETURN OLD; END IF; RETURN NEW; END $$;
+         CREATE TRIGGER garder BEFORE INSERT OR UPDATE ON {table}
+             FOR EACH ROW EXECUTE FUNCTION garder()"
+    ));
+    // Rows of a new session that are missing show in the next comparison.
+    scene.once();
+    let output = scene.once();
+    let status = scene.agent.status_json();
+    let waiting = status["set_aside_sessions"].as_u64().unwrap();
+    let sessions = scene.sessions() as u64;
+    assert_eq!(status["pending_sessions"].as_u64(), Some(waiting), "{table}: {output}");
+    // Not every day has a row of each table.
+    assert!(waiting <= 4, "{table}: {output}");
+    if waiting > 0 {
+        assert_eq!(output.code, 3, "{table}: {output}");
+        let reason = status["set_aside"][0]["reason"].as_str().unwrap_or_default();
+        let is_told = reason.contains("did not keep") || reason.contains("kept no row");
+        assert!(is_told && reason.contains("garder"), "{table}: {status:#}");
+    } else {
+        let may_lack =
+            !matches!(table, "session_production" | "piece_production" | "centre_usinage");
+        assert!(may_lack, "{table}: {output}");
+    }
+    let there = scene.database.psql(
+        "SELECT count(*) FROM session_production s JOIN centre_usinage c ON c.id = s.centre_usinage_id
+         WHERE s.date_production <> '2025-09-03' AND c.nom <> 'DEM12'",
+    );
+    assert_eq!(there, ((sessions / 3 - 1) * 2).to_string(), "{table}: {output}");
+    scene.database.psql(&format!("DROP TRIGGER garder ON {table}"));
+    scene.assert_equal_after_once();
+}
+
 #[test]
 fn a_running_service_sends_what_central_does_not_keep_once_an_hour_at_most() {
     let mut scene = Scene::new(84);

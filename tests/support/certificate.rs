@@ -103,6 +103,60 @@ impl Certificate {
         Self { ca_file: certificate.clone(), certificate, key: file }
     }
 
+    /// Issued in `folder` for 127.0.0.1 by an authority of its own, as `openssl x509` does it with
+    /// `arguments`, and with `extensions` if there are any.
+    pub fn signed(folder: &Path, what: &str, arguments: &[&str], extensions: &str) -> Self {
+        let file = |suffix: &str| folder.join(format!("{what}-{suffix}"));
+        let request = |to: &str| {
+            let mut command = Command::new("openssl");
+            command.args(["req", "-newkey", "rsa:2048", "-nodes", "-keyout"]);
+            command.arg(file(&format!("{to}.key"))).arg("-out").arg(file(&format!("{to}.pem")));
+            command
+        };
+        run(request("ca").args(["-x509", "-days", "2", "-subj", "/CN=Test CA"]));
+        run(request("server").args(["-subj", "/CN=127.0.0.1"]));
+        let mut sign = Command::new("openssl");
+        sign.args(["x509", "-req", "-days", "2", "-set_serial", "7"]).args(arguments);
+        sign.arg("-in").arg(file("server.pem")).arg("-CA").arg(file("ca.pem"));
+        sign.arg("-CAkey").arg(file("ca.key")).arg("-out").arg(file("server.crt"));
+        if !extensions.is_empty() {
+            fs::write(file("extensions"), extensions).unwrap();
+            sign.arg("-extfile").arg(file("extensions"));
+        }
+        run(&mut sign);
+        let (certificate, key) = (file("server.crt"), file("server.key"));
+        Self { ca_file: file("ca.pem"), certificate, key }
+    }
+
+    /// Certificates that no authority can vouch for, each with what is said of it.
+    pub fn unusable(folder: &Path) -> Vec<(Self, &'static str)> {
+        const NAME: &str = "subjectAltName=IP:127.0.0.1\n";
+        let client_only = format!("{NAME}extendedKeyUsage=clientAuth\n");
+        vec![
+            (Self::signed(folder, "version-1", &[], ""), "it is not of X.509 version 3"),
+            (Self::signed(folder, "sha-1", &["-sha1"], NAME), "signed it by an algorithm"),
+            (Self::signed(folder, "client", &[], &client_only), "it is not meant for servers"),
+            (Self::of_key(folder, &["ec", "-pkeyopt", "ec_paramgen_curve:secp521r1"]), "not P-521"),
+            (Self::of_key(folder, &["rsa:1024"]), "not RSA of 1024 bits"),
+        ]
+    }
+
+    /// Serves it over HTTPS on `port`, whatever it is; ends with the process.
+    pub fn serve(&self, port: u16) -> std::process::Child {
+        Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "openssl", "s_server", "-quiet", "-www", "-accept"])
+            .arg(format!("127.0.0.1:{port}"))
+            .args(["-cipher", "DEFAULT@SECLEVEL=0", "-cert"])
+            .arg(&self.certificate)
+            .arg("-key")
+            .arg(&self.key)
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
     /// Puts certificate and key where the server reads them.
     pub fn install(&self, folder: &Path) {
         fs::copy(&self.certificate, folder.join("server.crt")).unwrap();

@@ -155,7 +155,15 @@ fn rows(rng: &mut Rng) -> String {
 
 /// What people do to centres and sessions through a program that sets keys to NULL before it deletes.
 fn orm(rng: &mut Rng) -> String {
-    match rng.u8(..4) {
+    let days = rng.i64(-400..400);
+    match rng.u8(..6) {
+        4 => format!("UPDATE session_production SET date_production = date_production + {days}"),
+        5 => format!(
+            "INSERT INTO centre_usinage (nom, type_cu) VALUES ('AUTRE', 'x') ON CONFLICT DO NOTHING;
+             UPDATE session_production SET date_production = date_production + {} * {days},
+                 centre_usinage_id = (SELECT id FROM centre_usinage WHERE nom = 'AUTRE')",
+            rng.u8(..2)
+        ),
         0 => "UPDATE centre_usinage SET nom = nom || '+' WHERE length(nom) < 20".into(),
         1 => "UPDATE session_production SET centre_usinage_id = NULL; DELETE FROM centre_usinage"
             .into(),

@@ -175,6 +175,11 @@ pub struct Options {
 /// In a server's folder: the locales that it has besides those of the C library.
 const LOCALES: &str = "locales";
 
+/// In a server's folder: the settings of its OpenSSL, which would not load every certificate by itself.
+const WEAK_TLS: &str = "openssl.cnf";
+const WEAK: &str = "openssl_conf = conf\n[conf]\nssl_conf = ssl\n[ssl]\nsystem_default = all\n\
+                    [all]\nCipherString = DEFAULT@SECLEVEL=0\n";
+
 /// A PostgreSQL server with its data.
 pub struct Cluster {
     pub port: u16,
@@ -206,6 +211,7 @@ impl Cluster {
         let mut settings = options.settings.clone();
         if let Some(certificate) = &options.certificate {
             certificate.install(&folder);
+            fs::write(folder.join(WEAK_TLS), WEAK).unwrap();
             settings.push("ssl=on".into());
             settings.push(format!("ssl_cert_file={}", folder.join("server.crt").display()));
             settings.push(format!("ssl_key_file={}", folder.join("server.key").display()));
@@ -238,6 +244,10 @@ impl Cluster {
         let locales = self.folder.join(LOCALES);
         if locales.exists() {
             command.env("LOCPATH", locales);
+        }
+        let weak = self.folder.join(WEAK_TLS);
+        if weak.exists() {
+            command.env("OPENSSL_CONF", weak);
         }
         command.arg("-D").arg(self.folder.join("data"));
         for setting in [
@@ -301,6 +311,15 @@ impl Cluster {
     pub fn show(&self, certificate: &Certificate) {
         certificate.install(&self.folder);
         self.psql("postgres", "SELECT pg_reload_conf()");
+        let text = fs::read_to_string(self.folder.join("server.crt")).unwrap();
+        let line = text.lines().rev().nth(1).unwrap();
+        let mut command = Command::new("openssl");
+        command.args(["s_client", "-starttls", "postgres", "-cipher", "DEFAULT@SECLEVEL=0"]);
+        command.args(["-connect", &format!("127.0.0.1:{}", self.port)]);
+        wait_until("the server shows it", || {
+            let output = command.stdin(Stdio::null()).output().unwrap();
+            String::from_utf8_lossy(&output.stdout).contains(line)
+        });
     }
 
     /// A physical standby that follows this server, started.

@@ -81,6 +81,7 @@ fn bad_of_each_kind() -> Vec<(AlarmKind, Facts)> {
         Kind::SourceUnreachable => Facts { sources: vec![("cu".into(), down(1))], ..good() },
         Kind::CentralUnreachable => Facts { central: Some(down(7)), ..good() },
         Kind::DiskNearlyFull => Facts { free_bytes: Some(1 << 20), ..good() },
+        Kind::DiskReadOnly => Facts { is_read_only: true, ..good() },
         Kind::SessionSetAside => {
             Facts { set_aside: vec![("DEM12".into(), 2, "too long".into())], ..good() }
         }

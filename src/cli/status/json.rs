@@ -42,6 +42,7 @@ struct Status<'s> {
     raw_bytes: u64,
     buffer_bytes: u64,
     max_buffer_bytes: u64,
+    disk_read_only: bool,
     /// The part that updaters read.
     #[serde(flatten)]
     told: StatusTold,
@@ -178,6 +179,7 @@ impl<'s> Status<'s> {
             raw_bytes: totals.raw_bytes,
             buffer_bytes: shown.buffer_bytes,
             max_buffer_bytes: config.agent.max_buffer_bytes,
+            disk_read_only: shown.is_read_only,
             told: told(config, shown),
             central: Link::of(state, link),
             changed_texts: shown

@@ -2,7 +2,7 @@
 
 use super::{ImplausibleDate, Shown, central, folder_state, host};
 use crate::{
-    buffer::{AsideReport, ChangedTexts, FileReport, LinkState, MachineReport},
+    buffer::{AsideReport, BufferError, ChangedTexts, FileReport, LinkState, MachineReport},
     cli::table::table,
     config::Config,
     model::{CentralTold, Language, Trouble, WallTime, printable},
@@ -65,6 +65,10 @@ fn overview(config: &Config, shown: &Shown) -> String {
         totals.files,
         totals.refused_files
     );
+    if shown.is_read_only {
+        let error = BufferError::ReadOnly { path: config.agent.state_dir.clone() };
+        text += &format!("disk       {error}\n");
+    }
     text
 }
 

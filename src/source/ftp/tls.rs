@@ -236,6 +236,9 @@ fn certificate_reason(error: &CertificateError) -> String {
             "the server's certificate is self-signed; set `ca_file` to it, or set its `fingerprint`"
                 .to_owned()
         }
+        error if let Some(what) = tls::unusable(error) => {
+            format!("the server's certificate cannot be used: {what}; set its `fingerprint`, or {BETTER}")
+        }
         other => format!("the server's certificate was refused: {other}"),
     }
 }

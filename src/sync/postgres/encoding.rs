@@ -10,10 +10,8 @@ mod similar;
 
 use std::{borrow::Cow, cell::Cell};
 
-use self::{
-    repertoires::{REPERTOIRES, Repertoire},
-    similar::similar,
-};
+pub(super) use self::repertoires::REPERTOIRES;
+use self::{repertoires::Repertoire, similar::similar};
 
 /// The encoding that a database was made with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -21,6 +21,7 @@ mod header;
 mod hosts;
 mod inspect;
 mod log_in;
+mod misplaced;
 mod old_names;
 mod order;
 mod params;
@@ -32,6 +33,7 @@ mod schema;
 mod server;
 mod settings;
 mod settle;
+mod sql_text;
 mod states;
 mod survey;
 mod tls;
@@ -61,6 +63,7 @@ pub use self::{
     gateway_row::{GatewayRow, SeenThere, SourceLink},
     hosts::{Attempts, Unwritable},
     inspect::{Improper, Inspector},
+    misplaced::PutBack,
     old_names::{OldNames, OldRows, old_names_script},
     order::Order,
     schema::{

@@ -3,7 +3,15 @@
 //! What must never happen here: rows of a centre that another agent delivers are touched; a row goes that
 //! is not kept in `cu_agent_fusion`; a name of the configuration is read as SQL.
 
-use super::{Central, CentralError, GRACE, params::Params, schema, unreadable};
+use super::{
+    Central, CentralError, GRACE,
+    claim::centre_of,
+    encoding::for_encoding,
+    params::Params,
+    schema,
+    sql_text::{for_any_server, literal},
+    unreadable,
+};
 use crate::{
     failpoints::{Step, durably},
     model::printable,
@@ -44,7 +52,9 @@ impl Central {
         let rows = self.ask(
             "SELECT to_regclass('centre_usinage') IS NOT NULL
                     AND to_regclass('session_production') IS NOT NULL AS here,
-                to_regclass('cu_agent_machine') IS NOT NULL AS claims",
+                (SELECT count(*) FROM pg_catalog.pg_attribute a
+                 WHERE a.attrelid IN (to_regclass('cu_agent_machine'), to_regclass('session_production'))
+                   AND a.attname = 'machine' AND NOT a.attisdropped) = 2 AS claims",
             &Params::default(),
         )?;
         let flags = rows.first().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose();
@@ -56,27 +66,32 @@ impl Central {
         let nom = params.push_text(renamed.nom.as_str());
         let old_names = params.push_strings(&renamed.old_names);
         let file_name = params.push_text(FILE_NAME);
-        let claimed = if has_claims {
+        let (centre, claimed) = if has_claims {
             let agent = params.push_text(agent_id);
-            format!(
+            let claimed = format!(
                 "EXISTS (SELECT FROM cu_agent_machine m
-                    WHERE m.agent_id <> {agent} AND m.centre_usinage_id IN
-                        (c.id, (SELECT t.id FROM centre_usinage t WHERE t.nom::text = {nom} LIMIT 1)))"
-            )
+                    WHERE m.agent_id <> {agent} AND m.centre_usinage_id IN (c.id, (SELECT id FROM own))
+                       OR m.centre_usinage_id = c.id AND m.machine <> {nom} AND m.machine <> ALL ({old_names}))"
+            );
+            (centre_of(&nom), claimed)
         } else {
-            "FALSE".to_owned()
+            let by_name = format!(
+                "(SELECT t.id::bigint FROM centre_usinage t WHERE t.nom::text = {nom} LIMIT 1)"
+            );
+            (by_name, "FALSE".to_owned())
         };
         let sql = format!(
-            "WITH former AS (
+            "WITH own AS MATERIALIZED (
+                 SELECT {centre} AS id
+             ), former AS (
                  SELECT c.id, {claimed} AS claimed FROM centre_usinage c
-                 WHERE c.nom::text <> {nom}
+                 WHERE c.id IS DISTINCT FROM (SELECT id FROM own)
                    AND coalesce(substring(c.nom::text FROM {file_name}), c.nom::text) = ANY ({old_names})
              ), days AS (
                  SELECT s.date_production, count(*) AS n, count(f.id) AS old
                  FROM session_production s
                  LEFT JOIN former f ON f.id = s.centre_usinage_id AND NOT f.claimed
-                 WHERE f.id IS NOT NULL OR s.centre_usinage_id IN
-                     (SELECT t.id FROM centre_usinage t WHERE t.nom::text = {nom})
+                 WHERE f.id IS NOT NULL OR s.centre_usinage_id = (SELECT id FROM own)
                  GROUP BY s.date_production
              )
              SELECT (SELECT count(*) FROM former WHERE NOT claimed),
@@ -107,6 +122,8 @@ impl Central {
             return Ok(found);
         }
         let script = format!("{}{}COMMIT;", schema::begin(), script(renamed, agent_id));
+        // Names are there as deliveries write them.
+        let script = for_encoding(&script, self.server.encoding);
         let merged = durably(Step::MigrateCentral, || self.run(&script, schema::MIGRATION_WAIT));
         if let Err(error) = merged {
             // The connection may be gone; then so is the transaction.
@@ -123,15 +140,17 @@ pub fn old_names_script(renamed: &[OldNames], agent_id: &str) -> String {
         let comment = printable(&format!("{} was {}", one.nom, one.old_names.join(", ")), 500);
         format!("\n-- ---- {comment}\n{}{}COMMIT;\n", schema::begin(), script(one, agent_id))
     };
-    renamed.iter().map(of).collect()
+    renamed.iter().map(of).map(|script| for_any_server(&script)).collect()
 }
 
 /// The statements of [`Central::merge_old_names`], without its transaction.
 fn script(renamed: &OldNames, agent_id: &str) -> String {
     let old_names: Vec<String> = renamed.old_names.iter().map(|name| literal(name)).collect();
     // The names are put in last and never looked through: one may hold a pair of braces.
-    let parts: [(&str, String); 4] = [
-        ("{machine}", literal(&renamed.nom)),
+    let machine = literal(&renamed.nom);
+    let parts: [(&str, String); 5] = [
+        ("{centre}", centre_of(&machine)),
+        ("{machine}", machine),
         ("{file_name}", literal(FILE_NAME)),
         ("{agent}", literal(agent_id)),
         ("{old_names}", format!("ARRAY[{}]::text[]", old_names.join(", "))),
@@ -156,23 +175,15 @@ fn script(renamed: &OldNames, agent_id: &str) -> String {
     out
 }
 
-/// An SQL text, whatever `standard_conforming_strings` is.
-fn literal(text: &str) -> String {
-    let quoted = text.replace('\\', r"\\").replace('\'', "''");
-    format!("E'{quoted}'")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_name_stays_a_text_of_sql_whatever_it_holds() {
-        assert_eq!(literal("PVC"), "E'PVC'");
-        assert_eq!(literal(r"a'; DROP TABLE x; --\'"), r"E'a''; DROP TABLE x; --\\'''");
         let renamed = OldNames { nom: "{agent}".into(), old_names: vec!["{machine}".into()] };
         let script = script(&renamed, "x");
-        assert!(script.contains("c.nom = E'{agent}'") && script.contains("ARRAY[E'{machine}']"));
+        assert!(script.contains("c.nom <> '{agent}'") && script.contains("ARRAY['{machine}']"));
         assert!(!script.contains("{file_name}"));
     }
 }

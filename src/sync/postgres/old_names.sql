@@ -5,13 +5,17 @@
 
 CREATE TABLE cu_agent_fusion_centre AS
 WITH machine AS (
-    SELECT c.id::bigint AS id FROM centre_usinage c WHERE c.nom = {machine}
+    -- The machine's, whatever people call it.
+    SELECT c.id FROM (SELECT {centre} AS id) c WHERE c.id IS NOT NULL
 ), former AS (
     SELECT c.id::bigint AS id FROM centre_usinage c
-    WHERE c.nom <> {machine}
+    WHERE c.id NOT IN (SELECT id FROM machine)
       AND coalesce(substring(c.nom FROM {file_name}), c.nom::text) = ANY ({old_names})
+      -- People may have given the old name to the centre of another machine.
       AND NOT EXISTS (SELECT FROM cu_agent_machine m
-                      WHERE m.centre_usinage_id = c.id AND m.agent_id <> {agent})
+                      WHERE m.centre_usinage_id = c.id
+                        AND (m.agent_id <> {agent}
+                             OR m.machine <> {machine} AND m.machine <> ALL ({old_names})))
       -- Nothing is given to a machine that another agent delivers.
       AND NOT EXISTS (SELECT FROM cu_agent_machine m JOIN machine t ON t.id = m.centre_usinage_id
                       WHERE m.agent_id <> {agent})
@@ -121,7 +125,14 @@ FROM cu_agent_fusion_centre f
 WHERE f.cible = s.centre_usinage_id AND s.machine IS NOT NULL AND s.machine <> {machine};
 
 UPDATE centre_usinage c SET nom = {machine}
-FROM cu_agent_fusion_centre f WHERE f.cible = c.id AND c.nom <> {machine};
+FROM cu_agent_fusion_centre f
+WHERE f.cible = c.id AND c.id = f.ancien AND c.nom <> {machine}
+  AND NOT EXISTS (SELECT FROM centre_usinage x WHERE x.nom = {machine});
+
+-- A centre of another name is known to be the machine's by its sessions, if its claim is lost.
+UPDATE session_production s SET machine = {machine}
+FROM cu_agent_fusion_centre f JOIN centre_usinage c ON c.id = f.cible
+WHERE f.cible = s.centre_usinage_id AND c.nom <> {machine} AND s.machine IS NULL;
 
 DROP TABLE cu_agent_fusion_session;
 DROP TABLE cu_agent_fusion_centre;

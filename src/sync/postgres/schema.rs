@@ -7,7 +7,13 @@ use std::{fmt::Write, time::Duration};
 use postgres::error::SqlState;
 use sha2::{Digest, Sha256};
 
-use super::{Central, CentralError, GRACE, encoding::for_encoding, params::Params, unreadable};
+use super::{
+    Central, CentralError, GRACE,
+    encoding::for_encoding,
+    params::Params,
+    sql_text::{for_any_server, literal},
+    unreadable,
+};
 use crate::{
     failpoints::{Step, durably},
     model::printable,
@@ -273,7 +279,7 @@ pub fn migration_script(role: &str) -> String {
          -- Run in the schema that holds the tables (first of search_path), as their owner or superuser:\n\
          --   cu-agent central migrate --print | psql -v ON_ERROR_STOP=1 -d DATABASE\n\
          \\set ON_ERROR_STOP on\n\
-         \\encoding UTF8\n\n\
+         \n\
          SET work_mem = '64MB';\n\n\
          -- Nothing that another role made is called in place of the server's own.\n\
          DO $foreign$\nDECLARE\n    found RECORD;\nBEGIN\n\
@@ -290,14 +296,15 @@ pub fn migration_script(role: &str) -> String {
             "\n-- ---- {version} {name}\n{begin}\
              SELECT NOT EXISTS (SELECT FROM cu_agent_migration WHERE version = {version}) AS cu_agent_due \\gset\n\
              \\if :cu_agent_due\n{sql}\n{record}\\endif\nCOMMIT;\n",
+            sql = for_any_server(sql),
             begin = begin(),
             record = record(migration),
         ));
     }
-    let literal = role.replace('\'', "''");
-    script.push_str(&format!(
+    let role = literal(role);
+    let grants = format!(
         "\n-- ---- what the role of the agent needs every day\n\
-         DO $grants$\nDECLARE\n    t TEXT;\n    s REGCLASS;\n    highest BIGINT;\n    role NAME := '{literal}';\nBEGIN\n\
+         DO $grants$\nDECLARE\n    t TEXT;\n    s REGCLASS;\n    highest BIGINT;\n    role NAME := {role};\nBEGIN\n\
          \x20   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN\n\
          \x20       RAISE WARNING 'there is no role %, nothing is granted', role;\n\
          \x20       RETURN;\n    END IF;\n\
@@ -325,6 +332,6 @@ pub fn migration_script(role: &str) -> String {
          \x20   EXECUTE format('GRANT SELECT, INSERT ON calendrier TO %I', role);\n\
          \x20   EXECUTE format('GRANT SELECT ON cu_agent_migration, cu_agent_fusion, v_session_formule_origine,\n\
          \x20       v_production_horaire, v_production_jour, v_profil, v_parc, v_anomalie TO %I', role);\nEND\n$grants$;\n"
-    ));
-    script
+    );
+    script + &for_any_server(&grants)
 }

@@ -14,10 +14,10 @@ use super::{
     params::Params,
     unreadable,
 };
-use crate::model::{FedMachine, Machine, Renamed, printable};
+use crate::model::{FedMachine, Machine, Renamed, SessionSum, printable};
 
 /// Sessions moved or removed in one statement.
-const AT_ONCE: i64 = 500;
+pub(super) const AT_ONCE: i64 = 500;
 /// Rows of a table that are counted; more are as bad.
 const MOST_COUNTED: i64 = 10_000;
 /// Longest name of a centre that is shown, in characters.
@@ -46,6 +46,8 @@ pub struct Standings {
     pub claims_removed: u64,
     /// Sessions of this agent without centre that do not say which machine's they are.
     pub unnamed: u64,
+    /// Sessions of this agent and buffer, wherever they are.
+    pub own: SessionSum,
 }
 
 /// What [`Central::adopt`] did.
@@ -151,11 +153,15 @@ SELECT v.nom, c.nom::text AS centre, m.id IS NOT NULL AS mise,
        (SELECT count(*) FROM session_production s
         WHERE s.centre_usinage_id IS NULL AND s.machine IS NULL
           AND (s.agent_id = $1 OR s.tampon_id = $2)) AS anonymes,
-       (SELECT count(*) FROM perdue) AS perdues
+       (SELECT count(*) FROM perdue) AS perdues,
+       h.sessions AS siennes, h.jours
 FROM voulue v
 LEFT JOIN centre_usinage c ON c.id = v.centre_id
 LEFT JOIN cu_agent_machine k ON k.centre_usinage_id = v.centre_id
 LEFT JOIN mise m ON m.id = v.centre_id
+CROSS JOIN (SELECT count(*) AS sessions,
+                   coalesce(sum(s.date_production - DATE '2000-01-01'), 0)::bigint AS jours
+            FROM session_production s WHERE s.agent_id = $1 AND s.tampon_id = $2) h
 ORDER BY v.nom",
             centre = centre_of("v.nom")
         );
@@ -215,12 +221,6 @@ SELECT count(*) AS n FROM mise",
         let mut params = self.by_whom(claims);
         params.push_strings(machines);
         params.push(AT_ONCE, Type::INT8);
-        let details = DETAILS.each_ref().map(|Compared { table, .. }| {
-            format!(
-                ",\n{table}_otee AS (DELETE FROM {table} d USING otee o WHERE d.session_id = o.id)"
-            )
-        });
-        let details = details.concat();
         let sql = format!(
             "WITH voulue AS MATERIALIZED (
     SELECT v.nom, {centre} AS centre_id FROM pg_catalog.unnest($3::text[]) AS v (nom)
@@ -259,7 +259,8 @@ partie AS (
     RETURNING s.id
 )
 SELECT (SELECT count(*) FROM adoptee) AS adoptees, (SELECT count(*) FROM partie) AS otees",
-            centre = centre_of("v.nom")
+            centre = centre_of("v.nom"),
+            details = removal_of_details(),
         );
         let rows = self.ask(&sql, &params)?;
         Ok(Adopted { adopted: counted(&rows, "adoptees")?, removed: counted(&rows, "otees")? })
@@ -308,7 +309,7 @@ SELECT (SELECT count(*) FROM adoptee) AS adoptees, (SELECT count(*) FROM partie)
 
 impl Central {
     /// `$1` and `$2`: agent and buffer.
-    fn by_whom(&self, claims: &Claims) -> Params {
+    pub(super) fn by_whom(&self, claims: &Claims) -> Params {
         let mut params = self.params();
         params.push_text(claims.identity.agent_id.as_str());
         params.push_text(claims.identity.buffer_id.as_str());
@@ -321,6 +322,7 @@ fn read(standings: &mut Standings, row: &Row) -> Result<(), postgres::Error> {
     let centre: Option<&str> = row.try_get("centre")?;
     standings.claims_removed = count("perdues")?;
     standings.unnamed = count("anonymes")?;
+    standings.own = SessionSum { sessions: row.try_get("siennes")?, days: row.try_get("jours")? };
     standings.machines.push(Standing {
         nom: row.try_get("nom")?,
         centre: centre.map(|name| printable(name, MOST_CHARS)),
@@ -331,7 +333,15 @@ fn read(standings: &mut Standings, row: &Row) -> Result<(), postgres::Error> {
     Ok(())
 }
 
-fn counted(rows: &[Row], column: &str) -> Result<u64, CentralError> {
+/// Parts of a statement, behind that called `otee`, that remove the details of its sessions.
+pub(super) fn removal_of_details() -> String {
+    let part = |Compared { table, .. }: &Compared| {
+        format!(",\n{table}_otee AS (DELETE FROM {table} d USING otee o WHERE d.session_id = o.id)")
+    };
+    DETAILS.iter().map(part).collect()
+}
+
+pub(super) fn counted(rows: &[Row], column: &str) -> Result<u64, CentralError> {
     let row = rows.first().ok_or(CentralError::OtherCount { asked: 1, came: 0 })?;
     row.try_get::<_, i64>(column).map(i64::unsigned_abs).map_err(unreadable)
 }

@@ -12,6 +12,10 @@ pub struct Repertoire {
 }
 
 impl Repertoire {
+    pub(in crate::sync::postgres) fn name(&self) -> &'static str {
+        self.name
+    }
+
     pub(super) fn has(&self, c: char) -> bool {
         match c {
             '\0'..='\u{7f}' => true,
@@ -22,7 +26,7 @@ impl Repertoire {
 }
 
 #[rustfmt::skip]
-pub(super) const REPERTOIRES: &[Repertoire] = &[
+pub(in crate::sync::postgres) const REPERTOIRES: &[Repertoire] = &[
     Repertoire {
         name: "LATIN1",
         has_controls: true,

@@ -5,7 +5,8 @@ use postgres::Row;
 
 use super::{Unfit, Weight, without_views};
 use crate::sync::postgres::{
-    CONTRACT_TABLES, Central, CentralError, params::Params, qualify::quoted, unreadable,
+    CONTRACT_TABLES, Central, CentralError, params::Params, qualify::quoted, sql_text::literal,
+    unreadable,
 };
 
 /// Tables whose rows get a number from a sequence: all of the contract's.
@@ -118,7 +119,7 @@ fn unfit_numbers(
         ));
     }
     if used >= *most {
-        let behind = format!("SELECT setval('{}', {used})", sequence.replace('\'', "''"));
+        let behind = format!("SELECT setval({}, {used})", literal(sequence));
         return Some(unfit(
             format!("the numbers of {full} are used up: sequence {sequence} ends at {most}"),
             format!("ALTER SEQUENCE {sequence} AS bigint NO MAXVALUE NO CYCLE; {behind}"),
@@ -128,7 +129,7 @@ fn unfit_numbers(
     (highest.is_some() && *last < *highest).then(|| {
         unfit(
             format!("sequence {sequence} is behind the rows of {full}, as after a restore: it gives numbers that are taken"),
-            format!("SELECT setval('{}', {used})", sequence.replace('\'', "''")),
+            format!("SELECT setval({}, {used})", literal(sequence)),
             Weight::Mendable,
         )
     })
