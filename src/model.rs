@@ -357,6 +357,8 @@ pub struct Delivery {
     pub anomalies: Vec<Numbered<Anomaly>>,
     /// Of the sentences of the anomalies.
     pub language: Language,
+    /// How long after midnight production days begin.
+    pub day_start: TimeDelta,
     /// What the TRS is measured by; `None`: it has none.
     pub nominal_per_hour: Option<u32>,
     pub rejects: u32,

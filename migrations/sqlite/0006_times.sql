@@ -55,6 +55,9 @@ CREATE TABLE times_alone (
 -- Pieces outside the required time of every shift; NULL without a calendar.
 ALTER TABLE session ADD COLUMN pieces_outside INTEGER;
 
+-- What central confirmed before says nothing of the times and the TRS on them.
+UPDATE session SET synced_digest = NULL WHERE synced_digest IS NOT NULL;
+
 -- What the times of a day need beside its rows, so that another calendar needs no LOG: the day's last
 -- event, the beginning of a stop that no start line ended, and when each reject was reported, in
 -- milliseconds with blanks between them.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     buffer::Buffer,
-    deliver::{Backoff, Deliverer, DrainError, DrainReport, Gateway, IDLE_AFTER, Runtime},
+    deliver::{Backoff, Deliverer, DrainError, DrainReport, Gateway, IDLE_AFTER, Runtime, Terms},
     model::{LastUpdate, WallTime},
     sync::{plan::Identity, postgres::Claims},
     update,
@@ -94,7 +94,10 @@ impl Agent {
         });
         let deliverer = Deliverer::new(
             central,
-            self.config.agent.language,
+            Terms {
+                language: self.config.agent.language,
+                day_start: self.config.analysis.day_start,
+            },
             claims,
             Gateway::of(&self.config),
             Arc::<ProcessRuntime>::clone(&runtime),

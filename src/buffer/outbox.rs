@@ -1,6 +1,7 @@
 //! What central is known to hold and what waits for it. There is no queue: a session waits when its
 //! revision is ahead of the one that central confirmed, so an outage of weeks costs one row a session.
 
+use chrono::TimeDelta;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
@@ -243,6 +244,7 @@ impl Outbox<'_> {
                         jobs: Vec::new(),
                         anomalies: Vec::new(),
                         language: Language::default(),
+                        day_start: TimeDelta::zero(),
                         nominal_per_hour: row.get(9)?,
                         rejects: row.get(10)?,
                         pieces_outside: row.get(11)?,

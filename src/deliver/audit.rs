@@ -4,15 +4,18 @@
 use std::{fmt, time::Duration};
 
 use super::{
-    DrainError, Runtime,
+    DrainError, Runtime, Terms,
     compare::{Planned, compared},
     connection::Connection,
 };
 use crate::{
-    buffer::{Buffer, Pending, Synced},
+    buffer::{Buffer, Pending, Synced, TimesAlone},
     logging,
-    model::{Day, Language},
-    sync::plan::{Because, Step},
+    model::Day,
+    sync::{
+        plan::{Because, Step},
+        postgres::PlannedOutcome,
+    },
 };
 
 /// Sessions compared in one exchange.
@@ -35,6 +38,8 @@ pub(super) struct Audits {
     looked_at: Option<Duration>,
     /// Central was seen to hold less than it confirmed.
     is_in_doubt: bool,
+    /// Central's table of times is new: sessions that lack theirs did not lose them.
+    are_times_new: bool,
 }
 
 impl Audits {
@@ -47,6 +52,12 @@ impl Audits {
     pub(super) fn doubt(&mut self) {
         self.newest_at = None;
         self.is_in_doubt = true;
+    }
+
+    /// As [`Self::doubt`]; sessions that lack their times are completed.
+    pub(super) fn expect_times(&mut self) {
+        self.doubt();
+        self.are_times_new = true;
     }
 
     pub(super) fn is_due(&self, now: Duration) -> bool {
@@ -62,12 +73,12 @@ impl Audits {
         &mut self,
         connection: &mut Connection,
         buffer: &mut Buffer,
-        language: Language,
+        terms: Terms,
         now: Duration,
     ) -> Result<bool, DrainError> {
         let page = buffer.outbox().confirmed(AT_A_GLANCE, None)?;
         let mut found = Differences::default();
-        Comparison { connection, language }.compare(buffer, &page, &mut found)?;
+        Comparison { connection, terms }.compare(buffer, &page, &mut found)?;
         found.log();
         self.looked_at = Some(now);
         if found.any() {
@@ -83,15 +94,15 @@ impl Audits {
         &mut self,
         connection: &mut Connection,
         buffer: &mut Buffer,
-        language: Language,
+        terms: Terms,
         runtime: &dyn Runtime,
     ) -> Result<(), DrainError> {
         let now = runtime.uptime();
         // A process compares all when it has run for a day: not at each of its starts.
         let all_at = *self.all_at.get_or_insert(now);
         let all_due = self.is_in_doubt || is_older(Some(all_at), now, ALL_EVERY);
-        let mut found = Differences::default();
-        let mut comparison = Comparison { connection, language };
+        let mut found = Differences { are_times_new: self.are_times_new, ..Differences::default() };
+        let mut comparison = Comparison { connection, terms };
         let mut page = buffer.outbox().confirmed(AT_ONCE, None)?;
         comparison.compare(buffer, &page, &mut found)?;
         if !all_due && !found.any() && page.len() == AT_ONCE {
@@ -109,7 +120,9 @@ impl Audits {
             }
             self.all_at = Some(now);
             self.is_in_doubt = false;
+            self.are_times_new = false;
         }
+        comparison.compare_planned(buffer, all_due || found.any(), &mut found)?;
         found.log();
         self.newest_at = Some(now);
         self.looked_at = Some(now);
@@ -129,15 +142,18 @@ struct Differences {
     /// Missing, older than confirmed, or of another writer.
     other: u64,
     named: Vec<(String, Day)>,
-    /// Sessions of an earlier release, which did not write all columns.
+    /// Planned days without a session.
+    planned: u64,
+    /// Sessions of an earlier release, which did not write all columns, or of before there were times.
     to_complete: u64,
+    are_times_new: bool,
 }
 
 impl Differences {
     fn add(&mut self, pending: &Pending, step: &Step) {
         match step {
             Step::Deliver { because: Because::HeaderDiffers, .. }
-                if pending.session.confirmed.is_none() =>
+                if pending.session.confirmed.is_none() || self.are_times_new =>
             {
                 self.to_complete += 1;
                 return;
@@ -146,13 +162,26 @@ impl Differences {
             Step::Deliver { because: Because::RowsDiffer, .. } => self.rows += 1,
             _ => self.other += 1,
         }
+        self.name(&pending.session.machine.nom, pending.session.day);
+    }
+
+    fn add_planned(&mut self, day: &TimesAlone) {
+        if self.are_times_new {
+            self.to_complete += 1;
+            return;
+        }
+        self.planned += 1;
+        self.name(&day.machine.nom, day.day);
+    }
+
+    fn name(&mut self, nom: &str, day: Day) {
         if self.named.len() < MOST_NAMED {
-            self.named.push((pending.session.machine.nom.clone(), pending.session.day));
+            self.named.push((nom.to_owned(), day));
         }
     }
 
     fn lost(&self) -> u64 {
-        self.header + self.rows + self.other
+        self.header + self.rows + self.other + self.planned
     }
 
     fn any(&self) -> bool {
@@ -175,6 +204,7 @@ impl fmt::Display for Differences {
             (self.header, "in the header"),
             (self.rows, "in rows"),
             (self.other, "missing, older or of another writer"),
+            (self.planned, "in the times of planned days"),
         ];
         let kinds: Vec<String> = kinds
             .iter()
@@ -190,7 +220,7 @@ impl fmt::Display for Differences {
 
 struct Comparison<'c> {
     connection: &'c mut Connection,
-    language: Language,
+    terms: Terms,
 }
 
 impl Comparison<'_> {
@@ -206,7 +236,7 @@ impl Comparison<'_> {
         }
         let mut lost = Vec::new();
         let mut noted = Vec::new();
-        let (_, plans) = compared(buffer, self.connection, self.language, page, |_| None)?;
+        let (_, plans) = compared(buffer, self.connection, self.terms, page, |_| None)?;
         for (pending, Planned { step, header }) in page.iter().zip(plans) {
             if self.connection.is_foreign(&pending.session.machine.nom) {
                 continue;
@@ -231,6 +261,33 @@ impl Comparison<'_> {
         }
         if !lost.is_empty() {
             buffer.outbox_mut().unconfirm(&lost)?;
+        }
+        Ok(())
+    }
+    /// The same of planned days without a session: all of them, or the newest.
+    fn compare_planned(
+        &mut self,
+        buffer: &mut Buffer,
+        all: bool,
+        found: &mut Differences,
+    ) -> Result<(), DrainError> {
+        if self.connection.lacks_times() {
+            return Ok(());
+        }
+        let mut days = buffer.outbox().confirmed_times_alone()?;
+        if !all {
+            days.drain(..days.len().saturating_sub(AT_ONCE));
+        }
+        for page in days.chunks(AT_ONCE) {
+            let outcomes = self.connection.compare_planned(page, self.terms)?;
+            let mut lost = Vec::new();
+            for (day, outcome) in page.iter().zip(outcomes) {
+                if matches!(outcome, PlannedOutcome::Differs | PlannedOutcome::NoCentre) {
+                    found.add_planned(day);
+                    lost.push(day.clone());
+                }
+            }
+            buffer.outbox_mut().unconfirm_times_alone(&lost)?;
         }
         Ok(())
     }

@@ -133,7 +133,7 @@ impl Deliverer {
         batch: &[Pending],
     ) -> Result<(States, Vec<Planned>), DrainError> {
         let sent = |pending: &Pending| sent_of(&self.unverified, pending);
-        compared(buffer, &mut self.connection, self.language, batch, sent)
+        compared(buffer, &mut self.connection, self.terms, batch, sent)
     }
 
     fn sorted<'p>(
@@ -201,7 +201,7 @@ impl Deliverer {
     }
 
     fn read(&self, buffer: &Buffer, id: i64, since_revision: i64) -> Result<Content, BufferError> {
-        Content::read(buffer, &self.connection, self.language, id, since_revision)
+        Content::read(buffer, &self.connection, self.terms, id, since_revision)
     }
 
     /// Leaves sessions alone for a while. A machine that another agent feeds was logged as such.

@@ -1,9 +1,9 @@
 //! What a session needs in central: the plan, and the look at every row of the buffer that it asks for.
 
-use super::{DrainError, connection::Connection};
+use super::{DrainError, Terms, connection::Connection};
 use crate::{
     buffer::{Buffer, BufferError, Pending},
-    model::{CentralSession, ContentDigest, Delivery, Language},
+    model::{CentralSession, ContentDigest, Delivery},
     sync::{
         plan::{Step, plan},
         postgres::{Digester, States},
@@ -21,15 +21,16 @@ impl Content {
     pub(super) fn read(
         buffer: &Buffer,
         connection: &Connection,
-        language: Language,
+        terms: Terms,
         session_id: i64,
         since_revision: i64,
     ) -> Result<Self, BufferError> {
         let mut digester =
-            Digester::new(language, connection.encoding(), connection.inexact().clone());
+            Digester::new(terms.language, connection.encoding(), connection.inexact().clone());
         let mut delivery =
             buffer.outbox().delivery(session_id, since_revision, &mut |row| digester.add(row))?;
-        delivery.language = language;
+        delivery.language = terms.language;
+        delivery.day_start = terms.day_start;
         Ok(Self { digest: digester.finish(&delivery), delivery })
     }
 }
@@ -46,7 +47,7 @@ pub(super) struct Planned {
 pub(super) fn compared(
     buffer: &Buffer,
     connection: &mut Connection,
-    language: Language,
+    terms: Terms,
     batch: &[Pending],
     sent: impl Fn(&Pending) -> Option<ContentDigest>,
 ) -> Result<(States, Vec<Planned>), DrainError> {
@@ -70,7 +71,7 @@ pub(super) fn compared(
             .iter()
             .zip(&states.sessions)
             .map(|(pending, held)| {
-                planned(buffer, connection, language, pending, held.as_ref(), sent(pending))
+                planned(buffer, connection, terms, pending, held.as_ref(), sent(pending))
             })
             .collect();
         Ok::<_, DrainError>((states, plans?))
@@ -91,7 +92,7 @@ pub(super) fn compared(
 fn planned(
     buffer: &Buffer,
     connection: &Connection,
-    language: Language,
+    terms: Terms,
     pending: &Pending,
     held: Option<&CentralSession>,
     sent: Option<ContentDigest>,
@@ -105,7 +106,7 @@ fn planned(
     }
     connection.check_in();
     // No row is as new as that.
-    let header = Content::read(buffer, connection, language, pending.id, i64::MAX)?;
+    let header = Content::read(buffer, connection, terms, pending.id, i64::MAX)?;
     if header.delivery.revision != session.revision {
         return Ok(Planned { step, header: None });
     }

@@ -12,9 +12,9 @@ use std::{
 
 use chrono::TimeDelta;
 
-use super::{DrainError, Runtime};
+use super::{DrainError, Runtime, Terms};
 use crate::{
-    buffer::{BufferError, Pending},
+    buffer::{BufferError, Pending, TimesAlone},
     config::CentralConfig,
     failpoints::{self, durably},
     logging,
@@ -23,8 +23,9 @@ use crate::{
         plan::Identity,
         postgres::{
             Adopted, CalendarThere, Central, CentralError, Claimed, Claims, ForeignWrites,
-            GatewayRow, Inexact, Order, Outcome, PutBack, SchemaState, Server, ServerEncoding,
-            Standings, States, Unfit, gateway_row_passes_without, sessions_pass_without,
+            GatewayRow, Inexact, Order, Outcome, PlannedDay, PlannedOutcome, PutBack, SchemaState,
+            Server, ServerEncoding, Standings, States, Unfit, gateway_row_passes_without,
+            lacks_times, sessions_pass_without,
         },
     },
 };
@@ -51,8 +52,10 @@ pub(super) struct Connection {
     host: Option<String>,
     /// That migrations which nothing of the agent's needs are pending was logged.
     is_pending_logged: bool,
-    /// Central's columns that cannot hold what is delivered.
+    /// Central's columns that cannot hold what is delivered, and whether it lacks the table of times.
     inexact: Inexact,
+    /// Whether it has that table, as the schema told since this was last asked.
+    has_times: Option<bool>,
     /// They were asked for since the drain under way began.
     is_inexact_known: bool,
     /// An answer said that somebody else wrote to rows of this agent's machines.
@@ -83,6 +86,7 @@ impl Connection {
             host: None,
             is_pending_logged: false,
             inexact: Inexact::default(),
+            has_times: None,
             is_inexact_known: false,
             has_news: false,
             calendar: None,
@@ -123,6 +127,10 @@ impl Connection {
         }
         if self.is_open() {
             return Ok(Opened { may_hold_other_data: false });
+        }
+        if self.lacks_times() {
+            // An administrator may have made the table meanwhile.
+            self.forget_schema();
         }
         let name = format!("cu-agent {}", self.claims.identity.agent_id);
         let mut central = Central::connect_beside(&self.config, &name, || self.runtime.check_in())?;
@@ -180,8 +188,26 @@ impl Connection {
         Ok(failure)
     }
 
+    /// Whether central has no table for the times of shifts, so that sessions go without.
+    pub(super) fn lacks_times(&self) -> bool {
+        self.inexact.lacks_times()
+    }
+
+    /// Whether it has that table, if the schema was looked at since this was last asked.
+    pub(super) fn take_has_times(&mut self) -> Option<bool> {
+        self.has_times.take()
+    }
+
+    fn note_times(&mut self, has_times: bool) {
+        self.has_times = Some(has_times);
+        self.inexact = std::mem::take(&mut self.inexact).with_times(has_times);
+        let inexact = self.inexact.clone();
+        self.central.as_mut().expect("open ran before").compare_without(inexact);
+    }
+
     fn migrate(&mut self) -> Result<Option<CentralError>, CentralError> {
         let central = self.central.as_mut().expect("open ran before");
+        let mut has_times = true;
         match central.schema_state()? {
             SchemaState::Ready => {}
             SchemaState::Newer { version } => logging::schema_newer(version),
@@ -190,10 +216,16 @@ impl Connection {
                 match central.migrate() {
                     Ok(applied) => logging::schema_migrated(&pending, &applied),
                     Err(error) if sessions_pass_without(&pending) && !central.is_closed() => {
+                        // Some may have been applied.
+                        has_times = match central.schema_state()? {
+                            SchemaState::Behind { pending } => !lacks_times(&pending),
+                            SchemaState::Ready | SchemaState::Newer { .. } => true,
+                        };
                         if !gateway_row_passes_without(&pending) {
+                            self.note_times(has_times);
                             return Ok(Some(error));
                         }
-                        // Dashboards are slower without it; that is said once.
+                        // Dashboards are slower without it, or sessions go without times; that is said once.
                         if !std::mem::replace(&mut self.is_pending_logged, true) {
                             logging::schema_behind(&pending, &error);
                         }
@@ -202,6 +234,7 @@ impl Connection {
                 }
             }
         }
+        self.note_times(has_times);
         Ok(None)
     }
 
@@ -277,7 +310,8 @@ impl Connection {
         if std::mem::replace(&mut self.is_inexact_known, true) {
             return Ok(false);
         }
-        let inexact = self.central().0.inexact_columns()?;
+        let has_times = !self.lacks_times();
+        let inexact = self.central().0.inexact_columns()?.with_times(has_times);
         if inexact == self.inexact {
             return Ok(false);
         }
@@ -370,6 +404,29 @@ impl Connection {
         done.map_err(|error| self.with_unfit(error))
     }
 
+    /// Makes central's rows of planned days without a session equal to `days`.
+    pub(super) fn deliver_planned(
+        &mut self,
+        days: &[TimesAlone],
+        terms: Terms,
+    ) -> Result<Vec<PlannedOutcome>, CentralError> {
+        let days = planned(days, terms);
+        let (central, claims) = self.central();
+        let done = durably(failpoints::Step::Deliver, || central.deliver_planned(claims, &days));
+        done.map_err(|error| self.with_unfit(error))
+    }
+
+    /// What central holds of planned days without a session.
+    pub(super) fn compare_planned(
+        &mut self,
+        days: &[TimesAlone],
+        terms: Terms,
+    ) -> Result<Vec<PlannedOutcome>, CentralError> {
+        let days = planned(days, terms);
+        let (central, claims) = self.central();
+        central.compare_planned(claims, &days).map_err(|error| self.with_unfit(error))
+    }
+
     /// An error that something done to the tables may be behind, with what that is. The tables are looked
     /// through once a connection, and each finding is logged once a process.
     fn with_unfit(&mut self, error: CentralError) -> CentralError {
@@ -417,6 +474,18 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+fn planned(days: &[TimesAlone], terms: Terms) -> Vec<PlannedDay<'_>> {
+    let day_start = terms.day_start;
+    days.iter()
+        .map(|TimesAlone { machine, day, times, .. }| PlannedDay {
+            machine,
+            day: *day,
+            day_start,
+            times: times.as_ref(),
+        })
+        .collect()
 }
 
 /// How many sessions of the batch are asked for in one statement: one at least.

@@ -13,6 +13,7 @@ mod calendar; // the plant's calendar, kept as central tells it
 mod compare; // what a session needs in central
 mod connection; // the connection, its schema, the claims on machines
 mod link; // what buffer and log say of the link
+mod planned; // planned days without a session
 mod presence; // when the gateway writes its own row
 mod quarantine; // which sessions are left alone, pure
 mod settle; // what people did to the machines in central
@@ -20,7 +21,7 @@ mod shipment; // what goes in one statement, pure
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use chrono::{DateTime, Local};
+use chrono::{DateTime, Local, TimeDelta};
 
 use crate::{
     buffer::{Buffer, BufferError, Pending, Synced},
@@ -34,6 +35,7 @@ use audit::Audits;
 use calendar::PlantListener;
 use connection::Connection;
 use link::LinkState;
+use planned::PlannedDays;
 use presence::{PresenceReporter, Trigger};
 use quarantine::{Quarantine, Turn};
 use settle::Settler;
@@ -63,6 +65,15 @@ pub(crate) trait Runtime: Send + Sync {
     fn is_ending(&self) -> bool;
     /// What became of the last update of this gateway.
     fn last_update(&self) -> Option<LastUpdate>;
+}
+
+/// What of the configuration is in the values that central gets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// Of the sentences of anomalies.
+    pub(crate) language: Language,
+    /// How long after midnight production days begin.
+    pub(crate) day_start: TimeDelta,
 }
 
 /// What one drain did.
@@ -100,12 +111,12 @@ pub enum DrainError {
 /// Makes central equal to the buffer, one [`drain`](Self::drain) at a time.
 pub(crate) struct Deliverer {
     runtime: Arc<dyn Runtime>,
-    /// Of the sentences of anomalies.
-    language: Language,
+    terms: Terms,
     connection: Connection,
     quarantine: Quarantine,
     audits: Audits,
     settler: Settler,
+    planned: PlannedDays,
     presence: PresenceReporter,
     plant: PlantListener,
     size: StatementSize,
@@ -120,17 +131,18 @@ pub(crate) struct Deliverer {
 impl Deliverer {
     pub(crate) fn new(
         config: CentralConfig,
-        language: Language,
+        terms: Terms,
         claims: Claims,
         gateway: Gateway,
         runtime: Arc<dyn Runtime>,
     ) -> Self {
         Self {
-            language,
+            terms,
             connection: Connection::new(config, claims, Arc::clone(&runtime)),
             quarantine: Quarantine::default(),
             audits: Audits::default(),
             settler: Settler::new(gateway.machines().to_vec(), gateway.day_start()),
+            planned: PlannedDays::default(),
             presence: PresenceReporter::new(gateway, Arc::clone(&runtime)),
             plant: PlantListener::default(),
             size: StatementSize::default(),
@@ -150,6 +162,7 @@ impl Deliverer {
     pub(crate) fn has_work(&self, buffer: &Buffer) -> Result<bool, BufferError> {
         Ok(self.audits.is_due(self.runtime.uptime())
             || !self.due(buffer, 1)?.is_empty()
+            || self.has_planned(buffer)?
             || self.presence.is_due(buffer, Trigger::Idle)?)
     }
 
@@ -219,12 +232,18 @@ impl Deliverer {
                 self.settler.run(&mut self.connection, buffer, now)?;
             }
             if audit_is_due {
-                self.audits.run(&mut self.connection, buffer, self.language, &*self.runtime)?;
+                if self.connection.lacks_times() {
+                    // An administrator may have made the table meanwhile.
+                    self.connection.forget_schema();
+                    self.connect(buffer)?;
+                }
+                self.audits.run(&mut self.connection, buffer, self.terms, &*self.runtime)?;
             }
             let batch = self.due(buffer, BATCH_SESSIONS)?;
             if batch.is_empty() {
+                self.deliver_planned(buffer)?;
                 if self.audits.is_glance_due(now)
-                    && self.audits.glance(&mut self.connection, buffer, self.language, now)?
+                    && self.audits.glance(&mut self.connection, buffer, self.terms, now)?
                 {
                     continue;
                 }
@@ -245,13 +264,22 @@ impl Deliverer {
         Ok(wrote)
     }
 
-    fn connect(&mut self, buffer: &Buffer) -> Result<(), DrainError> {
+    fn connect(&mut self, buffer: &mut Buffer) -> Result<(), DrainError> {
         if self.connection.open()?.may_hold_other_data {
             self.audits.forget();
         }
         let has_delivered = || buffer.outbox().has_delivered();
         if let Some(error) = self.connection.prepare_schema(has_delivered)? {
             self.presence.failed(&error);
+        }
+        if let Some(has_times) = self.connection.take_has_times() {
+            let lacked_times = buffer.links().central_told()?.lacks_times;
+            if lacked_times && has_times {
+                self.audits.expect_times();
+            }
+            if lacked_times == has_times {
+                buffer.links_mut().note_central(|told| told.lacks_times = !has_times)?;
+            }
         }
         Ok(())
     }

@@ -378,6 +378,13 @@ pub(crate) fn set_aside(nom: &str, day: Day, reason: &str, again_after: Duration
     log::error!("{nom} {day}: session quarantined, retrying in {minutes} minutes: {reason}");
 }
 
+pub(crate) fn planned_day_set_aside(nom: &str, day: Day, reason: &str, again_after: Duration) {
+    let minutes = again_after.as_secs() / 60;
+    log::error!(
+        "{nom} {day}: the times of this planned day are not in central, retrying in {minutes} minutes: {reason}"
+    );
+}
+
 pub(crate) fn alarm(event: AlarmEvent, text: &str) {
     match event {
         AlarmEvent::Raised | AlarmEvent::Repeated => {

@@ -33,6 +33,8 @@ pub struct CentralTold {
     pub renamed: Vec<Renamed>,
     /// Sessions of this agent that belong to no centre or to another's, and are left as they are.
     pub stray_sessions: u64,
+    /// It has no table for the times of shifts.
+    pub lacks_times: bool,
     /// The last writes of others, newest first, one for each writer, machine and table.
     pub writers: Vec<ForeignWrite>,
 }

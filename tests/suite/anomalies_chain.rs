@@ -198,15 +198,15 @@ fn a_machine_with_a_nominal_rhythm_has_its_trs_in_central_and_rejects_lower_it()
         "SELECT nom, cadence_nominale, rebuts, taux_disponibilite, taux_performance, taux_qualite,
              taux_trs FROM v_production_jour ORDER BY nom",
     );
-    assert_eq!(in_central.trim(), "DEM12|40|2|90.00|77.78|92.86|65.00\nSU12||||||");
+    assert_eq!(in_central.trim(), "DEM12|40|2||||\nSU12||||||", "no calendar, no TRS");
 
     // Configured later, a replay gives the other machine its TRS, too.
     agent.set("source.0.folders.SU12 (HYBRIDE).nominal_per_hour", 28);
     agent.command(&["replay"]).succeeded();
     agent.once().succeeded();
     let in_central =
-        database.psql("SELECT taux_qualite, taux_trs FROM v_production_jour WHERE nom = 'SU12'");
-    assert_eq!(in_central.trim(), "100.00|100.00");
+        database.psql("SELECT cadence_nominale, rebuts FROM v_production_jour WHERE nom = 'SU12'");
+    assert_eq!(in_central.trim(), "28|0");
 }
 
 /// What the version before the anomalies left: its schema, its rows.

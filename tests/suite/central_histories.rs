@@ -12,8 +12,8 @@ use crate::support::{
 };
 use cu_agent::{
     model::{
-        Anomaly, AnomalyCode, ContentDigest, Delivery, DetailCounts, FedMachine, Job, LocalSession,
-        Numbered, Piece, Severity, Stamp, Stop, Wait,
+        Anomaly, AnomalyCode, ContentDigest, Day, DayTimes, Delivery, DetailCounts, FedMachine,
+        Job, LocalSession, Numbered, Piece, Severity, ShiftTimes, Stamp, Stop, Wait,
     },
     sync::{
         plan::Step,
@@ -98,6 +98,10 @@ impl Held {
         figures.raw_wait_ms = rng.i64(0..900_000_000);
         self.whole.nominal_per_hour = rng.bool().then(|| rng.u32(1..500));
         self.whole.rejects = rng.u32(..20);
+        if rng.u8(..3) > 0 {
+            self.whole.times = times(d, self.whole.nominal_per_hour, rng);
+            self.whole.pieces_outside = rng.bool().then(|| rng.u32(..50));
+        }
         // Never fewer than before, so that rebuilt buffers may write.
         self.whole.figures.events += 40;
     }
@@ -136,6 +140,41 @@ impl Held {
     }
 }
 
+/// A day's times, or none.
+pub fn times(day: Day, nominal_per_hour: Option<u32>, rng: &mut fastrand::Rng) -> Option<DayTimes> {
+    let part = |number: u32, rng: &mut fastrand::Rng| {
+        let mut of = || rng.i64(0..20_000_000);
+        let (running_ms, stop_ms, wait_ms, start_ms, end_ms) = (of(), of(), of(), of(), of());
+        let required_ms = running_ms + stop_ms + wait_ms + start_ms + end_ms;
+        ShiftTimes {
+            number,
+            shift: ["matin", "après-midi", "nuit, dimanche", " \t\n", "œ 💧"][rng.usize(..5)]
+                .into(),
+            planned_from: at(day, rng.i64(-30_000..40_000)),
+            planned_to: at(day, rng.i64(40_000..120_000)),
+            is_running: false,
+            opening_ms: required_ms + rng.i64(0..2_000_000),
+            required_ms,
+            running_ms,
+            stop_ms,
+            wait_ms,
+            start_ms,
+            end_ms,
+            pieces: rng.u32(..400),
+            rejects: rng.u32(..40),
+        }
+    };
+    let parts: Vec<_> = (1..=rng.u32(..4)).map(|number| part(number, rng)).collect();
+    (!parts.is_empty()).then(|| DayTimes {
+        day,
+        known_until: at(day, rng.i64(1..86_400)).plus_ms(rng.i64(0..1000)),
+        is_over: rng.bool(),
+        nominal_per_hour,
+        parts,
+        pieces_outside: 0,
+    })
+}
+
 fn job(at: Stamp, rng: &mut fastrand::Rng) -> Job {
     Job {
         at,
@@ -170,6 +209,7 @@ fn settle(feeder: &mut Feeder, held: &Held) {
         }
         let done = feeder.central.adopt(&feeder.claims, &["DEM12".to_owned()]).unwrap();
         assert_eq!(done.adopted + done.removed, standing.strays);
+        feeder.central.settle(&feeder.claims, &fed).unwrap();
     }
     let here = [("DEM12".to_owned(), held.whole.day)];
     let done = feeder.central.put_back(&feeder.claims, &here, &fed, TimeDelta::zero()).unwrap();
@@ -239,7 +279,7 @@ fn after_any_history_a_parted_central_equals_the_session() {
 
 /// What a central holds that nobody but the agent ever wrote to.
 fn truth(db: &Database<'_>, feeder: &Feeder, held: &Held) -> String {
-    db.psql("TRUNCATE centre_usinage CASCADE; TRUNCATE cu_agent_machine");
+    db.psql("TRUNCATE centre_usinage CASCADE; TRUNCATE cu_agent_machine, temps_poste");
     let mut alone = Feeder::connect(&db.config());
     alone.claims = feeder.claims.clone();
     alone.sync(&[held.since(0)]);

@@ -60,7 +60,7 @@ const ACTIONS: [(&str, &[(&str, &str)]); 20] = [
 /// The only rooms that may hold SQL which changes central; all of it is reached through the three calls
 /// above, the migrations, and what people write by `central migrate` and `central calendar put`, one statement each,
 /// which is done or not.
-const CENTRAL_WRITERS: [&str; 10] = [
+const CENTRAL_WRITERS: [&str; 11] = [
     "calendar.rs",
     "claim.rs",
     "deliver.rs",
@@ -70,6 +70,7 @@ const CENTRAL_WRITERS: [&str; 10] = [
     "schema.rs",
     "settle.rs",
     "states.rs",
+    "times.rs",
     "writers.rs",
 ];
 

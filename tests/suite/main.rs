@@ -30,6 +30,7 @@ mod central_roles;
 mod central_settings;
 mod central_sync;
 mod central_takeover;
+mod central_times;
 mod central_tls;
 mod central_views;
 mod central_wire;

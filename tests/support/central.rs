@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use cu_agent::{
     config::CentralConfig,
     model::{
@@ -96,6 +96,7 @@ pub fn session(nom: &str, date: &str, pieces: u32) -> Delivery {
         jobs: numbered(jobs),
         anomalies: Vec::new(),
         language: Language::French,
+        day_start: TimeDelta::zero(),
         nominal_per_hour: None,
         rejects: 0,
         times: None,
@@ -176,7 +177,7 @@ fn key(session: &Delivery) -> (String, Day) {
 }
 
 /// The tables that sessions are written to, and the claims on machines.
-pub const SESSION_TABLES: [&str; 8] = [
+pub const SESSION_TABLES: [&str; 9] = [
     "centre_usinage",
     "session_production",
     "piece_production",
@@ -184,6 +185,7 @@ pub const SESSION_TABLES: [&str; 8] = [
     "periode_arret",
     "job_profil",
     "anomalie",
+    "temps_poste",
     "cu_agent_machine",
 ];
 

@@ -39,18 +39,24 @@ pub fn every_value(database: &Database<'_>) -> String {
              JOIN centre_usinage c ON c.id = s.centre_usinage_id ORDER BY 2, 3, 4;"
         ));
     }
+    // With the day: a row that is moved to another one is there too often.
+    sql.push_str(&format!(
+        "SELECT 'temps_poste', coalesce(t.machine, c.nom), t.date_production, t.numero, c.id IS NOT NULL, to_jsonb(t){not_ours} FROM temps_poste t
+         LEFT JOIN centre_usinage c ON c.id = t.centre_usinage_id ORDER BY 2, 3, 4;"
+    ));
     database.psql(&sql)
 }
 
 /// A change of a row's value, of rows, or of a whole session, that central takes.
 pub fn change(database: &Database<'_>, rng: &mut Rng) -> String {
     for _ in 0..50 {
-        let sql = match rng.u8(..12) {
+        let sql = match rng.u8(..14) {
             0..=3 => header(database, rng),
             4..=6 => detail(database, rng),
             7 => swap(rng),
             8 => rows(rng),
             9 => python(rng),
+            10..=11 => times(database, rng),
             _ => orm(rng),
         };
         // A NOT NULL, say, keeps some from being done.
@@ -114,6 +120,28 @@ fn detail(database: &Database<'_>, rng: &mut Rng) -> String {
         value(column, of, rng),
         one_row(table, rng)
     )
+}
+
+/// Times of shifts: a value, a row more or less, or another number.
+fn times(database: &Database<'_>, rng: &mut Rng) -> String {
+    let n = rng.u32(1..4);
+    match rng.u8(..8) {
+        0 => format!("DELETE FROM temps_poste WHERE numero = {n}"),
+        1 => "DELETE FROM temps_poste".into(),
+        2 => format!("UPDATE temps_poste SET numero = numero + {n} WHERE numero >= {n}"),
+        3 => format!(
+            "INSERT INTO temps_poste SELECT centre_usinage_id, date_production, 3 + {n}, 'x', date_production,
+                 date_production, NULL, 1, 1, 1, 0, 0, 0, 0, 0, 0, NULL, NULL, machine
+             FROM session_production WHERE centre_usinage_id IS NOT NULL"
+        ),
+        4 => "UPDATE temps_poste SET centre_usinage_id = centre_usinage_id + 1000".into(),
+        _ => {
+            let columns = columns(database, "temps_poste");
+            let (column, of) = &columns[rng.usize(..columns.len())];
+            let row = one_row("temps_poste", rng);
+            format!("UPDATE temps_poste SET {column} = {} WHERE {row}", value(column, of, rng))
+        }
+    }
 }
 
 /// Two rows that follow one another have each other's values.

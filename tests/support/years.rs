@@ -72,6 +72,13 @@ impl Years {
              SELECT s.id, n, 'attente-longue', (ARRAY['faible', 'moyenne', 'forte'])[n],
                     s.heure_premiere_piece, 12, 'attente de 12 minutes'
              FROM session_production s CROSS JOIN LATERAL generate_series(1, s.id % 4) n;
+             INSERT INTO temps_poste
+             SELECT s.centre_usinage_id, s.date_production, n, (ARRAY['matin', 'après-midi'])[n],
+                    s.date_production + (5 + 8 * (n - 1)) * interval '1 hour',
+                    s.date_production + (13 + 8 * (n - 1)) * interval '1 hour', NULL, 28800000, 27600000,
+                    23400000, 1200000, 2400000, 300000, 300000, s.total_pieces / 2, n, 60, NULL,
+                    'CU' || to_char(s.centre_usinage_id, 'FM00')
+             FROM (SELECT * FROM session_production ORDER BY id) s CROSS JOIN generate_series(1, 2) n;
              INSERT INTO agent_edge (agent_id, tampon_id, instance_id, hote, version, architecture,
                  intervalle_s, ecart_horloge_s, sessions_en_attente, liens, tampon_octets,
                  tampon_max_octets)
@@ -91,12 +98,14 @@ pub struct Question {
 }
 
 /// The views that show days of machines.
-pub const VIEWS: [&str; 5] = [
+pub const VIEWS: [&str; 7] = [
     "v_production_jour",
     "v_production_horaire",
     "v_profil",
     "v_session_formule_origine",
     "v_anomalie",
+    "v_trs_poste",
+    "v_trs_jour",
 ];
 
 /// Each view for a month, as dashboards filter: the plant, a machine by its name, one by its number.
@@ -113,6 +122,18 @@ pub fn of_views() -> Vec<Question> {
             all.push(Question {
                 name: format!("{view}, {whose}"),
                 sql: format!("SELECT * FROM {view} WHERE {filter}"),
+            });
+        }
+    }
+    for (view, periods) in [
+        ("v_trs_semaine", "semaine BETWEEN '2025-W10' AND '2025-W13'"),
+        ("v_trs_mois", "mois = '2025-03'"),
+    ] {
+        let filters = [("plant", ""), ("machine", " AND nom = 'CU07'")];
+        for (whose, filter) in filters {
+            all.push(Question {
+                name: format!("{view}, {whose}"),
+                sql: format!("SELECT * FROM {view} WHERE {periods}{filter}"),
             });
         }
     }

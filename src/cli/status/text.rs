@@ -115,12 +115,17 @@ fn not_read(config: &Config, shown: &Shown) -> String {
 
 /// What people and other programs did to the machines there.
 fn in_central(told: &CentralTold) -> String {
-    let CentralTold { renamed, stray_sessions, writers } = told;
+    let CentralTold { renamed, stray_sessions, lacks_times, writers } = told;
     let mut lines: Vec<String> = renamed.iter().map(ToString::to_string).collect();
     if *stray_sessions > 0 {
         lines.push(format!(
             "{stray_sessions} sessions of this agent belong to no centre of its machines (see check)"
         ));
+    }
+    if *lacks_times {
+        lines.push(
+            "no table for the times of shifts: sessions are delivered without (see check)".into(),
+        );
     }
     lines.extend(
         writers

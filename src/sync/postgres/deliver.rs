@@ -8,11 +8,11 @@ use super::{
     Central, CentralError,
     claim::{Claimed, Claims, HELD, HOLDER, RENEW, centre_of},
     details::push_details,
-    header::{COLUMNS, Column, listed},
+    header::{self, Column, listed},
     order::Order,
     params::Params,
     prepared::Often,
-    same_count, unreadable,
+    same_count, times, unreadable,
 };
 use crate::model::Delivery;
 
@@ -44,7 +44,8 @@ impl Central {
         let which = if all_new { Often::DeliverNew } else { Often::DeliverKnown };
         // Rarely there are rows of others to keep: that is another statement, and no kept one.
         let is_kept = !keeps_foreign(orders) && self.keeps(which);
-        let sql = statement(&mut params, claims, orders, all_new, is_kept);
+        let columns = header::columns(!self.inexact.lacks_times());
+        let sql = statement(&mut params, claims, orders, columns, all_new, is_kept);
         let rows =
             if is_kept { self.ask_kept(which, &sql, &params)? } else { self.ask(&sql, &params)? };
         same_count(orders.len(), rows.len())?;
@@ -62,7 +63,8 @@ impl Central {
 /// the gateway's own part of a delivery, for `benches/guard`.
 pub fn statement_bytes(claims: &Claims, orders: &[Order<'_>]) -> usize {
     let all_new = orders.iter().all(|order| order.replaces.is_none());
-    statement(&mut Params::default(), claims, orders, all_new, true).len()
+    let columns = header::columns(true);
+    statement(&mut Params::default(), claims, orders, columns, all_new, true).len()
 }
 
 fn outcome(
@@ -102,25 +104,39 @@ fn keeps_foreign(orders: &[Order<'_>]) -> bool {
     orders.iter().any(|order| order.replaces.is_some_and(|held| held.numbering_broken))
 }
 
-/// The text of a `whole` statement depends on `all_new` alone; otherwise it is as short as `orders` allow.
+/// The text of a `whole` statement depends on `header` and `all_new` alone; otherwise it is as short as `orders`
+/// allow. `header`: the columns that central has.
 fn statement(
     params: &mut Params,
     claims: &Claims,
     orders: &[Order<'_>],
+    header: &[Column],
     all_new: bool,
     whole: bool,
 ) -> String {
     claims.push_writer(params);
-    let entree = push_headers(params, claims, orders);
+    let entree = push_headers(params, claims, orders, header);
     // New sessions have no detail rows that could be in the way; looking for them costs a third.
     let details = push_details(params, orders, all_new, whole, keeps_foreign(orders));
-    let columns = listed(|column| column.name.to_owned());
+    let columns = listed(header, |column| column.name.to_owned());
+    let times = if header.len() == header::COLUMNS.len() {
+        // The times of a day that has a session are the session's, whether it is new or not.
+        format!(
+            ",
+planifiee AS MATERIALIZED (
+    SELECT e.centre_id, e.nom, e.jour, e.temps, e.postes FROM ecrite w JOIN entree e ON e.rang = w.rang
+),{}",
+            times::write()
+        )
+    } else {
+        String::new()
+    };
     // New sessions need nothing that changes known ones: on a slow line the words weigh.
     let (known, changed) = if all_new {
         <(String, &str)>::default()
     } else {
         let changed = "SELECT m.id, m.rang, FALSE AS neuve FROM modifiee m UNION ALL ";
-        (change_known(&columns), changed)
+        (change_known(header, &columns), changed)
     };
     format!(
         "WITH {entree},{RENEW},
@@ -141,7 +157,7 @@ ecrite AS MATERIALIZED (
     FROM ({changed}SELECT c.id, e.rang, TRUE AS neuve FROM creee c
           JOIN entree e ON e.centre_id = c.centre_usinage_id AND e.jour = c.date_production) w
     JOIN entree e ON e.rang = w.rang
-){with}
+){with}{times}
 SELECT e.centre_id IS NOT NULL AS centre, {HELD}, {HOLDER},
        w.id IS NOT NULL AS ecrite, {complete} AS complete
 FROM entree e
@@ -149,7 +165,7 @@ LEFT JOIN tenue t ON t.centre_usinage_id = e.centre_id
 LEFT JOIN cu_agent_machine m ON m.centre_usinage_id = e.centre_id
 LEFT JOIN ecrite w ON w.rang = e.rang
 {joins}ORDER BY e.rang",
-        new = listed(|column| format!("e.{}", column.name)),
+        new = listed(header, |column| format!("e.{}", column.name)),
         with = details.with.iter().map(|part| format!(",{part}")).collect::<String>(),
         complete = if all_new { "NULL::boolean".into() } else { details.complete.join(" AND ") },
         joins = details.joins.concat(),
@@ -157,7 +173,7 @@ LEFT JOIN ecrite w ON w.rang = e.rang
 }
 
 /// The parts of the statement that change sessions which central has, and only those that it holds as expected.
-fn change_known(columns: &str) -> String {
+fn change_known(header: &[Column], columns: &str) -> String {
     format!(
         "libre AS MATERIALIZED (
     SELECT s.id FROM session_production s JOIN entree e ON e.attendu_id = s.id
@@ -181,13 +197,18 @@ modifiee AS (
     RETURNING s.id, e.rang
 ),
 ",
-        new = listed(|column| format!("e.{}", column.name)),
-        old = listed(Column::held),
+        new = listed(header, |column| format!("e.{}", column.name)),
+        old = listed(header, Column::held),
     )
 }
 
 /// The headers as the first table of the statement, `entree`.
-fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> String {
+fn push_headers(
+    params: &mut Params,
+    claims: &Claims,
+    orders: &[Order<'_>],
+    header: &[Column],
+) -> String {
     macro_rules! column {
         ($order:ident => $value:expr, TEXTS) => {
             params.push_texts(orders.iter().map(|$order| $value).collect())
@@ -211,19 +232,27 @@ fn push_headers(params: &mut Params, claims: &Claims, orders: &[Order<'_>]) -> S
         column!(o => i64::from(o.delivery.counts.anomalies), INT8_ARRAY),
     ]
     .join(", ");
-    let figures: Vec<String> = COLUMNS.iter().map(|column| column.push(params, orders)).collect();
+    let figures: Vec<String> = header.iter().map(|column| column.push(params, orders)).collect();
+    let packed = |order: &Order<'_>| {
+        let Delivery { times, day_start, .. } = order.delivery;
+        times::packed(times.as_ref(), *day_start, params.script())
+    };
+    let (temps, postes): (Vec<_>, Vec<_>) = orders.iter().map(packed).unzip();
+    let times = [params.push_texts(temps), params.push_texts(postes)].join(", ");
     format!(
         "entree AS MATERIALIZED (
     SELECT h.rang, {centre} AS centre_id, h.nom, h.jour, h.tenu,
            h.attendu_id, h.attendu_revision, h.attendu_agent, h.attendu_tampon,
-           h.n_pieces, h.n_attentes, h.n_arrets, h.n_jobs, h.n_anomalies, {sent}
-    FROM unnest({seen}, {figures}) WITH ORDINALITY AS h (
+           h.n_pieces, h.n_attentes, h.n_arrets, h.n_jobs, h.n_anomalies, {sent},
+           h.temps, h.postes
+    FROM unnest({seen}, {figures}, {times}) WITH ORDINALITY AS h (
         nom, jour, tenu, attendu_id, attendu_revision, attendu_agent, attendu_tampon,
-        n_pieces, n_attentes, n_arrets, n_jobs, n_anomalies, {columns}, rang)
+        n_pieces, n_attentes, n_arrets, n_jobs, n_anomalies, {columns},
+        temps, postes, rang)
 )",
         figures = figures.join(", "),
-        sent = listed(Column::sent),
+        sent = listed(header, Column::sent),
         centre = centre_of("h.nom"),
-        columns = listed(|column| column.name.to_owned()),
+        columns = listed(header, |column| column.name.to_owned()),
     )
 }

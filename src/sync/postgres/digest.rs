@@ -14,6 +14,7 @@ use super::{
     header::{self, Of, Value},
     record::Record,
     row_runs::write_line,
+    times::{self, TIMES},
 };
 use crate::model::{Anomaly, ContentDigest, Delivery, DetailRow, Job, Language, Piece};
 
@@ -91,10 +92,11 @@ fn header_columns() -> impl Iterator<Item = (&'static str, Kind)> {
     })
 }
 
-/// Every table with the columns that are compared, the header first.
+/// Every table with the columns that are compared, the header first, the times of shifts last.
 fn compared_tables() -> impl Iterator<Item = (&'static str, Vec<(&'static str, Kind)>)> {
+    let rows = DETAILS.iter().chain([&TIMES]);
     std::iter::once((HEADER, header_columns().collect()))
-        .chain(DETAILS.iter().map(|details| (details.table, details.columns.to_vec())))
+        .chain(rows.map(|rows| (rows.table, rows.columns.to_vec())))
 }
 
 /// Columns of central's that cannot hold what is written into them: another program made them of a type
@@ -102,7 +104,9 @@ fn compared_tables() -> impl Iterator<Item = (&'static str, Vec<(&'static str, K
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Inexact {
     /// Of each of [`compared_tables`], a bit for each of its columns.
-    bits: [u32; 6],
+    bits: [u32; 7],
+    /// Central has neither `temps_poste` nor the column of the header that goes with it.
+    lacks_times: bool,
 }
 
 impl Inexact {
@@ -110,9 +114,30 @@ impl Inexact {
         self.bits[table] & (1 << column) != 0
     }
 
+    /// A bit for each column of the header.
+    fn of_header(&self) -> u32 {
+        let outside = if self.lacks_times { 1 << (header::COLUMNS.len() - 1) } else { 0 };
+        self.bits[0] | outside
+    }
+
+    /// A bit for each column of [`TIMES`].
+    pub(super) fn of_times(&self) -> u32 {
+        self.bits[6]
+    }
+
+    pub fn lacks_times(&self) -> bool {
+        self.lacks_times
+    }
+
+    /// The same for a central that has, or lacks, the table of times.
+    #[must_use]
+    pub fn with_times(self, has_times: bool) -> Self {
+        Self { lacks_times: !has_times, ..self }
+    }
+
     /// From what central says of the types of its columns.
     pub(super) fn of<'t>(types: impl Iterator<Item = ColumnType<'t>>) -> Self {
-        let mut bits = [0; 6];
+        let mut bits = [0; 7];
         for column in types {
             for (bits, (table, columns)) in bits.iter_mut().zip(compared_tables()) {
                 let place = columns.iter().position(|(name, _)| *name == column.name);
@@ -123,7 +148,7 @@ impl Inexact {
                 }
             }
         }
-        Self { bits }
+        Self { bits, lacks_times: false }
     }
 
     /// The columns' names, `table.column`.
@@ -177,7 +202,7 @@ pub(super) enum Depth {
 }
 
 /// SQL for the values of a row as one `bytea`.
-fn record(
+pub(super) fn record(
     alias: &str,
     columns: impl Iterator<Item = (&'static str, Kind)>,
     inexact: impl Fn(usize) -> bool,
@@ -202,7 +227,8 @@ fn record(
     format!("pg_catalog.record_send(ROW({}))", values.join(", "))
 }
 
-/// SQL for the digest of the header `s`, and of the details whose hashes are `{alias}.contenu`.
+/// SQL for the digest of the header `s` with the times of shifts `h.contenu`, and of the details whose hashes
+/// are `{alias}.contenu`.
 pub(super) fn of_session(
     ours: &str,
     inexact: &Inexact,
@@ -212,7 +238,14 @@ pub(super) fn of_session(
     if depth == Depth::Nothing {
         return "NULL::bytea".to_owned();
     }
-    let header = record("s", header_columns(), |place| inexact.has(0, place), depth);
+    let left_out = inexact.of_header();
+    let header = record("s", header_columns(), |place| left_out & (1 << place) != 0, depth);
+    // What was delivered without times is not what is delivered with none.
+    let header = if inexact.lacks_times {
+        format!("{header} || '-'::bytea")
+    } else {
+        format!("{header} || coalesce(h.contenu, ''::bytea)")
+    };
     let rows = aliases.map(|alias| format!("{alias}.contenu")).join(" || ");
     // The machine's name is the row's mark, and travels as its key: another one is another header.
     let header = format!("CASE WHEN s.machine = e.nom THEN {header} ELSE ''::bytea END");
@@ -308,7 +341,7 @@ impl Digester {
 
     /// The digest with the header of `delivery`, whose rows were all added.
     pub fn finish(mut self, delivery: &Delivery) -> ContentDigest {
-        self.record.begin(header::COLUMNS.len(), self.inexact.bits[0]);
+        self.record.begin(header::COLUMNS.len(), self.inexact.of_header());
         for column in header::COLUMNS {
             match column.of.value(delivery) {
                 Value::Integer(value) => self.record.decimal(value, 0),
@@ -319,7 +352,16 @@ impl Digester {
                 Value::Text(text, max_chars) => self.add_text(text, max_chars),
             }
         }
-        let header = Sha256::digest(&self.record.bytes);
+        let mut header = Sha256::new_with_prefix(&self.record.bytes);
+        if self.inexact.lacks_times {
+            header.update(b"-");
+        } else {
+            let Delivery { machine, times, day_start, .. } = delivery;
+            let (inexact, script) = (&self.inexact, &self.script);
+            let times = times.as_ref();
+            times::add_rows(&mut header, &machine.nom, times, *day_start, inexact, script);
+        }
+        let header = header.finalize();
         let mut rows = Sha256::new();
         for table in self.tables {
             rows.update(table.finalize());

@@ -4,7 +4,7 @@
 use postgres::types::Type;
 
 use super::{encoding::Script, order::Order, params::Params, row_runs::write_line};
-use crate::model::{Delivery, Figures, Stamp, Trs, hours_e4, rate_e2};
+use crate::model::{Delivery, Figures, Rates, Stamp, TimesSum, hours_e4, rate_e2};
 
 /// A column of `session_production` behind machine and day.
 pub(super) struct Column {
@@ -19,8 +19,8 @@ pub(super) enum Of {
     Hours(fn(&Figures) -> i64),
     /// A part of the window in ms, which central has in percent with two places.
     Share(fn(&Figures) -> i64),
-    /// In hundredths of a percent.
-    Percent(fn(&Trs) -> i64),
+    /// Of the day's times, in hundredths of a percent.
+    Percent(fn(&Rates) -> Option<i64>),
     Moment(fn(&Figures) -> Option<Stamp>),
     /// Cut to this many characters.
     Text(fn(&Delivery) -> &str, usize),
@@ -59,10 +59,18 @@ pub(super) const COLUMNS: &[Column] = &[
     column("fichier_log_source", Of::Text(|d| &d.log_sources, MAX_LOG_SOURCES)),
     column("cadence_nominale", Of::Integer(|d| d.nominal_per_hour.map(i64::from))),
     column("rebuts", Of::Integer(|d| d.nominal_per_hour.map(|_| i64::from(d.rejects)))),
-    column("taux_performance", Of::Percent(|trs| trs.performance_e4.min(MOST_PERCENT_E2))),
-    column("taux_qualite", Of::Percent(|trs| trs.quality_e4)),
-    column("taux_trs", Of::Percent(|trs| trs.trs_e4.min(MOST_PERCENT_E2))),
+    // As `v_trs_jour` has them: nothing else bears these names.
+    column("taux_performance", Of::Percent(|rates| rates.performance_e2)),
+    column("taux_qualite", Of::Percent(|rates| rates.quality_e2)),
+    column("taux_trs", Of::Percent(|rates| rates.trs_e2)),
+    // The last one: a central that lacks the times has none.
+    column("pieces_hors_requis", Of::Integer(|d| d.pieces_outside.map(i64::from))),
 ];
+
+/// The columns that central has.
+pub(super) fn columns(has_times: bool) -> &'static [Column] {
+    if has_times { COLUMNS } else { &COLUMNS[..COLUMNS.len() - 1] }
+}
 
 /// Central's column is shorter than what the names may add up to.
 const MAX_LOG_SOURCES: usize = 255;
@@ -96,7 +104,10 @@ impl Of {
             Self::Integer(of) => Value::Integer(of(delivery)),
             Self::Hours(of) => Value::Decimal(Some(hours_e4(of(figures)))),
             Self::Share(of) => Value::Decimal(Some(rate_e2(of(figures), figures.window_ms))),
-            Self::Percent(of) => Value::Decimal(trs(delivery).map(|trs| of(&trs))),
+            Self::Percent(of) => {
+                let rate = rates(delivery).and_then(|rates| of(&rates));
+                Value::Decimal(rate.map(|rate| rate.min(MOST_PERCENT_E2)))
+            }
             Self::Moment(of) => Value::Moment(of(figures)),
             Self::Text(of, max_chars) => Value::Text(of(delivery), *max_chars),
         }
@@ -158,12 +169,16 @@ impl Column {
 }
 
 /// The columns as `each` writes them.
-pub(super) fn listed(each: impl Fn(&Column) -> String) -> String {
-    COLUMNS.iter().map(each).collect::<Vec<_>>().join(", ")
+pub(super) fn listed(columns: &[Column], each: impl Fn(&Column) -> String) -> String {
+    columns.iter().map(each).collect::<Vec<_>>().join(", ")
 }
 
-fn trs(delivery: &Delivery) -> Option<Trs> {
-    Trs::of(&delivery.figures, delivery.nominal_per_hour?, delivery.rejects)
+fn rates(delivery: &Delivery) -> Option<Rates> {
+    let times = delivery.times.as_ref()?;
+    let parts = times.parts.iter().map(|part| TimesSum::of(part, times.nominal_per_hour));
+    let sum = parts.reduce(|one, other| one.plus(&other))?;
+    // No column is of the total time.
+    Some(sum.rates(0))
 }
 
 fn line(text: &str, max_chars: usize, script: &Script) -> String {

@@ -36,6 +36,7 @@ mod settle;
 mod sql_text;
 mod states;
 mod survey;
+mod times;
 mod tls;
 mod writers;
 
@@ -67,13 +68,14 @@ pub use self::{
     old_names::{OldNames, OldRows, old_names_script},
     order::Order,
     schema::{
-        MIGRATIONS, Migration, SchemaState, gateway_row_passes_without, migration_script,
-        sessions_pass_without,
+        MIGRATIONS, Migration, SchemaState, gateway_row_passes_without, lacks_times,
+        migration_script, sessions_pass_without,
     },
     server::{Creator, Server},
     settle::{Adopted, LeftOver, Standing, Standings},
     states::States,
     survey::{CONTRACT_TABLES, Origin, Survey, Writer},
+    times::{PlannedDay, PlannedOutcome},
     writers::ForeignWrites,
 };
 use self::{

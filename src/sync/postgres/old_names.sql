@@ -85,6 +85,32 @@ $details$;
 DELETE FROM anomalie a USING cu_agent_fusion_session f
 WHERE f.ancien = a.session_id AND f.ancien <> f.cible;
 
+-- Of a day that several centres have times of, those stay that belong to the session that stays.
+CREATE TABLE cu_agent_fusion_temps AS
+SELECT t.centre, t.jour, f.cible,
+       row_number() OVER (PARTITION BY t.jour ORDER BY EXISTS (
+               SELECT FROM cu_agent_fusion_session x JOIN session_production s ON s.id = x.cible
+               WHERE x.jour = t.jour AND s.centre_usinage_id = t.centre) DESC,
+           t.centre = f.cible DESC, t.centre) AS place
+FROM (SELECT DISTINCT p.centre_usinage_id::bigint AS centre, p.date_production AS jour FROM temps_poste p) t
+JOIN (SELECT ancien, cible FROM cu_agent_fusion_centre UNION
+      SELECT cible, cible FROM cu_agent_fusion_centre) f ON f.ancien = t.centre;
+
+INSERT INTO cu_agent_fusion (nom_table, ancien_id, nouvel_id, ligne)
+SELECT 'temps_poste', f.centre, f.cible, to_jsonb(t)
+FROM temps_poste t
+JOIN cu_agent_fusion_temps f ON f.centre = t.centre_usinage_id AND f.jour = t.date_production
+WHERE f.place > 1;
+
+DELETE FROM temps_poste t USING cu_agent_fusion_temps f
+WHERE f.centre = t.centre_usinage_id AND f.jour = t.date_production AND f.place > 1;
+
+UPDATE temps_poste t SET centre_usinage_id = f.cible, machine = {machine}
+FROM cu_agent_fusion_temps f
+WHERE f.centre = t.centre_usinage_id AND f.jour = t.date_production AND f.place = 1;
+
+DROP TABLE cu_agent_fusion_temps;
+
 -- Whatever else refers to a row that goes, tables of others included, follows it.
 DO $follow$
 DECLARE

@@ -20,6 +20,7 @@ pub(super) const TABLES: &[&str] = &[
     "periode_arret",
     "job_profil",
     "anomalie",
+    "temps_poste",
     "cu_agent_machine",
     "agent_edge",
     "cu_agent_ecriture",

@@ -57,19 +57,26 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(8, "milliseconds", "0008_milliseconds.sql"),
     migration!(9, "claims", "0009_claims.sql"),
     migration!(10, "dashboards", "0010_dashboards.sql"),
+    migration!(11, "times", "0011_times.sql"),
     migration!(12, "calendar", "0012_calendar.sql"),
 ];
 
 /// Migrations without which sessions are delivered all the same: an agent that was updated before an
 /// administrator ran them goes on.
-const SESSIONS_DO_WITHOUT: &[i32] = &[FLEET, DASHBOARDS, CALENDAR];
+const SESSIONS_DO_WITHOUT: &[i32] = &[FLEET, DASHBOARDS, TIMES, CALENDAR];
 const FLEET: i32 = 6;
 const DASHBOARDS: i32 = 10;
+const TIMES: i32 = 11;
 const CALENDAR: i32 = 12;
 
 /// Whether nothing that sessions need is among `pending`.
 pub fn sessions_pass_without(pending: &[i32]) -> bool {
     pending.iter().all(|version| SESSIONS_DO_WITHOUT.contains(version))
+}
+
+/// Whether the times of shifts have no table yet, so that sessions are delivered without theirs.
+pub fn lacks_times(pending: &[i32]) -> bool {
+    pending.contains(&TIMES)
 }
 
 /// Whether nothing that the gateway's own row needs is among `pending`.
@@ -311,7 +318,7 @@ pub fn migration_script(role: &str) -> String {
          \x20   EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), role);\n\
          \x20   FOREACH t IN ARRAY ARRAY['centre_usinage', 'session_production', 'job_profil',\n\
          \x20       'periode_attente', 'periode_arret', 'piece_production', 'anomalie',\n\
-         \x20       'cu_agent_machine', 'agent_edge', 'cu_agent_ecriture'] LOOP\n\
+         \x20       'temps_poste', 'cu_agent_machine', 'agent_edge', 'cu_agent_ecriture'] LOOP\n\
          \x20       EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO %I', t, role);\n\
          \x20       IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = t::regclass AND attname = 'id') THEN\n\
          \x20           -- Its sequence, no matter who owns it.\n\
@@ -331,7 +338,8 @@ pub fn migration_script(role: &str) -> String {
          \x20   EXECUTE format('GRANT INSERT ON cu_agent_fusion TO %I', role);\n\
          \x20   EXECUTE format('GRANT SELECT, INSERT ON calendrier TO %I', role);\n\
          \x20   EXECUTE format('GRANT SELECT ON cu_agent_migration, cu_agent_fusion, v_session_formule_origine,\n\
-         \x20       v_production_horaire, v_production_jour, v_profil, v_parc, v_anomalie TO %I', role);\nEND\n$grants$;\n"
+         \x20       v_production_horaire, v_production_jour, v_profil, v_parc, v_anomalie,\n\
+         \x20       v_trs_poste, v_trs_jour, v_trs_semaine, v_trs_mois TO %I', role);\nEND\n$grants$;\n"
     );
     script + &for_any_server(&grants)
 }

@@ -68,6 +68,31 @@ pub struct LeftOver {
     pub details: u64,
 }
 
+/// Times of shifts of the agent's machines that are in a centre that is gone, or in another's, go to their
+/// machine's; of a day that has some there, they go.
+const STRAY_TIMES: &str = ",
+egaree AS MATERIALIZED (
+    SELECT t.centre_usinage_id, t.date_production, t.numero, v.centre_id,
+           EXISTS (SELECT FROM temps_poste o
+                   WHERE o.centre_usinage_id = v.centre_id AND o.date_production = t.date_production)
+           OR EXISTS (SELECT FROM temps_poste o
+                      WHERE o.machine = v.nom AND o.date_production = t.date_production
+                        AND o.centre_usinage_id < t.centre_usinage_id) AS double
+    FROM voulue v JOIN temps_poste t ON t.machine = v.nom AND t.centre_usinage_id <> v.centre_id
+    WHERE NOT EXISTS (SELECT FROM cu_agent_machine k WHERE k.centre_usinage_id = v.centre_id
+                      AND k.agent_id <> $1 AND k.tampon_id <> $2)
+),
+rangee AS (
+    UPDATE temps_poste t SET centre_usinage_id = g.centre_id FROM egaree g
+    WHERE t.centre_usinage_id = g.centre_usinage_id AND t.date_production = g.date_production
+      AND t.numero = g.numero AND NOT g.double
+),
+otee AS (
+    DELETE FROM temps_poste t USING egaree g
+    WHERE t.centre_usinage_id = g.centre_usinage_id AND t.date_production = g.date_production
+      AND t.numero = g.numero AND g.double
+)";
+
 impl Central {
     /// Makes the centres of machines that have none. If people gave the machine's name to the centre of
     /// another, it gets the first free of `NAME (2)`, `NAME (3)`, …, and is claimed at once.
@@ -125,6 +150,7 @@ ON CONFLICT (centre_usinage_id) DO NOTHING",
         params.push_texts(machine.clone().map(|machine| Some(machine.nom.clone())).collect());
         params.push_texts(machine.map(|machine| Some(machine.type_cu.clone())).collect());
         params.push_texts(machines.iter().map(|fed| fed.description.clone()).collect());
+        let times = if self.inexact.lacks_times() { "" } else { STRAY_TIMES };
         let sql = format!(
             "WITH voulue AS MATERIALIZED (
     SELECT v.nom, v.type_cu, v.description, {centre} AS centre_id
@@ -144,7 +170,7 @@ mise AS (
       AND (c.type_cu::text <> v.type_cu
            OR v.description IS NOT NULL AND c.description::text IS DISTINCT FROM v.description)
     RETURNING c.id::bigint AS id
-)
+){times}
 SELECT v.nom, c.nom::text AS centre, m.id IS NOT NULL AS mise,
        k.agent_id <> $1 AND k.tampon_id <> $2 AS autre,
        (SELECT count(*) FROM session_production s

@@ -12,7 +12,7 @@ use super::{
     params::Params,
     prepared::Often,
     qualify::TABLES,
-    same_count, unreadable,
+    same_count, times, unreadable,
     writers::has_news,
 };
 use crate::model::{CentralSession, ContentDigest, Day, DetailCounts};
@@ -154,7 +154,9 @@ impl Central {
     pub fn compare_without(&mut self, inexact: Inexact) {
         if self.inexact != inexact {
             self.inexact = inexact;
-            self.prepared.forget(Often::States);
+            for which in [Often::States, Often::DeliverNew, Often::DeliverKnown] {
+                self.prepared.forget(which);
+            }
         }
     }
 }
@@ -171,11 +173,18 @@ fn column_type(row: &Row) -> Result<ColumnType<'_>, postgres::Error> {
 
 fn statement(inexact: &Inexact, depth: Depth) -> String {
     let aliases = ["p", "a", "o", "j", "r"];
-    let details: String = aliases
+    let mut details: String = aliases
         .iter()
         .enumerate()
         .map(|(place, alias)| counted(place, alias, inexact, depth))
         .collect();
+    if depth != Depth::Nothing && !inexact.lacks_times() {
+        let of_day = format!(
+            "t.centre_usinage_id = s.centre_usinage_id AND t.date_production = s.date_production AND {OURS}"
+        );
+        let rows = times::rows_of(&of_day, inexact, depth);
+        details.push_str(&format!("LEFT JOIN LATERAL ({rows}) h ON s.id IS NOT NULL\n"));
+    }
     format!(
         "WITH entree AS MATERIALIZED (
     SELECT d.rang, d.nom, d.jour, d.tenu, {centre} AS centre_id
