@@ -934,7 +934,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__report)
-            opts="-o -h --from --to --machine --format --output --config --help"
+            opts="-o -h --from --to --machine --format --table --output --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -954,6 +954,10 @@ _cu__agent() {
                     ;;
                 --format)
                     COMPREPLY=($(compgen -W "html csv json" -- "${cur}"))
+                    return 0
+                    ;;
+                --table)
+                    COMPREPLY=($(compgen -W "sessions shifts days weeks material" -- "${cur}"))
                     return 0
                     ;;
                 --output)

@@ -6,16 +6,18 @@ use std::collections::BTreeMap;
 use crate::{
     analyse::{
         anomalies::comparable,
+        losses::losses_of,
         patterns::{Patterns, Profile, StopClass},
         robust,
     },
-    model::{Advice, AdviceCode, Day, DayDigest, Limits},
+    model::{Advice, AdviceCode, Day, DayDigest, DayTimes, Limits, LossKind, Losses},
 };
 
 const MOST: usize = 3;
 /// A day with less says nothing about how to produce better.
 const LEAST_WINDOW_MS: i64 = 2 * 3_600_000;
 const LEAST_PIECES: u64 = 50;
+const LEAST_REQUIRED_E1: i64 = 2 * 60 * 10;
 const LEAST_CHANGES: u32 = 4;
 const LEAST_SAVED: u32 = 2;
 const LEAST_WAITS: u32 = 5;
@@ -23,22 +25,39 @@ const LEAST_OF_PROFILE_MS: i64 = 30 * 60_000;
 const LEAST_OF_OTHERS_MS: i64 = 60 * 60_000;
 
 /// Advice for one day, the most minutes first. `today` holds that day only; `history` is any days of
-/// the machine, in any order.
-pub fn advice(day: Day, today: &Patterns, history: &[DayDigest], limits: &Limits) -> Vec<Advice> {
-    if today.window_ms < LEAST_WINDOW_MS || today.pieces < LEAST_PIECES {
-        return Vec::new();
-    }
+/// the machine, and `times` where their required time went, in any order. A machine with a calendar is
+/// advised by its losses of required time, one without by what its log alone tells.
+pub fn advice(
+    day: Day,
+    today: &Patterns,
+    history: &[DayDigest],
+    times: &[DayTimes],
+    limits: &Limits,
+) -> Vec<Advice> {
+    let planned = times.iter().find(|times| times.day == day);
     let mut all: Vec<Advice> = Vec::new();
-    all.extend(group_profile(today));
-    all.extend(waits_of_profile(today));
-    if let Some(days) = comparable(history, day, limits) {
-        all.extend(better_days(today, &days));
+    let is_enough = today.window_ms >= LEAST_WINDOW_MS && today.pieces >= LEAST_PIECES;
+    if is_enough {
+        all.extend(group_profile(today));
+        all.extend(waits_of_profile(today));
     }
-    let least_ms = i64::from(limits.advice_minutes) * 60_000;
-    all.retain(|one| one.won_ms >= least_ms.max(1));
-    all.sort_by(|a, b| b.won_ms.cmp(&a.won_ms).then(a.code.cmp(&b.code)));
+    let days = comparable(history, day, limits).unwrap_or_default();
+    match planned {
+        Some(planned) => all.extend(better_losses(planned, &days, times, limits)),
+        // Of a day of which a calendar plans nothing there is no time to be lost.
+        None if is_enough && times.is_empty() => all.extend(better_days(today, &days)),
+        None => {}
+    }
+    let least = i64::from(limits.advice_minutes) * 10;
+    all.retain(|one| one.won_e1 >= least.max(1));
+    all.sort_by(|a, b| b.won_e1.cmp(&a.won_e1).then(a.code.cmp(&b.code)));
     all.truncate(MOST);
     all
+}
+
+/// Tenths of a minute, half up: what is printed, and what advice is computed with.
+fn minutes_e1(ms: i64) -> i64 {
+    (ms + 3_000) / 6_000
 }
 
 /// The profile whose grouping saves the most changes, at what a change cost on average.
@@ -55,11 +74,13 @@ fn group_profile(today: &Patterns) -> Option<Advice> {
     if saved < LEAST_SAVED {
         return None;
     }
+    let cost_e1 = minutes_e1(changes.cost_ms);
+    let count = i64::from(changes.count);
     Some(Advice {
         code: AdviceCode::GroupProfile,
-        won_ms: changes.cost_ms * i64::from(saved) / i64::from(changes.count),
-        cost_ms: changes.cost_ms,
-        usual_ms: 0,
+        won_e1: (cost_e1 * i64::from(saved) * 2 + count) / (2 * count),
+        cost_e1,
+        usual_e1: 0,
         count: changes.count,
         saved,
         subject: profile.to_string().into(),
@@ -102,17 +123,18 @@ fn waits_of_profile(today: &Patterns) -> Option<Advice> {
                 / i128::from(others_ms);
             let usual_ms = i64::try_from(usual).ok()?;
             // A little more than the others is chance.
+            let (cost_e1, usual_e1) = (minutes_e1(of.wait_ms), minutes_e1(usual_ms));
             (of.wait_ms * 2 > usual_ms * 3).then(|| Advice {
                 code: AdviceCode::WaitsOfProfile,
-                won_ms: of.wait_ms - usual_ms,
-                cost_ms: of.wait_ms,
-                usual_ms,
+                won_e1: cost_e1 - usual_e1,
+                cost_e1,
+                usual_e1,
                 count: of.waits,
                 saved: 0,
                 subject: profile.to_string().into(),
             })
         })
-        .reduce(|best, next| if next.won_ms > best.won_ms { next } else { best })
+        .reduce(|best, next| if next.won_e1 > best.won_e1 { next } else { best })
 }
 
 /// What today cost beyond the better quarter of the machine's own days.
@@ -135,18 +157,49 @@ fn better_days(today: &Patterns, days: &[&DayDigest]) -> Vec<Advice> {
     for (code, (cost_ms, count), of) in measures {
         let mut values: Vec<i64> = days.iter().map(|day| of(day)).collect();
         let Some(usual_ms) = robust::lower_quartile(&mut values) else { continue };
-        let subject = "".into();
-        all.push(Advice {
-            code,
-            won_ms: cost_ms - usual_ms,
-            cost_ms,
-            usual_ms,
-            count,
-            saved: 0,
-            subject,
-        });
+        all.push(beyond_usual(code, minutes_e1(cost_ms), minutes_e1(usual_ms), count));
     }
     all
+}
+
+fn beyond_usual(code: AdviceCode, cost_e1: i64, usual_e1: i64, count: u32) -> Advice {
+    let won_e1 = cost_e1 - usual_e1;
+    Advice { code, won_e1, cost_e1, usual_e1, count, saved: 0, subject: "".into() }
+}
+
+/// What of today's required time was lost beyond the better quarter of the machine's own days, each as if it
+/// had as much required time as today.
+fn better_losses(
+    today: &DayTimes,
+    days: &[&DayDigest],
+    times: &[DayTimes],
+    limits: &Limits,
+) -> Vec<Advice> {
+    let Some(of_today) = losses_of([today], None) else { return Vec::new() };
+    let required = of_today.minutes_e1.required;
+    let is_like =
+        |times: &&DayTimes| times.is_over && days.iter().any(|digest| digest.day == times.day);
+    let like: Vec<Losses> = (times.iter().filter(is_like))
+        .filter_map(|day| losses_of([day], None))
+        .filter(|losses| losses.minutes_e1.required > 0)
+        .collect();
+    if like.len() < limits.least_days as usize || required < LEAST_REQUIRED_E1 {
+        return Vec::new();
+    }
+    // Before its end nobody knows whether a day ended early.
+    let is_known = |kind: &LossKind| today.is_over || *kind != LossKind::EarlyEnd;
+    let kinds = of_today.ranking().into_iter().filter(is_known);
+    let advice = kinds.filter_map(|kind| {
+        let as_today = |losses: &Losses| {
+            let shares = &losses.minutes_e1;
+            shares.lost_to(kind) * required / shares.required
+        };
+        let mut values: Vec<i64> = like.iter().map(as_today).collect();
+        let usual_e1 = robust::lower_quartile(&mut values)?;
+        let cost_e1 = of_today.minutes_e1.lost_to(kind);
+        Some(beyond_usual(AdviceCode::Loss(kind), cost_e1, usual_e1, 0))
+    });
+    advice.collect()
 }
 
 #[cfg(test)]
@@ -156,6 +209,7 @@ mod tests {
         LineDefects, digest, patterns,
         patterns::tests::{day, profile, session_of},
     };
+    use crate::model::ShiftTimes;
 
     /// Four hours in which A and B alternate every ten minutes with five lost at each change.
     fn alternating() -> Vec<String> {
@@ -182,12 +236,12 @@ mod tests {
         assert_eq!(today.changes.count, 23);
         // Six minutes between the last piece and the next, less a cycle of one.
         assert_eq!(today.changes.cost_ms, 23 * 5 * 60_000);
-        let found = advice(day(), &today, &[], &Limits::default());
+        let found = advice(day(), &today, &[], &[], &Limits::default());
         assert_eq!(found.len(), 1);
         // A B A B … becomes A B: of 23 changes one stays.
-        assert_eq!((found[0].saved, found[0].won_ms), (22, 22 * 5 * 60_000));
+        assert_eq!((found[0].saved, found[0].won_e1), (22, 22 * 5 * 10));
         assert_eq!(found[0].subject, "A/WS");
-        assert_eq!((found[0].count, found[0].cost_ms), (23, 115 * 60_000));
+        assert_eq!((found[0].count, found[0].cost_e1), (23, 115 * 10));
     }
 
     #[test]
@@ -214,7 +268,7 @@ mod tests {
     fn without_enough_data_there_is_no_advice() {
         let session = session(&alternating()[..40]);
         let today = patterns(&session);
-        assert!(advice(day(), &today, &[], &Limits::default()).is_empty());
+        assert!(advice(day(), &today, &[], &[], &Limits::default()).is_empty());
     }
 
     #[test]
@@ -236,13 +290,45 @@ mod tests {
                 .map(|day| DayDigest { day, start_loss_ms: 10 * 60_000, ..own.clone() })
                 .collect()
         };
-        assert!(advice(day(), &today, &history(7), &Limits::default()).is_empty());
-        let found = advice(day(), &today, &history(8), &Limits::default());
+        assert!(advice(day(), &today, &history(7), &[], &Limits::default()).is_empty());
+        let found = advice(day(), &today, &history(8), &[], &Limits::default());
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].code, AdviceCode::StartOfShift);
-        assert_eq!((found[0].cost_ms, found[0].won_ms), (40 * 60_000, 30 * 60_000));
+        assert_eq!((found[0].cost_e1, found[0].won_e1), (400, 300));
         let mut turned = history(8);
         turned.reverse();
-        assert_eq!(advice(day(), &today, &turned, &Limits::default()), found);
+        assert_eq!(advice(day(), &today, &turned, &[], &Limits::default()), found);
+    }
+
+    fn planned(day: Day, hours: i64, start_min: i64, is_over: bool) -> DayTimes {
+        let part = ShiftTimes {
+            required_ms: hours * 3_600_000,
+            running_ms: hours * 3_600_000 - start_min * 60_000,
+            start_ms: start_min * 60_000,
+            ..ShiftTimes::default()
+        };
+        let known_until = crate::model::Stamp(0);
+        let parts = vec![part];
+        DayTimes { day, known_until, is_over, nominal_per_hour: None, parts, pieces_outside: 0 }
+    }
+
+    #[test]
+    fn with_a_calendar_losses_are_compared_in_the_required_time_of_today() {
+        let session = session(&alternating()[..40]);
+        let today = patterns(&session);
+        let own = digest(day(), &session, &LineDefects::default());
+        let mut times = vec![planned(day(), 8, 60, true)];
+        let mut history = Vec::new();
+        for back in (1..).map(|back| day() - chrono::Days::new(back)).take(14) {
+            // Days of four hours that begin 5 min late: 10 min of the eight of today.
+            times.push(planned(back, 4, 5, true));
+            history.push(DayDigest { day: back, pieces: 9, window_ms: 1, ..own.clone() });
+        }
+        let found = advice(day(), &today, &history, &times, &Limits::default());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].code, AdviceCode::Loss(LossKind::LateStart));
+        assert_eq!((found[0].cost_e1, found[0].usual_e1, found[0].won_e1), (600, 100, 500));
+        let few = advice(day(), &today, &history, &times[..7], &Limits::default());
+        assert!(few.is_empty(), "{few:?}");
     }
 }

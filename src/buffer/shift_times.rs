@@ -321,6 +321,44 @@ impl Files<'_> {
 }
 
 impl SessionReader<'_> {
+    /// Whether a machine had a calendar when its days were last computed.
+    pub fn has_calendar(&self, nom: &str) -> Result<bool, BufferError> {
+        if self.buffer.schema_version()? < SCHEMA_WITH_TIMES {
+            return Ok(false);
+        }
+        self.buffer
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM machine WHERE nom = ?1 AND length(times_basis) > 0)",
+            )
+            .and_then(|mut select| select.query_row([nom], |row| row.get(0)))
+            .during("look up a calendar", &self.buffer.path)
+    }
+
+    /// By day, the pieces outside required time, of each session of a machine with a calendar.
+    pub fn pieces_outside(
+        &self,
+        nom: &str,
+        first: Day,
+        last: Day,
+    ) -> Result<Vec<(Day, u32)>, BufferError> {
+        if self.buffer.schema_version()? < SCHEMA_WITH_TIMES {
+            return Ok(Vec::new());
+        }
+        self.buffer
+            .connection
+            .prepare_cached(
+                "SELECT s.day, s.pieces_outside FROM machine m JOIN session s ON s.machine_id = m.id
+                 WHERE m.nom = ?1 AND s.day BETWEEN ?2 AND ?3 AND s.pieces_outside IS NOT NULL
+                 ORDER BY s.day",
+            )
+            .and_then(|mut select| {
+                let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+                select.query_map(params![nom, first, last], read)?.collect()
+            })
+            .during("look up pieces outside planned time", &self.buffer.path)
+    }
+
     /// The times of a machine's days from `first` to `last`, both included, oldest first. Days of which
     /// nothing is planned or known are not among them.
     pub fn day_times(

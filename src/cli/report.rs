@@ -2,22 +2,24 @@
 //! programs.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
-use chrono::Days;
+use chrono::{Days, NaiveTime};
 use serde_json::{Value, json};
+
+mod planned;
 
 use super::{Exit, JsonOutput, LogTo, Output, UsageError, configured, print, sessions};
 use crate::{
     analyse::{self, OfProfile, Patterns},
     buffer::{Buffer, HeaderFilter, SessionFilter, SessionHeader, StoredSession},
     config::Config,
-    model::{Advice, Day, printable_lines},
-    report::{self, DayReport, MachineReport, Report},
+    model::{Advice, Day, DayTimes, Stamp, printable_lines},
+    report::{self, DayReport, Line, MachineReport, Planning, Report},
     status::{Dialect, csv_table},
 };
 
@@ -32,9 +34,13 @@ pub(super) struct Arguments {
     /// Only this machine (its `nom`).
     #[arg(long, value_name = "NOM")]
     machine: Option<String>,
-    /// Output format: html (one printable file), csv (one line per session) or json.
+    /// Output format: html (one printable file), csv (one table, see --table) or json (everything).
     #[arg(long, value_enum, default_value_t = Format::Html)]
     format: Format,
+    /// What --format csv writes: one line per session, or per planned shift, day or week with its TRS and
+    /// losses, or per day and material.
+    #[arg(long, value_enum, default_value_t = Table::Sessions)]
+    table: Table,
     /// File to write [default: standard output].
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -45,6 +51,15 @@ enum Format {
     Html,
     Csv,
     Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum Table {
+    Sessions,
+    Shifts,
+    Days,
+    Weeks,
+    Material,
 }
 
 /// More days than a person prints, and all that one report holds.
@@ -61,18 +76,23 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
         ))
         .into());
     };
+    if arguments.table != Table::Sessions && arguments.format != Format::Csv {
+        return Err(UsageError("--table chooses a table of --format csv".into()).into());
+    }
     let (from, to) = period(&buffer, arguments)?;
     let machine = arguments.machine.as_deref();
     let headers =
         buffer.sessions().session_headers(&HeaderFilter { from, to, machine, most: usize::MAX })?;
-    let contents = Contents { buffer: &buffer, config: &config, from, to, headers: &headers };
+    let contents =
+        Contents { buffer: &buffer, config: &config, from, to, machine, headers: &headers };
+    let write = |out| contents.write(arguments.format, arguments.table, out);
     let Some(path) = &arguments.output else {
-        contents.write(arguments.format, Output::stdout())?;
+        write(Output::stdout())?;
         return Ok(Exit::Done);
     };
     Output::file(path)
         .map_err(anyhow::Error::from)
-        .and_then(|out| contents.write(arguments.format, out))
+        .and_then(write)
         .with_context(|| format!("cannot write {}", path.display()))?;
     print(&format!("{} sessions written to {}\n", headers.len(), path.display()))?;
     Ok(Exit::Done)
@@ -109,15 +129,31 @@ struct Contents<'b> {
     config: &'b Config,
     from: Day,
     to: Day,
+    machine: Option<&'b str>,
     headers: &'b [SessionHeader],
 }
 
+/// What is known of a machine's period beside its sessions.
+struct OfMachine {
+    nom: String,
+    /// With a session.
+    days: Vec<Day>,
+    /// Of the period and of all days that its days are compared with.
+    times: Vec<DayTimes>,
+    lines: Vec<Line>,
+}
+
 impl Contents<'_> {
-    fn write(&self, format: Format, out: Output) -> anyhow::Result<()> {
-        match format {
-            Format::Csv => self.write_csv(out),
-            Format::Html => self.write_html(out),
-            Format::Json => self.write_json(out),
+    fn write(&self, format: Format, table: Table, out: Output) -> anyhow::Result<()> {
+        use planned::Lines::{Days, Shifts, Weeks};
+        match (format, table) {
+            (Format::Csv, Table::Sessions) => self.write_csv(out),
+            (Format::Csv, Table::Shifts) => self.write_planned(Shifts, out),
+            (Format::Csv, Table::Days) => self.write_planned(Days, out),
+            (Format::Csv, Table::Weeks) => self.write_planned(Weeks, out),
+            (Format::Csv, Table::Material) => self.write_material(out),
+            (Format::Html, _) => self.write_html(out),
+            (Format::Json, _) => self.write_json(out),
         }
     }
 
@@ -127,21 +163,91 @@ impl Contents<'_> {
         Ok(out.flush()?)
     }
 
-    fn days_of_machines(&self) -> BTreeMap<&str, Vec<Day>> {
+    fn write_planned(&self, which: planned::Lines, mut out: Output) -> anyhow::Result<()> {
+        let mut is_first = true;
+        for machine in self.machines()? {
+            for line in machine.lines.iter().filter(|line| which.hold(line)) {
+                let fields = planned::fields(&machine.nom, line);
+                if std::mem::take(&mut is_first) {
+                    out.write_all(planned::csv_heads(&fields).as_bytes())?;
+                }
+                out.write_all(planned::csv_line(&fields).as_bytes())?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+
+    fn write_material(&self, mut out: Output) -> anyhow::Result<()> {
+        let mut is_first = true;
+        for machine in self.machines()? {
+            self.each_day(&machine, |stored, today, _| {
+                for fields in planned::material(&machine.nom, stored.day, today) {
+                    if std::mem::take(&mut is_first) {
+                        out.write_all(planned::csv_heads(&fields).as_bytes())?;
+                    }
+                    out.write_all(planned::csv_line(&fields).as_bytes())?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(out.flush()?)
+    }
+
+    /// Those with a session or a planned day in the period, by name.
+    fn machines(&self) -> anyhow::Result<Vec<OfMachine>> {
+        let known = self.buffer.reports().machines()?.into_iter().map(|machine| machine.nom);
+        let mut noms: BTreeSet<String> = known.collect();
+        noms.retain(|nom| self.machine.is_none_or(|only| only == nom));
         let mut days_of: BTreeMap<&str, Vec<Day>> = BTreeMap::new();
         for header in self.headers {
             days_of.entry(&header.nom).or_default().push(header.day);
         }
-        days_of
+        let costs: BTreeMap<&str, u32> = (self.config.sources.iter())
+            .flat_map(|source| source.costs.iter().map(|(nom, cents)| (nom.as_str(), *cents)))
+            .collect();
+        let earliest = self.from.checked_sub_days(HISTORY).unwrap_or(self.from);
+        let mut machines = Vec::new();
+        for nom in noms {
+            let days = days_of.remove(nom.as_str()).unwrap_or_default();
+            let times = self.buffer.sessions().day_times(&nom, earliest, self.to)?;
+            let day_start = self.config.analysis.day_start;
+            let cost = costs.get(nom.as_str()).copied();
+            let lines = report::lines(&self.told_days(&nom, &times)?, &days, day_start, cost);
+            if !days.is_empty() || !lines.is_empty() {
+                machines.push(OfMachine { nom, days, times, lines });
+            }
+        }
+        Ok(machines)
     }
 
-    /// Hands the days of a machine to `take`, each with its advice; their patterns together.
+    /// The days of the period with their times, those too on which nothing is planned but an event is known.
+    fn told_days(&self, nom: &str, times: &[DayTimes]) -> anyhow::Result<Vec<DayTimes>> {
+        let first = times.partition_point(|day| day.day < self.from);
+        let mut told: BTreeMap<Day, DayTimes> =
+            times[first..].iter().map(|day| (day.day, day.clone())).collect();
+        let nominal = self.config.sources.iter().find_map(|source| source.nominals.get(nom));
+        let outside = self.buffer.sessions().pieces_outside(nom, self.from, self.to)?;
+        for (day, pieces_outside) in outside {
+            told.entry(day).or_insert_with(|| DayTimes {
+                day,
+                known_until: Stamp::from_naive(day.and_time(NaiveTime::MIN)),
+                is_over: true,
+                nominal_per_hour: nominal.map(|nominal| nominal.per_hour),
+                parts: Vec::new(),
+                pieces_outside,
+            });
+        }
+        Ok(told.into_values().collect())
+    }
+
+    /// Hands the days of a machine to `take`, each with its patterns and its advice; the patterns of all
+    /// together.
     fn each_day(
         &self,
-        nom: &str,
-        days: &[Day],
-        mut take: impl FnMut(StoredSession, Vec<Advice>) -> io::Result<()>,
+        machine: &OfMachine,
+        mut take: impl FnMut(StoredSession, &Patterns, Vec<Advice>) -> io::Result<()>,
     ) -> anyhow::Result<Patterns> {
+        let OfMachine { nom, days, times, .. } = machine;
         let mut period = analyse::Days::default();
         let (Some(first), Some(last)) = (days.first(), days.last()) else {
             return Ok(period.patterns());
@@ -149,12 +255,13 @@ impl Contents<'_> {
         let earliest = first.checked_sub_days(HISTORY).unwrap_or(*first);
         let history = self.buffer.sessions().digests(nom, earliest, *last)?;
         for day in days {
-            let filter = SessionFilter { machine: Some(nom.to_owned()), day: Some(*day) };
+            let filter = SessionFilter { machine: Some(nom.clone()), day: Some(*day) };
             self.buffer.sessions().each_session(&filter, |stored| {
                 period.add(&stored.session);
                 let today = analyse::patterns(&stored.session);
                 let limits = &self.config.anomalies;
-                take(stored, analyse::advice(*day, &today, &history, limits))
+                let advice = analyse::advice(*day, &today, &history, times, limits);
+                take(stored, &today, advice)
             })??;
         }
         Ok(period.patterns())
@@ -169,25 +276,32 @@ impl Contents<'_> {
             day_start: self.config.analysis.day_start,
         };
         let mut write = |text: &str| out.write_all(printable_lines(text).as_bytes());
-        let (before, after) = report::frame(&report, self.headers.is_empty());
+        let machines = self.machines()?;
+        let (before, after) = report::frame(&report, machines.is_empty());
         write(&before)?;
-        for (number, (nom, days)) in self.days_of_machines().into_iter().enumerate() {
+        for (number, machine) in machines.into_iter().enumerate() {
             let mut reported = Vec::new();
-            let patterns = self.each_day(nom, &days, |stored, advice| {
+            let nom = &machine.nom;
+            let patterns = self.each_day(&machine, |stored, _, advice| {
                 let StoredSession { day, session, .. } = &stored;
                 let id = format!("m{number}-{day}");
+                let days = machine.days.len();
                 reported.push(DayReport {
                     day: *day,
                     figures: session.figures.clone(),
                     stops: session.stops.len(),
-                    time_line: report::time_line(&report, nom, &id, *day, session, days.len()),
-                    trs: stored.trs(),
+                    time_line: report::time_line(&report, nom, &id, *day, session, days),
                     anomalies: stored.anomalies,
                     advice,
                 });
                 Ok(())
             })?;
-            let machine = MachineReport { nom: nom.to_owned(), days: reported, patterns };
+            let planning = match self.buffer.sessions().has_calendar(nom)? {
+                true => Planning::Calendar,
+                false => Planning::None,
+            };
+            let OfMachine { nom, lines, .. } = machine;
+            let machine = MachineReport { nom, days: reported, patterns, lines, planning };
             write(&report::machine(&report, &machine).into_string())?;
         }
         write(&after)?;
@@ -200,16 +314,33 @@ impl Contents<'_> {
         let language = self.config.agent.language;
         write!(out, "{{\"from\":\"{}\",\"to\":\"{}\",\"machines\":[", self.from, self.to)?;
         let mut before_machine = "\n";
-        for (nom, days) in self.days_of_machines() {
-            write!(out, "{before_machine}{{\"machine\":{},\"sessions\":[", json!(nom))?;
+        for machine in self.machines()? {
+            write!(out, "{before_machine}{{\"machine\":{},\"sessions\":[", json!(machine.nom))?;
             before_machine = ",\n";
             let mut before_session = "\n";
-            let found = self.each_day(nom, &days, |stored, advice| {
+            let mut material: Vec<String> = Vec::new();
+            let found = self.each_day(&machine, |stored, today, advice| {
                 out.write_all(before_session.as_bytes())?;
                 before_session = ",\n";
+                let rows = planned::material(&machine.nom, stored.day, today);
+                material.extend(rows.iter().map(planned::object));
                 sessions::write_object(&mut out, &stored, language, Some(&advice))
             })?;
-            write!(out, "\n],\"patterns\":{}}}", patterns(&found))?;
+            write!(out, "\n],\"planned\":{{\"currency\":\"EUR\"")?;
+            for (name, which) in [
+                ("postes", planned::Lines::Shifts),
+                ("jours", planned::Lines::Days),
+                ("semaines", planned::Lines::Weeks),
+                ("periode", planned::Lines::Period),
+            ] {
+                let lines = machine.lines.iter().filter(|line| which.hold(line));
+                let rows: Vec<String> = lines
+                    .map(|line| planned::object(&planned::fields(&machine.nom, line)))
+                    .collect();
+                write!(out, ",\n\"{name}\":[{}]", rows.join(",\n"))?;
+            }
+            write!(out, "}},\n\"material\":[{}]", material.join(",\n"))?;
+            write!(out, ",\n\"patterns\":{}}}", patterns(&found))?;
         }
         out.write_all(b"\n]}\n")?;
         Ok(out.flush()?)

@@ -183,8 +183,7 @@ pub(super) fn write_object(
         write_list(out, name, rows)?;
     }
     if let Some(advice) = advice {
-        let row =
-            |one: &Advice| json!({ "minutes": one.won_ms / 60_000, "texte": one.text(language) });
+        let row = |one: &Advice| json!({ "minutes": one.won_e1 / 10, "texte": one.text(language) });
         write_list(out, "conseils", advice.iter().map(row))?;
     }
     out.write_all(b"}")

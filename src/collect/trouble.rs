@@ -176,6 +176,7 @@ mod tests {
                 .map(|(folder, machine)| (folder.to_owned(), machine))
                 .into(),
             nominals: BTreeMap::new(),
+            costs: BTreeMap::new(),
             descriptions: BTreeMap::new(),
             old_names: BTreeMap::new(),
         }

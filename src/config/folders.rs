@@ -12,6 +12,8 @@ pub(super) struct Folders {
     pub machines: BTreeMap<String, Machine>,
     /// By machine, what its TRS is measured by.
     pub nominals: BTreeMap<String, Nominal>,
+    /// By machine, the cents that an hour of its required time costs.
+    pub costs: BTreeMap<String, u32>,
     /// By machine, the names that it had.
     pub old_names: BTreeMap<String, Vec<String>>,
     /// By machine, its description in central.
@@ -33,6 +35,7 @@ pub(super) fn folders(section: Option<Section<'_>>, source: &Section<'_>) -> Fol
         let type_cu = entry.optional(&FolderKeys::TYPE_CU);
         let description = entry.optional(&FolderKeys::DESCRIPTION);
         let per_hour = entry.optional(&FolderKeys::NOMINAL_PER_HOUR);
+        let cost = entry.optional(&FolderKeys::COST_PER_HOUR);
         let reject_event = entry.optional(&FolderKeys::REJECT_EVENT);
         if per_hour.is_none() && reject_event.is_some() {
             entry.missing(FolderKeys::NOMINAL_PER_HOUR.name, "it where reject_event stands");
@@ -48,6 +51,9 @@ pub(super) fn folders(section: Option<Section<'_>>, source: &Section<'_>) -> Fol
             }
             if let Some(per_hour) = per_hour {
                 folders.nominals.insert(nom.clone(), Nominal { per_hour, reject_event });
+            }
+            if let Some(cost) = cost {
+                folders.costs.insert(nom.clone(), cost);
             }
             if let Some(description) = description {
                 folders.descriptions.insert(nom.clone(), description);

@@ -27,6 +27,8 @@ pub(super) enum Accepts<T: 'static> {
     Range(&'static str, [&'static str; 2], fn(&str, [&str; 2]) -> Option<T>),
     /// A whole number between two others.
     Number(&'static str, [u32; 2], fn(u32) -> Option<T>),
+    /// A number, whole or with decimals, that the function understands, described by the sentence.
+    Decimal(&'static str, fn(&str) -> Option<T>),
     /// A string with a unit, or a bare number of bytes, described by the sentence.
     Size(&'static str, fn(&str) -> Option<T>),
     /// A list of strings, or one string, that the function understands, described by the sentence.
@@ -71,7 +73,7 @@ impl<T> Accepts<T> {
             Self::Words(words) => {
                 words.iter().find(|(word, _)| *word == text).map(|(_, value)| value.clone())
             }
-            Self::Text(_, parse) | Self::Size(_, parse) => parse(text),
+            Self::Text(_, parse) | Self::Size(_, parse) | Self::Decimal(_, parse) => parse(text),
             Self::Range(_, limits, parse) => parse(text, *limits),
             Self::List(_, parse) => parse(&[text]),
             Self::Number(_, [least, most], convert) => text
@@ -89,9 +91,10 @@ impl<T> Accepts<T> {
                 let words: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
                 format!("one of {}", words.join(", "))
             }
-            Self::Text(described, _) | Self::Size(described, _) | Self::List(described, _) => {
-                (*described).to_owned()
-            }
+            Self::Text(described, _)
+            | Self::Decimal(described, _)
+            | Self::Size(described, _)
+            | Self::List(described, _) => (*described).to_owned(),
             Self::Range(what, [least, most], _) => format!("{what} from {least:?} to {most:?}"),
             Self::Number(what, [least, most], _) => format!("{what} from {least} to {most}"),
         }
@@ -114,11 +117,13 @@ impl<T, D> Key<T, D> {
             return parse(&texts?);
         }
         let text = match (value, &self.accepts) {
-            (DeValue::String(_), Accepts::Number(..)) => None,
+            (DeValue::String(_), Accepts::Number(..) | Accepts::Decimal(..)) => None,
             (DeValue::String(text), _) => Some(&**text),
-            (DeValue::Integer(number), Accepts::Number(..) | Accepts::Size(..)) => {
-                (number.radix() == 10).then(|| number.as_str())
-            }
+            (
+                DeValue::Integer(number),
+                Accepts::Number(..) | Accepts::Size(..) | Accepts::Decimal(..),
+            ) => (number.radix() == 10).then(|| number.as_str()),
+            (DeValue::Float(number), Accepts::Decimal(..)) => Some(number.as_str()),
             _ => None,
         };
         self.accepts.value(text?)
@@ -126,7 +131,7 @@ impl<T, D> Key<T, D> {
 
     /// Whether the text needs no quotes in the file.
     pub(super) fn is_number(&self) -> bool {
-        matches!(self.accepts, Accepts::Number(..))
+        matches!(self.accepts, Accepts::Number(..) | Accepts::Decimal(..))
     }
 
     /// What is accepted, if no explanation of the key needs to repeat it.

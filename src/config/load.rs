@@ -209,7 +209,7 @@ impl Loader<'_, '_> {
             let path = section.required(&SourceKeys::PATH);
             path.map(|path| SourceKind::Directory(self.base.join(path)))
         };
-        let Folders { machines, nominals, old_names, descriptions } =
+        let Folders { machines, nominals, costs, old_names, descriptions } =
             folders(section.section("folders"), &section);
         section.finish();
         let (name, kind) = (name?, kind?);
@@ -221,6 +221,7 @@ impl Loader<'_, '_> {
             max_file_bytes,
             folders: machines,
             nominals,
+            costs,
             descriptions,
             old_names,
         })

@@ -150,6 +150,8 @@ pub struct SourceConfig {
     pub folders: BTreeMap<String, Machine>,
     /// Machine (`nom`) -> what its TRS is measured by, where it is set.
     pub nominals: BTreeMap<String, Nominal>,
+    /// Machine (`nom`) -> the cents that an hour of its required time costs, where it is set.
+    pub costs: BTreeMap<String, u32>,
     /// Machine (`nom`) -> its `description` in central, where it is set.
     pub descriptions: BTreeMap<String, String>,
     /// By machine (`nom`), the names that it had in central before.

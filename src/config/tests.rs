@@ -311,6 +311,25 @@ fn thresholds_of_anomalies_are_defaults_until_they_are_set_and_are_checked() {
 }
 
 #[test]
+fn the_cost_of_an_hour_is_an_amount_in_euros_with_cents() {
+    let with = |cost: &str| {
+        MINIMAL
+            .replace("type_cu = \"DEM12\"", &format!("type_cu = \"DEM12\", cost_per_hour = {cost}"))
+    };
+    for (written, cents) in
+        [("85", 8_500), ("85.5", 8_550), ("85.50", 8_550), ("0.01", 1), ("1000000", 100_000_000)]
+    {
+        let config = parse_with(&with(written), &[]).unwrap().config;
+        assert_eq!(config.sources[0].costs["DEM12"], cents, "{written}");
+    }
+    for written in ["0", "-1", "85.555", "1e3", "1000000.01", "\"85\"", "0x55", "inf", "true"] {
+        let message = refusal(&with(written));
+        assert!(message.contains("cost_per_hour"), "{written}: {message}");
+        assert!(message.contains("give euros from 0.01 to 1000000"), "{written}: {message}");
+    }
+}
+
+#[test]
 fn a_nominal_rhythm_belongs_to_its_machine_and_rejects_need_one() {
     let with = |keys: &str| MINIMAL.replace("type_cu = \"DEM12\"", keys);
     let config = parse_with(&with("nominal_per_hour = 90, reject_event = \"Af\""), &[]).unwrap();

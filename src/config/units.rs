@@ -120,6 +120,19 @@ fn name(text: &str, most_chars: usize) -> Option<String> {
     not_empty(text).filter(|text| text.chars().count() <= most_chars && !text.contains('\0'))
 }
 
+/// An amount of money with at most two decimals, in cents: 0.01 to 1,000,000.
+pub(super) fn cents(text: &str) -> Option<u32> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if decimals.len() > 2 || !are_digits(whole) || !are_digits(decimals) {
+        return None;
+    }
+    let whole: u32 = whole.parse().ok()?;
+    let cents: u32 = format!("{decimals:0<2}").parse().ok()?;
+    let all = whole.checked_mul(100)?.checked_add(cents)?;
+    (1..=100_000_000).contains(&all).then_some(all)
+}
+
 pub(super) fn at_most_50(text: &str) -> Option<String> {
     name(text, 50)
 }

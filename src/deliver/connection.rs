@@ -12,7 +12,7 @@ use std::{
 
 use chrono::TimeDelta;
 
-use super::{DrainError, Runtime, Terms};
+use super::{DrainError, Runtime, Terms, planned::planned_days};
 use crate::{
     buffer::{BufferError, Pending, TimesAlone},
     config::CentralConfig,
@@ -23,9 +23,9 @@ use crate::{
         plan::Identity,
         postgres::{
             Adopted, CalendarThere, Central, CentralError, Claimed, Claims, ForeignWrites,
-            GatewayRow, Inexact, Order, Outcome, PlannedDay, PlannedOutcome, PutBack, SchemaState,
-            Server, ServerEncoding, Standings, States, Unfit, gateway_row_passes_without,
-            lacks_times, sessions_pass_without,
+            GatewayRow, Inexact, Order, Outcome, PlannedOutcome, PutBack, SchemaState, Server,
+            ServerEncoding, Standings, States, Unfit, gateway_row_passes_without, lacks_times,
+            sessions_pass_without,
         },
     },
 };
@@ -410,7 +410,7 @@ impl Connection {
         days: &[TimesAlone],
         terms: Terms,
     ) -> Result<Vec<PlannedOutcome>, CentralError> {
-        let days = planned(days, terms);
+        let days = planned_days(days, terms);
         let (central, claims) = self.central();
         let done = durably(failpoints::Step::Deliver, || central.deliver_planned(claims, &days));
         done.map_err(|error| self.with_unfit(error))
@@ -422,7 +422,7 @@ impl Connection {
         days: &[TimesAlone],
         terms: Terms,
     ) -> Result<Vec<PlannedOutcome>, CentralError> {
-        let days = planned(days, terms);
+        let days = planned_days(days, terms);
         let (central, claims) = self.central();
         central.compare_planned(claims, &days).map_err(|error| self.with_unfit(error))
     }
@@ -474,18 +474,6 @@ impl Connection {
         }
         Ok(())
     }
-}
-
-fn planned(days: &[TimesAlone], terms: Terms) -> Vec<PlannedDay<'_>> {
-    let day_start = terms.day_start;
-    days.iter()
-        .map(|TimesAlone { machine, day, times, .. }| PlannedDay {
-            machine,
-            day: *day,
-            day_start,
-            times: times.as_ref(),
-        })
-        .collect()
 }
 
 /// How many sessions of the batch are asked for in one statement: one at least.

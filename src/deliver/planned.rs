@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Deliverer, DrainError};
+use super::{Deliverer, DrainError, Terms};
 use crate::{
     buffer::{Buffer, BufferError, TimesAlone},
     logging,
-    sync::postgres::{CentralError, Fault, PlannedOutcome},
+    sync::postgres::{CentralError, Fault, PlannedDay, PlannedOutcome},
 };
 
 /// Days in one statement.
@@ -134,4 +134,17 @@ impl Deliverer {
         logging::planned_day_set_aside(&day.machine.nom, day.day, reason, HELD_BACK_FOR);
         self.planned.hold_back(&day.machine.nom, self.runtime.uptime());
     }
+}
+
+/// As the client of central takes them.
+pub(super) fn planned_days(days: &[TimesAlone], terms: Terms) -> Vec<PlannedDay<'_>> {
+    let day_start = terms.day_start;
+    days.iter()
+        .map(|TimesAlone { machine, day, times, .. }| PlannedDay {
+            machine,
+            day: *day,
+            day_start,
+            times: times.as_ref(),
+        })
+        .collect()
 }

@@ -9,18 +9,17 @@ mod journald;
 mod log_once;
 mod machines;
 mod one_line;
+mod plant_calendar;
 
 pub(crate) use journald::marked_for_journal;
 pub(crate) use log_once::LogOnce;
 pub(crate) use machines::*;
 use one_line::{MOST_CHARS, OWN_TARGET, OneLine};
+pub(crate) use plant_calendar::*;
 
 use crate::{
     config::Config,
-    model::{
-        AlarmEvent, Day, Language, LinkName, Machine, PlantCalendar, RefusedCalendar, Trouble,
-        printable,
-    },
+    model::{AlarmEvent, Day, Language, LinkName, Machine, Trouble, printable},
 };
 
 /// Starts the log on standard error. In systemd's journal each line has a priority, and its time is
@@ -292,38 +291,6 @@ pub(crate) fn texts_changed(encoding: &str, texts: u64) {
             "central: its database is in {encoding}, which does not have every character of {texts} texts: similar ones were written"
         );
     }
-}
-
-pub(crate) fn plant_calendar_kept(calendar: &PlantCalendar) {
-    let PlantCalendar { version, written_by, written_at, .. } = calendar;
-    log::info!(
-        "central: calendar of the plant, version {version} of {written_at} UTC by {written_by}: in use"
-    );
-}
-
-pub(crate) fn plant_calendar_refused(refused: &RefusedCalendar) {
-    let RefusedCalendar { version, why } = refused;
-    log::error!(
-        "central: calendar of the plant, version {version}: cannot be used, the calendar before stays in use; write one that `cu-agent central calendar check` passes: {why}"
-    );
-}
-
-pub(crate) fn kept_calendar_unusable(why: &str) {
-    log::error!(
-        "buffer: the calendar of the plant that is kept cannot be used by this release, the configuration's [[calendar]] counts: {why}"
-    );
-}
-
-pub(crate) fn plant_calendar_gone() {
-    log::warn!(
-        "central: has no calendar of the plant any more; the configuration's [[calendar]] counts"
-    );
-}
-
-pub(crate) fn plant_calendar_unreadable(why: &str) {
-    log::warn!(
-        "central: calendar of the plant: cannot be read, what is kept or configured here counts; `cu-agent central migrate` makes the table: {why}"
-    );
 }
 
 pub(crate) fn schema_newer(version: i32) {

@@ -1,6 +1,6 @@
 //! One way to win time on a day, as plain data: what it is about and the figures behind it.
 
-use super::ShortText;
+use super::{LossKind, ShortText};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum AdviceCode {
@@ -13,17 +13,20 @@ pub enum AdviceCode {
     LongStops,
     StartOfShift,
     EndOfShift,
+    /// A loss of required time; instead of the five above where a calendar says what is required.
+    Loss(LossKind),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Advice {
     pub code: AdviceCode,
-    /// What is to be won.
-    pub won_ms: i64,
+    /// What is to be won, in tenths of a minute like the two below, and computed from them as they are
+    /// printed.
+    pub won_e1: i64,
     /// What it cost today.
-    pub cost_ms: i64,
+    pub cost_e1: i64,
     /// What it costs on the machine's better days, or costs the others.
-    pub usual_ms: i64,
+    pub usual_e1: i64,
     /// Changes, waits or stops; 0 where nothing is counted.
     pub count: u32,
     /// Changes that grouping saves.

@@ -5,16 +5,19 @@
 //! hold; a text of a LOG file that reaches the page unescaped; an address of another place.
 
 mod page;
+mod planned;
+mod planned_tables;
 mod tables;
 
 pub(crate) use page::{frame, machine, time_line};
+pub(crate) use planned::{Line, Span, lines};
 
 use chrono::TimeDelta;
 use maud::Markup;
 
 use crate::{
     analyse::Patterns,
-    model::{Advice, Anomaly, Day, Figures, Language, Trs},
+    model::{Advice, Anomaly, Day, Figures, Language},
     text::Text,
 };
 
@@ -34,8 +37,19 @@ pub(crate) struct Report {
 #[derive(Clone, Debug)]
 pub(crate) struct MachineReport {
     pub nom: String,
+    /// With a session.
     pub days: Vec<DayReport>,
     pub patterns: Patterns,
+    /// Of planned time, the whole period last; empty if nothing was planned.
+    pub lines: Vec<Line>,
+    pub planning: Planning,
+}
+
+/// What a machine's planned time comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Planning {
+    None,
+    Calendar,
 }
 
 #[derive(Clone, Debug)]
@@ -46,7 +60,6 @@ pub(crate) struct DayReport {
     /// Drawn by [`time_line`].
     pub time_line: Markup,
     pub anomalies: Vec<Anomaly>,
-    pub trs: Option<Trs>,
     /// The most minutes first.
     pub advice: Vec<Advice>,
 }

@@ -3,7 +3,7 @@
 use chrono::NaiveTime;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{MachineReport, Report, tables};
+use super::{MachineReport, Report, planned_tables, tables};
 use crate::{
     model::{Day, Session, Severity, Stamp},
     render,
@@ -63,10 +63,20 @@ fn title(report: &Report) -> String {
 
 /// A machine's section of the page.
 pub(crate) fn machine(report: &Report, machine: &MachineReport) -> Markup {
-    let has_advice = machine.days.iter().any(|day| !day.advice.is_empty());
     html! {
         section.machine {
             h2 { (machine.nom) }
+            (planned_tables::section(report, machine))
+            @if !machine.days.is_empty() { (sessions(report, machine)) }
+        }
+    }
+}
+
+/// What the logs tell, of first to last piece.
+fn sessions(report: &Report, machine: &MachineReport) -> Markup {
+    let has_advice = machine.days.iter().any(|day| !day.advice.is_empty());
+    html! {
+            h3 { (report.say("De la première à la dernière pièce", "First to last piece")) }
             (tables::days(report, machine))
             @for day in &machine.days {
                 figure.day {
@@ -84,7 +94,6 @@ pub(crate) fn machine(report: &Report, machine: &MachineReport) -> Markup {
             (tables::stops(report, machine))
             (tables::profiles(report, machine))
             (tables::losses(report, machine))
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{MachineReport, Report};
 use crate::{
-    analyse::{OfProfile, Profile, StopClass},
+    analyse::{OfProfile, Profile, StopClass, in_whole},
     model::{Figures, rate_e2},
     text::{clock, count, date, two_decimals},
 };
@@ -20,7 +20,6 @@ fn rate_per_hour_e2(pieces: i64, effective_ms: i64) -> Option<i64> {
 }
 
 pub(super) fn days(report: &Report, machine: &MachineReport) -> Markup {
-    let has_trs = machine.days.iter().any(|day| day.trs.is_some());
     let say = |french, english| report.say(french, english);
     let e2 = |value: i64| two_decimals(value, report.language);
     let rate = |figures: &Figures, ms| e2(rate_e2(ms, figures.window_ms));
@@ -37,7 +36,6 @@ pub(super) fn days(report: &Report, machine: &MachineReport) -> Markup {
                     th scope="col" { (say("Arrêt, %", "Stopped, %")) }
                     th scope="col" { (say("Arrêts", "Stops")) }
                     th scope="col" { (say("Cadence, p/h", "Rate, p/h")) }
-                    @if has_trs { th scope="col" { (say("TRS, %", "OEE, %")) } }
                 }
             }
             tbody {
@@ -53,9 +51,6 @@ pub(super) fn days(report: &Report, machine: &MachineReport) -> Markup {
                         td { (rate(figures, figures.stop_ms)) }
                         td { (day.stops) }
                         td { (rate_per_hour_e2(i64::from(figures.total_pieces), figures.effective_ms).map(e2).unwrap_or_default()) }
-                        @if has_trs {
-                            td { (day.trs.map(|trs| e2(trs.trs_e4)).unwrap_or_default()) }
-                        }
                     }
                 }
             }
@@ -102,7 +97,7 @@ pub(super) fn hours(report: &Report, machine: &MachineReport) -> Markup {
 }
 
 /// A bar beside a figure, as long as its part of the most.
-fn bar(value: i64, most: i64) -> Markup {
+pub(super) fn bar(value: i64, most: i64) -> Markup {
     let percent = value.max(0) * 100 / most.max(1);
     html! {
         svg.bar width="100%" height="10" { rect.bars width={ (percent) "%" } height="10" {} }
@@ -164,6 +159,7 @@ pub(super) fn stops(report: &Report, machine: &MachineReport) -> Markup {
     }
 }
 
+/// What was cut: bars, metres and pieces by profile, each column with its sum.
 pub(super) fn profiles(report: &Report, machine: &MachineReport) -> Markup {
     let say = |french, english| report.say(french, english);
     let name = |profile: &Option<Profile>| match profile {
@@ -173,18 +169,29 @@ pub(super) fn profiles(report: &Report, machine: &MachineReport) -> Markup {
     let patterns = &machine.patterns;
     let mut profiles: Vec<(String, &OfProfile)> =
         patterns.profiles.iter().map(|(profile, of)| (name(profile), of)).collect();
-    profiles.sort_by_key(|(_, of)| std::cmp::Reverse(of.pieces));
+    profiles.sort_by_key(|(_, of)| std::cmp::Reverse((of.pieces, of.bars)));
     if patterns.other_profiles != OfProfile::default() {
         profiles
             .push((say("(autres profils)", "(other profiles)").into(), &patterns.other_profiles));
     }
+    // Hundredths of a metre from hundredths of a millimetre.
+    let lengths: Vec<i128> = profiles.iter().map(|(_, of)| of.length_e2.into()).collect();
+    let metres = in_whole(&lengths, 1000);
+    let e2 =
+        |metres: i128| two_decimals(i64::try_from(metres).unwrap_or(i64::MAX), report.language);
+    let sum = |of: fn(&OfProfile) -> u32| {
+        let all: u64 = profiles.iter().map(|(_, profile)| u64::from(of(profile))).sum();
+        count(all, report.language)
+    };
     html! {
         @if !profiles.is_empty() {
-            h3 { (say("Par profil", "By profile")) }
-            table {
+            h3 { (say("Matière et profils", "Material and profiles")) }
+            table.material {
                 thead {
                     tr {
                         th.word scope="col" { (say("Profil", "Profile")) }
+                        th scope="col" { (say("Barres", "Bars")) }
+                        th scope="col" { (say("Longueur, m", "Length, m")) }
                         th scope="col" { (say("Pièces", "Pieces")) }
                         th scope="col" { (say("Passages", "Runs")) }
                         th scope="col" { (say("Cycle médian, s", "Median cycle, s")) }
@@ -193,15 +200,27 @@ pub(super) fn profiles(report: &Report, machine: &MachineReport) -> Markup {
                     }
                 }
                 tbody {
-                    @for (profile, of) in profiles {
+                    @for ((profile, of), metres) in profiles.iter().zip(&metres) {
                         tr {
                             th.word scope="row" { (profile) }
+                            td { (count(of.bars.into(), report.language)) }
+                            td { (e2(*metres)) }
                             td { (count(of.pieces.into(), report.language)) }
                             td { (of.runs) }
                             td { (of.median_cycle_ms.map(|ms| two_decimals(ms / 10, report.language)).unwrap_or_default()) }
                             td { (of.waits) }
                             td { (minutes(of.wait_ms)) }
                         }
+                    }
+                    tr.sum {
+                        th.word scope="row" { (say("Total", "Total")) }
+                        td { (sum(|of| of.bars)) }
+                        td { (e2(metres.iter().sum())) }
+                        td { (sum(|of| of.pieces)) }
+                        td {}
+                        td {}
+                        td { (sum(|of| of.waits)) }
+                        td {}
                     }
                 }
             }
@@ -247,11 +266,11 @@ pub(super) fn losses(report: &Report, machine: &MachineReport) -> Markup {
         ),
     ];
     html! {
-        h3 { (say("Temps perdu", "Time lost")) }
+        h3 { (say("Changements de profil et bords du jour", "Profile changes and ends of the day")) }
         table {
             thead {
                 tr {
-                    th.word scope="col" { (say("Perte", "Loss")) }
+                    th.word scope="col" { (say("De quoi", "What")) }
                     th scope="col" { (say("Nombre", "Count")) }
                     th scope="col" { (say("Temps, min", "Time, min")) }
                 }

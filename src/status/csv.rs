@@ -95,7 +95,7 @@ const MOST_CHARS: usize = 32_000;
 
 /// Quoted where it must be, and one line. A text that a spreadsheet would take for a formula, blanks
 /// in front of it or not, gets an apostrophe in front: names of files come from outside.
-fn text(text: &str) -> String {
+pub fn text(text: &str) -> String {
     let text = printable(text, MOST_CHARS);
     let is_formula = text.trim_start().starts_with(FORMULA);
     let text = format!("{}{text}", if is_formula { "'" } else { "" });

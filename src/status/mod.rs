@@ -16,6 +16,6 @@ pub(crate) mod shell;
 mod state;
 
 pub use counters::Metrics;
-pub use csv::{Dialect, table as csv_table};
+pub use csv::{Dialect, table as csv_table, text as csv_text};
 pub use day_view::WallClock;
 pub use state::{Activity, State, state};

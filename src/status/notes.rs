@@ -37,9 +37,10 @@ pub(crate) fn of_day(
     let mut notes = as_notes(buffer.sessions().anomalies(nom, day)?, language);
     let from = day.checked_sub_signed(COMPARED_DAYS).unwrap_or(day);
     let history = buffer.sessions().digests(nom, from, day)?;
+    let times = buffer.sessions().day_times(nom, from, day)?;
     let patterns = analyse::patterns(session);
     notes.extend(
-        analyse::advice(day, &patterns, &history, limits)
+        analyse::advice(day, &patterns, &history, &times, limits)
             .iter()
             .map(|advice| Note { kind: NoteKind::Advice, text: advice.text(language) }),
     );

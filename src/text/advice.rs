@@ -6,26 +6,27 @@ use crate::model::{Advice, AdviceCode, Language};
 impl Advice {
     /// One sentence without a full stop at its end.
     pub fn text(&self, language: Language) -> String {
-        let minutes = |ms: i64| figure((ms + 30_000) / 60_000 * 100, language) + "\u{a0}min";
-        let (cost, won) = (minutes(self.cost_ms), minutes(self.won_ms));
-        let usual = minutes(self.usual_ms);
+        // As they are, so that the sentence's arithmetic adds up.
+        let minutes = |tenths: i64| figure(tenths * 10, language) + "\u{a0}min";
+        let (cost, won) = (minutes(self.cost_e1), minutes(self.won_e1));
+        let usual = minutes(self.usual_e1);
         let Self { count, saved, subject, .. } = self;
         let what = match self.code {
             AdviceCode::GroupProfile => {
                 return phrase!(
                     language,
-                    "{count} changements de profil ont coûté {cost}\u{202f}; regrouper {subject} en éviterait {saved} et ferait gagner environ {won} \
+                    "{count} changements de profil ont coûté {cost}\u{202f}; regrouper {subject} en éviterait {saved} et ferait gagner {won} \
                      (de la dernière pièce d'un profil à la première du suivant, moins les arrêts et le cycle moyen\u{202f}; {cost} / {count} × {saved})",
-                    "{count} profile changes cost {cost}; grouping {subject} would avoid {saved} of them and could save about {won} \
+                    "{count} profile changes cost {cost}; grouping {subject} would avoid {saved} of them and could save {won} \
                      (from the last piece of a profile to the first of the next, minus stops and the average cycle; {cost} / {count} × {saved})",
                 );
             }
             AdviceCode::WaitsOfProfile => {
                 return phrase!(
                     language,
-                    "{count} attentes sur {subject}\u{202f}: {cost}\u{202f}; au taux des autres profils ce serait {usual}, gain possible\u{202f}: environ {won} \
+                    "{count} attentes sur {subject}\u{202f}: {cost}\u{202f}; au taux des autres profils ce serait {usual}, gain possible\u{202f}: {won} \
                      (attente par heure de production effective, ce profil contre les autres)",
-                    "{count} waits on {subject}: {cost}; at the other profiles' rate it would be {usual}, which could save about {won} \
+                    "{count} waits on {subject}: {cost}; at the other profiles' rate it would be {usual}, which could save {won} \
                      (waiting time per hour of effective production, this profile against the others)",
                 );
             }
@@ -54,11 +55,21 @@ impl Advice {
                 "Fin de poste\u{202f}: {cost} de la dernière pièce à l'arrêt",
                 "End of shift: {cost} from last piece to machine stop",
             ),
+            AdviceCode::Loss(kind) => {
+                let loss = kind.text(language);
+                return phrase!(
+                    language,
+                    "{loss}\u{202f}: {cost} de temps requis\u{202f}; les meilleurs jours {usual}, gain possible\u{202f}: {won} \
+                     (premier quartile des derniers jours comparables, ramené au temps requis de ce jour)",
+                    "{loss}: {cost} of required time; {usual} on better days, could save {won} \
+                     (first quartile of the last comparable days, scaled to this day's required time)",
+                );
+            }
         };
         phrase!(
             language,
-            "{what}\u{202f}; les meilleurs jours {usual}, gain possible\u{202f}: environ {won} (premier quartile des derniers jours comparables)",
-            "{what}; {usual} on better days, could save about {won} (first quartile of the last comparable days)",
+            "{what}\u{202f}; les meilleurs jours {usual}, gain possible\u{202f}: {won} (premier quartile des derniers jours comparables)",
+            "{what}; {usual} on better days, could save {won} (first quartile of the last comparable days)",
         )
     }
 }
@@ -66,6 +77,7 @@ impl Advice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::LossKind;
 
     #[test]
     fn every_advice_says_what_it_could_save_in_both_languages() {
@@ -77,12 +89,13 @@ mod tests {
             AdviceCode::LongStops,
             AdviceCode::StartOfShift,
             AdviceCode::EndOfShift,
+            AdviceCode::Loss(LossKind::LateStart),
         ] {
             let advice = Advice {
                 code,
-                won_ms: 38 * 60_000,
-                cost_ms: 64 * 60_000,
-                usual_ms: 26 * 60_000,
+                won_e1: 380,
+                cost_e1: 640,
+                usual_e1: 260,
                 count: 17,
                 saved: 10,
                 subject: "6112/654".into(),

@@ -7,6 +7,7 @@
 
 mod advice;
 mod anomaly;
+mod losses;
 mod shape;
 mod trouble;
 

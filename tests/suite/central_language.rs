@@ -98,7 +98,8 @@ fn a_column_whose_type_changes_under_an_open_connection_is_written_all_the_same_
         ]) {
             db.psql(&format!(
                 "DROP VIEW IF EXISTS v_session_formule_origine, v_production_horaire, v_production_jour,
-                     v_profil, v_anomalie, v_trs_poste, v_trs_jour, v_trs_semaine, v_trs_mois CASCADE;
+                     v_profil, v_matiere, v_anomalie, v_trs_poste, v_trs_jour, v_trs_semaine,
+                     v_trs_mois CASCADE;
                  ALTER TABLE {change}"
             ));
             let after = session("DEM12", "2025-05-28", 10 + revision);

@@ -259,7 +259,7 @@ fn a_report_of_eight_of_the_largest_days_stays_below_128_mib_in_every_format() {
     assert_eq!(page.matches("<svg class=\"timeline\"").count(), 8);
     assert!(page.contains("(autres profils)"), "profiles beyond the most are one row");
     let json = report("json", "2025-06-06");
-    assert_eq!(json.matches("\"date_production\"").count(), 4);
+    assert_eq!(json.matches("\"taux_occupation\"").count(), 4);
     assert!(json.trim_end().ends_with("]}"), "it is whole");
     assert_eq!(report("csv", "2025-06-10").lines().count(), 9);
 }

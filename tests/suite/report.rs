@@ -31,8 +31,7 @@ fn scene() -> (Folder, Agent) {
             folder.put(&format!("{}/{}", centre.folder, file_name(*day)), &log);
         }
     }
-    let mut agent = Agent::on_directory(folder.path());
-    agent.set("source.0.folders.DEM12 (PVC).nominal_per_hour", 90);
+    let agent = Agent::on_directory(folder.path());
     agent.once().succeeded();
     (folder, agent)
 }
@@ -67,12 +66,12 @@ fn a_day_is_one_page_without_an_address_or_a_script_and_with_the_figures_of_the_
         }
     }
     assert!(page.contains("le plus long du mois"), "the long stop is told");
-    assert!(page.contains("TRS, %"));
+    assert!(page.contains("Pas de TRS"), "first to last piece is no planned time");
 
     agent.set("agent.language", "en");
     let page = agent.command(&["report", "--machine", "DEMALU"]).succeeded().stdout;
     assert!(page.contains("<html lang=\"en\"") && page.contains("Production on 2025-03-14"));
-    assert!(!page.contains("DEM12") && !page.contains("OEE"), "one machine, without a rhythm");
+    assert!(!page.contains("DEM12") && !page.contains("OEE"), "one machine, without a calendar");
 }
 
 #[test]

@@ -98,10 +98,11 @@ pub struct Question {
 }
 
 /// The views that show days of machines.
-pub const VIEWS: [&str; 7] = [
+pub const VIEWS: [&str; 8] = [
     "v_production_jour",
     "v_production_horaire",
     "v_profil",
+    "v_matiere",
     "v_session_formule_origine",
     "v_anomalie",
     "v_trs_poste",

@@ -13,7 +13,7 @@ use crate::{
         intervals::{Span, covered, merged},
         robust,
     },
-    model::{Session, ShortText},
+    model::{Job, Session, ShortText},
 };
 
 /// What is machined.
@@ -21,6 +21,12 @@ use crate::{
 pub struct Profile {
     pub reference: ShortText,
     pub colour: ShortText,
+}
+
+impl Profile {
+    fn of(job: &Job) -> Self {
+        Self { reference: job.reference.clone(), colour: job.colour.clone() }
+    }
 }
 
 impl fmt::Display for Profile {
@@ -95,6 +101,10 @@ pub struct Stops {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct OfProfile {
+    /// Job lines: each tells of one bar.
+    pub bars: u32,
+    /// Of these bars together, in hundredths of a millimetre.
+    pub length_e2: i64,
     pub pieces: u32,
     /// How often the machine came to it.
     pub runs: u32,

@@ -51,6 +51,7 @@ pub(super) fn add(patterns: &mut Patterns, cycles: &mut Cycles, session: &Sessio
     }
     add_changes(&mut patterns.changes, &changes, &stops, &gaps);
     add_waits(patterns, session);
+    add_bars(patterns, session);
     patterns.sequence = sequence;
 }
 
@@ -58,7 +59,7 @@ pub(super) fn add(patterns: &mut Patterns, cycles: &mut Cycles, session: &Sessio
 fn profile_at(session: &Session, at: Stamp) -> Option<Profile> {
     let jobs = session.jobs.partition_point(|job| job.at <= at);
     let job = &session.jobs[jobs.checked_sub(1)?];
-    Some(Profile { reference: job.reference.clone(), colour: job.colour.clone() })
+    Some(Profile::of(job))
 }
 
 fn add_changes(
@@ -96,6 +97,14 @@ impl Gaps {
 
     fn mean_ms(self) -> i64 {
         if self.count == 0 { 0 } else { self.ms / self.count }
+    }
+}
+
+fn add_bars(patterns: &mut Patterns, session: &Session) {
+    for job in &session.jobs {
+        let of_profile = patterns.of_profile(&Some(Profile::of(job)));
+        of_profile.bars += 1;
+        of_profile.length_e2 += job.length_e2;
     }
 }
 

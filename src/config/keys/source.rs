@@ -10,11 +10,12 @@ use super::super::{
         Topic,
     },
     key::{
-        Accepts::{List, Text, Words},
+        Accepts::{Decimal, List, Text, Words},
         Defaulted, Key, defaulted, duration, key, number, port, size,
     },
     units::{
-        any_text, at_most_50, at_most_100, event_name, not_empty, old_names, parse_fingerprint,
+        any_text, at_most_50, at_most_100, cents, event_name, not_empty, old_names,
+        parse_fingerprint,
     },
 };
 
@@ -159,6 +160,11 @@ section! {
     InSample,
     "The pieces per hour that it can make; enables its TRS.";
 
+    COST_PER_HOUR: Key<u32> =
+        key("cost_per_hour", Decimal("euros from 0.01 to 1000000, as in 85 or 85.50", cents)),
+    InSample,
+    "What an hour of required time costs, in euros: the losses of a report are told in money too.";
+
     REJECT_EVENT: Key<String> =
         key("reject_event", Text("a word of latin-1 characters without a colon", event_name)),
     InSample,
@@ -181,6 +187,6 @@ pub(super) fn second() -> Topic {
 # kind = "directory"
 # path = "/media/logs"
 #   [source.folders]
-#   "DEM14 (PVC)" = { nom = "DEM14", type_cu = "DEM14", nominal_per_hour = 90, reject_event = "StukAfgekeurd", old_names = ["PVC"] }"#,
+#   "DEM14 (PVC)" = { nom = "DEM14", type_cu = "DEM14", nominal_per_hour = 90, cost_per_hour = 85.50, reject_event = "StukAfgekeurd", old_names = ["PVC"] }"#,
     }
 }

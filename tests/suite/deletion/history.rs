@@ -439,6 +439,7 @@ fn config(root: &std::path::Path) -> SourceConfig {
         max_file_bytes: 1 << 20,
         folders: MACHINES.iter().map(|(folder, nom)| ((*folder).into(), machine(nom))).collect(),
         nominals: std::collections::BTreeMap::new(),
+        costs: std::collections::BTreeMap::new(),
         descriptions: std::collections::BTreeMap::new(),
         old_names: std::collections::BTreeMap::new(),
     }
