@@ -161,7 +161,7 @@ impl PresenceReporter {
 
     /// Central did not answer: it is shown the row when it does, and tells of its calendar.
     pub(super) fn forget(&mut self) {
-        self.schedule.forget();
+        self.schedule.shown = None;
     }
 
     /// The row cannot be written for now.
@@ -177,8 +177,6 @@ struct Schedule {
     begun: Duration,
     shown: Option<(Duration, GatewayRow)>,
     not_before: Duration,
-    /// What kept the last row out lasts until an administrator changes it.
-    is_refused: bool,
     /// That the row does not pass was logged.
     is_failure_logged: bool,
 }
@@ -199,17 +197,8 @@ impl Schedule {
         }
     }
 
-    /// A row that was lost with the connection does not wait; one that is refused does.
-    fn forget(&mut self) {
-        self.shown = None;
-        if !self.is_refused {
-            self.not_before = Duration::ZERO;
-        }
-    }
-
     fn passed(&mut self, now: Duration, row: GatewayRow) {
         self.shown = Some((now, row));
-        self.is_refused = false;
         if std::mem::take(&mut self.is_failure_logged) {
             logging::edge_shown_again();
         }
@@ -218,7 +207,6 @@ impl Schedule {
     /// Logs it once, until the row passes again.
     fn failed(&mut self, now: Duration, error: &CentralError) {
         let is_standing = error.again() != Retry::Soon;
-        self.is_refused = is_standing;
         self.not_before = now + if is_standing { REFUSED_FOR } else { FAILED_FOR };
         if !std::mem::replace(&mut self.is_failure_logged, true) {
             logging::edge_not_shown(error);
@@ -302,18 +290,6 @@ mod tests {
         schedule.failed(s(1300), &CentralError::ForeignMigration { version: 6 });
         assert!(!schedule.is_due(Trigger::AtEnd, s(4899), &row()));
         assert!(schedule.is_due(Trigger::AtEnd, s(4900), &row()));
-    }
-
-    #[test]
-    fn after_an_outage_the_row_goes_with_the_first_contact_unless_it_is_refused() {
-        let mut schedule = Schedule::default();
-        schedule.passed(s(1000), row());
-        schedule.failed(s(1001), &CentralError::NoAnswer { place: "x".into(), after: s(5) });
-        schedule.forget();
-        assert!(schedule.is_due(Trigger::AtEnd, s(1002), &row()), "lost with the connection");
-        schedule.failed(s(1003), &CentralError::ForeignMigration { version: 6 });
-        schedule.forget();
-        assert!(!schedule.is_due(Trigger::AtEnd, s(1004), &row()));
     }
 
     #[test]
