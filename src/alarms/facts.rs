@@ -35,11 +35,12 @@ pub(super) fn facts(
         ages: Ages { agent, clock_is_believed: agent.clock_is_believed() },
     };
     let reports = buffer.reports().machines()?;
+    let calendars = config.planning(&buffer.plant().kept()?).calendars;
     let mut machines = Vec::new();
     let mut sources = Vec::new();
     for source in &config.sources {
         sources.push((source.name.clone(), known.source(&source.name)));
-        machines.extend(known.machines(source, &reports, &config.calendars));
+        machines.extend(known.machines(source, &reports, &calendars));
     }
     let disk = rustix::fs::statvfs(&config.agent.state_dir).ok();
     let clock_is_believed = known.ages.clock_is_believed;
