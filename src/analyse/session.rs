@@ -224,11 +224,12 @@ fn waits_outside(waits: &[Span], window: Span) -> Counted {
 fn overlaps(waits: &[Span], stops: &[Span]) -> Counted {
     let mut overlaps = Counted::default();
     let mut waited_to = i64::MIN;
-    // Stops never overlap one another, so their ends are as sorted as their starts.
+    // Stops never overlap one another, so their ends are as sorted as their starts. One without length
+    // shares a moment with nothing.
     let mut stops = stops;
     for &wait in waits {
         while let [stop, later @ ..] = stops
-            && stop.end <= wait.start
+            && (stop.end <= wait.start || stop.start == stop.end)
         {
             stops = later;
         }
@@ -359,6 +360,21 @@ mod tests {
         assert_eq!(figures.raw_wait_ms, 810_500);
         assert_eq!(figures.raw_stop_ms, 450_000 + 600_000);
         assert_eq!(log_defects(&session), ["wait_outside_production×1", "overlap×2"]);
+    }
+
+    #[test]
+    fn a_stop_without_length_hides_no_later_one_that_a_wait_overlaps() {
+        let lines = [
+            "05:00:00 piece",
+            "05:10:00 stop",
+            "05:10:00 start",
+            "05:20:00 stop",
+            "05:40:00 wait 1800 sec",
+            "06:00:00 start",
+            "07:00:00 piece",
+        ];
+        let session = session_of(&lines, WaitStamp::End);
+        assert!(log_defects(&session).iter().any(|defect| defect.contains("overlap")), "{session:?}");
     }
 
     #[test]

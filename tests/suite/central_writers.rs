@@ -151,3 +151,33 @@ fn an_agent_that_was_given_a_new_name_is_known_by_its_buffer() {
     assert_eq!(db.psql("SELECT agent_id FROM session_production"), "ligne-est");
     assert_eq!(db.psql("SELECT agent_id FROM cu_agent_machine"), "ligne-est");
 }
+
+#[test]
+fn a_writer_in_a_loop_is_told_as_what_it_is_and_its_notes_do_not_grow_without_end() {
+    let db = Database::fresh();
+    let mut feeder = Feeder::new(&db);
+    feeder.sync(&[session("DEM12", "2025-05-28", 5)]);
+    // Notes of three days in turn.
+    db.psql(
+        "INSERT INTO cu_agent_ecriture (le, application, role, nom_table, operation, machine, date_production)
+         SELECT now() - n * interval '1 second', 'cron.py', 'plant', 'session_production', 'UPDATE',
+             'DEM12', date '2025-05-28' + n % 3
+         FROM generate_series(1, 25000) n",
+    );
+    let machines = ["DEM12".to_owned()];
+    let told = feeder.central.foreign_writes(&machines).unwrap();
+    let mut days: Vec<_> = told.writes.iter().map(|write| write.day.clone().unwrap()).collect();
+    days.sort();
+    assert_eq!(days, ["2025-05-28", "2025-05-29", "2025-05-30"], "one each, not 25,000");
+    feeder.central.told_foreign_writes(&told.notes).unwrap();
+    assert_eq!(feeder.central.foreign_writes(&machines).unwrap().writes, []);
+    // The next that is told finds the old notes told.
+    db.psql(
+        "INSERT INTO cu_agent_ecriture (application, role, nom_table, operation, machine)
+         VALUES ('psql', 'plant', 'piece_production', 'DELETE', 'DEM12')",
+    );
+    let next = feeder.central.foreign_writes(&machines).unwrap();
+    assert_eq!(next.writes.len(), 1);
+    feeder.central.told_foreign_writes(&next.notes).unwrap();
+    assert_eq!(db.count("cu_agent_ecriture"), 20_000);
+}

@@ -11,8 +11,10 @@ use crate::model::{ForeignWrite, WallTime, printable};
 
 /// Notes read at once; the others come next.
 const AT_ONCE: i64 = 200;
-/// Notes removed at once, of those that are older than thirty days.
-const REMOVED_AT_ONCE: i64 = 1000;
+/// Notes removed at once, of those that were told and are older than thirty days or more than are kept.
+const REMOVED_AT_ONCE: i64 = 10_000;
+/// Notes that are kept, of all agents together: a writer in a loop makes some hundreds a minute.
+const MOST_KEPT: i64 = 20_000;
 /// Longest text of a note that is shown, in characters.
 const MOST_CHARS: usize = 100;
 
@@ -33,21 +35,28 @@ pub struct ForeignWrites {
     pub notes: Vec<String>,
 }
 
+/// What notes have in common that are told as one.
+const KEY: &str =
+    "w.machine, w.application, w.role, w.adresse, w.nom_table, w.operation, w.date_production";
+
 const COLUMNS: &str = "w.id::text AS id, w.machine, w.application, w.role, w.adresse, w.nom_table, \
      w.operation, w.date_production::text AS jour, (extract(epoch FROM w.le) * 1000.0)::bigint AS le_ms";
 
 impl Central {
-    /// What others wrote to rows of `machines` and nobody was told yet, oldest first; a few hundred
-    /// notes at most.
+    /// What others wrote to rows of `machines` and nobody was told yet, each writer's newest of a table,
+    /// operation and day, oldest first; a few hundred at most.
     pub fn foreign_writes(&mut self, machines: &[String]) -> Result<ForeignWrites, CentralError> {
         let mut params = self.params();
         params.push_strings(machines);
         params.push(AT_ONCE, Type::INT8);
         let sql = format!(
-            "SELECT {COLUMNS} FROM cu_agent_ecriture w
-             WHERE w.dite_le IS NULL AND w.machine = ANY ($1)
-               AND (w.application <> current_setting('application_name') OR w.role <> session_user::text)
-             ORDER BY w.le LIMIT $2"
+            "SELECT {COLUMNS} FROM (
+                 SELECT DISTINCT ON ({KEY}) * FROM cu_agent_ecriture w
+                 WHERE w.dite_le IS NULL AND w.machine = ANY ($1)
+                   AND (w.application <> current_setting('application_name')
+                        OR w.role <> session_user::text)
+                 ORDER BY {KEY}, w.le DESC
+             ) w ORDER BY w.le LIMIT $2"
         );
         let rows = self.ask(&sql, &params)?;
         read(&rows).map_err(unreadable)
@@ -70,19 +79,28 @@ impl Central {
         read(&rows).map(|found| found.writes).map_err(unreadable)
     }
 
-    /// Notes that the writes of `notes` were told, and removes old notes.
+    /// Notes that the writes of `notes` were told, with earlier ones of the same kind, and removes old notes.
     pub fn told_foreign_writes(&mut self, notes: &[String]) -> Result<(), CentralError> {
         let mut params = self.params();
         params.push_strings(notes);
         params.push(REMOVED_AT_ONCE, Type::INT8);
+        params.push(MOST_KEPT, Type::INT8);
         self.ask(
             "WITH dite AS (
     UPDATE cu_agent_ecriture w SET dite_le = clock_timestamp()
-    WHERE w.id = ANY ($1::text[]::uuid[]) AND w.dite_le IS NULL
+    FROM cu_agent_ecriture n
+    WHERE n.id = ANY ($1::text[]::uuid[]) AND w.machine = n.machine AND w.dite_le IS NULL
+      AND w.le <= n.le AND w.application = n.application AND w.role = n.role
+      AND w.nom_table = n.nom_table AND w.operation = n.operation
+      AND w.adresse IS NOT DISTINCT FROM n.adresse
+      AND w.date_production IS NOT DISTINCT FROM n.date_production
 )
 DELETE FROM cu_agent_ecriture o WHERE o.id IN (
     SELECT w.id FROM cu_agent_ecriture w
-    WHERE w.le < now() - interval '30 days' ORDER BY w.le LIMIT $2 FOR UPDATE SKIP LOCKED)",
+    WHERE w.le < greatest(now() - interval '30 days',
+              (SELECT k.le FROM cu_agent_ecriture k ORDER BY k.le DESC OFFSET $3 LIMIT 1))
+      AND (w.dite_le IS NOT NULL OR w.le < now() - interval '30 days')
+    ORDER BY w.le LIMIT $2 FOR UPDATE SKIP LOCKED)",
             &params,
         )?;
         Ok(())
