@@ -374,7 +374,10 @@ mod tests {
             "07:00:00 piece",
         ];
         let session = session_of(&lines, WaitStamp::End);
-        assert!(log_defects(&session).iter().any(|defect| defect.contains("overlap")), "{session:?}");
+        assert!(
+            log_defects(&session).iter().any(|defect| defect.contains("overlap")),
+            "{session:?}"
+        );
     }
 
     #[test]

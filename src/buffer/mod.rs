@@ -42,6 +42,7 @@ mod sessions;
 mod shift_times;
 mod tallies;
 mod times;
+mod times_alone;
 mod turns;
 mod versions;
 mod views;
@@ -63,7 +64,8 @@ pub use report::{
     AsideReport, FileReport, LineTotals, MachineReport, SessionFilter, StoredSession, Totals,
 };
 pub use sessions::Changed;
-pub use shift_times::{TimesAlone, TimesBasis, TimesByMachine};
+pub use shift_times::{TimesBasis, TimesByMachine};
+pub use times_alone::TimesAlone;
 pub use versions::known_version;
 pub use views::{
     AlarmLog, AlarmLogMut, Files, Links, LinksMut, Outbox, OutboxMut, PlantView, PlantViewMut,

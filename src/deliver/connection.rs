@@ -12,9 +12,9 @@ use std::{
 
 use chrono::TimeDelta;
 
-use super::{DrainError, Runtime, Terms, planned::planned_days};
+use super::{DrainError, Runtime};
 use crate::{
-    buffer::{BufferError, Pending, TimesAlone},
+    buffer::{BufferError, Pending},
     config::CentralConfig,
     failpoints::{self, durably},
     logging,
@@ -23,9 +23,9 @@ use crate::{
         plan::Identity,
         postgres::{
             Adopted, CalendarThere, Central, CentralError, Claimed, Claims, ForeignWrites,
-            GatewayRow, Inexact, Order, Outcome, PlannedOutcome, PutBack, SchemaState, Server,
-            ServerEncoding, Standings, States, Unfit, gateway_row_passes_without, lacks_times,
-            namesake, sessions_pass_without,
+            GatewayRow, Inexact, Order, Outcome, PutBack, SchemaState, Server, ServerEncoding,
+            Standings, States, Unfit, gateway_row_passes_without, lacks_times, namesake,
+            sessions_pass_without,
         },
     },
 };
@@ -251,7 +251,7 @@ impl Connection {
     }
 
     /// For the next exchange.
-    fn central(&mut self) -> (&mut Central, &mut Claims) {
+    pub(super) fn central(&mut self) -> (&mut Central, &mut Claims) {
         self.runtime.check_in();
         let central = self.central.as_mut().expect("open ran before");
         (central, &mut self.claims)
@@ -429,32 +429,9 @@ impl Connection {
         done.map_err(|error| self.with_unfit(error))
     }
 
-    /// Makes central's rows of planned days without a session equal to `days`.
-    pub(super) fn deliver_planned(
-        &mut self,
-        days: &[TimesAlone],
-        terms: Terms,
-    ) -> Result<Vec<PlannedOutcome>, CentralError> {
-        let days = planned_days(days, terms);
-        let (central, claims) = self.central();
-        let done = durably(failpoints::Step::Deliver, || central.deliver_planned(claims, &days));
-        done.map_err(|error| self.with_unfit(error))
-    }
-
-    /// What central holds of planned days without a session.
-    pub(super) fn compare_planned(
-        &mut self,
-        days: &[TimesAlone],
-        terms: Terms,
-    ) -> Result<Vec<PlannedOutcome>, CentralError> {
-        let days = planned_days(days, terms);
-        let (central, claims) = self.central();
-        central.compare_planned(claims, &days).map_err(|error| self.with_unfit(error))
-    }
-
     /// An error that something done to the tables may be behind, with what that is. The tables are looked
     /// through once a connection, and each finding is logged once a process.
-    fn with_unfit(&mut self, error: CentralError) -> CentralError {
+    pub(super) fn with_unfit(&mut self, error: CentralError) -> CentralError {
         if !error.may_be_of_tables() {
             return error;
         }

@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Deliverer, DrainError, Terms};
+use super::{Deliverer, DrainError, Terms, connection::Connection};
 use crate::{
     buffer::{Buffer, BufferError, TimesAlone},
+    failpoints::{self, durably},
     logging,
     sync::postgres::{CentralError, Fault, PlannedDay, PlannedOutcome},
 };
@@ -136,8 +137,33 @@ impl Deliverer {
     }
 }
 
+impl Connection {
+    /// Makes central's rows of planned days without a session equal to `days`.
+    pub(super) fn deliver_planned(
+        &mut self,
+        days: &[TimesAlone],
+        terms: Terms,
+    ) -> Result<Vec<PlannedOutcome>, CentralError> {
+        let days = planned_days(days, terms);
+        let (central, claims) = self.central();
+        let done = durably(failpoints::Step::Deliver, || central.deliver_planned(claims, &days));
+        done.map_err(|error| self.with_unfit(error))
+    }
+
+    /// What central holds of planned days without a session.
+    pub(super) fn compare_planned(
+        &mut self,
+        days: &[TimesAlone],
+        terms: Terms,
+    ) -> Result<Vec<PlannedOutcome>, CentralError> {
+        let days = planned_days(days, terms);
+        let (central, claims) = self.central();
+        central.compare_planned(claims, &days).map_err(|error| self.with_unfit(error))
+    }
+}
+
 /// As the client of central takes them.
-pub(super) fn planned_days(days: &[TimesAlone], terms: Terms) -> Vec<PlannedDay<'_>> {
+fn planned_days(days: &[TimesAlone], terms: Terms) -> Vec<PlannedDay<'_>> {
     let day_start = terms.day_start;
     days.iter()
         .map(|TimesAlone { machine, day, times, .. }| PlannedDay {

@@ -38,7 +38,7 @@ fn scene() -> (Folder, Agent) {
 
 #[test]
 fn a_day_is_one_page_without_an_address_or_a_script_and_with_the_figures_of_the_buffer() {
-    let (_folder, mut agent) = scene();
+    let (folder, mut agent) = scene();
     let file = agent.dir().join("day.html");
     let written = agent.command(&["report", "-o", file.to_str().unwrap()]).succeeded();
     assert!(written.stdout.contains("2 sessions written to"), "{written}");
@@ -65,8 +65,14 @@ fn a_day_is_one_page_without_an_address_or_a_script_and_with_the_figures_of_the_
             assert!(page.contains(&text), "{text}");
         }
     }
-    assert!(page.contains("le plus long du mois"), "the long stop is told");
     assert!(page.contains("Pas de TRS"), "first to last piece is no planned time");
+    // What the rest of the day could take back is told when the day is over.
+    assert!(!page.contains("le plus long du mois"));
+    folder.put("DEM12 (PVC)/20250315.LOG", b"20250315 05:00:00|@StukUitgevoerd: 1 A\n");
+    agent.once().succeeded();
+    let of_day = ["report", "--from", "2025-03-14", "--to", "2025-03-14"];
+    let page = agent.command(&of_day).succeeded().stdout;
+    assert!(page.contains("le plus long du mois"), "the long stop is told");
 
     agent.set("agent.language", "en");
     let page = agent.command(&["report", "--machine", "DEMALU"]).succeeded().stdout;

@@ -3,10 +3,10 @@
 use super::encoding::{REPERTOIRES, ServerEncoding, for_encoding};
 
 /// An SQL text, whatever `standard_conforming_strings` is.
-pub(super) fn literal(text: &str) -> String {
-    let quoted = text.replace('\'', "''");
+pub(super) fn literal(value: &str) -> String {
+    let quoted = value.replace('\'', "''");
     // Without a backslash it needs nothing else.
-    if text.contains('\\') {
+    if value.contains('\\') {
         return format!("E'{}'", quoted.replace('\\', r"\\"));
     }
     format!("'{quoted}'")

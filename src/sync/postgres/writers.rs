@@ -98,7 +98,7 @@ impl Central {
 DELETE FROM cu_agent_ecriture o WHERE o.id IN (
     SELECT w.id FROM cu_agent_ecriture w
     WHERE w.le < greatest(now() - interval '30 days',
-              (SELECT k.le FROM cu_agent_ecriture k ORDER BY k.le DESC OFFSET $3 LIMIT 1))
+              (SELECT k.le FROM cu_agent_ecriture k ORDER BY k.le DESC OFFSET $3 - 1 LIMIT 1))
       AND (w.dite_le IS NOT NULL OR w.le < now() - interval '30 days')
     ORDER BY w.le LIMIT $2 FOR UPDATE SKIP LOCKED)",
             &params,
