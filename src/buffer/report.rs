@@ -21,6 +21,8 @@ pub struct Totals {
     pub pending_sessions: u64,
     pub set_aside_sessions: u64,
     pub oldest_pending_day: Option<Day>,
+    /// Planned days without a session whose times wait for central.
+    pub pending_planned_days: u64,
     pub files: u64,
     pub refused_files: u64,
     pub raw_bytes: u64,
@@ -116,6 +118,7 @@ impl Reports<'_> {
     }
 
     pub fn totals(&self) -> Result<Totals, BufferError> {
+        let pending_planned_days = self.buffer.sessions().pending_planned_days()?;
         self.buffer
             .connection
             .query_row(
@@ -136,6 +139,7 @@ impl Reports<'_> {
                         pending_sessions: row.get(1)?,
                         set_aside_sessions: row.get(2)?,
                         oldest_pending_day: row.get(3)?,
+                        pending_planned_days,
                         files: row.get(4)?,
                         refused_files: row.get(5)?,
                         raw_bytes: row.get(6)?,

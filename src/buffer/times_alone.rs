@@ -4,7 +4,7 @@
 
 use rusqlite::params;
 
-use super::{BufferError, Outbox, OutboxMut, error::During, shift_times::times_of};
+use super::{BufferError, Outbox, OutboxMut, SessionReader, error::During, shift_times::times_of};
 use crate::{
     failpoints::Step,
     model::{Day, DayTimes, Machine},
@@ -20,6 +20,20 @@ pub struct TimesAlone {
     pub synced_revision: i64,
     /// `None`: central is to hold no rows any more.
     pub times: Option<DayTimes>,
+}
+
+impl SessionReader<'_> {
+    /// Planned days without a session whose times wait for central.
+    pub fn pending_planned_days(&self) -> Result<u64, BufferError> {
+        if !self.has_times()? {
+            return Ok(0);
+        }
+        self.buffer
+            .connection
+            .prepare_cached("SELECT count(*) FROM times_alone WHERE revision > synced_revision")
+            .and_then(|mut select| select.query_row([], |row| row.get(0)))
+            .during("count planned days that wait", &self.buffer.path)
+    }
 }
 
 impl Outbox<'_> {

@@ -36,9 +36,13 @@ pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
             "the plant's calendar in central, version {version}, cannot be used: {why}"
         ));
     }
+    // Without their table, planned days wait for an administrator and not for a mend here.
+    let wait_in_vain = report.sync.is_some()
+        && totals.pending_planned_days > 0
+        && !agent.buffer.links().central_told()?.lacks_times;
     print(&summary(&report, &totals))?;
     Ok(match exit(&report, &totals) {
-        Exit::Done if refused.is_some() => Exit::InPart,
+        Exit::Done if refused.is_some() || wait_in_vain => Exit::InPart,
         exit => exit,
     })
 }
@@ -55,9 +59,13 @@ fn summary(report: &OnceReport, totals: &Totals) -> String {
     text += &match &report.sync {
         None => "no [central] configured: sessions stay in the buffer\n".to_owned(),
         Some(_) => format!(
-            "{} of {} sessions are in central\n",
+            "{} of {} sessions are in central{}\n",
             totals.sessions - totals.pending_sessions,
-            totals.sessions
+            totals.sessions,
+            match totals.pending_planned_days {
+                0 => String::new(),
+                days => format!("; {days} planned days without a LOG wait"),
+            }
         ),
     };
     text

@@ -172,6 +172,14 @@ fn backlog(health: &Health, reader: Reader) -> Line {
         let day = reader.date(day);
         text += &phrase!(language, ", la plus ancienne du {day}", ", the oldest from {day}");
     }
+    if totals.pending_planned_days > 0 {
+        let count = totals.pending_planned_days;
+        text += &phrase!(
+            language,
+            "\u{202f}; jours prévus sans LOG, en attente\u{202f}: {count}",
+            "; planned days without a LOG, waiting: {count}",
+        );
+    }
     if totals.set_aside_sessions > 0 {
         let count = totals.set_aside_sessions;
         text += &phrase!(

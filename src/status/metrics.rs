@@ -266,6 +266,8 @@ impl Page {
         self.gauge("cu_agent_sessions", "Sessions in the buffer.", totals.sessions);
         let help = "Sessions waiting for delivery to central.";
         self.gauge("cu_agent_sessions_pending", help, totals.pending_sessions);
+        let help = "Planned days without a LOG whose times wait for delivery to central.";
+        self.gauge("cu_agent_planned_days_pending", help, totals.pending_planned_days);
         let help = "Waiting sessions quarantined because central refused them.";
         self.gauge("cu_agent_sessions_set_aside", help, totals.set_aside_sessions);
         if let Some(age) = measured.oldest_pending_s(totals) {

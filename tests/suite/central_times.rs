@@ -436,6 +436,26 @@ fn a_planned_day_without_a_log_has_rows_and_no_session_and_is_healed_alone() {
     assert_eq!(without_revisions(&every_value(&db)), without_revisions(&held));
 }
 
+#[test]
+fn a_planned_day_that_central_does_not_take_is_said_to_wait() {
+    let (db, folder) = (Database::fresh(), Folder::empty());
+    let mut agent = delivered("planned-day-without-log", &folder, &db);
+    assert_eq!(agent.status_number("pending_planned_days"), 0);
+    db.psql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+             $$BEGIN RAISE 'not here' USING ERRCODE = 'check_violation'; END$$;
+         CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON temps_poste FOR EACH ROW
+             WHEN (NEW.demarrage_ms = NEW.requis_ms) EXECUTE FUNCTION refuse()",
+    );
+    agent.set("source.0.folders.DEM12 (PVC).nominal_per_hour", 5);
+    agent.once().exited(3).says("planned days without a LOG wait");
+    assert_eq!(agent.status_number("pending_planned_days"), 1);
+    agent.command(&["status"]).says("1 planned days without a LOG wait for central");
+    db.psql("DROP TRIGGER refuse ON temps_poste");
+    agent.once().succeeded();
+    assert_eq!(agent.status_number("pending_planned_days"), 0);
+}
+
 fn without_revisions(values: &str) -> String {
     let parts = values.split("\"revision\": ");
     parts.map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit())).collect()

@@ -36,6 +36,8 @@ struct Status<'s> {
     version: &'static str,
     sessions: u64,
     pending_sessions: u64,
+    /// Planned days without a session whose times wait for central.
+    pending_planned_days: u64,
     set_aside_sessions: u64,
     oldest_pending_day: Option<Text<Day>>,
     files: u64,
@@ -177,6 +179,7 @@ impl<'s> Status<'s> {
             version: env!("CARGO_PKG_VERSION"),
             sessions: totals.sessions,
             pending_sessions: totals.pending_sessions,
+            pending_planned_days: totals.pending_planned_days,
             set_aside_sessions: totals.set_aside_sessions,
             oldest_pending_day: totals.oldest_pending_day.map(Text),
             files: totals.files,

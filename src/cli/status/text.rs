@@ -44,6 +44,10 @@ fn overview(config: &Config, shown: &Shown) -> String {
     if totals.set_aside_sessions > 0 {
         text += &format!(", {} of them quarantined (see below)", totals.set_aside_sessions);
     }
+    if totals.pending_planned_days > 0 {
+        let days = totals.pending_planned_days;
+        text += &format!("; {days} planned days without a LOG wait for central");
+    }
     let (state, link) = central(config, links);
     text += &format!("\ncentral    {state}{}", since(link));
     if let Some(host) = host(link) {
