@@ -14,6 +14,7 @@ use super::{
     details::all,
     error::During,
     figures::{FIGURES, read_figures, with_rows},
+    files::IS_COMPLETE,
 };
 use crate::{
     analyse::{DayEnds, LineDefects},
@@ -225,9 +226,7 @@ impl Batch<'_> {
     /// Whether a file can get no more. One that was handed over never does.
     pub fn is_complete(&self, file_id: i64) -> Result<bool, BufferError> {
         self.transaction
-            .prepare_cached(
-                "SELECT state <> 'growing' OR source = 'import' FROM log_file WHERE id = ?1",
-            )
+            .prepare_cached(&format!("SELECT {IS_COMPLETE} FROM log_file f WHERE f.id = ?1"))
             .and_then(|mut select| select.query_row([file_id], |row| row.get(0)))
             .during("look up a file", self.path)
     }

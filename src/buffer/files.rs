@@ -46,6 +46,12 @@ impl FileState {
     }
 }
 
+/// The source of files that were handed over by hand and not found on a source.
+pub const IMPORTED: &str = "import";
+
+/// SQL for whether the file `f` can get no more. One that was handed over never does; the word is [`IMPORTED`].
+pub(super) const IS_COMPLETE: &str = "(f.state <> 'growing' OR f.source = 'import')";
+
 /// Since when a file did not change, on the computer's running time of one boot. A wall clock that
 /// jumps does not touch it; after a reboot the count starts again.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -52,7 +52,7 @@ pub use damage::SetAside;
 pub use dates::DatedFile;
 pub use error::BufferError;
 pub use evaluation::{DayEvaluation, StoredDay};
-pub use files::{FileProgress, FileState, FileTally, HeldFile, OTHER_NAMES, QuietMark};
+pub use files::{FileProgress, FileState, FileTally, HeldFile, IMPORTED, OTHER_NAMES, QuietMark};
 pub use holder::{Holder, LockHolder, Task};
 pub use link::{ChangedTexts, LinkState};
 pub use lock::StateLock;

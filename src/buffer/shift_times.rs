@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Batch, BufferError, Files, SessionReader, error::During};
+use super::{Batch, BufferError, Files, SessionReader, error::During, files::IS_COMPLETE};
 use crate::model::{Day, DayTimes, ShiftTimes, Stamp};
 
 /// By what the times of a machine's days were computed; empty: without a calendar, or not yet.
@@ -234,13 +234,12 @@ impl Batch<'_> {
     /// Whether every LOG that feeds a day is closed or deleted. One that was imported is closed.
     pub fn is_day_closed(&self, machine_id: i64, day: Day) -> Result<bool, BufferError> {
         self.transaction
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "SELECT NOT EXISTS (SELECT 1 FROM session s
                      JOIN file_session fs ON fs.session_id = s.id
                      JOIN log_file f ON f.id = fs.file_id
-                 WHERE s.machine_id = ?1 AND s.day = ?2 AND f.state = 'growing'
-                     AND f.source <> 'import')",
-            )
+                 WHERE s.machine_id = ?1 AND s.day = ?2 AND NOT {IS_COMPLETE})"
+            ))
             .and_then(|mut select| select.query_row(params![machine_id, day], |row| row.get(0)))
             .during("look up a day's files", self.path)
     }

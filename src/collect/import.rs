@@ -7,13 +7,10 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    buffer::{Buffer, BufferError, FileProgress, Refusal},
+    buffer::{Buffer, BufferError, FileProgress, IMPORTED, Refusal},
     model::Machine,
     source::{Entry, Source, SourceError},
 };
-
-/// The source's name that handed-over files are kept under.
-const SOURCE: &str = "import";
 
 /// What an import did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -61,8 +58,8 @@ pub fn import_file(
     settings: &Settings,
     moment: &Timestamps,
 ) -> Result<ImportReport, ImportError> {
-    let origin = Origin { source: SOURCE, folder, machine, max_file_bytes };
-    let known: Option<FileProgress> = buffer.files().file_progress(SOURCE, folder, name)?;
+    let origin = Origin { source: IMPORTED, folder, machine, max_file_bytes };
+    let known: Option<FileProgress> = buffer.files().file_progress(IMPORTED, folder, name)?;
     let size = source.size(directory, name)?;
     let entry = Entry { name: name.to_owned(), size, modified: None }.bounded();
     let mut report = ImportReport::default();

@@ -10,7 +10,7 @@ use super::{evaluate::reevaluate_stale, settings::Settings};
 use crate::{
     analyse::{DayEnds, MOST_DAYS_APART, day_times, days_between, known_until},
     buffer::{Batch, Buffer, BufferError, TimesBasis},
-    calendar::production_day,
+    calendar::{Calendar, production_day},
     failpoints::Step,
     model::{Day, Session, Stamp},
 };
@@ -36,17 +36,18 @@ pub(super) fn retime(
 ) -> Result<BTreeSet<Day>, BufferError> {
     let mut changed = BTreeSet::new();
     let (Some(&first), Some(&last)) = (days.first(), days.last()) else { return Ok(changed) };
-    let timing = Timing::load(batch, machine_id, (first, last), settings)?;
+    let nom = batch.machine_nom(machine_id)?;
     // Another thread may know another calendar by now: then all days are looked at again.
-    let (known, own) = (batch.times_basis(machine_id)?, basis(&timing.nom, settings));
+    let (known, own) = (batch.times_basis(machine_id)?, basis(&nom, settings));
     if known != own && known != OF_SEVERAL {
         let are_first =
             known.is_empty() && batch.known_days(machine_id, FIRST_DAY, LAST_DAY)?.is_subset(days);
         batch.set_times_basis(machine_id, if are_first { &own } else { OF_SEVERAL })?;
     }
-    if timing.has_no_calendar() {
+    if settings.calendars.of(&nom).is_none() {
         return Ok(changed);
     }
+    let timing = Timing::load(batch, machine_id, &nom, (first, last), settings)?;
     let mut all = days.clone();
     if is_new {
         let (before, after) = (timing.known_before(first), timing.known_after(last));
@@ -122,7 +123,7 @@ fn retime_all(
         (rest.first(), rest.get(DAYS_AT_ONCE - 1).or(rest.last()))
     {
         let batch = buffer.batch()?;
-        let timing = Timing::load(&batch, machine_id, (first, last), settings)?;
+        let timing = Timing::load(&batch, machine_id, nom, (first, last), settings)?;
         for day in rest.drain(..DAYS_AT_ONCE.min(rest.len())) {
             changed += u64::from(timing.put(&batch, day)?);
             // Its anomalies rest on the calendar, too.
@@ -137,8 +138,10 @@ fn retime_all(
 /// What the times of some days of a machine are computed by.
 struct Timing<'s> {
     machine_id: i64,
-    nom: String,
-    settings: &'s Settings,
+    /// `None`: its times are taken away.
+    calendar: Option<&'s Calendar>,
+    nominal_per_hour: Option<u32>,
+    day_start: TimeDelta,
     /// Those that say how far the days are known.
     known_days: BTreeSet<Day>,
 }
@@ -147,6 +150,7 @@ impl<'s> Timing<'s> {
     fn load(
         batch: &Batch<'_>,
         machine_id: i64,
+        nom: &str,
         (first, last): (Day, Day),
         settings: &'s Settings,
     ) -> Result<Self, BufferError> {
@@ -155,14 +159,11 @@ impl<'s> Timing<'s> {
         let last = last.checked_add_signed(apart).unwrap_or(LAST_DAY).min(LAST_DAY);
         Ok(Self {
             machine_id,
-            nom: batch.machine_nom(machine_id)?,
-            settings,
+            calendar: settings.calendars.of(nom),
+            nominal_per_hour: settings.nominals.get(nom).map(|nominal| nominal.per_hour),
+            day_start: settings.options.day_start,
             known_days: batch.known_days(machine_id, first, last)?,
         })
-    }
-
-    fn has_no_calendar(&self) -> bool {
-        self.settings.calendars.of(&self.nom).is_none()
     }
 
     fn known_before(&self, day: Day) -> Option<Day> {
@@ -175,10 +176,9 @@ impl<'s> Timing<'s> {
 
     /// Computes and stores the times of a day; whether they changed.
     fn put(&self, batch: &Batch<'_>, day: Day) -> Result<bool, BufferError> {
-        let Some(calendar) = self.settings.calendars.of(&self.nom) else {
+        let Some(calendar) = self.calendar else {
             return batch.put_times(self.machine_id, day, None);
         };
-        let day_start = self.settings.options.day_start;
         let is_known = self.known_days.contains(&day);
         let stored = if is_known { batch.stored_day(self.machine_id, day)? } else { None };
         let (session, ends) = stored.map_or_else(
@@ -187,7 +187,7 @@ impl<'s> Timing<'s> {
         );
         let last_event = ends.last_event.or_else(|| last_row(&session));
         let is_closed = is_known && batch.is_day_closed(self.machine_id, day)?;
-        let whole = production_day(day, day_start);
+        let whole = production_day(day, self.day_start);
         let is_between = is_known
             || self
                 .known_before(day)
@@ -197,9 +197,8 @@ impl<'s> Timing<'s> {
         let Some(known) = known.filter(|_| is_between) else {
             return batch.put_times(self.machine_id, day, None);
         };
-        let planned = calendar.parts(day, day_start);
-        let nominal = self.settings.nominals.get(&self.nom).map(|nominal| nominal.per_hour);
-        let times = day_times(day, &planned, &session, &ends, known, nominal);
+        let planned = calendar.parts(day, self.day_start);
+        let times = day_times(day, &planned, &session, &ends, known, self.nominal_per_hour);
         batch.put_times(self.machine_id, day, Some(&times))
     }
 }
