@@ -23,8 +23,17 @@ test: ## run all tests, against real FTP servers and a real PostgreSQL
 	$(CARGO) test --locked
 	$(CARGO) test --locked --features crash-points --test crash_points
 
+test-openssh: ## the SFTP tests with the OpenSSH of Debian 13; as root
+	@tests/install-test-tools.sh
+	@tests/install-test-tools.sh package
+	CARGO="$(CARGO)" tests/openssh.sh trixie
+
 anomalies: ## the long form of the anomalies' tests: 400 ordinary machine weeks, each flaw in all kinds of shifts, 400 days line by line
 	$(CARGO) test --locked --test suite anomalies_planned:: -- --ignored --nocapture
+
+deletions: ## the long form of the deletions' test: 4,000 random histories from a new seed; SEED= HISTORIES=
+	CU_AGENT_SEED=$(or $(SEED),$(shell date +%s)) CU_AGENT_HISTORIES=$(or $(HISTORIES),4000) $(CARGO) test --locked \
+	    --test suite deletion::invariant_5_holds_at_every_step_of_random_histories -- --nocapture
 
 test-package: ## test the Debian package in real Debian systems; as root
 	@tests/install-test-tools.sh
@@ -32,10 +41,26 @@ test-package: ## test the Debian package in real Debian systems; as root
 	cross/build.sh aarch64
 	$(CARGO) test --locked --test package
 
+test-package-all: ## the long form: each architecture on Debian 12 and 13, and the upgrade of each from 12 to 13; as root
+	@tests/install-test-tools.sh
+	@tests/install-test-tools.sh package
+	cross/build.sh aarch64 armv6
+	$(CARGO) test --locked --test package -- --include-ignored
+
 test-page: ## test the status page in a headless Chromium; screenshots in target/page-screenshots
 	@tests/install-test-tools.sh
 	@tests/install-test-tools.sh page
 	$(CARGO) test --locked --test page
+
+test-page-all: ## the long form: every page on every screen, light and dark, in both languages, of 0 to 40 machines, in every state, all by axe-core
+	@tests/install-test-tools.sh
+	@tests/install-test-tools.sh page
+	$(CARGO) test --locked --test page matrix:: -- --ignored --nocapture
+
+pictures: ## make the pictures of the README again, from a plant of six machines in a headless Chromium
+	@tests/install-test-tools.sh
+	@tests/install-test-tools.sh pictures
+	$(CARGO) test --locked --test page pictures:: -- --ignored --nocapture
 
 test-containers: ## start the container image for real in podman: another user's folder, health, end; as root
 	@tests/install-test-tools.sh containers
@@ -46,6 +71,11 @@ test-update: ## test self-update, in real Debian systems too; as root
 	@tests/install-test-tools.sh
 	@tests/install-test-tools.sh package
 	$(CARGO) test --locked --features crash-points --test update
+
+test-fleet: ## forty gateways, two of them real Debian systems that lose their power at each step of a bad update; as root, long
+	@tests/install-test-tools.sh
+	@tests/install-test-tools.sh package
+	$(CARGO) test --locked --features crash-points --test update fleet:: -- --ignored --nocapture
 
 MAJORS ?= 13 14 15 16 17 18
 
@@ -107,9 +137,13 @@ bench-slow-link: ## 60 waiting sessions, and days that grow, over a link of 100 
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench slow_link
 
-bench-views: ## views and API queries over three years of 40 machines and 10^7 pieces, cold and warm (minutes, 3 GB of disk); MACHINES= DAYS= PIECES= PLANS=1
+bench-sftp: ## 60 files over a line of 100 ms and a file of 100 MB, beside OpenSSH's client
 	@tests/install-test-tools.sh
-	MACHINES=$(MACHINES) DAYS=$(DAYS) PIECES=$(PIECES) PLANS=$(PLANS) $(CARGO) bench --locked --bench views
+	$(CARGO) bench --locked --bench sftp
+
+bench-views: ## views and API queries over three years of 40 machines and 10^7 pieces, cold and warm (minutes, 3 GB of disk); MACHINES= DAYS= PIECES= SCATTERED=1 PLANS=1
+	@tests/install-test-tools.sh
+	MACHINES=$(MACHINES) DAYS=$(DAYS) PIECES=$(PIECES) SCATTERED=$(SCATTERED) PLANS=$(PLANS) $(CARGO) bench --locked --bench views
 
 TARGETS ?= aarch64 armv7 armv6 x86_64
 
@@ -125,15 +159,35 @@ deb: ## build Debian packages for arm64, armhf and amd64; TARGETS=arm64 for one,
 	@tests/install-test-tools.sh deb
 	packaging/build.sh $(TARGETS)
 
+reproducible: ## build twice, by two users in two places, and compare the bytes; TARGETS=aarch64 for one; as root
+	@tests/install-test-tools.sh cross
+	@tests/install-test-tools.sh deb
+	@tests/install-test-tools.sh reproducible
+	cross/reproducible.sh $(TARGETS)
+
+release: ## make everything that is published into target/release-VERSION; VERSION= KEY= GPG_KEY= OUT= PREVIOUS= ROLLOUT=
+	@[ -n "$(VERSION)" ] || { echo 'say which: make release VERSION=0.2.0 KEY=cu-agent.key GPG_KEY=releases@plant.example'; exit 2; }
+	@tests/install-test-tools.sh cross
+	@tests/install-test-tools.sh deb
+	@tests/install-test-tools.sh release
+	packaging/release.sh $(foreach key,$(KEY),--key "$(key)") $(if $(GPG_KEY),--gpg-key "$(GPG_KEY)") \
+	    $(if $(OUT),--out "$(OUT)") $(if $(PREVIOUS),--previous "$(PREVIOUS)") $(if $(ROLLOUT),--rollout "$(ROLLOUT)") "$(VERSION)"
+
 # On an emulated board; DEB= names an arm64 package instead of the one that is built from here.
 on_board = deb=$(DEB); \
     [ -n "$$deb" ] || { $(MAKE) --no-print-directory deb TARGETS=arm64 && \
         deb=$$(ls -t "$${CARGO_TARGET_DIR:-$$PWD/target}"/deb/cu-agent_*_arm64.deb | head -n 1); } && \
     DEB=$$deb N=$(N) SEED=$(SEED) POLLS=$(POLLS) $(CARGO) test --locked --test gateway -- --nocapture --test-threads 1
 
-gateway: ## test the package on an emulated ARM Debian: install, confinement, watchdog, reboot, upgrade, failed update; as root
+gateway: ## test the package on an emulated ARM Debian: install, confinement, watchdog, reboot, upgrade, failed update; SUITE=trixie; as root
 	@tests/install-test-tools.sh gateway
 	@$(on_board) life:: update::
+
+gateway-container: SUITE = trixie
+gateway-container: WITH = podman
+gateway-container: ## the same as a container that systemd starts by podman's quadlet, on an emulated Debian 13; as root
+	@tests/install-test-tools.sh gateway
+	@export SUITE=$(SUITE) WITH=$(WITH); $(on_board) --ignored container::
 
 gateway-week: ## resident memory of the service there after a week of polls, takes 25 minutes; POLLS=2016; as root
 	@tests/install-test-tools.sh gateway
@@ -142,6 +196,12 @@ gateway-week: ## resident memory of the service there after a week of polls, tak
 powercut: ## cut the power of that gateway under load, then compare every row; N=20 SEED=; as root
 	@tests/install-test-tools.sh gateway
 	@$(on_board) disk:: power_cuts::
+
+advisories: ## compare Cargo.lock with the RustSec database, which cargo-deny fetches from GitHub
+	$(CARGO) deny check advisories
+
+advisories-dated: ## the same with the copy in packaging/advisories.txt, which says how old it is
+	@packaging/linked.py advisories
 
 lint: ## check formatting, clippy, and the dependency rules if cargo-deny is installed
 	$(CARGO) fmt --check

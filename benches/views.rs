@@ -1,5 +1,5 @@
 //! What dashboards and the plant's REST API wait for: each view of central for a month of 40 machines and
-//! of one, and the API's own questions, over three years with ten million pieces. `make bench-views`;
+//! of one, each panel of `grafana/` for a month of all machines, and the API's own questions, over three years with ten million pieces. `make bench-views`;
 //! `MACHINES=`, `DAYS=` and `PIECES=` (of a session) for other sizes.
 //!
 //! Cold: the server was restarted, and the kernel asked to drop its files. Warm: the median of five.
@@ -9,11 +9,12 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use serde_json::Value;
 use support::{
     central::Feeder,
+    grafana::{self, Choice, Chosen},
     postgres::{Cluster, Database, Options},
     years::{Question, Years, of_api, of_views},
 };
@@ -38,6 +39,7 @@ fn main() {
         machines: number("MACHINES", 40),
         days: number("DAYS", 900),
         pieces: number("PIECES", 278),
+        is_scattered: number("SCATTERED", 0) == 1,
     };
     let settings = ["fsync=off", "max_wal_size=8GB", "checkpoint_timeout=1h", "autovacuum=off"];
     let options = Options { settings: settings.map(str::to_owned).to_vec(), ..Options::default() };
@@ -56,7 +58,7 @@ fn main() {
     );
     println!("{:<46} {:>9} {:>9} {:>8} {:>8}", "", "cold, ms", "warm, ms", "blocks", "rows");
     let fleet = Question { name: "v_parc".into(), sql: "SELECT * FROM v_parc".into() };
-    for question in of_views().into_iter().chain([fleet]).chain(of_api()) {
+    for question in of_views().into_iter().chain([fleet]).chain(of_panels()).chain(of_api()) {
         cluster.stop();
         cluster.leave_the_page_cache();
         cluster.start();
@@ -70,6 +72,21 @@ fn main() {
             println!("{}", cluster.try_psql(&name, &plan).unwrap());
         }
     }
+}
+
+/// Each panel for the month that the questions of views are of.
+fn of_panels() -> Vec<Question> {
+    let choice = Choice {
+        from: "2025-02-28T23:00:00Z".parse().unwrap(),
+        to: "2025-03-31T21:59:59Z".parse().unwrap(),
+        variables: BTreeMap::from([
+            ("machine", Chosen::All("SELECT nom FROM centre_usinage".into())),
+            ("passerelle", Chosen::All("SELECT agent_id FROM v_parc".into())),
+            ("fuseau", Chosen::One("Europe/Paris".into())),
+        ]),
+    };
+    let panels = grafana::questions().into_iter();
+    panels.map(|panel| Question { sql: choice.expand(&panel.sql), name: panel.name }).collect()
 }
 
 /// Planning and execution.

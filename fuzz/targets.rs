@@ -20,6 +20,7 @@ use cu_agent::{
     config,
     model::{Day, Session, hours_e4, is_harmless, rate_e2},
     parse::{Text, Words, parse as parse_text},
+    settings::parse_document as parse_settings,
     source::{
         Entry, FolderListing, Source, SourceError, Transfer,
         ftp::{
@@ -29,9 +30,13 @@ use cu_agent::{
     },
     status::{Metrics, WallClock, health},
     sync::postgres::{Improper, Inspector},
-    update::{UpdateStore, parse_manifest, parse_state},
+    update::{UpdateStore, parse_key_set, parse_manifest, parse_state},
     web::{Hosts, Question, Reading, Site},
 };
+
+mod sftp;
+
+pub use sftp::sftp_packets;
 
 /// Each line is blank, an event or a reject, and cutting the bytes at a line end changes nothing.
 pub fn parse(bytes: &[u8]) {
@@ -170,7 +175,7 @@ pub fn request(bytes: &[u8]) {
     let mut lines = text.split('\n');
     let method = lines.next().unwrap_or_default();
     let target = lines.next().unwrap_or_default();
-    let (host, accept_language) = (lines.next(), lines.next());
+    let (host, accept_language, accept) = (lines.next(), lines.next(), lines.next());
     let at = NaiveDateTime::default() + TimeDelta::days(20_243);
     let site = Site {
         config: Arc::new(config.clone()),
@@ -180,6 +185,8 @@ pub fn request(bytes: &[u8]) {
             central_is_up: None,
             uptime: Duration::ZERO,
             utc: at,
+            update_failed: None,
+            settings: None,
         }),
         health: Box::new(|| {
             let counts = Metrics::default().snapshot();
@@ -194,10 +201,10 @@ pub fn request(bytes: &[u8]) {
         }),
         now: Box::new(move || WallClock { wall: at, fault: None }),
     };
-    let question = Question { method, host, target, accept_language };
+    let question = Question { method, host, target, accept_language, accept };
     let answer = match site.refusal(&question) {
         Some(refusal) => {
-            assert!([405, 421].contains(&refusal.status), "{}", refusal.status);
+            assert!([405, 414, 421].contains(&refusal.status), "{}", refusal.status);
             refusal
         }
         None => {
@@ -212,12 +219,22 @@ pub fn request(bytes: &[u8]) {
     }
 }
 
-/// A manifest is taken or refused with a reason; what is taken is what an update relies on.
+/// A manifest, a set of keys or a settings document is taken or refused with a reason; what is taken is what an
+/// update relies on.
 pub fn manifest(bytes: &[u8]) {
+    if let Ok(set) = parse_key_set(bytes) {
+        let written = serde_json::to_vec(&set).unwrap();
+        assert_eq!(parse_key_set(&written).as_ref(), Ok(&set), "a set is written as it was read");
+    }
+    if let Err(error) = parse_settings(bytes) {
+        assert!(!error.to_string().is_empty());
+    }
     match parse_manifest(bytes) {
         Err(error) => assert!(!error.to_string().is_empty()),
         Ok(manifest) => {
             assert!(manifest.rollout_percent <= 100);
+            assert!(manifest.signed_at < manifest.expires);
+            assert!(!manifest.is_withdrawn(&manifest.newest.version));
             for release in std::iter::once(&manifest.newest).chain(&manifest.previous) {
                 let version = release.version.as_str();
                 assert!(version.len() <= 100 && !version.contains(['/', '\n', ' ']));

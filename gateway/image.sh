@@ -1,24 +1,32 @@
 #!/usr/bin/env bash
-# Builds the disk of the emulated gateway: Debian 12 for arm64 with systemd, as debootstrap makes it, and
+# Builds the disk of the emulated gateway: Debian for arm64 with systemd, as debootstrap makes it, and
 # a root shell for the tests on a port of its own. Prints the folder that holds it.
 #
-#   gateway/image.sh       root.img, vmlinuz, initrd.img in target/gateway/image-HASH
+#   gateway/image.sh                  root.img, vmlinuz, initrd.img in target/gateway/image-bookworm-HASH
+#   SUITE=trixie gateway/image.sh     Debian 13 instead of 12
+#   WITH=podman gateway/image.sh      with the packages of packages-podman.txt too
 #
-# The folder is named after a hash of this script and of packages.txt: it is built once, in about ten
+# The folder is named after a hash of this script and of the lists: it is built once, in about ten
 # minutes, most of which Debian's own scripts spend under qemu-user. Needs root: devices and owners.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-suite=bookworm
+suite=${SUITE:-bookworm}
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 disk_mib=1500
+lists=(gateway/packages.txt)
+if [ -n "${WITH:-}" ]; then
+    lists+=("gateway/packages-$WITH.txt")
+    disk_mib=2500
+fi
 emulator=qemu-aarch64
 
 say() { printf 'gateway: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
 
 target_dir=$(realpath -m "${CARGO_TARGET_DIR:-target}")/gateway
-image=$target_dir/image-$(cat gateway/image.sh gateway/packages.txt | sha256sum | cut -c1-12)
+kind=image-$suite${WITH:+-$WITH}
+image=$target_dir/$kind-$(cat gateway/image.sh "${lists[@]}" | sha256sum | cut -c1-12)
 mkdir -p "$target_dir"
 
 # Two tests that want it at once: the second waits.
@@ -37,13 +45,14 @@ binfmt=/proc/sys/fs/binfmt_misc
 
 begun=$SECONDS
 # Of other lists, and of builds that were broken off.
-rm -rf "$target_dir"/image-* "$target_dir"/build.*
+rm -rf "$target_dir/$kind"-???????????? "$target_dir"/build.*
 work=$(mktemp -d "$target_dir/build.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+# A build that is broken off may leave them mounted: never through them.
+trap 'umount -q "$work"/root/proc "$work"/root/sys || true; rm -rf --one-file-system "$work"' EXIT
 root=$work/root
 mkdir -p "$root"
 
-include=$(grep -v '^#' gateway/packages.txt | paste -sd,)
+include=$(cat "${lists[@]}" | grep -v '^#' | paste -sd,)
 say "fetching Debian $suite for arm64"
 debootstrap --arch=arm64 --foreign --variant=minbase --include="$include" "$suite" "$root" "$mirror" >"$work/log" 2>&1 ||
     { tail -20 "$work/log" >&2; fail "debootstrap failed"; }

@@ -30,6 +30,12 @@ mkdir -p "$4"
 out=$(realpath "$4")
 cd "$here"
 
+# The same source and the same binary give the same package, wherever, whenever and by whomever it is made.
+umask 022
+export LC_ALL=C TZ=UTC
+SOURCE_DATE_EPOCH=$(packaging/epoch.sh)
+export SOURCE_DATE_EPOCH
+
 declare -A triples=(
     [arm64]=aarch64-unknown-linux-musl
     # armhf means ARMv7 in Debian and ARMv6 in Raspberry Pi OS: one package for every Pi.
@@ -67,7 +73,8 @@ trap 'rm -rf "$stage"' EXIT
 # cargo-deb expects the build in a target folder, so it gets one of its own.
 built=$stage/$triple/release
 mkdir -p "$built/packaged/units"
-if [ "$arch" = "$(dpkg --print-architecture)" ]; then
+# What cross/build.sh made is stripped already, and stays as it is.
+if [ "$arch" = "$(dpkg --print-architecture)" ] && readelf --sections "$binary" | grep -qF .symtab; then
     strip -o "$built/cu-agent" "$binary"
 else
     cp "$binary" "$built/cu-agent"
@@ -81,6 +88,10 @@ packaging/config.sh <config.toml.example >"$built/packaged/config.toml"
 for unit in systemd/*.service systemd/*.timer; do
     [ ! -e "$unit" ] || cp "$unit" "$built/packaged/units/"
 done
+# What is linked into it. A crate without its licence's text ends here.
+packaging/linked.py sbom "$triple" "$built/cu-agent" "$version" >"$built/packaged/cu-agent.cdx.json"
+packaging/linked.py notices "$triple" "$version" >"$stage/notices"
+gzip -9n <"$stage/notices" >"$built/packaged/third-party-notices.gz"
 # The newest entry of the changelog gets the version that is packaged.
 sed "1s/(.*)/($version)/" packaging/changelog >"$built/packaged/changelog"
 for page in packaging/man/*.[15]; do
@@ -88,9 +99,6 @@ for page in packaging/man/*.[15]; do
 done
 gzip -9n <"$built/packaged/changelog" >"$built/packaged/changelog.gz"
 
-# The same source gives the same package.
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.toml)}
-export SOURCE_DATE_EPOCH
 pack=(deb --no-build --no-strip --quiet --offline --target "$triple" --deb-version "$version" --output "$stage/out/")
 if [ -n "${DEB_FAST:-}" ]; then
     pack+=(--fast)

@@ -1,4 +1,4 @@
-//! Requests over HTTP and HTTPS, for alarms and updates: one client, bounded in time and size, with the
+//! Requests over HTTP and HTTPS, for alarms, reports and updates: one client, bounded in time and size, with the
 //! authorities of [`tls`](crate::tls). The only module that names ureq.
 //!
 //! What must never happen here: an address or a token in an error, because they can be secrets; a request
@@ -123,6 +123,21 @@ impl HttpClient {
         sent.map(|response| response.status()).map_err(|error| self.explained(error))
     }
 
+    /// Posts a file with these headers and returns the status of the answer, whose text is not read.
+    pub(crate) fn post_file(
+        &self,
+        url: &str,
+        token: Option<&str>,
+        headers: &[(&str, String)],
+        bytes: &[u8],
+    ) -> Result<StatusCode, HttpError> {
+        let request = with_token(self.agent.post(url), token);
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let sent = request.send(bytes);
+        sent.map(|response| response.status()).map_err(|error| self.explained(error))
+    }
+
     /// Asks for `url` and returns the status of the answer, whose text is not read.
     pub(crate) fn ping(&self, url: &str, token: Option<&str>) -> Result<StatusCode, HttpError> {
         let sent = with_token(self.agent.get(url), token).call();
@@ -150,6 +165,13 @@ impl HttpClient {
     fn explained(&self, error: ureq::Error) -> HttpError {
         explained(error, self.ca_key)
     }
+}
+
+/// Of an address what may be shown: name and port, nothing before an `@`, nothing from the path on.
+pub(crate) fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default()
 }
 
 fn with_token<B>(request: RequestBuilder<B>, token: Option<&str>) -> RequestBuilder<B> {
@@ -243,6 +265,17 @@ mod tests {
     use std::{io::Write, net::TcpListener, sync::mpsc, thread};
 
     use super::*;
+
+    #[test]
+    fn of_an_address_only_the_host_is_ever_shown() {
+        for (url, host) in [
+            ("https://ntfy.sh/secret-topic?tpl=1", "ntfy.sh"),
+            ("https://user:password@hc-ping.com/uuid", "hc-ping.com"),
+            ("http://10.0.0.7:8080?token=x", "10.0.0.7:8080"),
+        ] {
+            assert_eq!(host_of(url), host);
+        }
+    }
 
     #[test]
     fn a_server_that_drips_its_handshake_is_given_up_in_the_time_for_connecting() {

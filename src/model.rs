@@ -13,14 +13,20 @@ mod digest;
 mod language;
 mod limits;
 mod link;
+mod link_fault;
 mod losses;
+mod nearest;
 mod plant_calendar;
 mod printable;
+mod security;
+mod settings_told;
 mod shift_times;
 mod told;
 mod trouble;
 mod update_result;
 mod wall_time;
+mod week;
+mod weekly;
 
 pub use advice::{Advice, AdviceCode};
 pub use alarm::{AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, StandingAlarm};
@@ -30,14 +36,27 @@ pub use digest::{DayDigest, PlannedDigest};
 pub use language::Language;
 pub use limits::Limits;
 pub use link::LinkName;
+pub use link_fault::{FaultKind, LinkFault};
 pub use losses::{LossKind, Losses, Shares};
+pub use nearest::{meant, nearest_first};
 pub use plant_calendar::{KeptCalendar, PlantCalendar, RefusedCalendar};
-pub use printable::{is_harmless, printable, printable_json, printable_lines};
+pub use printable::{begins_formula, is_harmless, printable, printable_json, printable_lines};
+pub use security::{
+    FIRST_READ, Observed, PeerProof, ProofKind, SecurityEvent, SecurityKind, SecurityLog,
+};
+pub use settings_told::{
+    RefusedSettings, SettingsThere, SettingsTold, SignedSettings, ToldSettings,
+};
 pub use shift_times::{DayTimes, NoTrs, Rates, ShiftTimes, TimesSum};
 pub use told::{Collected, FolderTold, LinkTold, ServiceTold, SourceTold, StatusTold};
 pub use trouble::{Trouble, TroubleKey, TroubleKind};
-pub use update_result::{LastUpdate, UNKNOWN_VERSION, UpdateEnd};
+pub use update_result::{
+    FailedUpdate, GivenUp, LastUpdate, ManifestTimes, SelfUpdate, UNKNOWN_VERSION, UpdateEnd,
+    UpdatesElsewhere,
+};
 pub use wall_time::WallTime;
+pub use week::{NotAWeek, Week};
+pub use weekly::{ReportFormat, ReportName};
 
 /// Production day of a machine.
 pub type Day = NaiveDate;
@@ -86,6 +105,13 @@ impl fmt::Display for Stamp {
             write!(f, "{}", at.format("%Y-%m-%d %H:%M:%S%.3f"))
         }
     }
+}
+
+/// Which end of a wait its line marks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WaitStamp {
+    Start,
+    End,
 }
 
 /// Text that is nearly always short: up to 24 bytes stay in place, so that a row costs no allocation.
@@ -139,6 +165,13 @@ pub struct Figures {
     pub raw_stop_ms: i64,
 }
 
+impl Figures {
+    /// See [`rate_per_hour_e2`].
+    pub fn rate_per_hour_e2(&self) -> Option<i64> {
+        rate_per_hour_e2(self.total_pieces.into(), self.effective_ms)
+    }
+}
+
 /// Milliseconds as hours in ten-thousandths, rounded half up: central's `DECIMAL(10,4)` times 10⁴.
 pub fn hours_e4(ms: i64) -> i64 {
     // 1 h = 3,600,000 ms, so 10⁻⁴ h = 360 ms.
@@ -153,6 +186,15 @@ pub fn rate_e2(part_ms: i64, whole_ms: i64) -> i64 {
     }
     let (part, whole) = (i128::from(part_ms), i128::from(whole_ms));
     i64::try_from((part * 20_000 + whole).div_euclid(2 * whole)).expect("a rate lies in 0..=10000")
+}
+
+/// Pieces per hour of effective production, in hundredths, rounded half up; `None` where nothing was produced.
+pub fn rate_per_hour_e2(pieces: i64, effective_ms: i64) -> Option<i64> {
+    if effective_ms <= 0 {
+        return None;
+    }
+    let (pieces, effective) = (i128::from(pieces), i128::from(effective_ms));
+    i64::try_from((pieces * 720_000_000 + effective) / (2 * effective)).ok()
 }
 
 /// A piece done; its number is its place in the session, from 1.
@@ -387,6 +429,16 @@ mod tests {
         assert_eq!(rate_e2(1, 20_000), 1); // 0.005 % is half of a hundredth
         assert_eq!(rate_e2(5, 0), 0);
         assert_eq!(rate_e2(7, 7), 10_000);
+    }
+
+    #[test]
+    fn pieces_per_hour_round_half_up_to_two_decimals_and_no_production_has_none() {
+        assert_eq!(rate_per_hour_e2(42, 3_600_000), Some(4_200));
+        assert_eq!(rate_per_hour_e2(1, 720_000_000), Some(1)); // 0.005 pieces per hour
+        assert_eq!(rate_per_hour_e2(1, 720_000_001), Some(0));
+        assert_eq!(rate_per_hour_e2(7, 0), None);
+        assert_eq!(rate_per_hour_e2(0, 1), Some(0));
+        assert_eq!(rate_per_hour_e2(i64::MAX, 1), None);
     }
 
     #[test]

@@ -21,6 +21,8 @@ use rustls::{
     server::ParsedCertificate,
 };
 
+use crate::peers;
+
 /// Why the authorities of a file cannot be used. Says everything in one sentence: there is no cause behind.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -65,10 +67,69 @@ pub(crate) fn client_config(
             problem,
         })?,
     };
-    Ok(builder()
+    Ok(with_verifier(key, verifier))
+}
+
+/// Trusts what `verifier` accepts, and notes who proved itself by it; `key` tells clients apart.
+pub(crate) fn with_verifier(
+    key: &'static str,
+    verifier: impl ServerCertVerifier + 'static,
+) -> ClientConfig {
+    builder()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth())
+        .with_custom_certificate_verifier(Arc::new(Noted { key, verifier }))
+        .with_no_client_auth()
+}
+
+/// Notes each certificate that the verifier accepts. That the server holds its key is only shown after that:
+/// one that does not, shows a certificate that is its owner's all the same.
+#[derive(Debug)]
+struct Noted<V> {
+    key: &'static str,
+    verifier: V,
+}
+
+impl<V: ServerCertVerifier> ServerCertVerifier for Noted<V> {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.verifier.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        )?;
+        peers::note_certificate(format!("{} ({})", server_name.to_str(), self.key), end_entity);
+        Ok(verified)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
 }
 
 /// Checks chain, dates and name against the built-in authorities or those of a file. Of a file, one certificate more is accepted than

@@ -7,19 +7,25 @@
 #   tests/install-test-tools.sh demo       vsftpd and PostgreSQL
 #   tests/install-test-tools.sh guard      valgrind, which counts instructions
 #   tests/install-test-tools.sh package    what the tests of the Debian package need besides
-#   tests/install-test-tools.sh page       Chromium, and axe-core from npm, for the gateway's page
+#   tests/install-test-tools.sh page       Chromium, and axe-core from npm, for the gateway's page; from npm too,
+#                                          Grafana's types and their compiler, for the dashboards
+#   tests/install-test-tools.sh pictures   the same, and what makes the pictures of the README small
 #   tests/install-test-tools.sh containers a container engine and what the image is built of
+#   tests/install-test-tools.sh grafana    promtool, which judges and tries the alert rules
 #   tests/install-test-tools.sh postgres   npm, with which tests/postgres/run.sh gets servers of each major
 #   tests/install-test-tools.sh gateway    what the emulated gateway needs besides
 #   tests/install-test-tools.sh cross      what cross/ needs to build and to try a gateway's binary
 #   tests/install-test-tools.sh deb        what packaging/ needs to wrap a binary
+#   tests/install-test-tools.sh reproducible  what the comparison of two builds needs besides
+#   tests/install-test-tools.sh release    what makes and signs the folder of a release besides
 #
 # What this script installs never becomes a service of the machine: the tests start servers of
 # their own, on free ports, in temporary folders.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# ProFTPD's and Pure-FTPd's packages conflict with vsftpd's: they are unpacked here, not installed.
+# ProFTPD's and Pure-FTPd's packages conflict with vsftpd's, and an SSH server that is installed is one of the
+# machine's: they are unpacked here, not installed.
 unpacked=target/test-servers
 
 say() { printf 'install-test-tools: %s\n' "$*" >&2; }
@@ -50,11 +56,15 @@ want_demo() {
     want passwd useradd chpasswd
     want jq jq
 }
+# Debian's promtool; its server is never started.
+want_grafana() { want prometheus promtool; }
 want_tests() {
     want_compiler
     want_demo
+    want_grafana
     want pgbouncer pgbouncer
     want openssl openssl
+    want openssh-client ssh-keygen sftp
     want curl curl
     # A wrong clock for one process; a network of its own that loses and delays packets.
     want faketime faketime
@@ -66,6 +76,8 @@ want_tests() {
     # The Prometheus project's parser of what /metrics says.
     want python3 /usr/bin/python3
     /usr/bin/python3 -c 'import prometheus_client' 2>/dev/null || missing+=(python3-prometheus-client)
+    # Spreadsheets, as another program than ours reads them.
+    /usr/bin/python3 -c 'import openpyxl' 2>/dev/null || missing+=(python3-openpyxl)
 }
 want_package() {
     want_tests
@@ -77,6 +89,8 @@ want_package() {
     want systemd-container systemd-nspawn
     want qemu-user-static qemu-aarch64-static
     want lintian lintian
+    # The schema of bills of materials.
+    /usr/bin/python3 -c 'import jsonschema' 2>/dev/null || missing+=(python3-jsonschema)
     # A publisher of field updates.
     want nginx-light nginx
     want minisign minisign
@@ -100,8 +114,13 @@ want_page() {
     want_tests
     want chromium chromium
     want chromium-driver chromedriver
+    want poppler-utils pdftotext
     want nodejs node
     want npm npm
+}
+want_pictures() {
+    want_page
+    want pngquant pngquant
 }
 want_postgres() {
     want_tests
@@ -116,39 +135,43 @@ want_cross() {
     want binutils readelf
     want jq jq
     want qemu-user-static qemu-aarch64-static qemu-arm-static
-    has_rustup_targets || {
-        want rustc-web /usr/bin/rustc
-        want cargo-web /usr/bin/cargo
-        [ -d /usr/lib/rustlib/src/rust/library ] || missing+=(rust-web-src)
-    }
+    # A wrong clock for an emulated program.
+    want qemu-user qemu-arm
+    want faketime faketime
+    # Also where rustup's standard library is there: that of 32-bit ARM is compiled here.
+    want rustc-web /usr/bin/rustc
+    want cargo-web /usr/bin/cargo
+    [ -d /usr/lib/rustlib/src/rust/library ] || missing+=(rust-web-src)
+}
+want_reproducible() { want faketime faketime; }
+want_release() {
+    want gnupg gpg
+    want jq jq
+    want minisign minisign
 }
 want_deb() {
     want_compiler
+    want python3 python3
     want dpkg-dev dpkg-shlibdeps
     want xz-utils xz
 }
-# Whether rustup's standard library of all four targets is installed.
-has_rustup_targets() {
-    local triple
-    for triple in aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf \
-        arm-unknown-linux-musleabihf x86_64-unknown-linux-musl; do
-        [ -d "$(rustc --print sysroot 2>/dev/null)/lib/rustlib/$triple/lib" ] || return 1
-    done
-}
-
 case "${1:-tests}" in
     compiler) want_compiler ;;
     demo) want_demo ;;
     guard) want_guard ;;
     cross) want_cross ;;
     deb) want_deb ;;
+    reproducible) want_reproducible ;;
+    release) want_release ;;
     package) want_package ;;
     page) want_page ;;
+    pictures) want_pictures ;;
     containers) want_containers ;;
     gateway) want_gateway ;;
+    grafana) want_grafana ;;
     postgres) want_postgres ;;
     tests) want_tests ;;
-    *) say "unknown set '$1'; there are: compiler, demo, guard, package, page, containers, postgres, gateway, cross, deb, tests"; exit 2 ;;
+    *) say "unknown set '$1'; there are: compiler, demo, guard, package, page, pictures, containers, grafana, postgres, gateway, cross, deb, reproducible, release, tests"; exit 2 ;;
 esac
 
 as_root=()
@@ -209,7 +232,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
     release_services
     if [ -d /run/systemd/system ]; then
-        for service in vsftpd postgresql pgbouncer nginx; do
+        for service in vsftpd postgresql pgbouncer nginx prometheus; do
             case " ${missing[*]} " in
                 *" $service "*) "${as_root[@]}" systemctl disable --now "$service" >/dev/null 2>&1 || true ;;
             esac
@@ -217,8 +240,8 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
 fi
 
-# axe-core: what tests/page/package-lock.json pins by its hash, and no script of any package is run.
-if [ "${1:-tests}" = page ]; then
+# From npm: what tests/page/package-lock.json pins by its hash, and no script of any package is run.
+if [ "${1:-tests}" = page ] || [ "${1:-tests}" = pictures ]; then
     tools=target/page-tools
     if ! cmp -s tests/page/package-lock.json "$tools/installed.json"; then
         mkdir -p "$tools"
@@ -284,3 +307,6 @@ libraries_of() {
 
 unpack proftpd-core /usr/sbin/proftpd
 unpack pure-ftpd /usr/sbin/pure-ftpd
+has sshd || unpack openssh-server /usr/sbin/sshd
+has sshd || unpack openssh-sftp-server /usr/lib/openssh/sftp-server
+unpack dropbear-bin /usr/sbin/dropbear

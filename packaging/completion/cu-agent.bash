@@ -55,6 +55,9 @@ _cu__agent() {
             cu__agent,update)
                 cmd="cu__agent__subcmd__update"
                 ;;
+            cu__agent,weekly-report)
+                cmd="cu__agent__subcmd__weekly__subcmd__report"
+                ;;
             cu__agent__subcmd__central,calendar)
                 cmd="cu__agent__subcmd__central__subcmd__calendar"
                 ;;
@@ -63,6 +66,9 @@ _cu__agent() {
                 ;;
             cu__agent__subcmd__central,migrate)
                 cmd="cu__agent__subcmd__central__subcmd__migrate"
+                ;;
+            cu__agent__subcmd__central,settings)
+                cmd="cu__agent__subcmd__central__subcmd__settings"
                 ;;
             cu__agent__subcmd__central__subcmd__calendar,check)
                 cmd="cu__agent__subcmd__central__subcmd__calendar__subcmd__check"
@@ -97,6 +103,9 @@ _cu__agent() {
             cu__agent__subcmd__central__subcmd__help,migrate)
                 cmd="cu__agent__subcmd__central__subcmd__help__subcmd__migrate"
                 ;;
+            cu__agent__subcmd__central__subcmd__help,settings)
+                cmd="cu__agent__subcmd__central__subcmd__help__subcmd__settings"
+                ;;
             cu__agent__subcmd__central__subcmd__help__subcmd__calendar,check)
                 cmd="cu__agent__subcmd__central__subcmd__help__subcmd__calendar__subcmd__check"
                 ;;
@@ -105,6 +114,30 @@ _cu__agent() {
                 ;;
             cu__agent__subcmd__central__subcmd__help__subcmd__calendar,show)
                 cmd="cu__agent__subcmd__central__subcmd__help__subcmd__calendar__subcmd__show"
+                ;;
+            cu__agent__subcmd__central__subcmd__help__subcmd__settings,put)
+                cmd="cu__agent__subcmd__central__subcmd__help__subcmd__settings__subcmd__put"
+                ;;
+            cu__agent__subcmd__central__subcmd__help__subcmd__settings,show)
+                cmd="cu__agent__subcmd__central__subcmd__help__subcmd__settings__subcmd__show"
+                ;;
+            cu__agent__subcmd__central__subcmd__settings,help)
+                cmd="cu__agent__subcmd__central__subcmd__settings__subcmd__help"
+                ;;
+            cu__agent__subcmd__central__subcmd__settings,put)
+                cmd="cu__agent__subcmd__central__subcmd__settings__subcmd__put"
+                ;;
+            cu__agent__subcmd__central__subcmd__settings,show)
+                cmd="cu__agent__subcmd__central__subcmd__settings__subcmd__show"
+                ;;
+            cu__agent__subcmd__central__subcmd__settings__subcmd__help,help)
+                cmd="cu__agent__subcmd__central__subcmd__settings__subcmd__help__subcmd__help"
+                ;;
+            cu__agent__subcmd__central__subcmd__settings__subcmd__help,put)
+                cmd="cu__agent__subcmd__central__subcmd__settings__subcmd__help__subcmd__put"
+                ;;
+            cu__agent__subcmd__central__subcmd__settings__subcmd__help,show)
+                cmd="cu__agent__subcmd__central__subcmd__settings__subcmd__help__subcmd__show"
                 ;;
             cu__agent__subcmd__help,calendar)
                 cmd="cu__agent__subcmd__help__subcmd__calendar"
@@ -145,11 +178,17 @@ _cu__agent() {
             cu__agent__subcmd__help,update)
                 cmd="cu__agent__subcmd__help__subcmd__update"
                 ;;
+            cu__agent__subcmd__help,weekly-report)
+                cmd="cu__agent__subcmd__help__subcmd__weekly__subcmd__report"
+                ;;
             cu__agent__subcmd__help__subcmd__central,calendar)
                 cmd="cu__agent__subcmd__help__subcmd__central__subcmd__calendar"
                 ;;
             cu__agent__subcmd__help__subcmd__central,migrate)
                 cmd="cu__agent__subcmd__help__subcmd__central__subcmd__migrate"
+                ;;
+            cu__agent__subcmd__help__subcmd__central,settings)
+                cmd="cu__agent__subcmd__help__subcmd__central__subcmd__settings"
                 ;;
             cu__agent__subcmd__help__subcmd__central__subcmd__calendar,check)
                 cmd="cu__agent__subcmd__help__subcmd__central__subcmd__calendar__subcmd__check"
@@ -159,6 +198,12 @@ _cu__agent() {
                 ;;
             cu__agent__subcmd__help__subcmd__central__subcmd__calendar,show)
                 cmd="cu__agent__subcmd__help__subcmd__central__subcmd__calendar__subcmd__show"
+                ;;
+            cu__agent__subcmd__help__subcmd__central__subcmd__settings,put)
+                cmd="cu__agent__subcmd__help__subcmd__central__subcmd__settings__subcmd__put"
+                ;;
+            cu__agent__subcmd__help__subcmd__central__subcmd__settings,show)
+                cmd="cu__agent__subcmd__help__subcmd__central__subcmd__settings__subcmd__show"
                 ;;
             cu__agent__subcmd__help__subcmd__update,apply)
                 cmd="cu__agent__subcmd__help__subcmd__update__subcmd__apply"
@@ -200,7 +245,7 @@ _cu__agent() {
 
     case "${cmd}" in
         cu__agent)
-            opts="-h -V --config --help --version run once check status sessions import replay report calendar health central update help"
+            opts="-h -V --config --color --help --version run once check status sessions import replay report weekly-report calendar health central update help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -208,6 +253,10 @@ _cu__agent() {
             case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -218,7 +267,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__calendar)
-            opts="-h --date --machine --json --config --help"
+            opts="-h --date --machine --json --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -236,6 +285,10 @@ _cu__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -244,7 +297,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__central)
-            opts="-h --config --help migrate calendar help"
+            opts="-h --config --color --help migrate calendar settings help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -252,6 +305,10 @@ _cu__agent() {
             case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -262,7 +319,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__central__subcmd__calendar)
-            opts="-h --config --help put show check help"
+            opts="-h --config --color --help put show check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -270,6 +327,10 @@ _cu__agent() {
             case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -280,7 +341,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__central__subcmd__calendar__subcmd__check)
-            opts="-h --config --help"
+            opts="-h --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -288,6 +349,10 @@ _cu__agent() {
             case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -368,7 +433,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__central__subcmd__calendar__subcmd__put)
-            opts="-h --expect --by --comment --config --help"
+            opts="-h --expect --by --comment --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -390,6 +455,10 @@ _cu__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -398,7 +467,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__central__subcmd__calendar__subcmd__show)
-            opts="-h --json --config --help"
+            opts="-h --json --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -406,6 +475,10 @@ _cu__agent() {
             case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -416,7 +489,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__central__subcmd__help)
-            opts="migrate calendar help"
+            opts="migrate calendar settings help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -513,8 +586,50 @@ _cu__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        cu__subcmd__agent__subcmd__central__subcmd__help__subcmd__settings)
+            opts="put show"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__help__subcmd__settings__subcmd__put)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__help__subcmd__settings__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         cu__subcmd__agent__subcmd__central__subcmd__migrate)
-            opts="-h --print --config --help"
+            opts="-h --print --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -522,6 +637,132 @@ _cu__agent() {
             case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__settings)
+            opts="-h --config --color --help put show help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__settings__subcmd__help)
+            opts="put show help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__settings__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__settings__subcmd__help__subcmd__put)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__settings__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__settings__subcmd__put)
+            opts="-h --config --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__central__subcmd__settings__subcmd__show)
+            opts="-h --config --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -532,7 +773,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__check)
-            opts="-h --replace --config --help"
+            opts="-h --replace --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -540,6 +781,10 @@ _cu__agent() {
             case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -550,7 +795,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__health)
-            opts="-h --config --help"
+            opts="-h --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -558,6 +803,10 @@ _cu__agent() {
             case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -568,7 +817,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__help)
-            opts="run once check status sessions import replay report calendar health central update help"
+            opts="run once check status sessions import replay report weekly-report calendar health central update help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -596,7 +845,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__help__subcmd__central)
-            opts="migrate calendar"
+            opts="migrate calendar settings"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -668,6 +917,48 @@ _cu__agent() {
         cu__subcmd__agent__subcmd__help__subcmd__central__subcmd__migrate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__help__subcmd__central__subcmd__settings)
+            opts="put show"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__help__subcmd__central__subcmd__settings__subcmd__put)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__help__subcmd__central__subcmd__settings__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -875,8 +1166,22 @@ _cu__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        cu__subcmd__agent__subcmd__help__subcmd__weekly__subcmd__report)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         cu__subcmd__agent__subcmd__import)
-            opts="-h --machine --config --help"
+            opts="-h --machine --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -890,6 +1195,10 @@ _cu__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -898,7 +1207,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__once)
-            opts="-h --config --help"
+            opts="-h --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -906,6 +1215,10 @@ _cu__agent() {
             case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -916,7 +1229,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__replay)
-            opts="-h --config --help"
+            opts="-h --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -924,6 +1237,10 @@ _cu__agent() {
             case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -934,7 +1251,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__report)
-            opts="-o -h --from --to --machine --format --table --output --config --help"
+            opts="-o -h --from --to --week --month --machine --shift --lang --details --format --table --output --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -948,12 +1265,28 @@ _cu__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --week)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --month)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --machine)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --shift)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lang)
+                    COMPREPLY=($(compgen -W "fr en" -- "${cur}"))
+                    return 0
+                    ;;
                 --format)
-                    COMPREPLY=($(compgen -W "html csv json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "html xlsx csv json" -- "${cur}"))
                     return 0
                     ;;
                 --table)
@@ -972,6 +1305,10 @@ _cu__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -980,7 +1317,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__run)
-            opts="-h --config --help"
+            opts="-h --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -988,6 +1325,10 @@ _cu__agent() {
             case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -998,7 +1339,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__sessions)
-            opts="-h --machine --date --anomalies --json --config --help"
+            opts="-h --machine --date --from --to --last --wide --anomalies --json --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1012,8 +1353,24 @@ _cu__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --last)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1024,7 +1381,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__status)
-            opts="-h --json --files --config --help"
+            opts="-h --json --files --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1038,6 +1395,10 @@ _cu__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1046,7 +1407,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__update)
-            opts="-h --config --help check apply status help"
+            opts="-h --config --color --help check apply status help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1054,6 +1415,10 @@ _cu__agent() {
             case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1064,7 +1429,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__update__subcmd__apply)
-            opts="-h --now --config --help"
+            opts="-h --now --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1072,6 +1437,10 @@ _cu__agent() {
             case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1082,7 +1451,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__update__subcmd__check)
-            opts="-h --config --help"
+            opts="-h --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1090,6 +1459,10 @@ _cu__agent() {
             case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1170,7 +1543,7 @@ _cu__agent() {
             return 0
             ;;
         cu__subcmd__agent__subcmd__update__subcmd__status)
-            opts="-h --json --config --help"
+            opts="-h --json --config --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1178,6 +1551,36 @@ _cu__agent() {
             case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cu__subcmd__agent__subcmd__weekly__subcmd__report)
+            opts="-h --week --config --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --week)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -13,14 +13,16 @@ use std::{
 use chrono::{DateTime, Local};
 
 use super::{
-    Agent, Clock, HealthService, LoopHandle, Shutdown, Wakeup, clock,
+    Agent, Clock, HealthService, LoopHandle, Shutdown, Wakeup, clock, link_faults,
+    security::SecurityWatch,
     service::{failing_status, note_buffer_works, recovered},
+    settings::PlantSettings,
     wall,
 };
 use crate::{
     buffer::Buffer,
     deliver::{Backoff, Deliverer, DrainError, DrainReport, Gateway, IDLE_AFTER, Runtime, Terms},
-    model::{LastUpdate, WallTime},
+    model::{LastUpdate, LinkName, SelfUpdate, SettingsThere, SettingsTold, WallTime},
     sync::{plan::Identity, postgres::Claims},
     update,
 };
@@ -34,6 +36,10 @@ struct ProcessRuntime {
     handle: LoopHandle,
     shutdown: Shutdown,
     update_result: PathBuf,
+    /// `None`: no self-update.
+    update_directory: Option<PathBuf>,
+    /// `None`: none are taken from central.
+    settings: Option<PlantSettings>,
 }
 
 impl Runtime for ProcessRuntime {
@@ -64,12 +70,31 @@ impl Runtime for ProcessRuntime {
     fn last_update(&self) -> Option<LastUpdate> {
         update::last_update(&self.update_result)
     }
+
+    fn self_update(&self) -> Option<SelfUpdate> {
+        self.update_directory.as_deref().map(update::self_update)
+    }
+
+    fn settings_mark(&self) -> Option<String> {
+        self.settings.as_ref()?.mark()
+    }
+
+    fn hear_settings(&self, there: &SettingsThere) {
+        if let Some(settings) = &self.settings {
+            settings.hear(there);
+        }
+    }
+
+    fn settings_told(&self) -> Option<SettingsTold> {
+        self.settings.as_ref().map(PlantSettings::told)
+    }
 }
 
 /// What the delivering thread works with, besides the buffer.
 pub(super) struct Delivery {
     deliverer: Deliverer,
     runtime: Arc<ProcessRuntime>,
+    security: Arc<SecurityWatch>,
     wakeup: Wakeup,
     health: HealthService,
     backoff: Backoff,
@@ -91,6 +116,8 @@ impl Agent {
             handle: self.watchdog.register(DELIVER),
             shutdown: self.shutdown.clone(),
             update_result: update::result_file(&self.config),
+            update_directory: self.config.update.as_ref().map(|update| update.directory.clone()),
+            settings: self.plant_settings(),
         });
         let deliverer = Deliverer::new(
             central,
@@ -105,6 +132,7 @@ impl Agent {
         Some(Delivery {
             deliverer,
             runtime,
+            security: Arc::clone(&self.security),
             wakeup: self.wakeup.clone(),
             health: self.health(),
             backoff: Backoff::default(),
@@ -182,13 +210,22 @@ impl Delivery {
             counts.synced_rows += done.rows;
             match &result {
                 Ok(_) => counts.note_central(true, now),
-                Err(DrainError::Central(_)) => counts.note_central(false, now),
+                Err(DrainError::Central(error)) => {
+                    counts.note_central(false, now);
+                    counts.central_fault = Some(link_faults::of_central(error));
+                }
                 Err(DrainError::Buffer(_)) => {}
             }
         });
         if done != DrainReport::default() {
             outbox.release_memory();
         }
+        let fault = match &result {
+            Ok(_) => None,
+            Err(DrainError::Central(error)) => Some(link_faults::of_central(error)),
+            Err(DrainError::Buffer(_)) => return result.map(drop),
+        };
+        self.security.look(outbox, &LinkName::Central, fault, self.runtime.noted_now())?;
         result.map(drop)
     }
 

@@ -11,7 +11,7 @@ use std::{
         fd::OwnedFd,
         unix::{
             fs::{FileTypeExt, PermissionsExt},
-            net::{UnixListener, UnixStream},
+            net::{SocketAddr, UnixListener, UnixStream},
         },
     },
     path::{Path, PathBuf},
@@ -101,6 +101,17 @@ impl HealthService {
             }
         });
     }
+}
+
+/// Why `cu-agent health` would get no answer from a service in `state_dir`, if it would not: its path cannot be
+/// that of a socket, or something else stands there.
+pub fn health_path_fault(state_dir: &Path) -> Option<(PathBuf, io::Error)> {
+    let path = state_dir.join(FILE_NAME);
+    if let Err(error) = SocketAddr::from_pathname(&path) {
+        return Some((path, error));
+    }
+    let is_directory = fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());
+    is_directory.then(|| (path, io::ErrorKind::IsADirectory.into()))
 }
 
 /// Why the process that holds the state directory did not tell how it is.

@@ -15,19 +15,23 @@ use std::{
 mod clock;
 mod delivery;
 mod health_service;
+mod link_faults;
 mod process;
+mod security;
 mod service;
+mod settings;
 mod shutdown;
 mod sources;
 mod systemd;
 mod watchdog;
 
 use process::Process;
+use security::SecurityWatch;
 use shutdown::{END_WITHIN, EndRoundOnDrop};
 use watchdog::COLLECT;
 
 pub use clock::{Clock, wall, wall_clock_fault};
-pub use health_service::{HealthService, QueryError, query_health};
+pub use health_service::{HealthService, QueryError, health_path_fault, query_health};
 pub use shutdown::{Shutdown, Wakeup};
 pub use sources::{CollectReport, Collection, Collector, Progress};
 pub use systemd::waits_for;
@@ -41,7 +45,9 @@ use crate::{
     config::Config,
     logging,
     model::WallTime,
+    settings::SettingsService,
     status::Metrics,
+    weekly::ReportCarrier,
 };
 
 /// A configured agent with its buffer, alone on its state directory.
@@ -57,7 +63,10 @@ pub struct Agent {
     pub watchdog: Watchdog,
     /// What the loops hand over.
     pub figures: Metrics,
+    security: Arc<SecurityWatch>,
     lock: Arc<StateLock>,
+    /// Of the service; `None`: none are taken from central.
+    plant_settings: Option<Arc<SettingsService>>,
 }
 
 /// Takes the state directory for `task` and opens the buffer in it.
@@ -110,12 +119,25 @@ impl Agent {
         let watchdog = Watchdog::new(systemd::patience(&config));
         let wakeup = shutdown.wakeup();
         let (clock, figures, lock) = (Clock::start(), Metrics::default(), Arc::new(lock));
-        Ok(Self { config, clock, shutdown, wakeup, buffer, settings, watchdog, figures, lock })
+        let security = SecurityWatch::new(&config);
+        let plant_settings = (task == Task::Run).then(|| SettingsService::new(&config)).flatten();
+        Ok(Self {
+            config,
+            clock,
+            shutdown,
+            wakeup,
+            buffer,
+            settings,
+            watchdog,
+            figures,
+            security,
+            lock,
+            plant_settings: plant_settings.map(Arc::new),
+        })
     }
 
     fn collection(&self, config: &Arc<Config>) -> Arc<Collection> {
-        let Self { settings, clock, shutdown, wakeup, figures, .. } = self;
-        Collection::new(config, settings, clock, shutdown, wakeup, figures)
+        Collection::new(self, config)
     }
 
     /// Collects everything and delivers everything, the second beginning while the first goes on.
@@ -125,6 +147,7 @@ impl Agent {
         let Some(delivery) = self.delivery() else {
             report.collect = self.collect_once(progress)?;
             self.send_alarms_once();
+            self.send_reports_once();
             return Ok(report);
         };
         let outbox = self.buffer.reopen()?;
@@ -155,6 +178,7 @@ impl Agent {
             return Err(damage);
         }
         self.send_alarms_once();
+        self.send_reports_once();
         Ok(report)
     }
 
@@ -226,8 +250,20 @@ impl Agent {
         }
     }
 
+    /// Weekly reports that wait, for anyone who runs `once` by the clock.
+    fn send_reports_once(&self) {
+        let shutdown = self.shutdown.clone();
+        let is_ending = move || shutdown.is_requested();
+        if !is_ending()
+            && let Some(mut carrier) = ReportCarrier::new(&self.config, &self.figures)
+        {
+            carrier.run_once(&is_ending);
+        }
+    }
+
     fn alarm_monitor(&self, health: &HealthService) -> Option<AlarmMonitor> {
-        let process = Process::new(&self.config, health, &self.shutdown);
+        let process =
+            Process::new(&self.config, health, &self.shutdown, self.plant_settings.clone());
         AlarmMonitor::new(&Arc::new(self.config.clone()), process, &self.figures)
     }
 
@@ -255,10 +291,7 @@ pub fn settings(config: &Config) -> Settings {
             .expect("the configuration accepts only words that a LOG line can hold"),
         options: crate::analyse::Options {
             day_start: config.analysis.day_start,
-            wait_stamp: match config.analysis.wait_stamp {
-                crate::config::WaitStamp::Start => crate::analyse::WaitStamp::Start,
-                crate::config::WaitStamp::End => crate::analyse::WaitStamp::End,
-            },
+            wait_stamp: config.analysis.wait_stamp,
         },
         limits: config.anomalies,
         nominals: config.sources.iter().flat_map(|source| source.nominals.clone()).collect(),

@@ -1,25 +1,38 @@
 //! What the monitor of alarms sees of the agent.
 
-use std::{path::Path, path::PathBuf, time::Duration};
+use std::{path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::{NaiveDateTime, Timelike};
 
 use super::{HealthService, Shutdown, clock, wall, wall_clock_fault};
-use crate::{alarms::AgentView, config::Config, model::UpdateEnd, update};
+use crate::{
+    alarms::AgentView,
+    config::Config,
+    model::{FailedUpdate, RefusedSettings, UNKNOWN_VERSION, UpdateEnd},
+    settings::SettingsService,
+    update,
+};
 
 /// The process at work.
 pub(super) struct Process {
     health: HealthService,
     shutdown: Shutdown,
     update_result: PathBuf,
+    settings: Option<Arc<SettingsService>>,
 }
 
 impl Process {
-    pub(super) fn new(config: &Config, health: &HealthService, shutdown: &Shutdown) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        health: &HealthService,
+        shutdown: &Shutdown,
+        settings: Option<Arc<SettingsService>>,
+    ) -> Self {
         Self {
             health: health.clone(),
             shutdown: shutdown.clone(),
             update_result: update::result_file(config),
+            settings,
         }
     }
 }
@@ -50,18 +63,23 @@ impl AgentView for Process {
         self.shutdown.is_requested()
     }
 
-    fn failed_update(&self) -> Option<String> {
+    fn failed_update(&self) -> Option<FailedUpdate> {
         failed_update(&self.update_result)
+    }
+
+    fn refused_settings(&self) -> Option<RefusedSettings> {
+        self.settings.as_ref()?.told().refused
     }
 }
 
 /// What a self-update that did not end well left; a file that is missing or cannot be understood says
 /// nothing.
-fn failed_update(file: &Path) -> Option<String> {
+pub(super) fn failed_update(file: &Path) -> Option<FailedUpdate> {
     let update =
         update::last_update(file).filter(|update| update.result != UpdateEnd::Installed)?;
-    let version = update.version.as_deref().unwrap_or("?");
-    Some(format!("{version}, {} : {}", update.result, update.detail.unwrap_or_default()))
+    let version = update.version.filter(|version| version != UNKNOWN_VERSION);
+    let detail = update.detail.unwrap_or_default();
+    Some(FailedUpdate { version, end: update.result, detail })
 }
 
 #[cfg(test)]
@@ -83,8 +101,12 @@ mod tests {
         assert_eq!(of(r#"{"version":"0.2.0","result":"exploded","detail":""}"#), None);
         assert_eq!(of(r#"{"version":"0.2.0","result":"installed","detail":""}"#), None);
         assert_eq!(
-            of(r#"{"version":"0.2.0","result":"rolled-back","detail":"it crashes"}"#).as_deref(),
-            Some("0.2.0, rolled-back : it crashes")
+            of(r#"{"version":"0.2.0","result":"rolled-back","detail":"it crashes"}"#),
+            Some(FailedUpdate {
+                version: Some("0.2.0".into()),
+                end: UpdateEnd::RolledBack,
+                detail: "it crashes".into()
+            })
         );
     }
 }

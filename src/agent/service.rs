@@ -14,6 +14,7 @@ use std::{
 
 use super::{
     Agent, Collection, Collector, HealthService, LoopHandle, Shutdown, clock, follow_plant,
+    process::failed_update,
     shutdown::{END_WITHIN, EndRoundOnDrop},
     sound_buffer, systemd, wall, wall_clock_fault,
     watchdog::COLLECT,
@@ -24,7 +25,9 @@ use crate::{
     model::Collected,
     retry,
     status::{Metrics, WallClock},
+    update,
     web::{self, Hosts, Reading, Site},
+    weekly::ReportCarrier,
 };
 
 /// A card is read for one at a time: the first collection comes before the look through all of it.
@@ -56,11 +59,16 @@ impl Agent {
         if let Some(monitor) = self.alarm_monitor(&health) {
             monitor.start();
         }
+        if let Some(carrier) = ReportCarrier::new(&self.config, &self.figures) {
+            let shutdown = self.shutdown.clone();
+            carrier.start(move || shutdown.is_requested());
+        }
+        self.watch_trial();
         loop {
             self.replay_outdated()?;
             let threads = self.start()?;
             self.shutdown.wait_for_end();
-            if self.shutdown.is_requested() {
+            if self.shutdown.is_requested() && !self.shutdown.is_to_restart() {
                 systemd::ending();
             }
             let all_ended = threads.end(END_WITHIN);
@@ -90,12 +98,18 @@ impl Agent {
             hosts: Hosts::new(&clock::host_name(), &self.config.status.names),
             config: Arc::new(self.config.clone()),
             counts: {
-                let health = health.clone();
+                let (health, settings) = (health.clone(), self.plant_settings.clone());
+                let result_file =
+                    self.config.update.as_ref().map(|_| update::result_file(&self.config));
                 Box::new(move || {
                     let counts = health.figures.snapshot();
                     let central_is_up = counts.central_is_up();
                     let uptime = health.clock.now().uptime;
-                    Reading { counts, central_is_up, uptime, utc: wall().naive_utc() }
+                    let update_failed =
+                        result_file.as_deref().map(|file| failed_update(file).is_some());
+                    let utc = wall().naive_utc();
+                    let settings = settings.as_ref().map(|service| service.told());
+                    Reading { counts, central_is_up, uptime, utc, update_failed, settings }
                 })
             },
             health: {

@@ -28,6 +28,8 @@ pub struct Wakeup {
 struct Signals {
     /// The process is to end.
     is_requested: bool,
+    /// And to begin again, because of this process alone.
+    restarts: bool,
     /// This round of work ends.
     round_ends: bool,
     /// Why it ends, if the buffer is the reason.
@@ -45,7 +47,23 @@ impl Signals {
 impl Shutdown {
     /// The process is to end.
     pub fn request(&self) {
-        self.signals.change(|signals| signals.is_requested = true);
+        self.signals.change(|signals| {
+            signals.is_requested = true;
+            signals.restarts = false;
+        });
+    }
+
+    /// The process is to end and to begin again, unless it is to end anyway.
+    pub fn request_restart(&self) {
+        self.signals.change(|signals| {
+            signals.restarts |= !signals.is_requested;
+            signals.is_requested = true;
+        });
+    }
+
+    /// Whether the end was requested by [`Shutdown::request_restart`] alone.
+    pub fn is_to_restart(&self) -> bool {
+        self.signals.lock().restarts
     }
 
     /// This round of work is to end, because a thread of it has.

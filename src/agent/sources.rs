@@ -10,14 +10,19 @@ use std::{
     time::Duration,
 };
 
-use super::{LoopHandle, Shutdown, Wakeup, clock::Clock, follow_plant};
+use super::{
+    Agent, LoopHandle, Shutdown, Wakeup, clock::Clock, follow_plant, link_faults,
+    security::SecurityWatch,
+};
 use crate::{
     buffer::{Buffer, BufferError},
-    collect::{self, Settings, SourceMemory, SourceReport, Timestamps, Watch, collect},
+    collect::{
+        self, Settings, SourceMemory, SourceReport, Timestamps, TroubleNews, Watch, collect,
+    },
     config::{Config, SourceConfig, SourceKind},
     logging::{self, LogOnce},
-    model::{LinkName, TroubleKind},
-    source::{Source, dir::DirectorySource, ftp::FtpSource},
+    model::{LinkName, Trouble, TroubleKind},
+    source::{Source, dir::DirectorySource, ftp::FtpSource, sftp::SftpSource},
     status::{Metrics, counters::UnreadKind},
 };
 
@@ -87,6 +92,7 @@ pub struct Collection {
     shutdown: Shutdown,
     wakeup: Wakeup,
     figures: Metrics,
+    security: Arc<SecurityWatch>,
     overall: Mutex<Overall>,
     /// Held by the one thread that looks whether copies of the buffer may go.
     copies: Mutex<()>,
@@ -109,21 +115,15 @@ struct End {
 }
 
 impl Collection {
-    pub fn new(
-        config: &Arc<Config>,
-        settings: &Settings,
-        clock: &Clock,
-        shutdown: &Shutdown,
-        wakeup: &Wakeup,
-        figures: &Metrics,
-    ) -> Arc<Self> {
+    pub fn new(agent: &Agent, config: &Arc<Config>) -> Arc<Self> {
         Arc::new(Self {
             config: Arc::clone(config),
-            settings: settings.clone(),
-            clock: clock.clone(),
-            shutdown: shutdown.clone(),
-            wakeup: wakeup.clone(),
-            figures: figures.clone(),
+            settings: agent.settings.clone(),
+            clock: agent.clock.clone(),
+            shutdown: agent.shutdown.clone(),
+            wakeup: agent.wakeup.clone(),
+            figures: agent.figures.clone(),
+            security: Arc::clone(&agent.security),
             overall: Mutex::default(),
             copies: Mutex::default(),
             plant: Mutex::default(),
@@ -266,14 +266,16 @@ impl Collector {
             &watch,
             &mut self.memory,
         );
-        // Between polls an FTP server's place is given back: some have only one.
-        self.source.close();
+        self.source.release();
         let report = collected?;
         let now = all.clock.now().uptime;
         let took = now.saturating_sub(begun);
-        note(&all.figures, &self.config.name, &report, took, now);
+        let known = self.memory.troubles.take().unwrap_or_default();
+        let wall = all.clock.now().wall_time();
+        let news = collect::news(&known, &report.folders, &self.config, wall);
+        note(&all.figures, &self.config, &report, &news, took, now);
         self.note_link(buffer, &report)?;
-        let troubles = self.note_troubles(buffer, &report, now)?;
+        let troubles = self.note_troubles(buffer, news)?;
         if let Ok(_only_one) = all.copies.try_lock() {
             buffer.drop_proven_copies()?;
         }
@@ -308,17 +310,13 @@ impl Collector {
         Ok(done)
     }
 
-    /// Keeps, tells and hands over what of the source cannot be read; how much of it lasts, files
-    /// without a readable line aside, which are news only once.
+    /// Keeps and tells what of the source cannot be read; how much of it lasts, files without a
+    /// readable line aside, which are news only once.
     fn note_troubles(
         &mut self,
         buffer: &mut Buffer,
-        report: &SourceReport,
-        now: Duration,
+        news: TroubleNews,
     ) -> Result<usize, BufferError> {
-        let known = self.memory.troubles.take().unwrap_or_default();
-        let wall = self.all.clock.now().wall_time();
-        let news = collect::news(&known, &report.folders, &self.config, wall);
         if !(news.begun.is_empty() && news.changed.is_empty() && news.over.is_empty()) {
             buffer
                 .links_mut()
@@ -336,22 +334,6 @@ impl Collector {
             }
         }
         news.over.iter().for_each(logging::trouble_over);
-        self.all.figures.note(|counts| {
-            let source = counts.sources.entry(self.config.name.clone()).or_default();
-            source.troubles = TroubleKind::ALL.map(|kind| (kind, 0)).into();
-            for key in news.now.keys() {
-                *source.troubles.entry(key.kind).or_default() += 1;
-            }
-            for (folder, machine) in &self.config.folders {
-                let hidden = news.now.values().find(|trouble| {
-                    trouble.key.folder == *folder && trouble.key.kind.hides_machine()
-                });
-                let is_known = report.folders.contains_key(folder) || hidden.is_some();
-                if is_known {
-                    source.note_machine(&machine.nom, hidden, now);
-                }
-            }
-        });
         let is_told_once = |kind| matches!(kind, TroubleKind::NoLineRead | TroubleKind::RenamedLog);
         let lasting = news.now.keys().filter(|key| !is_told_once(key.kind)).count();
         let renamed = news.begun.iter().filter(|begun| begun.key.kind == TroubleKind::RenamedLog);
@@ -363,11 +345,10 @@ impl Collector {
     fn note_link(&mut self, buffer: &mut Buffer, report: &SourceReport) -> Result<(), BufferError> {
         let text = report.error.as_ref().map(|error| logging::chain(error));
         let link = LinkName::source(&self.config.name);
-        let news = buffer.links_mut().note_link(
-            &link,
-            text.as_deref(),
-            self.all.clock.now().wall_time(),
-        )?;
+        let now = self.all.clock.now().wall_time();
+        let news = buffer.links_mut().note_link(&link, text.as_deref(), now)?;
+        let fault = report.error.as_ref().map(link_faults::of_source);
+        self.all.security.look(buffer, &link, fault, now)?;
         match &text {
             Some(text) => {
                 // Also if an earlier process knew it: this one's log is to say it.
@@ -386,8 +367,16 @@ impl Collector {
     }
 }
 
-/// Hands over what a look at one source came to.
-fn note(figures: &Metrics, name: &str, report: &SourceReport, took: Duration, now: Duration) {
+/// Hands over what a look at one source came to, in one step: who sees that the source answers sees what
+/// of its machines can be read, too.
+fn note(
+    figures: &Metrics,
+    config: &SourceConfig,
+    report: &SourceReport,
+    news: &TroubleNews,
+    took: Duration,
+    now: Duration,
+) {
     let SourceReport { files_listed, files_read, files_failed, files_refused, .. } = *report;
     let is_missing = |kind| kind == TroubleKind::FolderMissing;
     let mut failures = report.folders.values().map(|one| one.failure.as_ref());
@@ -405,7 +394,7 @@ fn note(figures: &Metrics, name: &str, report: &SourceReport, took: Duration, no
     figures.note(|counts| {
         counts.keep_time += report.keep_time;
         counts.read_time += took.saturating_sub(report.keep_time);
-        let source = counts.sources.entry(name.to_owned()).or_default();
+        let source = counts.sources.entry(config.name.clone()).or_default();
         source.files_read += files_read;
         source.files_failed += files_failed;
         source.files_refused += files_refused;
@@ -414,7 +403,19 @@ fn note(figures: &Metrics, name: &str, report: &SourceReport, took: Duration, no
         source.events += report.events;
         source.rejected += report.rejected;
         source.note_link(report.error.is_none(), now);
+        source.fault = report.error.as_ref().map(link_faults::of_source);
         source.note_unread(unread, now);
+        source.troubles = TroubleKind::ALL.map(|kind| (kind, 0)).into();
+        for key in news.now.keys() {
+            *source.troubles.entry(key.kind).or_default() += 1;
+        }
+        for (folder, machine) in &config.folders {
+            let hides = |one: &&Trouble| one.key.folder == *folder && one.key.kind.hides_machine();
+            let hidden = news.now.values().find(hides);
+            if report.folders.contains_key(folder) || hidden.is_some() {
+                source.note_machine(&machine.nom, hidden, now);
+            }
+        }
     });
 }
 
@@ -424,6 +425,10 @@ fn open(config: &SourceConfig, handle: &Arc<LoopHandle>) -> Box<dyn Source> {
         SourceKind::Ftp(ftp) => {
             let handle = Arc::clone(handle);
             Box::new(FtpSource::new(ftp.clone()).on_answer(move || handle.checkin()))
+        }
+        SourceKind::Sftp(sftp) => {
+            let handle = Arc::clone(handle);
+            Box::new(SftpSource::new(sftp.clone()).on_answer(move || handle.checkin()))
         }
         SourceKind::Directory(path) => Box::new(DirectorySource::new(path.clone())),
     }

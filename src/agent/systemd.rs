@@ -31,9 +31,12 @@ const MOST_STATUS_CHARS: usize = 1000;
 pub(super) fn patience(config: &Config) -> Duration {
     let mut longest = Duration::ZERO;
     for source in &config.sources {
-        if let SourceKind::Ftp(ftp) = &source.kind {
-            longest = longest.max(ftp.connect_timeout).max(ftp.read_timeout);
-        }
+        let (connect, read) = match &source.kind {
+            SourceKind::Ftp(ftp) => (ftp.connect_timeout, ftp.read_timeout),
+            SourceKind::Sftp(sftp) => (sftp.connect_timeout, sftp.read_timeout),
+            SourceKind::Directory(_) => continue,
+        };
+        longest = longest.max(connect).max(read);
     }
     if let Some(central) = &config.central {
         longest = longest.max(central.connect_timeout).max(central.statement_timeout);

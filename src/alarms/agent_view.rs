@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use chrono::NaiveDateTime;
 
+use crate::model::{FailedUpdate, RefusedSettings};
+
 /// What the monitor sees of the agent: its clocks, how it is, and whether it ends.
 pub(crate) trait AgentView: Send {
     /// The computer's running time.
@@ -18,5 +20,7 @@ pub(crate) trait AgentView: Send {
     /// Whether the process is to end: nothing more is sent.
     fn is_ending(&self) -> bool;
     /// How the last update ended, if it did not end well.
-    fn failed_update(&self) -> Option<String>;
+    fn failed_update(&self) -> Option<FailedUpdate>;
+    /// Settings of central's that were not taken, unless later ones were.
+    fn refused_settings(&self) -> Option<RefusedSettings>;
 }

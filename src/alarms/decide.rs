@@ -13,7 +13,8 @@ use crate::{
     calendar::Calendar,
     config::AlarmLimits,
     model::{
-        AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, Language, StandingAlarm, Trouble,
+        AlarmEvent, AlarmKey, AlarmKind, AlarmMessage, AlarmState, Day, FailedUpdate, Language,
+        LinkFault, RefusedSettings, StandingAlarm, Trouble,
     },
 };
 
@@ -39,9 +40,15 @@ pub(crate) struct Facts {
     /// Machine, sessions, and why the first of them.
     pub set_aside: Vec<(String, u64, String)>,
     /// How the last field update ended, where it did not end well.
-    pub failed_update: Option<String>,
+    pub failed_update: Option<FailedUpdate>,
+    /// Settings of central's that were not taken, unless later ones were.
+    pub refused_settings: Option<RefusedSettings>,
     /// Machine with its day, and what is the matter, for anomalies of high severity.
     pub critical_anomalies: Vec<(String, String)>,
+    /// The first day of which such an anomaly is news.
+    pub news_from: Option<Day>,
+    /// Sessions that wait for central.
+    pub pending_sessions: u64,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,8 +56,9 @@ pub(crate) struct MachineFact {
     pub nom: String,
     /// By the gateway's clock; `None`: never.
     pub last_read: Option<NaiveDateTime>,
-    /// Where its source does not answer, nothing is known of the machine.
-    pub source_is_up: bool,
+    /// Where its source does not answer, or this process has not looked at its folder yet, nothing is
+    /// known of the machine.
+    pub is_known: bool,
     /// `Some`: nothing of its folder can be read, although its source answers.
     pub unreadable: Option<UnreadableFact>,
     /// When it is planned to work; without one the working hours of all machines count.
@@ -67,13 +75,15 @@ pub(crate) struct UnreadableFact {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum LinkFact {
     Up,
-    Down { length: Duration, error: String },
+    Down { length: Duration, fault: LinkFault },
     Unknown,
 }
 
 enum Condition {
+    /// What is the matter.
     Bad(String),
-    Good,
+    /// What is true now.
+    Good(String),
     /// Neither raised nor cleared.
     Unknown,
 }
@@ -105,17 +115,15 @@ pub(crate) fn alarms(
                 alarm.told_at = now;
                 AlarmEvent::Repeated
             }
-            (Condition::Good, Some(_)) => AlarmEvent::Cleared,
-            (Condition::Good, None) | (Condition::Unknown, _) => continue,
+            (Condition::Good(is), Some(alarm)) => {
+                alarm.text = wording::over(language, key.kind, is, alarm.since, now);
+                AlarmEvent::Cleared
+            }
+            (Condition::Good(_), None) | (Condition::Unknown, _) => continue,
         };
         let alarm = &next.standing[key];
-        let message = AlarmMessage {
-            key: key.clone(),
-            event,
-            text: alarm.text.clone(),
-            since: alarm.since,
-            at: now,
-        };
+        let (text, since) = (alarm.text.clone(), alarm.since);
+        let message = AlarmMessage { key: key.clone(), event, text, since, at: now };
         if event == AlarmEvent::Cleared {
             next.standing.remove(key);
         }
@@ -157,42 +165,22 @@ fn conditions(
     for machine in &facts.machines {
         let condition = silence(machine, facts, limits, language, now);
         add(AlarmKind::MachineSilent, &machine.nom, condition);
-        let condition = match &machine.unreadable {
-            _ if !machine.source_is_up => Condition::Unknown,
-            None => Condition::Good,
-            Some(fact) if fact.length >= limits.source_after => {
-                let UnreadableFact { length, trouble } = fact;
-                Condition::Bad(wording::unreadable(language, &machine.nom, *length, trouble))
-            }
-            Some(_) => Condition::Unknown,
-        };
-        add(AlarmKind::MachineUnreadable, &machine.nom, condition);
+        add(AlarmKind::MachineUnreadable, &machine.nom, readability(machine, limits, language));
     }
     for (name, link) in &facts.sources {
-        let text = |length, error: &str| wording::source(language, name, length, error);
-        add(AlarmKind::SourceUnreachable, name, unreachable(link, limits.source_after, text));
+        let text = |length, fault: &LinkFault| wording::source(language, name, length, fault);
+        let up = || wording::source_up(language, name);
+        add(AlarmKind::SourceUnreachable, name, unreachable(link, limits.source_after, text, up));
     }
     if let Some(link) = &facts.central {
-        let text = |length, error: &str| wording::central(language, length, error);
-        add(AlarmKind::CentralUnreachable, "", unreachable(link, limits.central_after, text));
+        let text = |length, fault: &LinkFault| wording::central(language, length, fault);
+        let up = || wording::central_up(language, facts.pending_sessions);
+        add(AlarmKind::CentralUnreachable, "", unreachable(link, limits.central_after, text, up));
     }
-    let is_standing =
-        |kind| state.standing.contains_key(&AlarmKey { kind, subject: String::new() });
-    let limit = limits.disk_free_bytes;
-    let enough = match is_standing(AlarmKind::DiskNearlyFull) {
-        true => limit.saturating_mul(ROOM_AGAIN_PERCENT) / 100,
-        false => limit,
-    };
-    let disk = match facts.free_bytes {
-        _ if facts.is_at_cap => Condition::Bad(wording::at_cap(language)),
-        Some(free) if free < enough => Condition::Bad(wording::disk(language, free)),
-        Some(_) => Condition::Good,
-        None => Condition::Unknown,
-    };
-    add(AlarmKind::DiskNearlyFull, "", disk);
+    add(AlarmKind::DiskNearlyFull, "", disk_room(state, facts, limits, language));
     let read_only = match facts.is_read_only {
         true => Condition::Bad(wording::read_only(language)),
-        false => Condition::Good,
+        false => Condition::Good(wording::writable(language)),
     };
     add(AlarmKind::DiskReadOnly, "", read_only);
     for (nom, sessions, reason) in &facts.set_aside {
@@ -200,10 +188,15 @@ fn conditions(
         add(AlarmKind::SessionSetAside, nom, Condition::Bad(text));
     }
     let update = match &facts.failed_update {
-        Some(detail) => Condition::Bad(wording::update(language, detail)),
-        None => Condition::Good,
+        Some(failed) => Condition::Bad(wording::update(language, failed)),
+        None => Condition::Good(wording::update_over(language)),
     };
     add(AlarmKind::UpdateFailed, "", update);
+    let settings = match &facts.refused_settings {
+        Some(refused) => Condition::Bad(refused.text(language)),
+        None => Condition::Good(wording::settings_over(language)),
+    };
+    add(AlarmKind::SettingsRefused, "", settings);
     for (nom, text) in &facts.critical_anomalies {
         add(
             AlarmKind::CriticalAnomaly,
@@ -214,9 +207,54 @@ fn conditions(
     // What nobody speaks of any more is over: a session that was delivered, a machine that was taken
     // out of the configuration.
     for key in state.standing.keys() {
-        all.entry(key.clone()).or_insert(Condition::Good);
+        all.entry(key.clone()).or_insert_with(|| Condition::Good(gone(key, facts, language)));
     }
     all
+}
+
+fn readability(machine: &MachineFact, limits: &AlarmLimits, language: Language) -> Condition {
+    match &machine.unreadable {
+        _ if !machine.is_known => Condition::Unknown,
+        None => Condition::Good(wording::readable(language, &machine.nom)),
+        Some(UnreadableFact { length, trouble }) if *length >= limits.source_after => {
+            Condition::Bad(wording::unreadable(language, &machine.nom, *length, trouble))
+        }
+        Some(_) => Condition::Unknown,
+    }
+}
+
+/// A disk that was nearly full is good again only with some room more than the limit.
+fn disk_room(
+    state: &AlarmState,
+    facts: &Facts,
+    limits: &AlarmLimits,
+    language: Language,
+) -> Condition {
+    let key = AlarmKey { kind: AlarmKind::DiskNearlyFull, subject: String::new() };
+    let limit = limits.disk_free_bytes;
+    let enough = match state.standing.contains_key(&key) {
+        true => limit.saturating_mul(ROOM_AGAIN_PERCENT) / 100,
+        false => limit,
+    };
+    match facts.free_bytes {
+        _ if facts.is_at_cap => Condition::Bad(wording::at_cap(language)),
+        Some(free) if free < enough => Condition::Bad(wording::disk(language, free)),
+        Some(free) => Condition::Good(wording::room(language, free)),
+        None => Condition::Unknown,
+    }
+}
+
+/// What is true of something that nobody speaks of any more.
+fn gone(key: &AlarmKey, facts: &Facts, language: Language) -> String {
+    match key.kind {
+        AlarmKind::SessionSetAside => wording::accepted(language, &key.subject),
+        AlarmKind::CriticalAnomaly => {
+            let day = key.subject.rsplit_once(' ').and_then(|(_, day)| day.parse::<Day>().ok());
+            let is_old = day.zip(facts.news_from).is_some_and(|(day, from)| day < from);
+            wording::anomaly_over(language, &key.subject, is_old)
+        }
+        _ => wording::not_configured(language, &key.subject),
+    }
 }
 
 fn silence(
@@ -227,21 +265,23 @@ fn silence(
     now: NaiveDateTime,
 ) -> Condition {
     // Where nothing of it can be read nobody knows whether it is silent.
-    let is_unknown = !machine.source_is_up || machine.unreadable.is_some();
+    let is_unknown = !machine.is_known || machine.unreadable.is_some();
     if !facts.clock_is_believed || is_unknown {
         return Condition::Unknown;
     }
     let after = TimeDelta::from_std(limits.silent_after).unwrap_or(TimeDelta::MAX);
     // A reading of later than now is of a clock that went wrong: it tells nothing.
     let last_read = machine.last_read.filter(|last| *last <= now);
-    if last_read.is_some_and(|last| now - last < after) {
-        return Condition::Good;
+    if let Some(last) = last_read.filter(|last| now - *last < after) {
+        return Condition::Good(wording::writes(language, &machine.nom, last));
     }
     let is_missed = match &machine.calendar {
         Some(calendar) => {
             let silence = Silence::of(calendar, last_read, now, after);
-            if last_read.is_some() && silence.since_read < after {
-                return Condition::Good;
+            // Of a machine that was never read this is that nothing at all was planned: a calendar that came
+            // clears what the general hours raised.
+            if silence.since_read < after {
+                return Condition::Good(wording::not_expected(language, &machine.nom));
             }
             silence.is_required && silence.in_shift >= after
         }
@@ -258,12 +298,13 @@ fn silence(
 fn unreachable(
     link: &LinkFact,
     after: Duration,
-    text: impl Fn(Duration, &str) -> String,
+    text: impl Fn(Duration, &LinkFault) -> String,
+    up: impl Fn() -> String,
 ) -> Condition {
     match link {
-        LinkFact::Up => Condition::Good,
-        LinkFact::Down { length, error } if *length >= after => {
-            Condition::Bad(text(*length, error))
+        LinkFact::Up => Condition::Good(up()),
+        LinkFact::Down { length, fault } if *length >= after => {
+            Condition::Bad(text(*length, fault))
         }
         LinkFact::Down { .. } | LinkFact::Unknown => Condition::Unknown,
     }

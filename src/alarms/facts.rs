@@ -11,7 +11,7 @@ use crate::{
     buffer::{Buffer, BufferError, LinkState, MachineReport, is_on_read_only_disk},
     calendar::Calendars,
     config::{Config, SourceConfig},
-    model::{LinkName, WallTime},
+    model::{Day, FaultKind, LinkFault, LinkName, WallTime},
     status::counters::{Counters, Hidden},
 };
 
@@ -54,6 +54,9 @@ pub(super) fn facts(
         is_at_cap: counts.at_cap_since.is_some(),
         set_aside: set_aside(buffer)?,
         failed_update: config.update.as_ref().and_then(|_| agent.failed_update()),
+        refused_settings: agent.refused_settings(),
+        pending_sessions: buffer.reports().totals()?.pending_sessions,
+        news_from: clock_is_believed.then(|| news_days(config, agent.wall_time()).0),
         critical_anomalies: if clock_is_believed {
             critical_anomalies(config, agent.wall_time(), buffer)?
         } else {
@@ -72,20 +75,29 @@ struct Known<'k> {
 
 impl Known<'_> {
     fn source(&self, name: &str) -> LinkFact {
-        let since = self.counts.sources.get(name).and_then(|source| source.down_since);
-        self.link(&LinkName::source(name), self.is_up(name), since)
+        let source = self.counts.sources.get(name);
+        let since = source.and_then(|source| source.down_since);
+        let fault = source.and_then(|source| source.fault.clone());
+        self.link(&LinkName::source(name), self.is_up(name), since, fault)
     }
 
     fn central(&self) -> LinkFact {
-        let Counters { central_down_since, .. } = *self.counts;
-        self.link(&LinkName::Central, self.counts.central_is_up(), central_down_since)
+        let Counters { central_down_since, central_fault, .. } = self.counts;
+        let is_up = self.counts.central_is_up();
+        self.link(&LinkName::Central, is_up, *central_down_since, central_fault.clone())
     }
 
     fn is_up(&self, source: &str) -> Option<bool> {
         self.counts.sources.get(source).and_then(|source| source.is_up)
     }
 
-    fn link(&self, name: &LinkName, is_up: Option<bool>, since: Option<Duration>) -> LinkFact {
+    fn link(
+        &self,
+        name: &LinkName,
+        is_up: Option<bool>,
+        since: Option<Duration>,
+        fault: Option<LinkFault>,
+    ) -> LinkFact {
         let link = self.links.iter().find(|link| link.name == *name);
         match (link, is_up) {
             // An earlier process may have seen it down: this one has to see for itself.
@@ -93,7 +105,11 @@ impl Known<'_> {
             (_, Some(true)) => LinkFact::Up,
             (Some(link), Some(false)) => LinkFact::Down {
                 length: self.length(since, link.since),
-                error: link.error.clone().unwrap_or_default(),
+                fault: fault.unwrap_or_else(|| LinkFault {
+                    kind: FaultKind::Other,
+                    place: String::new(),
+                    said: link.error.clone(),
+                }),
             },
         }
     }
@@ -115,12 +131,18 @@ impl Known<'_> {
             MachineFact {
                 nom: machine.nom.clone(),
                 last_read: report.and_then(|report| report.last_read_at).map(WallTime::naive),
-                source_is_up: self.is_up(&source.name) == Some(true),
+                is_known: self.is_up(&source.name) == Some(true)
+                    && self.has_looked_at(&source.name, &machine.nom),
                 unreadable: self.unreadable(&source.name, &machine.nom),
                 calendar: calendars.of(&machine.nom).cloned(),
             }
         });
         all.collect()
+    }
+
+    /// Whether this process has tried to read anything of the machine: an earlier one may have failed.
+    fn has_looked_at(&self, source: &str, nom: &str) -> bool {
+        self.counts.sources.get(source).is_some_and(|source| source.machines.contains_key(nom))
     }
 
     fn unreadable(&self, source: &str, nom: &str) -> Option<UnreadableFact> {
@@ -161,6 +183,13 @@ fn set_aside(buffer: &Buffer) -> Result<Vec<(String, u64, String)>, BufferError>
     Ok(machines.into_iter().map(|(nom, (sessions, reason))| (nom, sessions, reason)).collect())
 }
 
+/// The first and the last day of which an anomaly is news.
+fn news_days(config: &Config, now: NaiveDateTime) -> (Day, Day) {
+    let today = (now - config.analysis.day_start).date();
+    let from = today.checked_sub_signed(NEWS_DAYS).unwrap_or(today);
+    (from, today.checked_add_signed(NEWS_DAYS).unwrap_or(today))
+}
+
 /// By machine and day: the first anomaly of high severity, and how many there are.
 fn critical_anomalies(
     config: &Config,
@@ -168,9 +197,7 @@ fn critical_anomalies(
     buffer: &Buffer,
 ) -> Result<Vec<(String, String)>, BufferError> {
     let language = config.agent.language;
-    let today = (now - config.analysis.day_start).date();
-    let from = today.checked_sub_signed(NEWS_DAYS).unwrap_or(today);
-    let last = today.checked_add_signed(NEWS_DAYS).unwrap_or(today);
+    let (from, last) = news_days(config, now);
     let mut days: Vec<(String, String, usize)> = Vec::new();
     for (nom, day, anomaly) in buffer.alarm_log().critical_anomalies(from, last)? {
         let subject = format!("{nom} {day}");
@@ -189,6 +216,7 @@ fn critical_anomalies(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{FailedUpdate, RefusedSettings};
 
     fn time(text: &str) -> Option<WallTime> {
         text.parse().ok()
@@ -222,7 +250,11 @@ mod tests {
             false
         }
 
-        fn failed_update(&self) -> Option<String> {
+        fn failed_update(&self) -> Option<FailedUpdate> {
+            None
+        }
+
+        fn refused_settings(&self) -> Option<RefusedSettings> {
             None
         }
     }
@@ -236,6 +268,10 @@ mod tests {
         assert_eq!(ages.of(time("not a time")), Duration::ZERO);
         let unset = Ages { agent: &Agent, clock_is_believed: false };
         assert_eq!(unset.of(time("2026-11-24 09:00:00")), Duration::ZERO);
+    }
+
+    fn said(error: &str) -> LinkFault {
+        LinkFault { kind: FaultKind::Other, place: String::new(), said: Some(error.into()) }
     }
 
     #[test]
@@ -256,8 +292,20 @@ mod tests {
         assert_eq!(fact(&counts), LinkFact::Unknown);
         counts.sources.entry("cu".into()).or_default().note_link(false, Duration::from_secs(590));
         let length = Duration::from_secs(1800);
-        assert_eq!(fact(&counts), LinkFact::Down { length, error: "no route".into() });
+        assert_eq!(fact(&counts), LinkFact::Down { length, fault: said("no route") });
         counts.sources.entry("cu".into()).or_default().note_link(true, Duration::from_secs(595));
         assert_eq!(fact(&counts), LinkFact::Up);
+    }
+
+    #[test]
+    fn nothing_is_known_of_a_machine_before_this_process_has_looked_at_its_folder() {
+        let mut counts = Counters::default();
+        let cu = counts.sources.entry("cu".into()).or_default();
+        cu.note_link(true, Duration::from_secs(590));
+        cu.note_machine("DEM12", None, Duration::from_secs(590));
+        let ages = Ages { agent: &Agent, clock_is_believed: true };
+        let known = Known { counts: &counts, links: Vec::new(), uptime: Agent.uptime(), ages };
+        assert!(known.has_looked_at("cu", "DEM12"));
+        assert!(!known.has_looked_at("cu", "SU12") && !known.has_looked_at("other", "DEM12"));
     }
 }

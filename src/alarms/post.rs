@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::wording;
 use crate::{
     config::{Alarms, Secret},
-    http_client::{HttpClient, HttpError, Settings, StatusCode},
+    http_client::{HttpClient, HttpError, Settings, StatusCode, host_of},
     model::{AlarmMessage, Language, WallTime, printable},
     tls::CaFileError,
 };
@@ -129,28 +129,5 @@ fn judged(url: &Secret, status: Result<StatusCode, HttpError>) -> Result<(), Pos
         Ok(status) if status.is_success() => Ok(()),
         Ok(status) => Err(PostError::Status { host, status }),
         Err(error) => Err(PostError::Request { host, error }),
-    }
-}
-
-/// Scheme, name and port: nothing before an `@`, nothing from the path on.
-fn host_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    authority.rsplit('@').next().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_an_address_only_the_host_is_ever_shown() {
-        for (url, host) in [
-            ("https://ntfy.sh/secret-topic?tpl=1", "ntfy.sh"),
-            ("https://user:password@hc-ping.com/uuid", "hc-ping.com"),
-            ("http://10.0.0.7:8080?token=x", "10.0.0.7:8080"),
-        ] {
-            assert_eq!(host_of(url), host);
-        }
     }
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 use chrono::NaiveDateTime;
 
 use crate::{
-    model::{AlarmEvent, AlarmKey, AlarmKind, Language, Trouble},
-    text::{Noun, Text, days_and_hours, minute, phrase},
+    model::{
+        AlarmEvent, AlarmKey, AlarmKind, FailedUpdate, Language, LinkFault, Trouble, UpdateEnd,
+    },
+    text::{Noun, Text, count, date, days_and_hours, minute, phrase, quoted},
 };
 
 pub(super) fn silent(language: Language, nom: &str, last: Option<NaiveDateTime>) -> String {
@@ -35,26 +37,26 @@ pub(super) fn unreadable(
     )
 }
 
-pub(super) fn source(language: Language, name: &str, time: Duration, error: &str) -> String {
-    let time = days_and_hours(time, language);
+pub(super) fn source(language: Language, name: &str, time: Duration, fault: &LinkFault) -> String {
+    let (time, cause) = (days_and_hours(time, language), fault.text(language));
     phrase!(
         language,
-        "la source {name} ne répond plus depuis {time}\u{202f}: {error}",
-        "source {name} has been unreachable for {time}: {error}",
+        "la source {name} ne répond plus depuis {time}\u{202f}: {cause}",
+        "source {name} has been unreachable for {time}: {cause}",
     )
 }
 
-pub(super) fn central(language: Language, time: Duration, error: &str) -> String {
-    let time = days_and_hours(time, language);
+pub(super) fn central(language: Language, time: Duration, fault: &LinkFault) -> String {
+    let (time, cause) = (days_and_hours(time, language), fault.text(language));
     phrase!(
         language,
-        "la base centrale ne répond plus depuis {time}, les sessions attendent\u{202f}: {error}",
-        "the central database has been unreachable for {time}, sessions are waiting: {error}",
+        "la base centrale ne répond plus depuis {time}, les sessions attendent\u{202f}: {cause}",
+        "the central database has been unreachable for {time}, sessions are waiting: {cause}",
     )
 }
 
 pub(super) fn disk(language: Language, free_bytes: u64) -> String {
-    let mib = free_bytes >> 20;
+    let mib = count(free_bytes >> 20, language);
     phrase!(
         language,
         "le disque de la passerelle est presque plein\u{202f}: {mib}\u{a0}Mio libres",
@@ -85,7 +87,7 @@ pub(super) fn set_aside(language: Language, nom: &str, sessions: u64, reason: &s
         "session quarantined",
         "sessions quarantined",
     );
-    let refused = REFUSED.counted(sessions, language);
+    let (refused, reason) = (REFUSED.counted(sessions, language), quoted(reason, language));
     phrase!(
         language,
         "{nom}\u{202f}: {refused} par la base centrale\u{202f}: {reason}",
@@ -93,43 +95,201 @@ pub(super) fn set_aside(language: Language, nom: &str, sessions: u64, reason: &s
     )
 }
 
-pub(super) fn update(language: Language, detail: &str) -> String {
-    phrase!(language, "la mise à jour a échoué\u{202f}: {detail}", "the update failed: {detail}")
+pub(super) fn update(language: Language, failed: &FailedUpdate) -> String {
+    let to = match &failed.version {
+        Some(version) => phrase!(language, " vers {version}", " to {version}"),
+        None => String::new(),
+    };
+    let what = match failed.end {
+        UpdateEnd::Refused => Text::new("a été refusée", "was refused"),
+        UpdateEnd::RolledBack => Text::new(
+            "n'a pas marché, la version précédente est revenue",
+            "did not work, the previous version is back",
+        ),
+        UpdateEnd::Failed | UpdateEnd::Installed => Text::new("a échoué", "failed"),
+    };
+    let what = what.in_(language);
+    let text = phrase!(language, "la mise à jour{to} {what}", "the update{to} {what}");
+    if failed.detail.is_empty() {
+        return text;
+    }
+    let detail = quoted(&failed.detail, language);
+    phrase!(language, "{text}\u{202f}: {detail}", "{text}: {detail}")
+}
+
+pub(super) fn settings_over(language: Language) -> String {
+    let text = Text::new(
+        "les réglages de la base centrale ne sont plus refusés",
+        "the settings from central are not refused any more",
+    );
+    text.in_(language).to_owned()
 }
 
 /// `nom` is the machine with its day, `text` what is the matter.
 pub(super) fn critical_anomaly(language: Language, nom: &str, text: &str) -> String {
+    let nom = with_date(nom, language);
     phrase!(language, "{nom}\u{202f}: {text}", "{nom}: {text}")
+}
+
+/// What is true now, of each kind, when its alarm is over.
+pub(super) fn writes(language: Language, nom: &str, last: NaiveDateTime) -> String {
+    let last = minute(last, language);
+    phrase!(
+        language,
+        "{nom} écrit de nouveau (dernière lecture\u{202f}: {last})",
+        "{nom} is writing again (last read: {last})",
+    )
+}
+
+pub(super) fn not_expected(language: Language, nom: &str) -> String {
+    phrase!(
+        language,
+        "{nom} n'est plus attendue\u{202f}: son calendrier ne prévoyait pas de travail",
+        "{nom} is no longer expected: no work was planned in its calendar",
+    )
+}
+
+pub(super) fn readable(language: Language, nom: &str) -> String {
+    phrase!(language, "{nom} peut de nouveau être lue", "{nom} can be read again")
+}
+
+pub(super) fn source_up(language: Language, name: &str) -> String {
+    phrase!(language, "la source {name} répond de nouveau", "source {name} answers again")
+}
+
+pub(super) fn central_up(language: Language, pending: u64) -> String {
+    const WAIT: Noun = Noun::new(
+        "session attend encore",
+        "sessions attendent encore",
+        "session is still waiting",
+        "sessions are still waiting",
+    );
+    let text = phrase!(
+        language,
+        "la base centrale répond de nouveau",
+        "the central database answers again",
+    );
+    if pending == 0 {
+        return phrase!(
+            language,
+            "{text}\u{202f}; plus aucune session n'attend",
+            "{text}; no session is waiting any more",
+        );
+    }
+    let wait = WAIT.counted(pending, language);
+    phrase!(language, "{text}\u{202f}; {wait}", "{text}; {wait}")
+}
+
+pub(super) fn room(language: Language, free_bytes: u64) -> String {
+    let mib = count(free_bytes >> 20, language);
+    phrase!(
+        language,
+        "le disque de la passerelle a de nouveau assez de place\u{202f}: {mib}\u{a0}Mio libres",
+        "the gateway's disk has enough room again: {mib}\u{a0}MiB free",
+    )
+}
+
+pub(super) fn writable(language: Language) -> String {
+    let text = Text::new(
+        "la carte de la passerelle peut de nouveau être écrite\u{202f}; la lecture reprend",
+        "the gateway's card can be written again; reading continues",
+    );
+    text.in_(language).to_owned()
+}
+
+pub(super) fn accepted(language: Language, nom: &str) -> String {
+    phrase!(
+        language,
+        "{nom}\u{202f}: plus aucune session n'est refusée par la base centrale",
+        "{nom}: the central database refuses no session any more",
+    )
+}
+
+pub(super) fn update_over(language: Language) -> String {
+    let text = Text::new(
+        "la dernière mise à jour n'est plus en échec",
+        "the last update did not fail any more",
+    );
+    text.in_(language).to_owned()
+}
+
+/// `subject` is the machine with its day; `is_old`: the day is too long ago to be news.
+pub(super) fn anomaly_over(language: Language, subject: &str, is_old: bool) -> String {
+    let nom = with_date(subject, language);
+    if is_old {
+        return phrase!(
+            language,
+            "{nom}\u{202f}: l'anomalie grave n'est plus nouvelle\u{202f}; elle reste dans le rapport de ce jour",
+            "{nom}: the critical anomaly is no longer news; it stays in that day's report",
+        );
+    }
+    phrase!(
+        language,
+        "{nom}\u{202f}: plus d'anomalie grave, la journée a été recalculée",
+        "{nom}: no critical anomaly any more, the day was recomputed",
+    )
+}
+
+pub(super) fn not_configured(language: Language, subject: &str) -> String {
+    phrase!(
+        language,
+        "{subject} n'est plus dans la configuration",
+        "{subject} is no longer in the configuration",
+    )
+}
+
+/// The message that an alarm is over: `now` says what is true, behind it stands what it was, since when and for
+/// how long, unless the clock was set back meanwhile.
+pub(super) fn over(
+    language: Language,
+    kind: AlarmKind,
+    now: &str,
+    since: NaiveDateTime,
+    at: NaiveDateTime,
+) -> String {
+    let (was, begun) = (quoted(kind.title(language), language), minute(since, language));
+    let length = match (at - since).to_std() {
+        Ok(length) => format!(" ({})", days_and_hours(length, language)),
+        Err(_) => String::new(),
+    };
+    phrase!(
+        language,
+        "{now}. Fin de l'alarme {was}, en cours depuis le {begun}{length}",
+        "{now}. End of the alarm {was}, which stood since {begun}{length}",
+    )
+}
+
+/// A machine with its day, the day as people write it.
+fn with_date(subject: &str, language: Language) -> String {
+    match subject.rsplit_once(' ') {
+        Some((nom, day)) => match day.parse() {
+            Ok(day) => format!("{nom} {}", date(day, language)),
+            Err(_) => subject.to_owned(),
+        },
+        None => subject.to_owned(),
+    }
 }
 
 /// One line that names the gateway and what it is about.
 pub(super) fn title(language: Language, agent: &str, key: &AlarmKey, event: AlarmEvent) -> String {
-    let what = match key.kind {
-        AlarmKind::MachineSilent => Text::new("machine muette", "machine silent"),
-        AlarmKind::MachineUnreadable => Text::new("machine illisible", "machine unreadable"),
-        AlarmKind::SourceUnreachable => Text::new("source injoignable", "source unreachable"),
-        AlarmKind::CentralUnreachable => {
-            Text::new("base centrale injoignable", "central database unreachable")
-        }
-        AlarmKind::DiskNearlyFull => Text::new("disque presque plein", "disk nearly full"),
-        AlarmKind::DiskReadOnly => Text::new("disque en lecture seule", "disk read-only"),
-        AlarmKind::SessionSetAside => Text::new("session refusée", "session quarantined"),
-        AlarmKind::UpdateFailed => Text::new("mise à jour échouée", "update failed"),
-        AlarmKind::CriticalAnomaly => Text::new("anomalie grave", "critical anomaly"),
-    };
     let event = match event {
         AlarmEvent::Raised => Text::new("", ""),
         AlarmEvent::Repeated => Text::new("toujours en cours\u{202f}: ", "ongoing: "),
-        AlarmEvent::Cleared => Text::new("terminé\u{202f}: ", "resolved: "),
+        AlarmEvent::Cleared => Text::new("terminé\u{202f}: ", "over: "),
     };
-    let (what, event) = (what.in_(language), event.in_(language));
-    let subject = if key.subject.is_empty() { String::new() } else { format!(" {}", key.subject) };
+    let (what, event) = (key.kind.title(language), event.in_(language));
+    let subject = match key.kind {
+        _ if key.subject.is_empty() => String::new(),
+        AlarmKind::CriticalAnomaly => format!(" {}", with_date(&key.subject, language)),
+        _ => format!(" {}", key.subject),
+    };
     phrase!(language, "{agent}\u{202f}: {event}{what}{subject}", "{agent}: {event}{what}{subject}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::AlarmKind;
 
     #[test]
     fn a_title_says_which_gateway_and_whether_it_is_over() {

@@ -7,6 +7,7 @@
 mod advice;
 mod anomalies;
 mod day;
+mod day_until;
 mod digest;
 mod intervals;
 mod line_defects;
@@ -17,18 +18,23 @@ mod required;
 mod robust;
 mod session;
 mod shift_times;
+mod usual_pieces;
 
 use chrono::TimeDelta;
 
+pub use crate::model::WaitStamp;
+
 pub use advice::advice;
-pub use anomalies::{Evidence, anomalies};
+pub use anomalies::{Evidence, anomalies, is_same_kind};
 pub use day::{Part, days_touched, part_of_day, parts_by_day};
+pub use day_until::day_until;
 pub use digest::digest;
 pub use line_defects::{LineDefects, line_defects, rejected_by_day};
 pub use losses::{in_whole, losses, losses_of};
 pub use patterns::{Changes, Days, Hour, OfProfile, Patterns, Profile, StopClass, Stops, patterns};
 pub use session::{day_ends, session, session_of_day, sessions};
 pub use shift_times::{DayEnds, Known, MOST_DAYS_APART, day_times, days_between, known_until};
+pub use usual_pieces::{EarlierDay, UsualPieces};
 
 /// Grows whenever the same bytes would give a different session, so that days still held are
 /// recomputed.
@@ -40,13 +46,6 @@ pub struct Options {
     /// How long after midnight a production day begins, below 24 h.
     pub day_start: TimeDelta,
     pub wait_stamp: WaitStamp,
-}
-
-/// Which end of a wait its line marks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum WaitStamp {
-    Start,
-    End,
 }
 
 impl Default for Options {

@@ -155,8 +155,7 @@ impl Sweep {
         let stops: Vec<Span> = session.stops.iter().map(Span::from).collect();
         // Stops are in order: the next one begins when the last one has ended.
         let by_start = sorted(&waits);
-        let window = session.pieces.first().zip(session.pieces.last());
-        let window = window.map(|(first, last)| Span { start: first.at.0, end: last.at.0 });
+        let window = span_of_pieces(&session.pieces);
 
         let figures = &mut session.figures;
         figures.events = events.len() as u64;
@@ -195,8 +194,19 @@ impl From<&Stop> for Span {
     }
 }
 
+/// First to last piece.
+pub(super) fn span_of_pieces(pieces: &[Piece]) -> Option<Span> {
+    let ends = pieces.first().zip(pieces.last());
+    ends.map(|(first, last)| Span { start: first.at.0, end: last.at.0 })
+}
+
 /// Waits and stops in the order of their starts.
-fn set_figures_of_window(figures: &mut Figures, window: Span, waits: &[Span], stops: &[Span]) {
+pub(super) fn set_figures_of_window(
+    figures: &mut Figures,
+    window: Span,
+    waits: &[Span],
+    stops: &[Span],
+) {
     figures.first_piece = Some(Stamp(window.start));
     figures.last_piece = Some(Stamp(window.end));
     figures.window_ms = window.end - window.start;
@@ -208,7 +218,7 @@ fn set_figures_of_window(figures: &mut Figures, window: Span, waits: &[Span], st
 }
 
 /// Saturating: millions of absurd waits are still a number, and no panic.
-fn plain_sum(spans: &[Span]) -> i64 {
+pub(super) fn plain_sum(spans: &[Span]) -> i64 {
     spans.iter().fold(0, |sum: i64, span| sum.saturating_add(span.end - span.start))
 }
 

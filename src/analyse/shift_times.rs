@@ -7,7 +7,10 @@ use std::{collections::BTreeSet, ops::Bound};
 use chrono::TimeDelta;
 
 use crate::{
-    analyse::intervals::{Span, covered, merged},
+    analyse::{
+        intervals::{Span, covered, merged},
+        session::span_of_pieces,
+    },
     calendar::{Period, ShiftPart},
     model::{Day, DayTimes, Session, ShiftTimes, Stamp},
 };
@@ -106,12 +109,7 @@ impl States {
         let stops = merged(&mut stops);
         let waits = session.waits.iter().map(Span::from);
         let mut both: Vec<Span> = stops.iter().copied().chain(waits).collect();
-        let window = session.pieces.first().zip(session.pieces.last());
-        Self {
-            stops_and_waits: merged(&mut both),
-            window: window.map(|(first, last)| Span { start: first.at.0, end: last.at.0 }),
-            stops,
-        }
+        Self { stops_and_waits: merged(&mut both), window: span_of_pieces(&session.pieces), stops }
     }
 
     fn times(&self, part: &ShiftPart, known_until: Stamp) -> ShiftTimes {

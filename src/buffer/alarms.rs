@@ -1,9 +1,11 @@
 //! Alarms on disk, so that a power cut or a week without a network loses none of them. Both tables are
 //! written whole in one transaction, and only when something changed.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Row, params};
 
-use super::{AlarmLog, AlarmLogMut, BufferError, details::Detail, error::During};
+use super::{AlarmLog, AlarmLogMut, BufferError, Reports, details::Detail, error::During};
 use crate::{
     failpoints::Step,
     model::{
@@ -84,6 +86,23 @@ impl AlarmLog<'_> {
     }
 }
 
+/// How many alarms stand of each kind, and how many messages wait for their receiver.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AlarmCounts {
+    pub standing: BTreeMap<AlarmKind, usize>,
+    pub waiting: usize,
+}
+
+impl Reports<'_> {
+    /// Every kind is counted, also one of which none stands.
+    pub fn alarms(&self) -> Result<AlarmCounts, BufferError> {
+        let AlarmState { standing, waiting } = self.buffer.alarm_log().state()?;
+        let of = |kind| standing.keys().filter(|key| key.kind == kind).count();
+        let standing = AlarmKind::ALL.into_iter().map(|kind| (kind, of(kind))).collect();
+        Ok(AlarmCounts { standing, waiting: waiting.len() })
+    }
+}
+
 impl AlarmLogMut<'_> {
     pub fn save(&mut self, state: &AlarmState, step: Step) -> Result<(), BufferError> {
         self.buffer.change(step, "keep alarms", |transaction| {
@@ -147,6 +166,9 @@ mod tests {
         };
         buffer.alarm_log_mut().save(&state, Step::NoteAlarms).unwrap();
         assert_eq!(buffer.alarm_log().state().unwrap(), state);
+        let counts = buffer.reports().alarms().unwrap();
+        let standing = counts.standing.iter().filter(|(_, count)| **count > 0).collect::<Vec<_>>();
+        assert_eq!((standing, counts.waiting), (vec![(&AlarmKind::MachineSilent, &1)], 2));
         buffer.alarm_log_mut().save(&AlarmState::default(), Step::NoteAlarms).unwrap();
         assert_eq!(buffer.alarm_log().state().unwrap(), AlarmState::default());
     }

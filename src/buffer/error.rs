@@ -17,6 +17,8 @@ pub enum BufferError {
     ReadOnly { path: PathBuf },
     #[error("cannot create the state directory {path}; check `agent.state_dir` and its owner")]
     Directory { path: PathBuf, source: io::Error },
+    #[error("cannot write to the state directory {path}; check its free space and its owner")]
+    Write { path: PathBuf, source: io::Error },
     #[error("cannot lock {path}; check `agent.state_dir` and its owner")]
     Lock { path: PathBuf, source: io::Error },
     #[error(

@@ -279,6 +279,31 @@ impl SessionReader<'_> {
         read().during("look up anomalies", &self.buffer.path)
     }
 
+    /// A machine's day with all its rows and with what its lines left open.
+    pub fn day_with_ends(
+        &self,
+        nom: &str,
+        day: Day,
+    ) -> Result<Option<(Session, DayEnds)>, BufferError> {
+        let ends = if self.has_times()? { ENDS } else { "NULL, NULL, ''" };
+        let connection = &self.buffer.connection;
+        let read = || -> rusqlite::Result<Option<(Session, DayEnds)>> {
+            let found = connection
+                .prepare_cached(&format!(
+                    "SELECT s.id, {ends}, {FIGURES}
+                     FROM machine m JOIN session s ON s.machine_id = m.id AND s.day = ?2
+                     LEFT JOIN day_digest d ON d.session_id = s.id WHERE m.nom = ?1"
+                ))?
+                .query_row(params![nom, day], |row| {
+                    Ok((row.get::<_, i64>(0)?, read_ends(row, 1)?, read_figures(row, 4)?))
+                })
+                .optional()?;
+            let with_rows = |(id, ends, figures)| Ok((with_rows(connection, id, figures)?, ends));
+            found.map(with_rows).transpose()
+        };
+        read().during("read a day", &self.buffer.path)
+    }
+
     /// The digests of a machine's days from `first` to `last`, both included; without what its calendar makes
     /// of them, which a buffer of an earlier version does not have.
     pub fn digests(&self, nom: &str, first: Day, last: Day) -> Result<Vec<DayDigest>, BufferError> {

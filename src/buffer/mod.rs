@@ -38,8 +38,10 @@ mod place;
 mod raw;
 mod refusal;
 mod report;
+mod security;
 mod sessions;
 mod shift_times;
+mod startable;
 mod tallies;
 mod times;
 mod times_alone;
@@ -47,6 +49,7 @@ mod turns;
 mod versions;
 mod views;
 
+pub use alarms::AlarmCounts;
 pub use capacity::Evicted;
 pub use damage::SetAside;
 pub use dates::DatedFile;
@@ -61,15 +64,17 @@ pub use overview::{HeaderFilter, SessionHeader};
 pub use raw::{Chunk, ChunkMark, TAIL_BYTES, tail_hash};
 pub use refusal::Refusal;
 pub use report::{
-    AsideReport, FileReport, LineTotals, MachineReport, SessionFilter, StoredSession, Totals,
+    AsideReport, DayRange, FileReport, LineTotals, MachineReport, SessionFilter, StoredSession,
+    Totals,
 };
 pub use sessions::Changed;
 pub use shift_times::{TimesBasis, TimesByMachine};
+pub use startable::expect_startable;
 pub use times_alone::TimesAlone;
 pub use versions::known_version;
 pub use views::{
     AlarmLog, AlarmLogMut, Files, Links, LinksMut, Outbox, OutboxMut, PlantView, PlantViewMut,
-    Reports, SessionReader,
+    Reports, SecurityNotes, SecurityNotesMut, SessionReader,
 };
 
 use crate::{

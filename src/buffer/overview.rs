@@ -147,18 +147,23 @@ impl SessionReader<'_> {
     }
 
     /// The nearest days with sessions, or planned ones, before and after `day`.
-    pub fn neighbours(&self, day: Day) -> Result<(Option<Day>, Option<Day>), BufferError> {
+    pub fn neighbours(
+        &self,
+        day: Day,
+        machine: Option<&str>,
+    ) -> Result<(Option<Day>, Option<Day>), BufferError> {
         let mut query = "SELECT max((SELECT max(day) FROM session s
                  WHERE s.machine_id = m.id AND s.day < ?1)),
              min((SELECT min(day) FROM session s WHERE s.machine_id = m.id AND s.day > ?1))
-             FROM machine m"
+             FROM machine m WHERE ?2 IS NULL OR m.nom = ?2"
             .to_owned();
         if self.has_times()? {
             query = format!("{query} UNION ALL {}", query.replace("session", "shift_times"));
         }
         let read = || -> rusqlite::Result<(Option<Day>, Option<Day>)> {
             let mut select = self.buffer.connection.prepare(&query)?;
-            let found = select.query_map([day], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let found =
+                select.query_map(params![day, machine], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let (mut before, mut after): (Option<Day>, Option<Day>) = (None, None);
             for one in found {
                 let (earlier, later): (Option<Day>, Option<Day>) = one?;

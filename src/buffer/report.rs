@@ -12,7 +12,7 @@ use super::{
     shift_times::times_of,
     times::noted,
 };
-use crate::model::{Anomaly, Day, DayTimes, Session, WallTime};
+use crate::model::{Anomaly, Day, DayTimes, Session, Stamp, WallTime};
 
 /// Figures of the buffer as a whole.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -80,6 +80,23 @@ pub struct SessionFilter {
     pub machine: Option<String>,
     pub day: Option<Day>,
 }
+
+/// Which days of which machines to show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DayRange<'f> {
+    pub machine: Option<&'f str>,
+    pub from: Option<Day>,
+    pub to: Option<Day>,
+}
+
+impl<'f> From<&'f SessionFilter> for DayRange<'f> {
+    fn from(filter: &'f SessionFilter) -> Self {
+        Self { machine: filter.machine.as_deref(), from: filter.day, to: filter.day }
+    }
+}
+
+/// Session (`None`: a planned day without one), machine, its name, day.
+type DayKey = (Option<i64>, i64, String, Day);
 
 /// A session with where it stands towards central.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -291,13 +308,27 @@ impl Reports<'_> {
 }
 
 impl SessionReader<'_> {
+    /// The pieces that a machine's `day` had up to and with the moment `until`; 0 without a session.
+    pub fn pieces_until(&self, nom: &str, day: Day, until: Stamp) -> Result<u32, BufferError> {
+        self.buffer
+            .connection
+            .prepare_cached(
+                "SELECT count(*) FROM piece WHERE at_ms <= ?3 AND session_id = (
+                     SELECT s.id FROM session s JOIN machine m ON m.id = s.machine_id
+                     WHERE m.nom = ?1 AND s.day = ?2)",
+            )
+            .and_then(|mut select| select.query_row(params![nom, day, until.0], |row| row.get(0)))
+            .during("count pieces", &self.buffer.path)
+    }
+
     /// Sessions in order of day and machine, handed to `show` one by one.
     pub fn each_session<E>(
         &self,
         filter: &SessionFilter,
         show: impl FnMut(StoredSession) -> Result<(), E>,
     ) -> Result<Result<(), E>, BufferError> {
-        self.each(filter, "", show)
+        let keys = self.keys(filter.into(), false)?;
+        self.hand_over(keys, show)
     }
 
     /// The same, and among them planned days without a session: of no piece, and with their times.
@@ -306,41 +337,58 @@ impl SessionReader<'_> {
         filter: &SessionFilter,
         show: impl FnMut(StoredSession) -> Result<(), E>,
     ) -> Result<Result<(), E>, BufferError> {
+        let keys = self.keys(filter.into(), true)?;
+        self.hand_over(keys, show)
+    }
+
+    /// Of these the newest, at most `most`, in order of day and machine; how many earlier ones there are.
+    pub fn newest_days<E>(
+        &self,
+        range: DayRange<'_>,
+        most: usize,
+        show: impl FnMut(StoredSession) -> Result<(), E>,
+    ) -> Result<Result<usize, E>, BufferError> {
+        let mut keys = self.keys(range, true)?;
+        let earlier = keys.len().saturating_sub(most);
+        keys.drain(..earlier);
+        Ok(self.hand_over(keys, show)?.map(|()| earlier))
+    }
+
+    /// In order of day and machine; with the planned days that have no session if `has_days_alone`.
+    fn keys(&self, range: DayRange<'_>, has_days_alone: bool) -> Result<Vec<DayKey>, BufferError> {
         // The first part of a day is there if any is.
         let alone = "UNION ALL
             SELECT NULL, m.id, m.nom, t.day FROM machine m CROSS JOIN shift_times t
-                ON t.machine_id = m.id AND t.day BETWEEN coalesce(?2, '') AND coalesce(?2, '~')
+                ON t.machine_id = m.id AND t.day BETWEEN coalesce(?2, '') AND coalesce(?3, '~')
                 AND t.number = 1
             WHERE (?1 IS NULL OR m.nom = ?1) AND NOT EXISTS (
                 SELECT 1 FROM session s WHERE s.machine_id = m.id AND s.day = t.day)";
-        self.each(filter, if self.has_times()? { alone } else { "" }, show)
-    }
-
-    fn each<E>(
-        &self,
-        filter: &SessionFilter,
-        more_days: &str,
-        mut show: impl FnMut(StoredSession) -> Result<(), E>,
-    ) -> Result<Result<(), E>, BufferError> {
-        let has_times = self.has_times()?;
-        let keys: Vec<(Option<i64>, i64, String, Day)> = self
-            .buffer
+        let more_days = if has_days_alone && self.has_times()? { alone } else { "" };
+        self.buffer
             .connection
             // Machine by machine, each day sought in the index that sessions have anyway.
             .prepare(&format!(
                 "SELECT s.id, m.id, m.nom, s.day FROM machine m
                  CROSS JOIN session s ON s.machine_id = m.id
-                     AND s.day BETWEEN coalesce(?2, '') AND coalesce(?2, '~')
+                     AND s.day BETWEEN coalesce(?2, '') AND coalesce(?3, '~')
                  WHERE ?1 IS NULL OR m.nom = ?1 {more_days} ORDER BY 4, 3"
             ))
             .and_then(|mut select| {
                 select
-                    .query_map(params![filter.machine, filter.day], |row| {
+                    .query_map(params![range.machine, range.from, range.to], |row| {
                         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
                     })?
                     .collect()
             })
-            .during("look up sessions", &self.buffer.path)?;
+            .during("look up sessions", &self.buffer.path)
+    }
+
+    fn hand_over<E>(
+        &self,
+        keys: Vec<DayKey>,
+        mut show: impl FnMut(StoredSession) -> Result<(), E>,
+    ) -> Result<Result<(), E>, BufferError> {
+        let has_times = self.has_times()?;
         for (session, machine_id, nom, day) in keys {
             let stored = match session {
                 Some(id) => self.stored_session(id, has_times).optional(),

@@ -68,7 +68,26 @@ pub struct PlantViewMut<'b> {
     pub(super) buffer: &'b mut Buffer,
 }
 
+/// What was noticed of the gateway's security.
+#[derive(Clone, Copy)]
+pub struct SecurityNotes<'b> {
+    pub(super) buffer: &'b Buffer,
+}
+
+/// Keeps what was noticed, and what of it central holds.
+pub struct SecurityNotesMut<'b> {
+    pub(super) buffer: &'b mut Buffer,
+}
+
 impl Buffer {
+    pub fn security(&self) -> SecurityNotes<'_> {
+        SecurityNotes { buffer: self }
+    }
+
+    pub fn security_mut(&mut self) -> SecurityNotesMut<'_> {
+        SecurityNotesMut { buffer: self }
+    }
+
     pub fn files(&self) -> Files<'_> {
         Files { buffer: self }
     }

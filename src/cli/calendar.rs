@@ -6,8 +6,10 @@ use chrono::{Datelike, TimeDelta};
 use serde::Serialize;
 
 use super::{
-    Exit, LogTo, UsageError, complain, configured_without_passwords, print, print_json,
-    privileges::become_owner_of, table::table,
+    Exit, LogTo, UsageError, complain, configured_without_passwords, machine_name, print,
+    print_json,
+    privileges::become_owner_of,
+    table::{hours, table},
 };
 use crate::{
     agent::Clock,
@@ -87,18 +89,14 @@ fn kept(config: &Config) -> KeptCalendar {
 }
 
 fn machines<'c>(config: &'c Config, only: Option<&str>) -> Result<Vec<&'c str>, UsageError> {
-    let all = config.sources.iter().flat_map(|source| source.folders.values());
-    let mut all: Vec<&str> = all.map(|machine| machine.nom.as_str()).collect();
+    let mut all: Vec<&str> = machine_name::configured(config).collect();
     all.sort_unstable();
     all.dedup();
-    let Some(only) = only else { return Ok(all) };
-    match all.iter().find(|machine| **machine == only) {
-        Some(machine) => Ok(vec![machine]),
-        None => Err(UsageError(format!(
-            "no source has the machine {only:?}; configured are {}",
-            all.join(", ")
-        ))),
+    if let Some(only) = only {
+        machine_name::expect_configured(config, only)?;
+        all.retain(|machine| *machine == only);
     }
+    Ok(all)
 }
 
 fn as_text(planned: &[Planned<'_>], day: Day, day_start: TimeDelta) -> String {
@@ -119,14 +117,14 @@ fn as_text(planned: &[Planned<'_>], day: Day, day_start: TimeDelta) -> String {
                 part.shift.clone(),
                 moment(part.opening.from.to_naive()),
                 moment(part.opening.to.to_naive()),
-                length(part.opening.length_ms()),
-                length(part.required_ms()),
+                hours(part.opening.length_ms()),
+                hours(part.required_ms()),
                 calendar.map(|calendar| calendar.place.clone()).unwrap_or_default(),
             ]);
         }
     }
     if !rows.is_empty() {
-        text += &table(&heads, &rows);
+        text += &table(&heads, &rows).to_string();
         text += "\n";
     }
     for Planned { machine, calendar, parts, .. } in planned {
@@ -173,11 +171,6 @@ fn why_nothing(calendar: Option<&Calendar>, day: Day) -> String {
 
 fn moment(at: chrono::NaiveDateTime) -> String {
     at.format("%Y-%m-%d %H:%M").to_string()
-}
-
-fn length(ms: i64) -> String {
-    let minutes = ms / 60_000;
-    format!("{} h {:02}", minutes / 60, minutes % 60)
 }
 
 /// One machine of `calendar --json`.

@@ -1,6 +1,7 @@
-//! `cu-agent central …`: central's tables, and the plant's calendar in one of them.
+//! `cu-agent central …`: central's tables, and what the plant has for all gateways in two of them.
 
 mod calendar;
+mod settings;
 
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use crate::{
     sync::postgres::{
         Central, OldNames, OldRows, SchemaState, Weight, migration_script, old_names_script,
     },
+    text::counted,
 };
 
 #[derive(Debug, clap::Subcommand)]
@@ -25,12 +27,16 @@ pub(super) enum Command {
     /// The plant's calendar: one text for all gateways, which counts before their own [[calendar]].
     #[command(subcommand)]
     Calendar(calendar::Command),
+    /// Settings for all gateways, signed: docs/settings.md.
+    #[command(subcommand)]
+    Settings(settings::Command),
 }
 
 pub(super) fn run(config: &Path, command: &Command) -> anyhow::Result<Exit> {
     let print_only = match command {
         Command::Migrate { print } => *print,
         Command::Calendar(command) => return calendar::run(config, command),
+        Command::Settings(command) => return settings::run(config, command),
     };
     let config = configured(config, LogTo::Stderr)?;
     let renamed = renamed(&config);
@@ -90,14 +96,16 @@ pub(super) fn old_rows(renamed: &OldNames, rows: &OldRows, done: &str) -> String
     let mut text = match rows.centres {
         0 => format!("{nom}: no rows of its old names ({old_names})"),
         centres => format!(
-            "{nom}: {centres} centres of its old names ({old_names}) {done} into it, with {} sessions; {} days exist on both sides",
-            rows.sessions, rows.days_on_both_sides
+            "{nom}: {} of its old names ({old_names}) {done} into it, with {}; {} on both sides",
+            counted(centres, "centre", "centres"),
+            counted(rows.sessions, "session", "sessions"),
+            counted(rows.days_on_both_sides, "day exists", "days exist")
         ),
     };
     if rows.claimed_by_others > 0 {
         text += &format!(
-            "; {} centres left alone, because another agent delivers them or {nom}: see cu_agent_machine",
-            rows.claimed_by_others
+            "; {} left alone, because another agent delivers them or {nom}: see cu_agent_machine",
+            counted(rows.claimed_by_others, "centre", "centres")
         );
     }
     text

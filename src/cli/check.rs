@@ -2,16 +2,23 @@
 
 mod calendars;
 mod replace;
+mod settings;
 mod sources;
+mod start;
 
 use std::path::Path;
 
-use rustix::fs::Access;
+use rustix::{
+    fs::{Access, access},
+    io::Errno,
+};
 
+mod host_keys;
 mod hosts;
 
 use super::{
-    Exit, LogTo, configured, print,
+    Exit, LogTo, configured,
+    painted::{Painted, Tone, When},
     status::{ImplausibleDate, implausible_dates},
 };
 use crate::{
@@ -25,6 +32,8 @@ use crate::{
         CalendarThere, Central, CentralError, SchemaState, Server, ServerEncoding, Unfit, Weight,
         namesake,
     },
+    text::counted,
+    weekly::ReportPoster,
 };
 
 #[derive(Debug, clap::Args)]
@@ -36,11 +45,13 @@ pub(super) struct Arguments {
     replace: bool,
 }
 
-pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(super) fn run(config: &Path, arguments: &Arguments, colour: When) -> anyhow::Result<Exit> {
     let path = config;
     let config = configured(path, LogTo::StderrWarnings)?;
     let mut lines = Lines::default();
     lines.good("configuration", &format!("{} is usable", path.display()));
+    settings::check(&mut lines, &config);
+    start::check_files(&mut lines, path, &config);
     // What keeps it from being opened is reported with the buffer.
     let buffer = Buffer::open_read_only(&config.agent.state_dir).ok().flatten();
     for ignored in ignored_variables(&config, &|name| std::env::var(name).ok()) {
@@ -62,38 +73,49 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
     if arguments.replace {
         replace::check(&mut lines, &config);
     }
-    check_buffer(&mut lines, &config);
+    let holder = start::check_state_dir(&mut lines, &config.agent.state_dir);
+    if holder.is_ok() {
+        check_buffer(&mut lines, &config);
+    }
+    start::check_page(&mut lines, &config, holder.ok().flatten().as_ref());
+    start::check_update(&mut lines, &config);
     check_dates(&mut lines, &config);
     check_disk(&mut lines, &config);
     check_clock(&mut lines);
     check_alarms(&mut lines, &config);
-    print(&lines.text)?;
+    check_report(&mut lines, &config);
+    lines.text.print(colour)?;
     Ok(if lines.all_good { Exit::Done } else { Exit::Failed })
 }
 
 struct Lines {
-    text: String,
+    text: Painted,
     all_good: bool,
 }
 
 impl Default for Lines {
     fn default() -> Self {
-        Self { text: String::new(), all_good: true }
+        Self { text: Painted::default(), all_good: true }
     }
 }
 
 impl Lines {
     fn good(&mut self, what: &str, text: &str) {
-        self.text += &format!("ok    {what}: {text}\n");
+        self.add(Tone::Good, "ok", what, text);
     }
 
     fn note(&mut self, what: &str, text: &str) {
-        self.text += &format!("note  {what}: {text}\n");
+        self.add(Tone::Warn, "note", what, text);
     }
 
     fn bad(&mut self, what: &str, text: &str) {
         self.all_good = false;
-        self.text += &format!("FAIL  {what}: {text}\n");
+        self.add(Tone::Bad, "FAIL", what, text);
+    }
+
+    fn add(&mut self, tone: Tone, mark: &str, what: &str, text: &str) {
+        self.text.put(Some(tone), mark);
+        self.text.push(&format!("{}{what}: {text}\n", " ".repeat(6 - mark.len())));
     }
 }
 
@@ -228,15 +250,19 @@ fn machines_there(central: &mut Central, config: &Config) -> Result<Vec<String>,
     let left = central.left_over(&config.agent.id)?;
     if left.sessions > 0 {
         notes.push(format!(
-            "{} sessions that agents delivered are in no centre; to see them: {}",
-            left.sessions,
+            "{} in no centre; to see: {}",
+            counted(
+                left.sessions,
+                "session that agents delivered is",
+                "sessions that agents delivered are"
+            ),
             logging::STRAY_SESSIONS
         ));
     }
     if left.details > 0 {
         notes.push(format!(
-            "{} rows of pieces, waits, stops or jobs belong to no session, and nobody knows to which they did; to see some: SELECT * FROM piece_production WHERE session_id IS NULL LIMIT 20 (likewise periode_attente, periode_arret, job_profil)",
-            left.details
+            "{} of pieces, waits, stops or jobs belong to no session, and nobody knows to which they did; to see some: SELECT * FROM piece_production WHERE session_id IS NULL LIMIT 20 (likewise periode_attente, periode_arret, job_profil)",
+            counted(left.details, "row", "rows")
         ));
     }
     let mut told = CentralTold::default();
@@ -276,30 +302,17 @@ fn check_buffer(lines: &mut Lines, config: &Config) {
             Ok(totals) => lines.good(
                 what,
                 &format!(
-                    "{} with {} sessions, {} waiting",
+                    "{} with {}, {} waiting",
                     buffer.path().display(),
-                    totals.sessions,
+                    counted(totals.sessions, "session", "sessions"),
                     totals.pending_sessions
                 ),
             ),
             Err(error) => lines.bad(what, &buffer_trouble(&error)),
         },
-        Ok(None) => match nearest_existing(state_dir).map(is_writable) {
-            Some(Ok(())) => {
-                lines.good(
-                    what,
-                    &format!("will be created in {} on first run", state_dir.display()),
-                );
-            }
-            Some(Err(error)) => lines.bad(
-                what,
-                &format!(
-                    "{} is not writable ({error}); change its owner, or set agent.state_dir",
-                    state_dir.display()
-                ),
-            ),
-            None => lines.bad(what, "no part of the path agent.state_dir exists; set it"),
-        },
+        Ok(None) => {
+            lines.good(what, &format!("will be created in {} on first run", state_dir.display()));
+        }
         Err(error) => lines.bad(what, &buffer_trouble(&error)),
     }
 }
@@ -365,10 +378,6 @@ fn check_disk(lines: &mut Lines, config: &Config) {
     }
 }
 
-fn is_writable(directory: &Path) -> rustix::io::Result<()> {
-    rustix::fs::access(directory, Access::WRITE_OK)
-}
-
 /// Nothing is sent: a check is no alarm.
 fn check_alarms(lines: &mut Lines, config: &Config) {
     let what = "alarms";
@@ -377,6 +386,33 @@ fn check_alarms(lines: &mut Lines, config: &Config) {
     };
     match Poster::new(alarms, &config.agent.id, Language::English) {
         Ok(poster) => lines.good(what, &format!("sent to {}", poster.hosts().join(" and "))),
+        Err(error) => lines.bad(what, &logging::chain(&error)),
+    }
+}
+
+/// Nothing is written or sent.
+fn check_report(lines: &mut Lines, config: &Config) {
+    let what = "report";
+    let Some(report) = &config.report else {
+        return lines.good(what, "not configured");
+    };
+    let folder = &report.folder;
+    // A state directory that is not there yet is the buffer's affair.
+    let state_dir = &config.agent.state_dir;
+    let is_later = folder.starts_with(state_dir) && !state_dir.exists();
+    let there = folder.ancestors().find(|place| place.exists()).unwrap_or(folder);
+    let usable = if there.is_dir() { access(there, Access::WRITE_OK) } else { Err(Errno::NOTDIR) };
+    if let (Err(error), false) = (usable, is_later) {
+        let there = there.display();
+        return lines.bad(
+            what,
+            &format!("{there}: {error}; let the agent's user write there, or change report.folder"),
+        );
+    }
+    let written = format!("each Monday in {}", folder.display());
+    match ReportPoster::new(report, &config.agent.id) {
+        Ok(None) => lines.good(what, &format!("{written}, sent to nobody")),
+        Ok(Some(poster)) => lines.good(what, &format!("{written}, sent to {}", poster.host())),
         Err(error) => lines.bad(what, &logging::chain(&error)),
     }
 }

@@ -6,6 +6,7 @@ use super::{Exit, LogTo, complain, configured, print};
 use crate::{
     agent,
     buffer::{Buffer, BufferError, StateLock},
+    text::counted,
 };
 
 pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
@@ -28,8 +29,11 @@ pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
         return Ok(Exit::Failed);
     };
     let totals = buffer.reports().totals()?;
-    let at_work =
-        format!("{holder}, {} sessions, {} waiting", totals.sessions, totals.pending_sessions);
+    let at_work = format!(
+        "{holder}, {}, {} waiting",
+        counted(totals.sessions, "session", "sessions"),
+        totals.pending_sessions
+    );
     // What is no service is done soon, and is alive as long as it holds the lock.
     if !holder.is_service() {
         print(&format!("healthy: {at_work}\n"))?;

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::{Exit, UsageError, complain, configured, log_of_one_shot, print, progress::Bar};
+use super::{
+    Exit, UsageError, complain, configured, log_of_one_shot, machine_name, print, progress::Bar,
+};
 use crate::{
     agent::Agent,
     buffer::Task,
@@ -13,6 +15,7 @@ use crate::{
     logging,
     model::Machine,
     source::dir::DirectorySource,
+    text::counted,
 };
 
 #[derive(Debug, clap::Args)]
@@ -55,9 +58,10 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
     bar.finish();
     let ImportReport { files_read, files_failed, files_refused, sessions_changed, .. } = all;
     print(&format!(
-        "{files_read} of {} files imported for {}, {files_failed} not readable, {files_refused} refused; {sessions_changed} sessions changed\n",
-        files.len(),
-        machine.nom
+        "{files_read} of {} imported for {}, {files_failed} not readable, {files_refused} refused; {} changed\n",
+        counted(files.len(), "file", "files"),
+        machine.nom,
+        counted(sessions_changed, "session", "sessions")
     ))?;
     Ok(match (files_read, files_failed + files_refused) {
         (0, _) => Exit::Failed,
@@ -68,17 +72,11 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
 
 /// The folder and machine that the configuration knows under this name.
 fn mapped(config: &Config, nom: &str) -> Result<(String, Machine), UsageError> {
-    let all = || config.sources.iter().flat_map(|source| &source.folders);
-    all()
-        .find(|(_, machine)| machine.nom == nom)
-        .map(|(folder, machine)| (folder.clone(), machine.clone()))
-        .ok_or_else(|| {
-            let known: Vec<&str> = all().map(|(_, machine)| machine.nom.as_str()).collect();
-            UsageError(format!(
-                "--machine {nom:?} is not in the configuration; accepted: {}",
-                known.join(", ")
-            ))
-        })
+    machine_name::expect_configured(config, nom)?;
+    let all = config.sources.iter().flat_map(|source| &source.folders);
+    let (folder, machine) =
+        all.into_iter().find(|(_, machine)| machine.nom == nom).expect("the name was just found");
+    Ok((folder.clone(), machine.clone()))
 }
 
 fn log_files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {

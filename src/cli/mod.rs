@@ -11,9 +11,10 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     agent,
-    config::{self, Config, ConfigError},
+    config::{self, Config, ConfigError, Loaded},
     logging,
     model::{printable, printable_json, printable_lines},
+    settings,
 };
 
 mod calendar;
@@ -21,7 +22,9 @@ mod central;
 mod check;
 mod health;
 mod import;
+mod machine_name;
 mod once;
+mod painted;
 mod privileges;
 mod progress;
 mod replay;
@@ -32,6 +35,7 @@ mod status;
 mod table;
 mod times;
 mod update;
+mod weekly_report;
 
 /// How a command ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,7 +57,7 @@ impl From<Exit> for ExitCode {
 /// Collects LOG files from machining centres, computes a production session per machine and day, and
 /// keeps a central PostgreSQL database in step with them.
 #[derive(Debug, Parser)]
-#[command(name = "cu-agent", version, max_term_width = 100)]
+#[command(name = "cu-agent", version, max_term_width = 80)]
 #[command(after_help = "\
 First steps:
   cu-agent check              check the configuration, the sources and central
@@ -70,6 +74,15 @@ struct Arguments {
     /// Configuration file; config.toml.example explains every key.
     #[arg(long, global = true, value_name = "FILE", default_value = "/etc/cu-agent/config.toml")]
     config: PathBuf,
+    /// Colours in tables and lists: on a terminal (unless NO_COLOR is set), always or never.
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    color: painted::When,
     #[command(subcommand)]
     command: Command,
 }
@@ -90,8 +103,10 @@ enum Command {
     Import(import::Arguments),
     /// Recompute sessions from the stored logs, for example after changing event names.
     Replay,
-    /// Report on a day, a week or a month: a printable HTML file, CSV or JSON.
+    /// Report on a day, a week or a month: a printable HTML file, a spreadsheet, CSV or JSON.
     Report(report::Arguments),
+    /// Write the reports of the weeks that are over into the folder of [report] (cu-agent-report.timer).
+    WeeklyReport(weekly_report::Arguments),
     /// Show what a production day is planned as, per machine: shifts, breaks, holidays.
     Calendar(calendar::Arguments),
     /// Exit with 0 if the agent is running and healthy, 1 otherwise.
@@ -143,16 +158,17 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let path = arguments.config.as_path();
+    let (path, colour) = (arguments.config.as_path(), arguments.color);
     match &arguments.command {
         Command::Run => run::run(path),
         Command::Once => once::run(path),
-        Command::Check(arguments) => check::run(path, arguments),
-        Command::Status(arguments) => status::run(path, arguments),
-        Command::Sessions(arguments) => sessions::run(path, arguments),
+        Command::Check(arguments) => check::run(path, arguments, colour),
+        Command::Status(arguments) => status::run(path, arguments, colour),
+        Command::Sessions(arguments) => sessions::run(path, arguments, colour),
         Command::Import(arguments) => import::run(path, arguments),
         Command::Replay => replay::run(path),
         Command::Report(arguments) => report::run(path, arguments),
+        Command::WeeklyReport(arguments) => weekly_report::run(path, arguments),
         Command::Calendar(arguments) => calendar::run(path, arguments),
         Command::Health => health::run(path),
         Command::Central(command) => central::run(path, command),
@@ -177,35 +193,43 @@ struct UsageError(String);
 /// Reads the configuration, starts the log at its level, and says what is odd about it. From then on
 /// root is the user whose state directory it is.
 fn configured(path: &Path, log: LogTo) -> anyhow::Result<Config> {
-    let config = configured_with(path, log, &|name| std::env::var(name).ok())?;
+    let loaded = settings::with_kept(path, config::load(path, &variable)?, &variable);
+    let config = begun(loaded, log);
     privileges::become_owner_of(&config.agent.state_dir)?;
     Ok(config)
 }
 
-/// For who logs in nowhere: passwords that the environment or a credential may hold are not asked for.
-fn configured_without_passwords(path: &Path, log: LogTo) -> Result<Config, ConfigError> {
-    configured_with(path, log, &|name| match name {
-        "FTP_PASS" | "POSTGRES_PASSWORD" => Some(String::new()),
-        "CREDENTIALS_DIRECTORY" => None,
-        _ => std::env::var(name).ok(),
-    })
+/// As [`configured`], for the service, which also tries settings of central's.
+fn configured_to_run(path: &Path) -> anyhow::Result<Config> {
+    let local = config::load(path, &variable)?;
+    if local.config.settings.is_none() {
+        return configured(path, LogTo::Stderr);
+    }
+    privileges::become_owner_of(&local.config.agent.state_dir)?;
+    Ok(begun(settings::begin(path, local, &variable), LogTo::Stderr))
 }
 
-fn configured_with(
-    path: &Path,
-    log: LogTo,
-    env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Config, ConfigError> {
-    let loaded = config::load(path, env)?;
+/// For who logs in nowhere: passwords that the environment or a credential may hold are not asked for.
+fn configured_without_passwords(path: &Path, log: LogTo) -> Result<Config, ConfigError> {
+    Ok(begun(config::load_without_secrets(path, &variable)?, log))
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Starts the log at its level, and says in it what is odd about the configuration.
+fn begun(loaded: Loaded, log: LogTo) -> Config {
     let level = loaded.config.agent.log_level;
-    logging::start(match log {
+    let level = match log {
         LogTo::Stderr => level,
         LogTo::StderrWarnings => level.min(log::LevelFilter::Warn),
-    });
+    };
+    logging::start(level, || agent::wall().fixed_offset());
     for warning in &loaded.warnings {
         log::warn!("{warning}");
     }
-    Ok(loaded.config)
+    loaded.config
 }
 
 /// What of the log a command shows.
@@ -256,7 +280,11 @@ impl Output {
     }
 
     fn file(path: &Path) -> io::Result<Self> {
-        Ok(Self(io::BufWriter::new(Box::new(std::fs::File::create(path)?))))
+        Ok(Self::to(std::fs::File::create(path)?))
+    }
+
+    fn to(file: std::fs::File) -> Self {
+        Self(io::BufWriter::new(Box::new(file)))
     }
 }
 

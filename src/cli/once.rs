@@ -8,6 +8,8 @@ use crate::{
     buffer::{Task, Totals},
     logging,
     model::{Language, LinkName, RefusedCalendar},
+    text,
+    text::counted,
 };
 
 pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
@@ -50,8 +52,11 @@ pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
 fn summary(report: &OnceReport, totals: &Totals) -> String {
     let collect = &report.collect;
     let mut text = format!(
-        "{} files read, {} not readable, {} refused; {} sessions changed\n",
-        collect.files_read, collect.files_failed, collect.files_refused, collect.sessions_changed
+        "{} read, {} not readable, {} refused; {} changed\n",
+        counted(collect.files_read, "file", "files"),
+        collect.files_failed,
+        collect.files_refused,
+        counted(collect.sessions_changed, "session", "sessions")
     );
     if collect.files_without_lines > 0 {
         text += &format!("{} of them without any readable line\n", collect.files_without_lines);
@@ -59,12 +64,15 @@ fn summary(report: &OnceReport, totals: &Totals) -> String {
     text += &match &report.sync {
         None => "no [central] configured: sessions stay in the buffer\n".to_owned(),
         Some(_) => format!(
-            "{} of {} sessions are in central{}\n",
-            totals.sessions - totals.pending_sessions,
-            totals.sessions,
+            "{} of {} in central{}\n",
+            text::count(totals.sessions - totals.pending_sessions, Language::English),
+            counted(totals.sessions, "session is", "sessions are"),
             match totals.pending_planned_days {
                 0 => String::new(),
-                days => format!("; {days} planned days without a LOG wait"),
+                days => format!(
+                    "; {} without a LOG waiting for central",
+                    counted(days, "planned day", "planned days")
+                ),
             }
         ),
     };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Exit, configured, log_of_one_shot, print, progress::Bar};
-use crate::{agent::Agent, buffer::Task, collect};
+use crate::{agent::Agent, buffer::Task, collect, text::counted};
 
 pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
     let config = configured(config, log_of_one_shot())?;
@@ -14,8 +14,9 @@ pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
     })?;
     bar.finish();
     print(&format!(
-        "{} files recomputed, {} sessions changed\n",
-        report.files, report.sessions_changed
+        "{} recomputed, {} changed\n",
+        counted(report.files, "file", "files"),
+        counted(report.sessions_changed, "session", "sessions")
     ))?;
     Ok(Exit::Done)
 }

@@ -1,40 +1,65 @@
-//! `cu-agent report`: some days as one HTML file to be read and printed, or as CSV or JSON for
-//! programs.
+//! `cu-agent report`: some days as one HTML file to be read and printed, as a spreadsheet, or as CSV or JSON
+//! for programs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
 use chrono::{Days, NaiveTime};
-use serde_json::{Value, json};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+mod chosen;
+mod html;
+mod json;
 mod planned;
+mod spreadsheet;
 
-use super::{Exit, JsonOutput, LogTo, Output, UsageError, configured, print, sessions};
+use self::chosen::Chosen;
+use super::{
+    Exit, LogTo, Output, UsageError, configured,
+    machine_name::{expect_machine, expect_name},
+    print,
+};
 use crate::{
-    analyse::{self, OfProfile, Patterns},
+    analyse::{self, Patterns},
     buffer::{Buffer, HeaderFilter, SessionFilter, SessionHeader, StoredSession},
     config::Config,
-    model::{Advice, Day, DayTimes, Stamp, printable_lines},
-    report::{self, DayReport, Line, MachineReport, Planning, Report},
+    model::{Advice, Day, DayTimes, Language, ReportFormat, Stamp, Week},
+    report::{self, Line, Month, Period, Which},
     status::{Dialect, csv_table},
 };
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// First production day [default: the last day only].
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["week", "month"])]
     from: Option<Day>,
     /// Last production day [default: the newest with a session].
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["week", "month"])]
     to: Option<Day>,
+    /// A week of the ISO calendar such as 2026-W48, `last` (the one before the current one) or `current`.
+    #[arg(long, value_name = "WEEK", conflicts_with = "month")]
+    week: Option<Which<Week>>,
+    /// A month such as 2026-11, `last` (the one before the current one) or `current`.
+    #[arg(long, value_name = "MONTH")]
+    month: Option<Which<Month>>,
     /// Only this machine (its `nom`).
     #[arg(long, value_name = "NOM")]
     machine: Option<String>,
-    /// Output format: html (one printable file), csv (one table, see --table) or json (everything).
+    /// Only this shift's required time, with its pieces.
+    #[arg(long, value_name = "NAME")]
+    shift: Option<String>,
+    /// Language of the texts [default: the configured one].
+    #[arg(long, value_name = "LANGUAGE", value_parser = language_parser())]
+    lang: Option<Language>,
+    /// A page for each machine however many there are, and behind it tables by shift, hour and profile.
+    #[arg(long)]
+    details: bool,
+    /// Output format: html (one printable file), xlsx (a spreadsheet, one sheet a table), csv (one table, see
+    /// --table) or json (everything).
     #[arg(long, value_enum, default_value_t = Format::Html)]
     format: Format,
     /// What --format csv writes: one line per session, or per planned shift, day or week with its TRS and
@@ -46,9 +71,15 @@ pub(super) struct Arguments {
     output: Option<PathBuf>,
 }
 
+fn language_parser() -> impl TypedValueParser<Value = Language> {
+    let language = |code: String| if code == "fr" { Language::French } else { Language::English };
+    PossibleValuesParser::new(["fr", "en"]).map(language)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 enum Format {
     Html,
+    Xlsx,
     Csv,
     Json,
 }
@@ -62,8 +93,6 @@ enum Table {
     Material,
 }
 
-/// More days than a person prints, and all that one report holds.
-const MOST_DAYS: i64 = 366;
 /// What days are compared with lies within.
 const HISTORY: Days = Days::new(200);
 
@@ -79,12 +108,34 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
     if arguments.table != Table::Sessions && arguments.format != Format::Csv {
         return Err(UsageError("--table chooses a table of --format csv".into()).into());
     }
-    let (from, to) = period(&buffer, arguments)?;
+    if arguments.format == Format::Xlsx && arguments.output.is_none() && io::stdout().is_terminal()
+    {
+        return Err(
+            UsageError("a spreadsheet is no text: name its file with --output".into()).into()
+        );
+    }
+    expect_machine(&config, Some(&buffer), arguments.machine.as_deref())?;
+    let chosen = chosen::days(&buffer, &config, arguments)?;
+    let Period { from, to, .. } = chosen.period;
     let machine = arguments.machine.as_deref();
     let headers =
         buffer.sessions().session_headers(&HeaderFilter { from, to, machine, most: usize::MAX })?;
-    let contents =
-        Contents { buffer: &buffer, config: &config, from, to, machine, headers: &headers };
+    let contents = Contents {
+        buffer: &buffer,
+        config: &config,
+        chosen,
+        from,
+        to,
+        language: arguments.lang.unwrap_or(config.agent.language),
+        machine,
+        shift: arguments.shift.as_deref(),
+        has_details: arguments.details,
+        headers: &headers,
+    };
+    contents.expect_shift(arguments)?;
+    if headers.is_empty() {
+        log::warn!("{}", chosen.without_sessions());
+    }
     let write = |out| contents.write(arguments.format, arguments.table, out);
     let Some(path) = &arguments.output else {
         write(Output::stdout())?;
@@ -98,28 +149,32 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
     Ok(Exit::Done)
 }
 
-fn period(buffer: &Buffer, arguments: &Arguments) -> anyhow::Result<(Day, Day)> {
-    let year = |year| Day::from_ymd_opt(year, 1, 1).unwrap_or_default();
-    let newest = || -> anyhow::Result<Day> {
-        let machine = arguments.machine.as_deref();
-        let filter = HeaderFilter { from: year(1), to: year(9999), machine, most: 1 };
-        let newest = buffer.sessions().session_headers(&filter)?;
-        let header =
-            newest.first().ok_or_else(|| UsageError("there are no sessions yet".into()))?;
-        Ok(header.day)
+/// A week for another command: `headers` are its sessions.
+pub(super) fn write_week(
+    buffer: &Buffer,
+    config: &Config,
+    week: Week,
+    language: Language,
+    headers: &[SessionHeader],
+    format: ReportFormat,
+    out: Output,
+) -> anyhow::Result<()> {
+    let contents = Contents {
+        buffer,
+        config,
+        chosen: chosen::week(buffer, config, week)?,
+        from: week.monday(),
+        to: week.sunday(),
+        language,
+        machine: None,
+        shift: None,
+        has_details: false,
+        headers,
     };
-    let to = match arguments.to {
-        Some(to) => to,
-        None => newest()?,
-    };
-    let from = arguments.from.unwrap_or(to);
-    if from > to {
-        return Err(UsageError(format!("--from {from} is later than {to}")).into());
+    match format {
+        ReportFormat::Html => contents.write_html(out),
+        ReportFormat::Xlsx => spreadsheet::write(&contents, out),
     }
-    if (to - from).num_days() >= MOST_DAYS {
-        return Err(UsageError(format!("choose a period of at most {MOST_DAYS} days")).into());
-    }
-    Ok((from, to))
 }
 
 /// What a report is made of, read session by session: the sessions of a period are never in memory
@@ -127,9 +182,14 @@ fn period(buffer: &Buffer, arguments: &Arguments) -> anyhow::Result<(Day, Day)> 
 struct Contents<'b> {
     buffer: &'b Buffer,
     config: &'b Config,
+    chosen: Chosen,
     from: Day,
     to: Day,
+    language: Language,
     machine: Option<&'b str>,
+    /// Required time is that of the shift of this name alone.
+    shift: Option<&'b str>,
+    has_details: bool,
     headers: &'b [SessionHeader],
 }
 
@@ -141,6 +201,7 @@ struct OfMachine {
     /// Of the period and of all days that its days are compared with.
     times: Vec<DayTimes>,
     lines: Vec<Line>,
+    cents_per_hour: Option<u32>,
 }
 
 impl Contents<'_> {
@@ -154,6 +215,7 @@ impl Contents<'_> {
             (Format::Csv, Table::Material) => self.write_material(out),
             (Format::Html, _) => self.write_html(out),
             (Format::Json, _) => self.write_json(out),
+            (Format::Xlsx, _) => spreadsheet::write(self, out),
         }
     }
 
@@ -196,6 +258,34 @@ impl Contents<'_> {
         Ok(out.flush()?)
     }
 
+    /// The first day that any day of the period is compared with.
+    fn earliest(&self) -> Day {
+        let before = self.chosen.period.before().map_or(self.from, |before| before.from);
+        self.from.checked_sub_days(HISTORY).unwrap_or(self.from).min(before)
+    }
+
+    /// Refuses a shift that no machine has, and what does not go together with one.
+    fn expect_shift(&self, arguments: &Arguments) -> anyhow::Result<()> {
+        let Some(shift) = self.shift else { return Ok(()) };
+        if arguments.format == Format::Csv
+            && matches!(arguments.table, Table::Sessions | Table::Material)
+        {
+            return Err(UsageError(
+                "with --shift, --format csv needs --table shifts, days or weeks: sessions and material are of whole days".into(),
+            )
+            .into());
+        }
+        let earliest = self.earliest();
+        let times = self.buffer.sessions().times_by_machine(self.machine, earliest, self.to)?;
+        let parts = times.into_values().flatten().flat_map(|day| day.parts);
+        let mut names: Vec<String> = parts.map(|part| part.shift).collect();
+        let mapped = self.config.sources.iter().flat_map(|source| source.folders.values());
+        let meant = mapped.filter(|one| self.machine.is_none_or(|nom| nom == one.nom));
+        let calendars = meant.filter_map(|machine| self.config.calendars.of(&machine.nom));
+        names.extend(calendars.flat_map(|one| one.shifts.iter().map(|shift| shift.name.clone())));
+        Ok(expect_name("shift", shift, names)?)
+    }
+
     /// Those with a session or a planned day in the period, by name.
     fn machines(&self) -> anyhow::Result<Vec<OfMachine>> {
         let known = self.buffer.reports().machines()?.into_iter().map(|machine| machine.nom);
@@ -208,16 +298,20 @@ impl Contents<'_> {
         let costs: BTreeMap<&str, u32> = (self.config.sources.iter())
             .flat_map(|source| source.costs.iter().map(|(nom, cents)| (nom.as_str(), *cents)))
             .collect();
-        let earliest = self.from.checked_sub_days(HISTORY).unwrap_or(self.from);
+        let earliest = self.earliest();
         let mut machines = Vec::new();
         for nom in noms {
             let days = days_of.remove(nom.as_str()).unwrap_or_default();
             let times = self.buffer.sessions().day_times(&nom, earliest, self.to)?;
             let day_start = self.config.analysis.day_start;
             let cost = costs.get(nom.as_str()).copied();
-            let lines = report::lines(&self.told_days(&nom, &times)?, &days, day_start, cost);
+            let mut lines = report::lines(&self.told_days(&nom, &times)?, &days, day_start, cost);
+            if self.shift.is_some() {
+                // These are the day's.
+                lines.iter_mut().for_each(|line| line.pieces_outside = None);
+            }
             if !days.is_empty() || !lines.is_empty() {
-                machines.push(OfMachine { nom, days, times, lines });
+                machines.push(OfMachine { nom, days, times, lines, cents_per_hour: cost });
             }
         }
         Ok(machines)
@@ -228,6 +322,11 @@ impl Contents<'_> {
         let first = times.partition_point(|day| day.day < self.from);
         let mut told: BTreeMap<Day, DayTimes> =
             times[first..].iter().map(|day| (day.day, day.clone())).collect();
+        if let Some(shift) = self.shift {
+            told.values_mut().for_each(|day| day.parts.retain(|part| part.shift == shift));
+            told.retain(|_, day| !day.parts.is_empty());
+            return Ok(told.into_values().collect());
+        }
         let nominal = self.config.sources.iter().find_map(|source| source.nominals.get(nom));
         let outside = self.buffer.sessions().pieces_outside(nom, self.from, self.to)?;
         for (day, pieces_outside) in outside {
@@ -269,143 +368,4 @@ impl Contents<'_> {
         }
         Ok(period.patterns())
     }
-
-    fn write_html(&self, mut out: Output) -> anyhow::Result<()> {
-        let report = Report {
-            agent: self.config.agent.id.clone(),
-            from: self.from,
-            to: self.to,
-            language: self.config.agent.language,
-            day_start: self.config.analysis.day_start,
-        };
-        let mut write = |text: &str| out.write_all(printable_lines(text).as_bytes());
-        let machines = self.machines()?;
-        let (before, after) = report::frame(&report, machines.is_empty());
-        write(&before)?;
-        for (number, machine) in machines.into_iter().enumerate() {
-            let mut reported = Vec::new();
-            let nom = &machine.nom;
-            let patterns = self.each_day(&machine, |stored, _, advice| {
-                let StoredSession { day, session, .. } = &stored;
-                let id = format!("m{number}-{day}");
-                let days = machine.days.len();
-                reported.push(DayReport {
-                    day: *day,
-                    figures: session.figures.clone(),
-                    stops: session.stops.len(),
-                    time_line: report::time_line(&report, nom, &id, *day, session, days),
-                    anomalies: stored.anomalies,
-                    advice,
-                });
-                Ok(())
-            })?;
-            let planning = match self.buffer.sessions().has_calendar(nom)? {
-                true => Planning::Calendar,
-                false => Planning::None,
-            };
-            let OfMachine { nom, lines, .. } = machine;
-            let machine = MachineReport { nom, days: reported, patterns, lines, planning };
-            write(&report::machine(&report, &machine).into_string())?;
-        }
-        write(&after)?;
-        Ok(out.flush()?)
-    }
-
-    /// One session per line.
-    fn write_json(&self, out: Output) -> anyhow::Result<()> {
-        let mut out = JsonOutput(out);
-        let language = self.config.agent.language;
-        write!(out, "{{\"from\":\"{}\",\"to\":\"{}\",\"machines\":[", self.from, self.to)?;
-        let mut before_machine = "\n";
-        for machine in self.machines()? {
-            write!(out, "{before_machine}{{\"machine\":{},\"sessions\":[", json!(machine.nom))?;
-            before_machine = ",\n";
-            let mut before_session = "\n";
-            let mut material: Vec<String> = Vec::new();
-            let found = self.each_day(&machine, |stored, today, advice| {
-                out.write_all(before_session.as_bytes())?;
-                before_session = ",\n";
-                let rows = planned::material(&machine.nom, stored.day, today);
-                material.extend(rows.iter().map(planned::object));
-                let day_start = self.config.analysis.day_start;
-                sessions::write_object(&mut out, &stored, day_start, language, Some(&advice))
-            })?;
-            write!(out, "\n],\"planned\":{{\"currency\":\"EUR\"")?;
-            for (name, which) in [
-                ("postes", planned::Lines::Shifts),
-                ("jours", planned::Lines::Days),
-                ("semaines", planned::Lines::Weeks),
-                ("periode", planned::Lines::Period),
-            ] {
-                let lines = machine.lines.iter().filter(|line| which.hold(line));
-                let rows: Vec<String> = lines
-                    .map(|line| planned::object(&planned::fields(&machine.nom, line)))
-                    .collect();
-                write!(out, ",\n\"{name}\":[{}]", rows.join(",\n"))?;
-            }
-            write!(out, "}},\n\"material\":[{}]", material.join(",\n"))?;
-            write!(out, ",\n\"patterns\":{}}}", patterns(&found))?;
-        }
-        out.write_all(b"\n]}\n")?;
-        Ok(out.flush()?)
-    }
-}
-
-fn patterns(patterns: &Patterns) -> Value {
-    let seconds = |ms: i64| ms / 1000;
-    let hours: Vec<Value> = patterns
-        .hours
-        .iter()
-        .enumerate()
-        .filter(|(_, hour)| hour.window_ms > 0)
-        .map(|(at, hour)| {
-            json!({
-                "hour": at,
-                "pieces": hour.pieces,
-                "effective_s": seconds(hour.effective_ms),
-                "wait_s": seconds(hour.wait_ms),
-                "stops": hour.stops,
-                "stop_s": seconds(hour.stop_ms),
-            })
-        })
-        .collect();
-    let stops: Vec<Value> = ["micro", "short", "long"]
-        .iter()
-        .zip(patterns.stops)
-        .map(|(class, stops)| json!({ "class": class, "stops": stops.count, "stop_s": seconds(stops.ms) }))
-        .collect();
-    let of_profile = |of: &OfProfile| {
-        json!({
-            "pieces": of.pieces,
-            "runs": of.runs,
-            "waits": of.waits,
-            "wait_s": seconds(of.wait_ms),
-            "median_cycle_ms": of.median_cycle_ms,
-        })
-    };
-    let profiles: Vec<Value> = patterns
-        .profiles
-        .iter()
-        .map(|(profile, of)| {
-            let mut object = of_profile(of);
-            object["reference"] = json!(profile.as_ref().map(|profile| profile.reference.as_str()));
-            object["couleur"] = json!(profile.as_ref().map(|profile| profile.colour.as_str()));
-            object
-        })
-        .collect();
-    json!({
-        "days": patterns.days,
-        "pieces": patterns.pieces,
-        "hours": hours,
-        "stops": stops,
-        "profiles": profiles,
-        "other_profiles": of_profile(&patterns.other_profiles),
-        "changes": {
-            "count": patterns.changes.count,
-            "span_s": seconds(patterns.changes.span_ms),
-            "cost_s": seconds(patterns.changes.cost_ms),
-        },
-        "start_loss_s": seconds(patterns.start_loss_ms),
-        "end_loss_s": seconds(patterns.end_loss_ms),
-    })
 }

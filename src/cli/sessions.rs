@@ -8,16 +8,26 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    Exit, JsonOutput, LogTo, Output, UsageError, configured, print, status::planned_machines,
-    table::table, times::DayRow,
+    Exit, JsonOutput, LogTo, Output, UsageError, configured,
+    machine_name::expect_machine,
+    painted::{Painted, When},
+    print,
+    status::planned_machines,
+    table::{COLUMNS, wrapped},
+    times::DayRow,
 };
 use crate::{
-    buffer::{Buffer, SessionFilter, StoredSession},
+    buffer::{Buffer, DayRange, StoredSession},
     config::Config,
     model::{
-        Advice, Anomaly, Day, Job, Language, NoTrs, Piece, Stamp, Stop, Wait, hours_e4, rate_e2,
+        Advice, Anomaly, Day, Job, Language, NoTrs, Piece, Stamp, Stop, Wait, hours_e4, printable,
+        rate_e2,
     },
+    text::Noun,
 };
+use rows::SessionRows;
+
+mod rows;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -25,8 +35,20 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NOM")]
     machine: Option<String>,
     /// Only this production day.
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["from", "to"])]
     date: Option<Day>,
+    /// From this production day on.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    from: Option<Day>,
+    /// Up to this production day.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    to: Option<Day>,
+    /// Only the newest N sessions; 20 in a table if no day is given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    last: Option<u32>,
+    /// All columns, wider than 80 characters.
+    #[arg(long, conflicts_with = "json")]
+    wide: bool,
     /// Also print each anomaly as a sentence.
     #[arg(long, conflicts_with = "json")]
     anomalies: bool,
@@ -35,8 +57,34 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
+/// Sessions of a table for which nobody gives a day or a number.
+const MOST_ROWS: u32 = 20;
+
+impl Arguments {
+    fn range(&self) -> Result<DayRange<'_>, UsageError> {
+        let (from, to) = (self.date.or(self.from), self.date.or(self.to));
+        match (from, to) {
+            (Some(from), Some(to)) if from > to => {
+                Err(UsageError(format!("--from {from} is later than --to {to}")))
+            }
+            _ => Ok(DayRange { machine: self.machine.as_deref(), from, to }),
+        }
+    }
+
+    /// How many sessions at most.
+    fn most(&self) -> usize {
+        let is_of_days = self.date.or(self.from).or(self.to).is_some();
+        let most = match self.last {
+            None if self.json || is_of_days => return usize::MAX,
+            last => last.unwrap_or(MOST_ROWS),
+        };
+        usize::try_from(most).unwrap_or(usize::MAX)
+    }
+}
+
+pub(super) fn run(config: &Path, arguments: &Arguments, colour: When) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::StderrWarnings)?;
+    let range = arguments.range()?;
     let Some(buffer) = Buffer::open_to_show(&config.agent.state_dir)? else {
         return if arguments.json {
             print("[]\n")?;
@@ -49,81 +97,59 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
             .into())
         };
     };
-    let filter = SessionFilter { machine: arguments.machine.clone(), day: arguments.date };
+    expect_machine(&config, Some(&buffer), arguments.machine.as_deref())?;
     if arguments.json {
-        as_json(&buffer, &filter, &config)?
+        as_json(&buffer, range, arguments.most(), &config)?;
     } else {
-        as_table(&buffer, &filter, &config, arguments.anomalies)?
+        as_table(&buffer, range, &config, arguments)?.print(colour)?;
     }
     Ok(Exit::Done)
 }
 
-/// The columns up to those of required time, these, and those behind them.
-const HEADS: [&str; 11] = [
-    "day",
-    "machine",
-    ">pieces",
-    "first",
-    "last",
-    ">window h",
-    ">effective h",
-    ">occupied %",
-    ">waiting %",
-    ">stopped %",
-    ">stops",
-];
-const HEADS_OF_REQUIRED: [&str; 7] =
-    [">required h", ">Do %", ">Tp %", ">Tq %", ">TRS %", ">TRG %", "until"];
-const HEADS_BEHIND: [&str; 2] = [">anomalies", "central"];
-
 fn as_table(
     buffer: &Buffer,
-    filter: &SessionFilter,
+    range: DayRange<'_>,
     config: &Config,
-    has_sentences: bool,
-) -> anyhow::Result<()> {
+    arguments: &Arguments,
+) -> anyhow::Result<Painted> {
     let planned = planned_machines(config, buffer)?;
-    let (mut rows, mut told) = (Vec::new(), Vec::new());
-    let mut has_times = false;
-    // With neither a calendar nor a nominal rate, no TRS is asked for, and none is shown.
-    let mut wants_trs = false;
+    let mut rows = SessionRows::new(config.analysis.day_start, arguments.wide);
+    let mut told = String::new();
     let mut lacking: BTreeMap<String, NoTrs> = BTreeMap::new();
-    buffer.sessions().each_day(filter, |stored| {
-        has_times |= stored.times.is_some();
+    let earlier = buffer.sessions().newest_days(range, arguments.most(), |stored| {
         let no_trs = NoTrs::of(stored.times.as_ref(), planned.contains(&stored.nom));
-        rows.push((row(&stored), of_required(&stored, no_trs, config), behind(&stored)));
-        wants_trs |= stored.nominal_per_hour.is_some() || stored.times.is_some();
+        rows.add(&stored, no_trs);
         match no_trs {
             Some(why) if why != NoTrs::NoRequiredTime => lacking.insert(stored.nom.clone(), why),
             // The newest day says what lacks.
             _ => lacking.remove(&stored.nom),
         };
-        if has_sentences {
-            told.extend(sentences_of(&stored, config.agent.language));
+        if arguments.anomalies {
+            told += &sentences_of(&stored, config.agent.language);
         }
         Ok::<_, std::convert::Infallible>(())
     })??;
+    let mut text = Painted::default();
     if rows.is_empty() {
-        print("no sessions\n")?;
-        return Ok(());
+        text.push("no sessions\n");
+        return Ok(text);
     }
-    // If no machine has a calendar, the columns would be empty.
-    let of_required = if has_times { &HEADS_OF_REQUIRED[..] } else { &[] };
-    let heads = [&HEADS, of_required, &HEADS_BEHIND].concat();
-    let joined = |(front, required, behind): (Vec<String>, Vec<String>, Vec<String>)| {
-        let required = required.into_iter().take(of_required.len());
-        front.into_iter().chain(required).chain(behind).collect()
-    };
-    let rows: Vec<Vec<String>> = rows.into_iter().map(joined).collect();
-    print(&table(&heads, &rows))?;
-    if !told.is_empty() {
-        print(&format!("\n{}", table(&["day", "machine", "severity", "code", "anomaly"], &told)))?;
+    text.append(rows.draw());
+    if earlier > 0 {
+        let all = arguments.most().saturating_add(earlier);
+        text.push(&format!(
+            "\n{} not shown; --last {all} shows all, --from and --to a period\n",
+            EARLIER.counted(earlier as u64, Language::English)
+        ));
     }
-    if wants_trs {
-        print(&without_trs(&lacking))?;
+    text.push(&told);
+    if rows.want_trs() {
+        text.push(&without_trs(&lacking));
     }
-    Ok(())
+    Ok(text)
 }
+
+const EARLIER: Noun = Noun::new("", "", "earlier session", "earlier sessions");
 
 /// What the machines lack that have no TRS, and how to give it to them.
 pub(super) fn without_trs(lacking: &BTreeMap<String, NoTrs>) -> String {
@@ -134,78 +160,33 @@ pub(super) fn without_trs(lacking: &BTreeMap<String, NoTrs>) -> String {
         let machines: Vec<&str> = of_why.map(|(nom, _)| nom.as_str()).collect();
         if let (false, Some(hint)) = (machines.is_empty(), why.hint(english)) {
             let machines = machines.join(", ");
-            text += &format!("\nno TRS for {machines}: {}; {hint}\n", why.text(english));
+            let sentence = format!("no TRS for {machines}: {}; {hint}", why.text(english));
+            text += &format!("\n{}\n", wrapped(&sentence, 2));
         }
     }
     text
 }
 
-/// The cells of required time; what lacks stands in the TRS's.
-fn of_required(stored: &StoredSession, no_trs: Option<NoTrs>, config: &Config) -> Vec<String> {
-    let none = || "-".to_owned();
-    let why = || no_trs.map_or_else(none, |why| why.text(Language::English).to_owned());
-    let Some(times) = &stored.times else {
-        return vec![none(), none(), none(), none(), why(), none(), none()];
-    };
-    let rates = times.rates(config.analysis.day_start);
-    let rate = |rate_e2: Option<i64>| rate_e2.map_or_else(none, |rate| decimal(rate, 2));
-    vec![
-        decimal(hours_e4(times.sum().required_ms), 4),
-        rate(rates.availability_e2),
-        rate(rates.performance_e2),
-        rate(rates.quality_e2),
-        rates.trs_e2.map_or_else(why, |trs| decimal(trs, 2)),
-        rate(rates.trg_e2),
-        if times.is_over { none() } else { time(Some(times.known_until)) },
-    ]
-}
-
-fn sentences_of(stored: &StoredSession, language: Language) -> Vec<Vec<String>> {
-    let row = |anomaly: &Anomaly| {
-        vec![
-            stored.day.to_string(),
-            stored.nom.clone(),
-            anomaly.severity.as_str().to_owned(),
-            anomaly.code.as_str().to_owned(),
-            anomaly.text(language),
-        ]
-    };
-    stored.anomalies.iter().map(row).collect()
-}
-
-fn row(stored: &StoredSession) -> Vec<String> {
-    let figures = &stored.session.figures;
-    let rate = |ms| decimal(rate_e2(ms, figures.window_ms), 2);
-    vec![
-        stored.day.to_string(),
-        stored.nom.clone(),
-        figures.total_pieces.to_string(),
-        time(figures.first_piece),
-        time(figures.last_piece),
-        decimal(hours_e4(figures.window_ms), 4),
-        decimal(hours_e4(figures.effective_ms), 4),
-        rate(figures.effective_ms),
-        rate(figures.wait_ms),
-        rate(figures.stop_ms),
-        stored.session.stops.len().to_string(),
-    ]
-}
-
-fn behind(stored: &StoredSession) -> Vec<String> {
-    vec![stored.anomalies.len().to_string(), standing(stored).to_owned()]
-}
-
-fn time(at: Option<Stamp>) -> String {
-    at.map_or("-".to_owned(), |at| at.to_naive().format("%H:%M:%S").to_string())
-}
-
-fn standing(stored: &StoredSession) -> &'static str {
-    match stored {
-        StoredSession { refusal: Some(_), .. } => "quarantined",
-        StoredSession { revision, synced_revision, .. } if revision == synced_revision => "yes",
-        _ => "waiting",
+/// The anomalies of a session below its day and machine.
+fn sentences_of(stored: &StoredSession, language: Language) -> String {
+    if stored.anomalies.is_empty() {
+        return String::new();
     }
+    let mut text = format!("\n{} {}\n", stored.day, printable(&stored.nom, COLUMNS));
+    for anomaly in &stored.anomalies {
+        let sentence = format!(
+            "  {:<6} {}: {}",
+            anomaly.severity.as_str(),
+            anomaly.code.as_str(),
+            printable(&anomaly.text(language), MOST_SENTENCE_CHARS)
+        );
+        text += &wrapped(&sentence, 9);
+        text += "\n";
+    }
+    text
 }
+
+const MOST_SENTENCE_CHARS: usize = 2000;
 
 /// A number of `decimals` decimals from its digits.
 pub(super) fn decimal(digits: i64, decimals: u32) -> String {
@@ -216,13 +197,18 @@ pub(super) fn decimal(digits: i64, decimals: u32) -> String {
     format!("{sign}{}.{:0width$}", digits / scale, digits % scale, width = decimals as usize)
 }
 
-fn as_json(buffer: &Buffer, filter: &SessionFilter, config: &Config) -> anyhow::Result<()> {
+fn as_json(
+    buffer: &Buffer,
+    range: DayRange<'_>,
+    most: usize,
+    config: &Config,
+) -> anyhow::Result<()> {
     // One session at a time and row by row: a year of them needs no more memory than a day, and the
     // largest day not much more than its rows.
     let mut out = JsonOutput(Output::stdout());
     out.write_all(b"[")?;
     let mut separator = "\n";
-    buffer.sessions().each_day(filter, |stored| {
+    buffer.sessions().newest_days(range, most, |stored| {
         out.write_all(separator.as_bytes())?;
         separator = ",\n";
         write_object(&mut out, &stored, config.analysis.day_start, config.agent.language, None)

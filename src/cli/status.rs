@@ -6,19 +6,22 @@ use std::{
     time::Duration,
 };
 
-use super::{Exit, LogTo, configured, print, print_json};
+use chrono::TimeDelta;
+
+use super::{Exit, LogTo, configured, painted::When, print_json, weekly_report::last_week};
 use crate::{
-    agent::Clock,
+    agent::{Clock, wall_clock_fault},
     buffer::{
-        AsideReport, Buffer, BufferError, ChangedTexts, FileReport, Holder, LinkState,
-        MachineReport, StateLock, Totals, is_on_read_only_disk,
+        AsideReport, Buffer, BufferError, ChangedTexts, FileReport, HeaderFilter, Holder,
+        LinkState, MachineReport, StateLock, Totals, is_on_read_only_disk,
     },
     collect::implausible_files,
     config::{Config, SourceConfig},
     model::{
         CentralTold, Collected, Day, DayTimes, KeptCalendar, Language, LinkName, NoTrs, Trouble,
-        TroubleKey, WallTime, printable,
+        TroubleKey, WallTime, Week, printable,
     },
+    weekly::{ReportFolder, Unsent},
 };
 
 mod json;
@@ -67,6 +70,57 @@ struct Shown {
     producing: BTreeSet<String>,
     /// Who works on the buffer, and what it has collected.
     holder: Option<(Holder, Option<Collected>)>,
+    /// `None`: none are configured.
+    reports: Option<WeeklyReports>,
+}
+
+/// What the folder of weekly reports holds, and what it should.
+struct WeeklyReports {
+    newest: Option<Week>,
+    /// The last week that is over, if it has sessions and should have been written by now.
+    missing: Option<Week>,
+    unsent: Unsent,
+    /// Why the folder cannot be looked at.
+    unreadable: Option<String>,
+}
+
+impl WeeklyReports {
+    fn failure(&self) -> Option<&str> {
+        self.unreadable.as_deref().or(self.unsent.failure.as_deref())
+    }
+}
+
+/// The timer's hour on Monday, with its delay.
+const WRITTEN_BY: TimeDelta = TimeDelta::hours(8);
+
+fn weekly_reports(
+    config: &Config,
+    buffer: Option<&Buffer>,
+) -> Result<Option<WeeklyReports>, BufferError> {
+    let Some(report) = &config.report else { return Ok(None) };
+    let folder = ReportFolder::at(&report.folder);
+    let weeks = folder.weeks();
+    let unsent = match (&weeks, &report.url) {
+        (Ok(_), Some(_)) => folder.unsent().unwrap_or_default(),
+        _ => Unsent::default(),
+    };
+    let unreadable = weeks.as_ref().err().map(ToString::to_string);
+    let mut whole = weeks.unwrap_or_default();
+    whole.retain(|_, kept| kept.digest.is_some());
+    let day_start = config.analysis.day_start;
+    let last = last_week(day_start);
+    let is_late = wall_clock_fault().is_none()
+        && last_week(day_start + WRITTEN_BY) == last
+        && !whole.contains_key(&last);
+    let has_sessions = |buffer: &Buffer| {
+        let (from, to) = (last.monday(), last.sunday());
+        let filter = HeaderFilter { from, to, machine: None, most: 1 };
+        buffer.sessions().session_headers(&filter).map(|headers| !headers.is_empty())
+    };
+    let is_missing = is_late && buffer.map_or(Ok(false), has_sessions)?;
+    let missing = is_missing.then_some(last);
+    let newest = whole.keys().next_back().copied();
+    Ok(Some(WeeklyReports { newest, missing, unsent, unreadable }))
 }
 
 impl Shown {
@@ -84,14 +138,14 @@ impl Shown {
 /// A machine whose LOG did not grow for this long, and one poll more, does not produce.
 const SILENT_AFTER: Duration = Duration::from_secs(15 * 60);
 
-pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(super) fn run(config: &Path, arguments: &Arguments, colour: When) -> anyhow::Result<Exit> {
     let config = configured(config, LogTo::StderrWarnings)?;
     let shown = look(&config, arguments.files)?;
     let is_read_only = shown.is_read_only;
     if arguments.json {
         print_json(&json::json(&config, &shown)?)?;
     } else {
-        print(&text::text(&config, &shown))?;
+        text::text(&config, &shown).print(colour)?;
     }
     Ok(if is_read_only { Exit::Failed } else { Exit::Done })
 }
@@ -116,6 +170,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             schema: None,
             producing: BTreeSet::new(),
             holder: StateLock::holder(&config.agent.state_dir),
+            reports: weekly_reports(config, None)?,
         },
         Some(buffer) => Shown {
             totals: buffer.reports().totals()?,
@@ -135,6 +190,7 @@ fn look(config: &Config, most_files: usize) -> Result<Shown, BufferError> {
             schema: Some(buffer.schema_version()?),
             producing: producing(config, &buffer)?,
             holder: StateLock::holder(&config.agent.state_dir),
+            reports: weekly_reports(config, Some(&buffer))?,
         },
     })
 }

@@ -2,7 +2,7 @@
 
 use std::{io::IsTerminal, path::Path};
 
-use chrono::SecondsFormat;
+use chrono::{DateTime, FixedOffset, SecondsFormat};
 use serde::Serialize;
 
 use super::{
@@ -13,12 +13,12 @@ use crate::{
     config::{Config, UpdateConfig},
     logging,
     model::{LastUpdate, printable},
-    update::{Now, Outcome, Phase, UpdateStore, Updater, Version},
+    update::{Now, Outcome, Phase, Seen, UpdateStore, Updater, Version},
 };
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Show what apply would do now, and why. Changes nothing.
+    /// Show what apply would do now, and why. Installs nothing.
     Check,
     /// Install the published version if the manifest allows it (as root).
     Apply {
@@ -113,6 +113,8 @@ struct Told<'t> {
     /// Why the last result is not known, though there is a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
+    /// The newest that was believed.
+    manifest: Option<&'t Seen>,
     pending: Option<PendingTold<'t>>,
 }
 
@@ -138,8 +140,13 @@ fn status(update: &UpdateConfig, as_json: bool) -> anyhow::Result<Exit> {
             phase: pending.phase,
             version: &pending.to,
         });
-        let told =
-            Told { given_up: &state.given_up, last: &result, last_error: unreadable, pending };
+        let told = Told {
+            given_up: &state.given_up,
+            last: &result,
+            last_error: unreadable,
+            manifest: state.seen.as_ref(),
+            pending,
+        };
         print_json(&format!("{}\n", serde_json::to_string_pretty(&told)?))?;
         return Ok(exit);
     }
@@ -154,6 +161,15 @@ fn status(update: &UpdateConfig, as_json: bool) -> anyhow::Result<Exit> {
         (None, Some(error)) => format!("last         not readable: {error}\n"),
         (None, None) => "last         none yet\n".to_owned(),
     };
+    text += &match &state.seen {
+        Some(seen) => format!(
+            "manifest     serial {}, signed {}, expires {}\n",
+            seen.serial,
+            seconds(seen.signed_at),
+            seconds(seen.expires)
+        ),
+        None => "manifest     none yet\n".to_owned(),
+    };
     text += &format!("window       {} local time\n", update.window);
     if !state.given_up.is_empty() {
         let given_up: Vec<&str> = state.given_up.iter().map(Version::as_str).collect();
@@ -163,9 +179,13 @@ fn status(update: &UpdateConfig, as_json: bool) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
+fn seconds(at: DateTime<FixedOffset>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, false)
+}
+
 fn in_words(update: &LastUpdate) -> String {
     let LastUpdate { at, detail, result, version, .. } = update;
-    let at = at.map_or_else(|| "-".into(), |at| at.to_rfc3339_opts(SecondsFormat::Secs, false));
+    let at = at.map_or_else(|| "-".into(), seconds);
     let version = version.as_ref().map_or(String::new(), |version| format!("{version} "));
     let of_file = |text: &str| printable(text, MOST_CHARS);
     format!("{at} {}{result}: {}", of_file(&version), of_file(detail.as_deref().unwrap_or("-")))

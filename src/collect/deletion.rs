@@ -106,7 +106,12 @@ impl FolderCycle<'_, '_> {
             return Ok(());
         }
         if let Err(error) = durably(Step::Delete, || source.delete(self.folder, &file.name)) {
-            if matches!(error, SourceError::FileRefused { .. } | SourceError::Disk { .. }) {
+            if matches!(
+                error,
+                SourceError::FileRefused { .. }
+                    | SourceError::FileUnusable { .. }
+                    | SourceError::Disk { .. }
+            ) {
                 logging::deletion_refused(&self.config.name, self.folder, &file.name, &error);
                 self.memory.kept_by_source.insert(file.id, uptime);
             } else {

@@ -15,7 +15,14 @@ const MOST_FAILED_FILES: usize = 100_000;
 
 impl FolderCycle<'_, '_> {
     pub(super) fn folder_failed(&mut self, kind: TroubleKind, error: &SourceError) {
-        self.report.folder(self.folder).failure = Some((kind, logging::chain(error)));
+        // The kind says what is the matter; beside it stand the source's own words.
+        let said = match error {
+            SourceError::FolderMissing { answer, .. } | SourceError::List { answer, .. } => {
+                answer.clone()
+            }
+            error => logging::chain(error),
+        };
+        self.report.folder(self.folder).failure = Some((kind, said));
     }
 
     /// Notes what the folder lists, and what is remembered of its files.

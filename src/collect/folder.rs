@@ -237,6 +237,8 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
         others.sort_by_key(|entry| !may_be_renamed_log(&entry.name));
         others.truncate(MOST_OTHERS);
         entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        // A server may show a name twice; it is one file.
+        entries.dedup_by(|one, other| one.name == other.name);
         self.report.files_listed += entries.len() as u64;
         self.note_listed(&entries);
         Some((entries, others))

@@ -30,6 +30,7 @@ const PROGRESS_BYTES: u64 = 64 << 10;
 pub(super) fn patience(config: &SourceConfig) -> Duration {
     match &config.kind {
         SourceKind::Ftp(ftp) => ftp.read_timeout.max(ftp.connect_timeout) * WAITS,
+        SourceKind::Sftp(sftp) => sftp.read_timeout.max(sftp.connect_timeout) * WAITS,
         SourceKind::Directory(_) => PATIENCE,
     }
 }
@@ -240,6 +241,10 @@ impl Source for PacedSource<'_> {
 
     fn allow_until(&mut self, until: Option<Instant>) {
         self.source.allow_until(until);
+    }
+
+    fn release(&mut self) {
+        self.source.release();
     }
 
     fn close(&mut self) {

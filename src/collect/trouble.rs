@@ -177,6 +177,7 @@ mod tests {
                 .into(),
             nominals: BTreeMap::new(),
             costs: BTreeMap::new(),
+            objectives: BTreeMap::new(),
             descriptions: BTreeMap::new(),
             old_names: BTreeMap::new(),
         }

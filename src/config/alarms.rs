@@ -103,7 +103,7 @@ pub(super) fn alarms(
 }
 
 /// An address of HTTP. A refusal does not show it.
-fn address(section: &mut Section<'_>, key: &Key<String>) -> Option<Secret> {
+pub(super) fn address(section: &mut Section<'_>, key: &Key<String>) -> Option<Secret> {
     let written = section.located(key)?;
     let text = written.value.trim();
     if text.is_empty() {
@@ -142,5 +142,12 @@ mod tests {
         let night = WorkingHours { from, to, days: days("Fri").unwrap() };
         assert_eq!(night.begun(at("2026-11-28T05:00:00")), Some(at("2026-11-27T22:00:00")));
         assert_eq!(night.begun(at("2026-11-27T05:00:00")), None);
+        for whole in ["00:00-24:00", "00:00-00:00"] {
+            let (from, to) = hours(whole).unwrap();
+            let always = WorkingHours { from, to, days: days("mon-sun").unwrap() };
+            for time in ["2026-11-28T00:00:00", "2026-11-28T23:59:59"] {
+                assert_eq!(always.begun(at(time)), Some(at("2026-11-28T00:00:00")), "{whole}");
+            }
+        }
     }
 }

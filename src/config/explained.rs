@@ -51,8 +51,7 @@ impl Explained {
         show: &Show,
         about: &str,
     ) -> Option<Self> {
-        let value =
-            |text: &str| if key.is_number() { text.to_owned() } else { format!("{text:?}") };
+        let value = |text: &str| if key.is_bare() { text.to_owned() } else { format!("{text:?}") };
         let default = || value(key.default_text().expect("a key shown as it is has a default"));
         let shown = match show {
             Show::On => Shown::On(default()),

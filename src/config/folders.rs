@@ -14,18 +14,24 @@ pub(super) struct Folders {
     pub nominals: BTreeMap<String, Nominal>,
     /// By machine, the cents that an hour of its required time costs.
     pub costs: BTreeMap<String, u32>,
+    /// By machine, the pieces that a production day is to give.
+    pub objectives: BTreeMap<String, u32>,
     /// By machine, the names that it had.
     pub old_names: BTreeMap<String, Vec<String>>,
     /// By machine, its description in central.
     pub descriptions: BTreeMap<String, String>,
 }
 
-pub(super) fn folders(section: Option<Section<'_>>, source: &Section<'_>) -> Folders {
+/// Of a source that is being read.
+pub(super) fn folders(source: &mut Section<'_>) -> Folders {
     let mut folders = Folders::default();
-    let entries = section.map(|mut section| section.named_sections()).unwrap_or_default();
-    if entries.is_empty() {
+    let is_written = source.has("folders");
+    let section = source.section("folders");
+    // What is written there and is no folder is refused already.
+    if !is_written || section.as_ref().is_some_and(Section::is_empty) {
         source.missing("folders", r#""FOLDER" = { nom = "…", type_cu = "…" }"#);
     }
+    let entries = section.map(|mut section| section.named_sections()).unwrap_or_default();
     for (folder, mut entry) in entries {
         if folder.is_empty() || folder == ".." || folder.contains(['/', '\\', '\0', '\r', '\n']) {
             entry.complain("is not a folder's name; give one name without slashes".into());
@@ -36,6 +42,7 @@ pub(super) fn folders(section: Option<Section<'_>>, source: &Section<'_>) -> Fol
         let description = entry.optional(&FolderKeys::DESCRIPTION);
         let per_hour = entry.optional(&FolderKeys::NOMINAL_PER_HOUR);
         let cost = entry.optional(&FolderKeys::COST_PER_HOUR);
+        let objective = entry.optional(&FolderKeys::OBJECTIVE_PER_DAY);
         let reject_event = entry.optional(&FolderKeys::REJECT_EVENT);
         if per_hour.is_none() && reject_event.is_some() {
             entry.missing(FolderKeys::NOMINAL_PER_HOUR.name, "it where reject_event stands");
@@ -54,6 +61,9 @@ pub(super) fn folders(section: Option<Section<'_>>, source: &Section<'_>) -> Fol
             }
             if let Some(cost) = cost {
                 folders.costs.insert(nom.clone(), cost);
+            }
+            if let Some(objective) = objective {
+                folders.objectives.insert(nom.clone(), objective);
             }
             if let Some(description) = description {
                 folders.descriptions.insert(nom.clone(), description);

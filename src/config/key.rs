@@ -29,6 +29,8 @@ pub(super) enum Accepts<T: 'static> {
     Number(&'static str, [u32; 2], fn(u32) -> Option<T>),
     /// A number, whole or with decimals, that the function understands, described by the sentence.
     Decimal(&'static str, fn(&str) -> Option<T>),
+    /// `true` or `false`.
+    Flag(fn(bool) -> Option<T>),
     /// A string with a unit, or a bare number of bytes, described by the sentence.
     Size(&'static str, fn(&str) -> Option<T>),
     /// A list of strings, or one string, that the function understands, described by the sentence.
@@ -76,6 +78,7 @@ impl<T> Accepts<T> {
             Self::Text(_, parse) | Self::Size(_, parse) | Self::Decimal(_, parse) => parse(text),
             Self::Range(_, limits, parse) => parse(text, *limits),
             Self::List(_, parse) => parse(&[text]),
+            Self::Flag(convert) => text.parse().ok().and_then(convert),
             Self::Number(_, [least, most], convert) => text
                 .parse::<u32>()
                 .ok()
@@ -95,6 +98,7 @@ impl<T> Accepts<T> {
             | Self::Decimal(described, _)
             | Self::Size(described, _)
             | Self::List(described, _) => (*described).to_owned(),
+            Self::Flag(_) => "true or false".into(),
             Self::Range(what, [least, most], _) => format!("{what} from {least:?} to {most:?}"),
             Self::Number(what, [least, most], _) => format!("{what} from {least} to {most}"),
         }
@@ -117,7 +121,10 @@ impl<T, D> Key<T, D> {
             return parse(&texts?);
         }
         let text = match (value, &self.accepts) {
-            (DeValue::String(_), Accepts::Number(..) | Accepts::Decimal(..)) => None,
+            (DeValue::String(_), Accepts::Number(..) | Accepts::Decimal(..) | Accepts::Flag(_)) => {
+                None
+            }
+            (DeValue::Boolean(flag), Accepts::Flag(convert)) => return convert(*flag),
             (DeValue::String(text), _) => Some(&**text),
             (
                 DeValue::Integer(number),
@@ -130,8 +137,8 @@ impl<T, D> Key<T, D> {
     }
 
     /// Whether the text needs no quotes in the file.
-    pub(super) fn is_number(&self) -> bool {
-        matches!(self.accepts, Accepts::Number(..) | Accepts::Decimal(..))
+    pub(super) fn is_bare(&self) -> bool {
+        matches!(self.accepts, Accepts::Number(..) | Accepts::Decimal(..) | Accepts::Flag(_))
     }
 
     /// What is accepted, if no explanation of the key needs to repeat it.

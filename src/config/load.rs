@@ -3,26 +3,33 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     rc::Rc,
 };
 
 use super::{
-    Agent, Analysis, CentralConfig, CentralTls, Config, EventNames, FtpConfig, FtpTls, Schedule,
+    Agent, Analysis, CentralConfig, CentralTls, Config, ConfigError, EventNames, Schedule,
     SourceConfig, SourceKind, Status,
     alarms::alarms,
     anomalies::anomalies,
     calendar::{KnownMachines, calendars},
+    error::not_utf8,
     folders::{Folders, folders},
+    from_central::{CentralSettings, settings},
+    ftp::{Variables, ftp},
     hosts::Hosts,
-    key::Key,
-    keys::{AgentKeys, AnalysisKeys, CentralKeys, EventKeys, ScheduleKeys, SourceKeys, StatusKeys},
+    keys::{
+        AgentKeys, AnalysisKeys, CentralKeys, EventKeys, Kind, ScheduleKeys, SourceKeys,
+        StatusKeys, keys_of_others,
+    },
     memory,
-    reader::{Document, Mistake, Section},
+    reader::{Document, Section, behind},
+    report::report,
     secrets::{PasswordPlaces, Secrets},
+    sftp::{Credentials, sftp},
     update::update,
-    variables::{ignored_variables, value},
+    variables::{ignored_variables, overridden, value},
 };
 use crate::model::Language;
 
@@ -33,37 +40,51 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    #[error("cannot read the configuration {path}; write it from config.toml.example")]
-    Read { path: PathBuf, source: io::Error },
-    #[error("the configuration is not usable:\n{}", listed(.0))]
-    Mistakes(Vec<Mistake>),
-    #[error("the calendar is not usable:\n{}", listed(.0))]
-    Calendar(Vec<Mistake>),
-}
-
-impl ConfigError {
-    /// What is wrong with it, on one line.
-    pub fn on_one_line(&self) -> String {
-        match self {
-            Self::Read { .. } => self.to_string(),
-            Self::Mistakes(mistakes) | Self::Calendar(mistakes) => {
-                mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-            }
-        }
-    }
-}
-
-fn listed(mistakes: &[Mistake]) -> String {
-    mistakes.iter().map(|mistake| format!("  {mistake}")).collect::<Vec<_>>().join("\n")
-}
-
 /// Reads and checks the file at `path`; `env` looks up an environment variable.
 pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, ConfigError> {
-    let text = fs::read_to_string(path)
-        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    parse(path, &text, env)
+    parse(path, &text_of(path)?, env)
+}
+
+/// As [`load`], for a process that logs in nowhere: passwords that the environment or a credential may hold,
+/// and the secrets of SFTP sources, are not asked for and may be empty.
+pub fn load_without_secrets(
+    path: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, ConfigError> {
+    let env = |name: &str| match name {
+        "FTP_PASS" | "POSTGRES_PASSWORD" => Some(String::new()),
+        "CREDENTIALS_DIRECTORY" => None,
+        _ => env(name),
+    };
+    parse_with(path, &text_of(path)?, &env, Secrets::not_needed(&env))
+}
+
+/// As [`load`], with central's settings laid over the file.
+pub fn load_with_settings(
+    path: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    settings: &CentralSettings<'_>,
+) -> Result<Loaded, ConfigError> {
+    parse_with_settings(path, &text_of(path)?, env, settings)
+}
+
+/// As [`parse`], with central's settings laid over the text.
+pub fn parse_with_settings(
+    path: &Path,
+    text: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+    settings: &CentralSettings<'_>,
+) -> Result<Loaded, ConfigError> {
+    let padded = behind(text, settings.text);
+    let settings = Some((settings.serial, padded.as_str()));
+    let document = Document::with_settings(path.to_owned(), text, settings);
+    parse_document(path, &document, env, Secrets::new(env))
+}
+
+fn text_of(path: &Path) -> Result<String, ConfigError> {
+    let bytes =
+        fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    String::from_utf8(bytes).map_err(|error| not_utf8(path, &error))
 }
 
 /// Checks the text of a configuration file; `path` names it in refusals and anchors relative paths.
@@ -72,17 +93,42 @@ pub fn parse(
     text: &str,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, ConfigError> {
-    let document = Document::new(path.to_owned(), text);
-    let base = path.parent().unwrap_or(Path::new("")).to_owned();
-    let mut loader =
-        Loader { secrets: Secrets::new(env), document: Rc::clone(&document), base, env };
-    let mut root = document.root();
+    parse_with(path, text, env, Secrets::new(env))
+}
 
+fn parse_with(
+    path: &Path,
+    text: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+    secrets: Secrets<'_>,
+) -> Result<Loaded, ConfigError> {
+    parse_document(path, &Document::new(path.to_owned(), text), env, secrets)
+}
+
+fn parse_document(
+    path: &Path,
+    document: &Rc<Document<'_>>,
+    env: &dyn Fn(&str) -> Option<String>,
+    secrets: Secrets<'_>,
+) -> Result<Loaded, ConfigError> {
+    let base = path.parent().unwrap_or(Path::new("")).to_owned();
+    let mut loader = Loader { secrets, document: Rc::clone(document), base, env };
+    let Some(mut root) = document.root() else {
+        return Err(ConfigError::Mistakes(document.take_mistakes()));
+    };
+
+    let has_agent = root.has("agent");
     let (mut agent, mut status) = (root.section("agent"), root.section_or_empty("status"));
     let language = loader.language(agent.as_mut(), &mut status);
-    let agent = loader.agent(agent, language);
+    if !has_agent {
+        root.missing("agent", r#"[agent] with id = "…""#);
+    }
+    let agent = agent.and_then(|section| loader.agent(section, language));
     let schedule = schedule(root.section_or_empty("schedule"));
+    let before = document.count_mistakes();
     let sources = loader.sources(&mut root);
+    // A machine that could not be read there is not unknown as well.
+    let are_all_known = document.count_mistakes() == before;
     let central = loader.central(root.section("central"));
     let analysis = analysis(root.section_or_empty("analysis"));
     let anomalies = anomalies(root.section_or_empty("anomalies"));
@@ -92,10 +138,13 @@ pub fn parse(
         has: &|nom| machines.contains(nom),
         otherwise: "is no machine (nom) of [source.folders]",
     };
-    let calendars = calendars(&mut root, Some(&known));
+    let calendars = calendars(&mut root, are_all_known.then_some(&known));
     let status = self::status(status, language);
     let update = update(root.section("update"), &loader.base);
+    let settings = settings(root.section("settings"), update.as_ref(), &loader.base);
     let alarms = alarms(root.section("alarms"), &mut loader.secrets, &loader.base);
+    let state_dir = agent.as_ref().map(|agent| agent.state_dir.clone()).unwrap_or_default();
+    let report = report(root.section("report"), &mut loader.secrets, &loader.base, &state_dir);
     root.finish();
 
     let mistakes = document.take_mistakes();
@@ -106,6 +155,7 @@ pub fn parse(
         return Err(ConfigError::Mistakes(mistakes));
     };
     let config = Config {
+        path: path.to_owned(),
         agent,
         schedule,
         sources,
@@ -115,7 +165,12 @@ pub fn parse(
         calendars,
         status,
         alarms,
+        report,
         update,
+        settings,
+        from_central: document.take_from_central(),
+        secret_files: loader.secrets.files,
+        digests: document.digests(),
     };
     warnings.extend(ignored_variables(&config, env));
     Ok(Loaded { config, warnings })
@@ -153,15 +208,7 @@ impl Loader<'_, '_> {
         language.or(retired.value)
     }
 
-    fn agent(&mut self, section: Option<Section<'_>>, language: Option<Language>) -> Option<Agent> {
-        let Some(mut section) = section else {
-            self.document.report(
-                self.document.place(None),
-                "agent".into(),
-                r#"section is missing; give [agent] with id = "…""#.into(),
-            );
-            return None;
-        };
+    fn agent(&mut self, mut section: Section<'_>, language: Option<Language>) -> Option<Agent> {
         let id = section.required(&AgentKeys::ID);
         let state_dir = self.base.join(section.value(&AgentKeys::STATE_DIR));
         let log_level = section.value(&AgentKeys::LOG_LEVEL);
@@ -172,45 +219,63 @@ impl Loader<'_, '_> {
     }
 
     fn sources(&mut self, root: &mut Section<'_>) -> Vec<SourceConfig> {
+        let is_written = root.has("source");
         let sections = root.sections("source");
-        if sections.is_empty() {
+        if !is_written {
             root.missing("source", "at least one [[source]]");
         }
-        let mut first_ftp = true;
-        let sources: Vec<_> = sections
+        let begun: Vec<_> = sections.into_iter().map(Begun::of).collect();
+        let kinds: Vec<_> = begun.iter().map(|one| one.kind).collect();
+        let sources: Vec<_> = begun
             .into_iter()
             .enumerate()
-            .filter_map(|(at, section)| self.source(section, at == 0, &mut first_ftp))
+            .filter_map(|(at, one)| {
+                self.source(one, &kinds[..at], kinds.contains(&Some(Kind::Ftp)))
+            })
             .collect();
         self.one_folder_a_machine(&sources);
         self.one_machine_an_old_name(&sources);
         sources
     }
 
+    /// `before`: the kinds of the sources above it.
     fn source(
         &mut self,
-        mut section: Section<'_>,
-        is_first: bool,
-        first_ftp: &mut bool,
+        Begun { mut section, name, kind }: Begun<'_>,
+        before: &[Option<Kind>],
+        has_ftp: bool,
     ) -> Option<SourceConfig> {
-        let name = section.required(&SourceKeys::NAME);
-        let is_ftp = section.required(&SourceKeys::IS_FTP);
         let delete = section.value(&SourceKeys::DELETE);
         let delete_newest = section.value(&SourceKeys::DELETE_NEWEST);
         let max_file_bytes = section.value(&SourceKeys::MAX_FILE_SIZE);
-        let kind = if is_ftp? {
-            let variables = match (is_first, std::mem::replace(first_ftp, false)) {
-                (true, _) => Variables::Win,
-                (false, true) => Variables::FillGaps,
-                (false, false) => Variables::AreOthers,
-            };
-            self.ftp(&mut section, variables).map(SourceKind::Ftp)
-        } else {
-            let path = section.required(&SourceKeys::PATH);
-            path.map(|path| SourceKind::Directory(self.base.join(path)))
+        let is_first_of_kind = !before.contains(&kind);
+        let of_others = keys_of_others(kind?);
+        let kind = match kind? {
+            Kind::Ftp => {
+                let variables = match (before.is_empty(), is_first_of_kind) {
+                    (true, _) => Variables::Win,
+                    (false, true) => Variables::FillGaps,
+                    (false, false) => Variables::AreOthers,
+                };
+                ftp(&mut section, &mut self.secrets, &self.base, self.env, variables)
+                    .map(SourceKind::Ftp)
+            }
+            Kind::Sftp => {
+                let credentials =
+                    Credentials { password: is_first_of_kind && !has_ftp, key: is_first_of_kind };
+                let config = sftp(&mut section, &mut self.secrets, &self.base, credentials);
+                config.map(SourceKind::Sftp)
+            }
+            Kind::Directory => {
+                let path = section.required(&SourceKeys::PATH);
+                path.map(|path| SourceKind::Directory(self.base.join(path)))
+            }
         };
-        let Folders { machines, nominals, costs, old_names, descriptions } =
-            folders(section.section("folders"), &section);
+        for (key, problem) in of_others {
+            section.misplaced(key, &problem);
+        }
+        let Folders { machines, nominals, costs, objectives, old_names, descriptions } =
+            folders(&mut section);
         section.finish();
         let (name, kind) = (name?, kind?);
         Some(SourceConfig {
@@ -222,48 +287,9 @@ impl Loader<'_, '_> {
             folders: machines,
             nominals,
             costs,
+            objectives,
             descriptions,
             old_names,
-        })
-    }
-
-    fn ftp(&mut self, section: &mut Section<'_>, variables: Variables) -> Option<FtpConfig> {
-        let applies = |section: &Section<'_>, key: &Key<String>| match variables {
-            Variables::Win => true,
-            Variables::FillGaps => !section.has(key.name),
-            Variables::AreOthers => false,
-        };
-        let from_env = |section: &Section<'_>, key: &Key<String>, name: &str| {
-            applies(section, key).then(|| value(self.env, name)).flatten()
-        };
-        let host = from_env(section, &SourceKeys::HOST, "FTP_HOST");
-        let host = overridden(section, &SourceKeys::HOST, host);
-        let user = from_env(section, &SourceKeys::USER, "FTP_USER");
-        let user = overridden(section, &SourceKeys::USER, user);
-        let takes_password = applies(section, &SourceKeys::PASSWORD_FILE);
-        let tls = section.value(&SourceKeys::TLS);
-        let default_port = if tls == FtpTls::Implicit { 990 } else { 21 };
-        let port = section.optional(&SourceKeys::PORT).unwrap_or(default_port);
-        let places = PasswordPlaces {
-            variable: takes_password.then_some("FTP_PASS"),
-            credential: (variables != Variables::AreOthers).then_some("ftp-password"),
-        };
-        let password =
-            self.secrets.password(section, &SourceKeys::PASSWORD_FILE, &self.base, &places);
-        let ca_file = section.optional(&SourceKeys::CA_FILE);
-        Some(FtpConfig {
-            ca_file: ca_file.map(|file| self.base.join(file)),
-            fingerprint: section.optional(&SourceKeys::FINGERPRINT),
-            encoding: section.value(&SourceKeys::ENCODING),
-            mode: section.value(&SourceKeys::MODE),
-            root: section.optional(&SourceKeys::ROOT),
-            connect_timeout: section.value(&SourceKeys::CONNECT_TIMEOUT),
-            read_timeout: section.value(&SourceKeys::READ_TIMEOUT),
-            host: host?,
-            port,
-            user: user?,
-            password: password?,
-            tls,
         })
     }
 
@@ -393,30 +419,18 @@ impl Loader<'_, '_> {
     }
 }
 
-/// What the variables of the one FTP server of the replaced service are to a source. A server that is no
-/// more must not take the place of one that the file names beside another kind of source.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Variables {
-    /// The source is the first one: they win over the file.
-    Win,
-    /// It is the first FTP server behind sources of another kind: they give what the file leaves out.
-    FillGaps,
-    AreOthers,
+/// A source of which only that is read which the others need to know.
+struct Begun<'t> {
+    section: Section<'t>,
+    name: Option<String>,
+    kind: Option<Kind>,
 }
 
-/// The environment's value if it has one, else the file's, which is then required.
-fn overridden(
-    section: &mut Section<'_>,
-    key: &Key<String>,
-    from_env: Option<String>,
-) -> Option<String> {
-    match from_env {
-        // Whatever the file says, even nothing, does not matter then.
-        Some(value) => {
-            section.ignored(key);
-            Some(value)
-        }
-        None => section.required(key),
+impl<'t> Begun<'t> {
+    fn of(mut section: Section<'t>) -> Self {
+        let name = section.required(&SourceKeys::NAME);
+        let kind = section.required(&SourceKeys::KIND);
+        Self { section, name, kind }
     }
 }
 

@@ -8,15 +8,23 @@ use chrono::TimeDelta;
 
 use crate::{
     calendar::Calendars,
-    model::{FedMachine, Language, Limits, Machine},
+    model::{FedMachine, Language, Limits, Machine, WaitStamp},
 };
 
 mod alarms;
 mod anomalies;
 mod calendar;
+/// Why it cannot be used.
+mod error;
 /// What people are told of the keys.
 mod explained;
 mod folders;
+/// What central gives to all gateways.
+mod from_central;
+/// `kind = "ftp"`.
+mod ftp;
+/// Which server an SFTP source trusts.
+mod host_key;
 /// Central's servers.
 mod hosts;
 /// What a key is: name, default, accepted values.
@@ -30,8 +38,11 @@ mod memory;
 mod plant;
 /// Key by key, with every mistake and its line.
 mod reader;
+mod report;
 /// Where passwords come from.
 mod secrets;
+/// `kind = "sftp"`.
+mod sftp;
 #[cfg(test)]
 mod tests;
 /// Values as people write them.
@@ -40,17 +51,25 @@ mod update;
 /// The environment variables of the replaced service.
 mod variables;
 mod window;
+/// What of it changed.
+mod written;
 
 pub use alarms::{AlarmLimits, Alarms, WorkingHours};
 pub use calendar::KnownMachines;
+pub use error::ConfigError;
 pub use explained::{Explained, Shown, Topic};
+pub use from_central::{CentralSettings, FromCentral, SettingsConfig};
+pub use host_key::HostKeyFingerprint;
 pub use hosts::{Host, Hosts, host_and_port};
 pub use keys::{HEAD, topics};
-pub use load::{ConfigError, Loaded, load, parse};
+pub use load::{
+    Loaded, load, load_with_settings, load_without_secrets, parse, parse_with_settings,
+};
 pub use memory::default_max_file_bytes;
 pub use plant::{Planning, parse_calendars, parse_plant_calendar};
 pub use reader::Mistake;
-pub use update::UpdateConfig;
+pub use report::ReportConfig;
+pub use update::{SignerKey, StopRule, Trust, UpdateConfig};
 pub use variables::ignored_variables;
 pub use window::Window;
 
@@ -78,6 +97,8 @@ impl fmt::Debug for Secret {
 /// Everything the agent needs to know, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The file.
+    pub path: PathBuf,
     pub agent: Agent,
     pub schedule: Schedule,
     pub sources: Vec<SourceConfig>,
@@ -90,8 +111,25 @@ pub struct Config {
     pub status: Status,
     /// `None`: no field updates.
     pub update: Option<UpdateConfig>,
+    /// `None`: no settings from central.
+    pub settings: Option<SettingsConfig>,
+    pub from_central: FromCentral,
     /// `None`: nobody is told.
     pub alarms: Option<Alarms>,
+    /// `None`: no weekly reports.
+    pub report: Option<ReportConfig>,
+    /// Where passwords and tokens were read from.
+    pub secret_files: Vec<SecretFile>,
+    /// Of each key's value as it is written, to notice a change: see [`written`].
+    pub digests: BTreeMap<String, String>,
+}
+
+/// A file that the configuration names for a password, a token or a private key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SecretFile {
+    pub path: PathBuf,
+    /// The credential of systemd's that the service may get instead.
+    pub credential: Option<&'static str>,
 }
 
 impl Config {
@@ -152,6 +190,8 @@ pub struct SourceConfig {
     pub nominals: BTreeMap<String, Nominal>,
     /// Machine (`nom`) -> the cents that an hour of its required time costs, where it is set.
     pub costs: BTreeMap<String, u32>,
+    /// Machine (`nom`) -> the pieces that a production day is to give, where it is set.
+    pub objectives: BTreeMap<String, u32>,
     /// Machine (`nom`) -> its `description` in central, where it is set.
     pub descriptions: BTreeMap<String, String>,
     /// By machine (`nom`), the names that it had in central before.
@@ -170,6 +210,7 @@ pub struct Nominal {
 #[derive(Clone, Debug)]
 pub enum SourceKind {
     Ftp(FtpConfig),
+    Sftp(SftpConfig),
     Directory(PathBuf),
 }
 
@@ -197,6 +238,38 @@ pub struct FtpConfig {
     pub connect_timeout: Duration,
     /// Longest silence on either connection.
     pub read_timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct SftpConfig {
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    /// One of `password` and `key` at least; a server may ask for both.
+    pub password: Option<Secret>,
+    pub key: Option<PrivateKey>,
+    /// The host keys that are trusted; those of `known_hosts` are trusted beside them. Without any, no
+    /// connection is made.
+    pub host_keys: Vec<HostKeyFingerprint>,
+    /// A file in OpenSSH's format.
+    pub known_hosts: Option<PathBuf>,
+    /// Also algorithms that are no longer safe, for an old controller: ssh-rsa with SHA-1, CBC.
+    pub legacy_algorithms: bool,
+    pub encoding: NameEncoding,
+    /// Directory that holds the machine folders; `None` is the login directory.
+    pub root: Option<String>,
+    pub connect_timeout: Duration,
+    /// Longest silence on the connection.
+    pub read_timeout: Duration,
+}
+
+/// A private key for the log-in, as its file holds it.
+#[derive(Clone, Debug)]
+pub struct PrivateKey {
+    /// In OpenSSH's format; not yet decoded.
+    pub text: Secret,
+    /// Where the key is encrypted.
+    pub passphrase: Option<Secret>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -259,13 +332,6 @@ pub struct Analysis {
     pub day_start: TimeDelta,
     pub wait_stamp: WaitStamp,
     pub events: EventNames,
-}
-
-/// Which end of a wait its line marks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum WaitStamp {
-    Start,
-    End,
 }
 
 /// The words of the machine's maker.

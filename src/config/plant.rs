@@ -37,12 +37,14 @@ pub fn parse_plant_calendar(
         document.report(format!("{place}:1"), String::new(), problem);
         return Err(ConfigError::Calendar(document.take_mistakes()));
     }
-    let mut root = document.root();
-    let calendars = calendars(&mut root, known);
-    root.finish();
-    match document.take_mistakes() {
-        none if none.is_empty() => Ok(calendars),
-        mistakes => Err(ConfigError::Calendar(mistakes)),
+    let calendars = document.root().map(|mut root| {
+        let calendars = calendars(&mut root, known);
+        root.finish();
+        calendars
+    });
+    match (calendars, document.take_mistakes()) {
+        (Some(calendars), none) if none.is_empty() => Ok(calendars),
+        (_, mistakes) => Err(ConfigError::Calendar(mistakes)),
     }
 }
 

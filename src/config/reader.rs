@@ -1,14 +1,26 @@
 //! Reads a TOML document key by key and remembers every mistake with its line, so that one start
 //! reports them all. A key that nobody asked for is a mistake too, named with the accepted ones.
 
-use std::{cell::RefCell, fmt, ops::Range, path::PathBuf, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    fmt,
+    ops::Range,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
-use super::key::{Defaulted, Key};
+use super::{
+    from_central::{FromCentral, lay_over},
+    key::{Defaulted, Key},
+    written,
+};
+use crate::model::meant;
 
 /// One thing that is wrong in the configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,28 +46,82 @@ impl fmt::Display for Mistake {
 pub(super) struct Document<'t> {
     path: PathBuf,
     text: &'t str,
-    mistakes: RefCell<Vec<Mistake>>,
+    /// What central gives: its serial, and its text behind as many blanks as `text` has bytes and one, so that a
+    /// place says which of the two it is in.
+    settings: Option<(u64, &'t str)>,
+    from_central: RefCell<FromCentral>,
+    mistakes: RefCell<Vec<Found>>,
+}
+
+/// A mistake, and whether another one explains it: a table that is missing, or is there by its parts only,
+/// because its name is misspelt.
+struct Found {
+    mistake: Mistake,
+    is_of_a_slip: bool,
 }
 
 impl<'t> Document<'t> {
     pub(super) fn new(path: PathBuf, text: &'t str) -> Rc<Self> {
-        Rc::new(Self { path, text, mistakes: RefCell::default() })
+        Self::with_settings(path, text, None)
     }
 
-    /// The document's root; syntax errors become mistakes and what could be read is returned.
-    pub(super) fn root(self: &Rc<Self>) -> Section<'t> {
-        let (table, errors) = DeTable::parse_recoverable(self.text);
-        for error in errors {
-            let place = self.place(error.span().as_ref());
-            self.report(place, String::new(), format!("not TOML: {}", error.message()));
+    /// `settings`: central's serial, and its text as [`behind`] has it.
+    pub(super) fn with_settings(
+        path: PathBuf,
+        text: &'t str,
+        settings: Option<(u64, &'t str)>,
+    ) -> Rc<Self> {
+        let (from_central, mistakes) = Default::default();
+        Rc::new(Self { path, text, settings, from_central, mistakes })
+    }
+
+    /// Of each key's value, and of each value that central gives.
+    pub(super) fn digests(&self) -> BTreeMap<String, String> {
+        let mut digests = written::digests(self.text);
+        if let Some((_, padded)) = self.settings {
+            let given = written::digests(padded).into_iter();
+            digests.extend(given.map(|(key, digest)| (format!("{key} (from central)"), digest)));
         }
-        Section {
+        digests
+    }
+
+    /// The document's root, or `None` of a text that is not TOML: the first error of its syntax is the one
+    /// mistake then, because what is taken up behind it says little that is true.
+    pub(super) fn root(self: &Rc<Self>) -> Option<Section<'t>> {
+        let table = self.parsed(self.text)?;
+        let span = table.span();
+        let mut table = table.into_inner();
+        if let Some((serial, padded)) = self.settings {
+            let settings = self.parsed(padded)?.into_inner();
+            let (taken, left) = lay_over(&mut table, settings, self);
+            self.from_central.replace(FromCentral { serial: Some(serial), taken, left });
+        }
+        Some(Section {
             document: Rc::clone(self),
             name: String::new(),
-            span: table.span(),
-            entries: take_entries(table.into_inner()),
+            span,
+            entries: take_entries(table),
             asked: Vec::new(),
-        }
+        })
+    }
+
+    fn parsed(&self, text: &'t str) -> Option<Spanned<DeTable<'t>>> {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let first = errors.into_iter().min_by_key(|error| error.span().map(|at| at.start));
+        let Some(error) = first else { return Some(table) };
+        let place = match error.span() {
+            Some(span) if span.start <= self.text.len() => {
+                place_in(&self.path, self.text.as_bytes(), span.start)
+            }
+            span => self.place(span.as_ref()),
+        };
+        self.report(place, String::new(), format!("not TOML: {}", error.message()));
+        None
+    }
+
+    /// Which keys are central's.
+    pub(super) fn take_from_central(&self) -> FromCentral {
+        self.from_central.take()
     }
 
     /// A section that the file does not have, for values that come from elsewhere.
@@ -70,19 +136,59 @@ impl<'t> Document<'t> {
     }
 
     pub(super) fn report(&self, place: String, key: String, problem: String) {
-        self.mistakes.borrow_mut().push(Mistake { place, key, problem });
+        let mistake = Mistake { place, key, problem };
+        self.mistakes.borrow_mut().push(Found { mistake, is_of_a_slip: false });
+    }
+
+    /// Reports what a slip of the pen would explain.
+    fn report_unless_slip(&self, place: String, key: String, problem: String) {
+        let mistake = Mistake { place, key, problem };
+        self.mistakes.borrow_mut().push(Found { mistake, is_of_a_slip: true });
+    }
+
+    /// A key that is there under a name with a slip of the pen is one mistake.
+    fn is_slip_of(&self, key: &str) {
+        let mut mistakes = self.mistakes.borrow_mut();
+        mistakes.retain(|found| !(found.is_of_a_slip && found.mistake.key == key));
+    }
+
+    pub(super) fn count_mistakes(&self) -> usize {
+        self.mistakes.borrow().len()
     }
 
     pub(super) fn take_mistakes(&self) -> Vec<Mistake> {
-        self.mistakes.take()
+        self.mistakes.take().into_iter().map(|found| found.mistake).collect()
     }
 
     pub(super) fn place(&self, span: Option<&Range<usize>>) -> String {
         let Some(span) = span else { return self.path.display().to_string() };
+        if let Some((serial, padded)) = self.settings
+            && span.start > self.text.len()
+        {
+            let before = &padded.as_bytes()[..span.start.min(padded.len())];
+            let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+            return format!("central settings {serial}:{line}");
+        }
         let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
         format!("{}:{line}", self.path.display())
     }
+}
+
+/// Central's text as it stands beside a file's `text`, see [`Document`].
+pub(super) fn behind(text: &str, settings: &str) -> String {
+    " ".repeat(text.len() + 1) + settings
+}
+
+/// Where a byte stands: `config.toml:12:5`, line and column from 1, a column being a character.
+pub(super) fn place_in(path: &Path, text: &[u8], at: usize) -> String {
+    let before = &text[..at.min(text.len())];
+    let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+    let begin = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    // The mark that Windows writes at the beginning has no column.
+    let of_line = before[begin..].strip_prefix("\u{feff}".as_bytes()).unwrap_or(&before[begin..]);
+    let column = 1 + String::from_utf8_lossy(of_line).chars().count();
+    format!("{}:{line}:{column}", path.display())
 }
 
 struct Entry<'t> {
@@ -152,11 +258,14 @@ impl<'t> Section<'t> {
 
     /// Reports that `key` is missing.
     pub(super) fn missing(&self, key: &str, what: &str) {
-        self.document.report(
-            self.document.place(Some(&self.span)),
-            self.dotted(key),
-            format!("is missing; give {what}"),
-        );
+        let place = self.document.place(Some(&self.span));
+        let problem = format!("is missing; give {what}");
+        self.document.report_unless_slip(place, self.dotted(key), problem);
+    }
+
+    /// Whether nothing is written in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Reports a mistake about the section as a whole.
@@ -220,6 +329,23 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// Every value of a key that has one or a list of them, each with its place; refused ones are left out.
+    pub(super) fn one_or_more<T: Clone>(&mut self, key: &Key<T>) -> Vec<Located<T>> {
+        let Some(entry) = self.take(key.name) else { return Vec::new() };
+        let span = entry.value.span();
+        let values = match entry.value.into_inner() {
+            DeValue::Array(array) => array.into_iter().collect(),
+            one => vec![Spanned::new(span, one)],
+        };
+        values.iter().filter_map(|value| self.read_value(key, value)).collect()
+    }
+
+    /// Reports a key that is known and has no meaning in this table.
+    pub(super) fn misplaced(&mut self, key: &str, problem: &str) {
+        let Some(entry) = self.take_unnamed(key) else { return };
+        self.object(key, &entry.key_span, problem.to_owned());
+    }
+
     /// A key that another place overrides: its string may be anything.
     pub(super) fn ignored<T>(&mut self, key: &Key<T>) {
         let Some(entry) = self.take(key.name) else { return };
@@ -277,7 +403,10 @@ impl<'t> Section<'t> {
                 })
                 .collect(),
             other => {
-                self.refuse(key, &span, &shown(&other), &format!("a list of tables, [[{key}]]"));
+                let problem =
+                    format!("{} is not accepted; give a list of tables, [[{key}]]", shown(&other));
+                let place = self.document.place(Some(&span));
+                self.document.report_unless_slip(place, self.dotted(key), problem);
                 Vec::new()
             }
         }
@@ -317,10 +446,15 @@ impl<'t> Section<'t> {
     pub(super) fn finish(self) {
         for entry in &self.entries {
             let accepted = self.asked.join(", ");
+            let slip = meant(&entry.key, self.asked.iter().copied());
+            if let Some(meant) = slip {
+                self.document.is_slip_of(&self.dotted(meant));
+            }
+            let question = slip.map_or_else(String::new, |meant| format!(" (is {meant} meant?)"));
             self.document.report(
                 self.document.place(Some(&entry.key_span)),
                 self.dotted(&entry.key),
-                format!("unknown key; accepted here: {accepted}"),
+                format!("unknown key{question}; accepted here: {accepted}"),
             );
         }
     }

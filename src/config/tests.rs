@@ -3,6 +3,8 @@ use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path};
 use super::{AlarmLimits, CentralTls, ConfigError, Loaded, SourceKind, parse};
 use crate::model::{Language, Limits};
 
+mod sftp;
+
 const MINIMAL: &str = r#"
 [agent]
 id = "ligne-1"
@@ -44,7 +46,7 @@ fn several_mistakes_are_reported_at_once_each_with_line_key_value_and_what_is_ac
     assert!(refusal.contains("config.toml:7: schedule.poll: \"5\" is not accepted"), "{refusal}");
     assert!(
         refusal.contains(
-            "source[1].kind: \"nfs\" is not accepted; give one of \"ftp\", \"directory\""
+            "source[1].kind: \"nfs\" is not accepted; give one of \"ftp\", \"sftp\", \"directory\""
         ),
         "{refusal}"
     );
@@ -53,7 +55,70 @@ fn several_mistakes_are_reported_at_once_each_with_line_key_value_and_what_is_ac
 #[test]
 fn text_that_is_not_toml_names_the_line() {
     let refusal = refusal("[agent]\nid = ligne\n");
-    assert!(refusal.contains("config.toml:2: not TOML"), "{refusal}");
+    assert!(refusal.contains("config.toml:2:6: not TOML"), "{refusal}");
+}
+
+/// The mistakes that a refusal names, each on its line.
+fn mistakes(text: &str) -> Vec<String> {
+    refusal(text).lines().skip(1).map(|line| line.trim().to_owned()).collect()
+}
+
+#[test]
+fn one_error_of_the_syntax_is_one_mistake_with_its_line_and_column() {
+    for (before, after, place) in [
+        ("kind = \"directory\"", "kind = \"directory", ":7:"),
+        ("kind = \"directory\"", "kind = directory", ":7:8: "),
+        ("kind = \"directory\"", "kind \"directory\"", ":7:"),
+        ("kind = \"directory\"", "kind = \"directory\"\nkind = \"ftp\"", ":8:1: "),
+        ("[[source]]", "[[source]", ":5:"),
+        ("[agent]", "[agent", ":2:"),
+        ("[agent]", "\u{e9}t\u{e9} = [agent]", ":2:"),
+        ("[[source]]", "[agent]\n[[source]]", ":5:"),
+        ("kind = \"directory\"", "kind\t=\t'directory", ":7:"),
+    ] {
+        assert!(MINIMAL.contains(before), "{before}");
+        for text in [MINIMAL.to_owned(), MINIMAL.replace('\n', "\r\n")] {
+            let found = mistakes(&text.replacen(before, after, 1));
+            assert_eq!(found.len(), 1, "{after}: {found:#?}");
+            let begin = format!("/etc/cu-agent/config.toml{place}");
+            assert!(found[0].starts_with(&begin), "{after}: {found:#?}");
+            assert!(found[0].contains("not TOML: "), "{found:#?}");
+        }
+    }
+    let marked = format!("\u{feff}{}", MINIMAL.replace('\n', "\r\n"));
+    parse_with(&marked, &[]).expect("the mark of Windows and its line ends are no mistake");
+}
+
+#[test]
+fn one_slip_of_the_pen_is_one_mistake() {
+    for (before, after, says) in [
+        ("[agent]", "[agnt]", "agnt: unknown key (is agent meant?)"),
+        ("[[source]]", "[[sorce]]", "sorce: unknown key (is source meant?)"),
+        ("[[source]]", "[source]", "source: a table is not accepted; give a list of tables"),
+        ("id = ", "Id = ", "agent.Id: unknown key (is id meant?)"),
+        ("path = ", "pfad = ", "source[1].path: is missing"),
+        ("path = ", "paht = ", "source[1].paht: unknown key (is path meant?)"),
+        (
+            "[source.folders]",
+            "[source.folder]",
+            "source[1].folder: unknown key (is folders meant?)",
+        ),
+        (
+            "\"DEM12 (PVC)\" = {",
+            "\"DEM12\" = \"x\" # {",
+            "folders.DEM12: \"x\" is not accepted; give a table",
+        ),
+        ("nom = ", "nmo = ", "nmo: unknown key (is nom meant?)"),
+        ("nom = \"DEM12\"", "nom = 12", "nom: 12 is not accepted"),
+        ("kind = \"directory\"", "kind = \"dir\"", "kind: \"dir\" is not accepted"),
+    ] {
+        assert!(MINIMAL.contains(before), "{before}");
+        let calendar = "\n[[calendar]]\nmachines = [\"DEM12\"]\n";
+        let found = mistakes(&(MINIMAL.replacen(before, after, 1) + calendar));
+        let of_pen: Vec<&String> = found.iter().filter(|one| !one.contains("pfad")).collect();
+        assert_eq!(of_pen.len(), 1, "{after}: {found:#?}");
+        assert!(of_pen[0].contains(says), "{after}: {found:#?}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use chrono::{NaiveTime, TimeDelta, Timelike, Weekday};
 
 use crate::{
     calendar::{Hours, Opening},
-    model::Day,
+    model::{Day, ReportFormat},
 };
 
 /// `500ms`, `30s`, `5m`, `2h`, `7d`; a bare number is refused, since nobody knows its unit.
@@ -56,10 +56,14 @@ pub(super) fn parse_time_of_day(text: &str) -> Option<TimeDelta> {
     Some(TimeDelta::seconds(i64::from(time.num_seconds_from_midnight())))
 }
 
-/// `HH:MM-HH:MM`.
+/// `HH:MM-HH:MM`. The end may be `24:00`, the midnight that ends the day.
 pub(super) fn hours(text: &str) -> Option<(TimeDelta, TimeDelta)> {
     let (from, to) = text.split_once('-')?;
-    Some((parse_time_of_day(from.trim())?, parse_time_of_day(to.trim())?))
+    let to = match to.trim() {
+        "24:00" => TimeDelta::days(1),
+        to => parse_time_of_day(to)?,
+    };
+    Some((parse_time_of_day(from.trim())?, to))
 }
 
 /// `mon tue` or `mon-thu sat`, in English, short or long. A range may go over the end of the week.
@@ -163,6 +167,15 @@ pub(super) fn host_names(text: &str) -> Option<Vec<String>> {
     names.map(|name| name.chars().all(is_name).then_some(name)).collect()
 }
 
+/// What a week's report is written as, with blanks or one by one in a list.
+pub(super) fn report_formats(texts: &[&str]) -> Option<Vec<ReportFormat>> {
+    let words = texts.iter().flat_map(|text| text.split_whitespace());
+    let mut formats = words.map(ReportFormat::from_word).collect::<Option<Vec<ReportFormat>>>()?;
+    formats.sort_unstable();
+    formats.dedup();
+    (!formats.is_empty()).then_some(formats)
+}
+
 /// An address and port; empty for none.
 pub(super) fn listen_address(text: &str) -> Option<Option<SocketAddr>> {
     if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
@@ -221,6 +234,22 @@ mod tests {
         assert_eq!(parse_time_of_day("24:00"), None);
         assert_eq!(parse_time_of_day("5:00"), None);
         assert_eq!(hours("06:00"), None);
+    }
+
+    #[test]
+    fn a_day_ends_at_24_00_wherever_two_times_are_given_and_begins_at_00_00() {
+        let hour = TimeDelta::hours;
+        assert_eq!(hours("00:00-24:00"), Some((hour(0), hour(24))));
+        assert_eq!(hours("16:00 - 24:00"), Some((hour(16), hour(24))));
+        assert_eq!(hours("16:00-00:00"), Some((hour(16), hour(0))));
+        for refused in ["24:00-06:00", "24:00-24:00", "00:00-24:01", "00:00-24:0", "00:00-25:00"] {
+            assert_eq!(hours(refused), None, "{refused}");
+        }
+        let whole = shift_hours("00:00-24:00").unwrap();
+        assert_eq!((whole.from, whole.to), (hour(0), hour(24)));
+        assert_eq!(shift_hours("00:00-00:00"), Some(whole), "the end is of the next day");
+        assert_eq!(shift_hours("16:00-24:00"), shift_hours("16:00-00:00"));
+        assert_eq!(opening("2025-05-31 22:00-24:00").unwrap().hours.to, hour(24));
     }
 
     #[test]

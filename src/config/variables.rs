@@ -3,7 +3,7 @@
 //! What must never happen here: an empty variable taken for a value; a variable of that service that
 //! does nothing and is not named; a value shown, which may be a password.
 
-use super::{Config, SourceKind};
+use super::{Config, SourceKind, key::Key, reader::Section};
 
 /// Looks a variable up.
 pub(super) type Lookup<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -18,6 +18,22 @@ pub(super) fn value(env: Lookup<'_>, name: &str) -> Option<String> {
 
 pub(super) fn is_empty(value: &str) -> bool {
     matches!(value.trim(), "" | "\"\"" | "''")
+}
+
+/// The environment's value if it has one, else the file's, which is then required.
+pub(super) fn overridden(
+    section: &mut Section<'_>,
+    key: &Key<String>,
+    from_env: Option<String>,
+) -> Option<String> {
+    match from_env {
+        // Whatever the file says, even nothing, does not matter then.
+        Some(value) => {
+            section.ignored(key);
+            Some(value)
+        }
+        None => section.required(key),
+    }
 }
 
 /// Variables of the replaced service and of its container, each with what takes its place.
@@ -61,7 +77,7 @@ pub fn ignored_variables(config: &Config, env: &dyn Fn(&str) -> Option<String>) 
     };
     let ftp = config.sources.iter().find_map(|source| match &source.kind {
         SourceKind::Ftp(ftp) => Some(ftp),
-        SourceKind::Directory(_) => None,
+        SourceKind::Sftp(_) | SourceKind::Directory(_) => None,
     });
     let differs = |name: &str, used: &str| value(env, name).is_some_and(|value| value != used);
     match ftp {

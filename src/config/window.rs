@@ -67,5 +67,12 @@ mod tests {
         assert_eq!(Window::parse("12:00"), None);
         assert_eq!(Window::parse("12:00-12:00"), None);
         assert_eq!(night.to_string(), "21:30-04:30");
+        let evening = Window::parse("21:30-24:00").unwrap();
+        assert!(evening.contains(at("23:59")) && !evening.contains(at("00:00")));
+        assert_eq!(evening.to_string(), "21:30-24:00");
+        let always = Window::parse("00:00-24:00").unwrap();
+        assert!(always.contains(at("00:00")) && always.contains(at("23:59")));
+        // Whether that is no time or all of it nobody could tell: "any" is all of it.
+        assert_eq!(Window::parse("00:00-00:00"), None);
     }
 }

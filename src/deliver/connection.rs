@@ -18,7 +18,7 @@ use crate::{
     config::CentralConfig,
     failpoints::{self, durably},
     logging,
-    model::{Day, DetailCounts, FedMachine, Machine},
+    model::{Day, DetailCounts, FedMachine, Machine, UpdatesElsewhere},
     sync::{
         plan::Identity,
         postgres::{
@@ -464,7 +464,10 @@ impl Connection {
         Some((central.server().encoding_name.clone(), texts))
     }
 
-    pub(super) fn write_gateway_row(&mut self, row: &GatewayRow) -> Result<(), CentralError> {
+    pub(super) fn write_gateway_row(
+        &mut self,
+        row: &GatewayRow,
+    ) -> Result<UpdatesElsewhere, CentralError> {
         let wall = self.runtime.wall();
         let (central, claims) = self.central();
         let seen =
@@ -474,7 +477,7 @@ impl Connection {
         if let Some(server) = &mut self.server {
             server.is_crowded = seen.is_crowded;
         }
-        Ok(())
+        Ok(seen.updates)
     }
 }
 

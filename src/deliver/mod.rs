@@ -16,6 +16,8 @@ mod link; // what buffer and log say of the link
 mod planned; // planned days without a session
 mod presence; // when the gateway writes its own row
 mod quarantine; // which sessions are left alone, pure
+mod security; // events of security
+mod settings; // settings that central gives
 mod settle; // what people did to the machines in central
 mod shipment; // what goes in one statement, pure
 
@@ -27,7 +29,7 @@ use crate::{
     buffer::{Buffer, BufferError, Pending, Synced},
     config::CentralConfig,
     logging,
-    model::{Language, LastUpdate, WallTime},
+    model::{Language, LastUpdate, SelfUpdate, SettingsThere, SettingsTold, WallTime},
     sync::postgres::{CentralError, Claims, Retry, ServerEncoding},
 };
 
@@ -65,6 +67,19 @@ pub(crate) trait Runtime: Send + Sync {
     fn is_ending(&self) -> bool;
     /// What became of the last update of this gateway.
     fn last_update(&self) -> Option<LastUpdate>;
+
+    /// `None`: it has none.
+    fn self_update(&self) -> Option<SelfUpdate>;
+
+    /// What was heard of central's settings, once it is known what works without them; `None`: they are not asked
+    /// for.
+    fn settings_mark(&self) -> Option<String>;
+
+    /// What central told of its settings.
+    fn hear_settings(&self, there: &SettingsThere);
+
+    /// `None`: it takes none.
+    fn settings_told(&self) -> Option<SettingsTold>;
 }
 
 /// What of the configuration is in the values that central gets.

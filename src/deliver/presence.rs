@@ -7,12 +7,12 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 
-use super::{Runtime, connection::Connection};
+use super::{Runtime, connection::Connection, security::SecurityCarrier, settings};
 use crate::{
     buffer::{Buffer, BufferError},
     config::Config,
     logging,
-    model::{FedMachine, LastUpdate, LinkName},
+    model::{FedMachine, LinkName},
     sync::postgres::{CentralError, GatewayRow, Retry, SourceLink},
 };
 
@@ -59,7 +59,7 @@ impl Gateway {
         self.day_start
     }
 
-    fn row(&self, buffer: &Buffer, update: Option<LastUpdate>) -> Result<GatewayRow, BufferError> {
+    fn row(&self, buffer: &Buffer, runtime: &dyn Runtime) -> Result<GatewayRow, BufferError> {
         let waiting = buffer.outbox().waiting()?;
         let links = buffer.links().all()?.into_iter().filter_map(|link| {
             let LinkName::Source(name) = link.name else { return None };
@@ -83,7 +83,10 @@ impl Gateway {
             buffer_bytes: buffer.size_bytes(),
             max_buffer_bytes: self.max_buffer_bytes,
             free_bytes: free.map(|free| free.f_bavail.saturating_mul(free.f_frsize)),
-            update,
+            update: runtime.last_update(),
+            self_update: runtime.self_update(),
+            last_security_event: buffer.security().log()?.last_number,
+            settings: runtime.settings_told(),
         })
     }
 }
@@ -114,11 +117,16 @@ pub(super) struct PresenceReporter {
     gateway: Gateway,
     runtime: Arc<dyn Runtime>,
     schedule: Schedule,
+    security: SecurityCarrier,
+    /// Central was asked for settings by this process.
+    has_asked_settings: bool,
 }
 
 impl PresenceReporter {
     pub(super) fn new(gateway: Gateway, runtime: Arc<dyn Runtime>) -> Self {
-        Self { gateway, runtime, schedule: Schedule::default() }
+        let (schedule, has_asked_settings) = (Schedule::default(), false);
+        let security = SecurityCarrier::default();
+        Self { gateway, runtime, schedule, security, has_asked_settings }
     }
 
     /// A drain begins.
@@ -127,8 +135,9 @@ impl PresenceReporter {
     }
 
     pub(super) fn is_due(&self, buffer: &Buffer, trigger: Trigger) -> Result<bool, BufferError> {
-        let row = self.gateway.row(buffer, self.runtime.last_update())?;
-        Ok(self.schedule.is_due(trigger, self.runtime.uptime(), &row))
+        let row = self.gateway.row(buffer, &*self.runtime)?;
+        let now = self.runtime.uptime();
+        Ok(self.schedule.is_due(trigger, now, &row) || self.settings_wait(trigger, now))
     }
 
     /// Writes the row if it is due and a connection is open. A failure stays here; if it took
@@ -136,19 +145,24 @@ impl PresenceReporter {
     pub(super) fn report(
         &mut self,
         connection: &mut Connection,
-        buffer: &Buffer,
+        buffer: &mut Buffer,
         trigger: Trigger,
     ) -> Result<(), BufferError> {
         let now = self.runtime.uptime();
         if !connection.is_open() {
             return Ok(());
         }
-        let row = self.gateway.row(buffer, self.runtime.last_update())?;
-        if !self.schedule.is_due(trigger, now, &row) {
+        let row = self.gateway.row(buffer, &*self.runtime)?;
+        if !self.schedule.is_due(trigger, now, &row) && !self.settings_wait(trigger, now) {
             return Ok(());
         }
         match connection.write_gateway_row(&row) {
-            Ok(()) => self.schedule.passed(now, row),
+            Ok(updates) => {
+                self.schedule.passed(now, row);
+                buffer.links_mut().note_central(|told| told.updates = updates)?;
+                self.security.carry(connection, buffer)?;
+                self.ask_settings(connection);
+            }
             Err(error) => {
                 self.failed(&error);
                 if error.ends_connection() {
@@ -157,6 +171,22 @@ impl PresenceReporter {
             }
         }
         Ok(())
+    }
+
+    /// Whether the first question for settings is to be asked: it waits until each source was tried.
+    fn settings_wait(&self, trigger: Trigger, now: Duration) -> bool {
+        !self.has_asked_settings
+            && trigger != Trigger::UnderWay
+            && now >= self.schedule.not_before
+            && self.runtime.settings_mark().is_some()
+    }
+
+    fn ask_settings(&mut self, connection: &mut Connection) {
+        if !connection.is_open() {
+            return;
+        }
+        self.has_asked_settings |= self.runtime.settings_mark().is_some();
+        settings::ask(connection, &*self.runtime);
     }
 
     /// Central did not answer: it is shown the row when it does, and tells of its calendar.
@@ -237,6 +267,9 @@ mod tests {
             max_buffer_bytes: 1000,
             free_bytes: Some(5),
             update: None,
+            self_update: None,
+            last_security_event: 0,
+            settings: None,
         }
     }
 

@@ -56,6 +56,10 @@ pub enum Step {
     NoteLink,
     /// The gateway's own row in central.
     ShowEdge,
+    /// An event of security was noticed, or taken by central.
+    NoteSecurity,
+    /// Events of security written in central.
+    DeliverSecurity,
     /// The updater's directory is made and its lock file.
     LockUpdates,
     /// A fetched file that is not the right one is removed.
@@ -82,11 +86,29 @@ pub enum Step {
     NoteAlarms,
     /// A message was taken by its receiver.
     NoteAlarmTold,
+    /// A weekly report is written and gets its name.
+    KeepReport,
+    /// All files of a week are written.
+    NoteReport,
+    /// A weekly report was taken by its receiver.
+    NoteReportSent,
+    /// Why weekly reports are not taken.
+    NoteReportFailure,
+    /// A weekly report that is too old, or what was noted of one, is removed.
+    DropReport,
+    /// Settings of central's are to be tried.
+    TrySettings,
+    /// The service begins with settings that are on trial.
+    BeginTrial,
+    /// Settings of central's are in use from now on.
+    KeepSettings,
+    /// Settings of central's are not taken, or not any more.
+    RefuseSettings,
 }
 
 impl Step {
     /// Those of the agent.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::MigrateBuffer,
         Self::CopyBuffer,
         Self::KeepNewerBuffer,
@@ -110,6 +132,8 @@ impl Step {
         Self::SetAside,
         Self::NoteLink,
         Self::ShowEdge,
+        Self::NoteSecurity,
+        Self::DeliverSecurity,
         Self::NoteAlarms,
         Self::NoteAlarmTold,
     ];
@@ -128,6 +152,19 @@ impl Step {
         Self::DropUpdater,
         Self::PruneUpdates,
     ];
+
+    /// Those of weekly reports, which a command of its own writes.
+    pub const OF_REPORTS: [Self; 5] = [
+        Self::KeepReport,
+        Self::NoteReport,
+        Self::NoteReportSent,
+        Self::NoteReportFailure,
+        Self::DropReport,
+    ];
+
+    /// Those of settings that central gives.
+    pub const OF_SETTINGS: [Self; 4] =
+        [Self::TrySettings, Self::BeginTrial, Self::KeepSettings, Self::RefuseSettings];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -165,8 +202,19 @@ impl Step {
             Self::DropUpdater => "drop-updater",
             Self::PruneUpdates => "prune-updates",
             Self::ShowEdge => "show-edge",
+            Self::NoteSecurity => "note-security",
+            Self::DeliverSecurity => "deliver-security",
             Self::NoteAlarms => "note-alarms",
             Self::NoteAlarmTold => "note-alarm-told",
+            Self::KeepReport => "keep-report",
+            Self::NoteReport => "note-report",
+            Self::NoteReportSent => "note-report-sent",
+            Self::NoteReportFailure => "note-report-failure",
+            Self::DropReport => "drop-report",
+            Self::TrySettings => "try-settings",
+            Self::BeginTrial => "begin-trial",
+            Self::KeepSettings => "keep-settings",
+            Self::RefuseSettings => "refuse-settings",
         }
     }
 }

@@ -1,14 +1,9 @@
-//! The log as systemd's journal wants it: a priority in front of every line, no time stamp.
+//! Lines as systemd's journal wants them: a priority in front of every line, no time stamp.
 
-use std::{
-    env,
-    io::{self, Write},
-};
+use std::{env, io};
 
-use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
+use log::Level;
 use rustix::fs::fstat;
-
-use super::one_line::{OWN_TARGET, OneLine};
 
 /// Whether standard error leads to the journal. The variable alone says little: a child whose output
 /// goes elsewhere inherits it.
@@ -24,7 +19,7 @@ pub(crate) fn marked_for_journal(level: Level, text: &str) -> String {
 }
 
 /// As `<sd-daemon.h>` counts them.
-fn marked(level: Level, text: &str) -> String {
+pub(super) fn marked(level: Level, text: &str) -> String {
     let priority = match level {
         Level::Error => 3,
         Level::Warn => 4,
@@ -32,34 +27,6 @@ fn marked(level: Level, text: &str) -> String {
         Level::Debug | Level::Trace => 7,
     };
     text.lines().map(|line| format!("<{priority}>{line}")).collect::<Vec<_>>().join("\n")
-}
-
-pub(super) struct JournalLogger {
-    level: LevelFilter,
-}
-
-impl JournalLogger {
-    pub(super) fn init(level: LevelFilter) -> Result<(), SetLoggerError> {
-        log::set_boxed_logger(Box::new(OneLine(Self { level })))?;
-        log::set_max_level(level);
-        Ok(())
-    }
-}
-
-impl Log for JournalLogger {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= self.level && metadata.target().starts_with(OWN_TARGET)
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) {
-            let text = marked(record.level(), &record.args().to_string());
-            // There is nobody left to tell if that fails.
-            writeln!(io::stderr(), "{text}").ok();
-        }
-    }
-
-    fn flush(&self) {}
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 use std::error::Error;
 
 use super::chain;
-use crate::model::{ForeignWrite, Renamed};
+use crate::{
+    model::{ForeignWrite, Renamed},
+    text::counted,
+};
 
 /// People gave the machine's centre another name, which is theirs to do.
 pub(crate) fn centre_renamed(renamed: &Renamed) {
@@ -16,26 +19,36 @@ pub(crate) fn centre_changed(nom: &str) {
 }
 
 pub(crate) fn claims_removed(count: u64) {
-    log::warn!("central: {count} centres that this agent delivered to were deleted there");
+    log::warn!(
+        "central: {} deleted there",
+        counted(
+            count,
+            "centre that this agent delivered to was",
+            "centres that this agent delivered to were"
+        )
+    );
 }
 
 /// Their centre was deleted, or somebody moved them.
 pub(crate) fn sessions_adopted(adopted: u64, removed: u64) {
     log::warn!(
-        "central: {adopted} sessions had lost their machine's centre (deleted, or sessions moved by hand?) and are in it again; {removed} more were removed because their day was there already"
+        "central: {} their machine's centre (deleted, or moved by hand?), put into it again; {removed} more removed because their day was there already",
+        counted(adopted, "session had lost", "sessions had lost")
     );
 }
 
 /// Somebody gave them another day, or another machine's name and centre.
 pub(crate) fn sessions_put_back(moved: u64, removed: u64) {
     log::warn!(
-        "central: {moved} sessions stood at a day or machine that is not theirs (changed by hand?) and are back; {removed} more were removed because they had been delivered again meanwhile"
+        "central: {} at a day or machine that is not theirs (changed by hand?), moved back; {removed} more removed because they had been delivered again meanwhile",
+        counted(moved, "session stood", "sessions stood")
     );
 }
 
 pub(crate) fn sessions_stray(count: u64) {
     log::warn!(
-        "central: {count} sessions of this agent belong to no centre of its machines and are left as they are; to see them: {STRAY_SESSIONS}"
+        "central: {} to no centre of its machines, left as it is; to see what it is: {STRAY_SESSIONS}",
+        counted(count, "session of this agent belongs", "sessions of this agent belong")
     );
 }
 

@@ -3,44 +3,32 @@
 
 use std::{collections::BTreeMap, error::Error, fmt, path::Path, time::Duration};
 
-use simplelog::{ConfigBuilder, WriteLogger};
-
 mod journald;
 mod log_once;
 mod machines;
 mod one_line;
 mod plant_calendar;
+mod security;
+mod settings;
+mod stderr;
 
 pub(crate) use journald::marked_for_journal;
 pub(crate) use log_once::LogOnce;
 pub(crate) use machines::*;
-use one_line::{MOST_CHARS, OWN_TARGET, OneLine};
+use one_line::MOST_CHARS;
 pub(crate) use plant_calendar::*;
+pub(crate) use security::*;
+pub(crate) use settings::*;
 
 use crate::{
     config::Config,
-    model::{AlarmEvent, Day, Language, LinkName, Machine, Trouble, printable},
+    model::{AlarmEvent, Day, Language, LinkName, Machine, ReportName, Trouble, printable},
+    text::counted,
 };
 
-/// Starts the log on standard error. In systemd's journal each line has a priority, and its time is
-/// the journal's affair.
-pub(crate) fn start(level: log::LevelFilter) {
-    // A second start (in tests) keeps the first logger.
-    if journald::is_journal() {
-        journald::JournalLogger::init(level).ok();
-        return;
-    }
-    let mut config = ConfigBuilder::new();
-    config
-        .set_target_level(log::LevelFilter::Off)
-        .set_thread_level(log::LevelFilter::Off)
-        .set_location_level(log::LevelFilter::Off)
-        .add_filter_allow_str(OWN_TARGET)
-        .set_time_format_rfc3339();
-    let logger = *WriteLogger::new(level, config.build(), std::io::stderr());
-    if log::set_boxed_logger(Box::new(OneLine(logger))).is_ok() {
-        log::set_max_level(level);
-    }
+/// Starts the log on standard error. In systemd's journal each line has a priority; elsewhere its time is what `now` says.
+pub(crate) fn start(level: log::LevelFilter, now: stderr::WallClock) {
+    stderr::start(level, now);
 }
 
 /// An error with all its causes on one line, made safe to print.
@@ -74,7 +62,7 @@ pub(crate) fn folders(source: &str, found: &[String], mapped: &BTreeMap<String, 
     );
     if !missing.is_empty() {
         log::warn!(
-            "{source}: folders missing on the server, their machines are not read: {}; correct [source.folders] or create them",
+            "{source}: folders missing, their machines are not read: {}; correct [source.folders] or create them",
             quoted(&missing)
         );
     }
@@ -115,7 +103,9 @@ pub(crate) fn file_read(
     took: Duration,
 ) {
     log::info!(
-        "{folder}/{name}: {events} events, {rejected} rejected lines, {bytes} bytes, {} ms",
+        "{folder}/{name}: {}, {}, {bytes} bytes, {} ms",
+        counted(events, "event", "events"),
+        counted(rejected, "rejected line", "rejected lines"),
         took.as_millis()
     );
 }
@@ -186,7 +176,7 @@ pub(crate) fn listed_size_says_nothing(source: &str, folder: &str, name: &str) {
 /// What the source holds under the name is not what was read: nothing is deleted.
 pub(crate) fn file_not_deleted(source: &str, folder: &str, name: &str) {
     log::warn!(
-        "{source}: {folder}/{name} changed on the server since it was read; reading it again instead of deleting it"
+        "{source}: {folder}/{name} changed at its source since it was read; reading it again instead of deleting it"
     );
 }
 
@@ -242,7 +232,8 @@ pub(crate) fn cycle(cycle: Cycle<'_>) {
         rates = format!("{success:.0} % success, {per_minute:.0} files per minute, ");
     }
     log::info!(
-        "{source}: cycle: {files_read} of {files_listed} files read, {files_failed} failed, {rates}{sessions_changed} sessions changed, {} ms",
+        "{source}: cycle: {files_read} of {files_listed} files read, {files_failed} failed, {rates}{} changed, {} ms",
+        counted(sessions_changed, "session", "sessions"),
         took.as_millis()
     );
 }
@@ -252,7 +243,7 @@ pub(crate) fn link_down(link: &LinkName, error: &str) {
 }
 
 pub(crate) fn link_up(link: &LinkName, sessions: u64, rows: u64) {
-    log::info!("{link}: link up, {sessions} sessions with {rows} rows sent");
+    log::info!("{link}: link up, {} sent", sessions_with_rows(sessions, rows));
 }
 
 /// Nothing that the agent itself needs is among `pending`.
@@ -277,8 +268,14 @@ pub(crate) fn source_up(link: &LinkName) {
 
 pub(crate) fn sent(sessions: u64, rows: u64, found_equal: u64, set_aside: u64) {
     log::info!(
-        "central: {sessions} sessions with {rows} rows sent, {found_equal} already up to date, {set_aside} quarantined"
+        "central: {} sent, {found_equal} already up to date, {set_aside} quarantined",
+        sessions_with_rows(sessions, rows)
     );
+}
+
+fn sessions_with_rows(sessions: u64, rows: u64) -> String {
+    let sessions = counted(sessions, "session", "sessions");
+    format!("{sessions} with {}", counted(rows, "row", "rows"))
 }
 
 pub(crate) fn central_unfit(what: &dyn std::fmt::Display) {
@@ -319,14 +316,20 @@ pub(crate) fn edge_shown_again() {
 /// names some.
 pub(crate) fn central_lost(sessions: u64, which: &dyn std::fmt::Display) {
     log::warn!(
-        "central: {sessions} sessions differ from what was delivered (a backup restored, or rows changed by hand?); sending them again: {which}"
+        "central: {} from what was delivered (a backup restored, or rows changed by hand?); sending again: {which}",
+        counted(sessions, "session differs", "sessions differ")
     );
 }
 
 /// Sessions that an earlier release delivered get what this one writes in addition.
 pub(crate) fn central_completed(sessions: u64) {
     log::info!(
-        "central: {sessions} sessions of an earlier release are delivered with what this release adds"
+        "central: {} with what this release adds",
+        counted(
+            sessions,
+            "session of an earlier release is delivered",
+            "sessions of an earlier release are delivered"
+        )
     );
 }
 
@@ -341,14 +344,14 @@ pub(crate) fn not_compared(columns: &[String]) {
 }
 
 pub(crate) fn set_aside(nom: &str, day: Day, reason: &str, again_after: Duration) {
-    let minutes = again_after.as_secs() / 60;
-    log::error!("{nom} {day}: session quarantined, retrying in {minutes} minutes: {reason}");
+    let minutes = counted(again_after.as_secs() / 60, "minute", "minutes");
+    log::error!("{nom} {day}: session quarantined, retrying in {minutes}: {reason}");
 }
 
 pub(crate) fn planned_day_set_aside(nom: &str, day: Day, reason: &str, again_after: Duration) {
-    let minutes = again_after.as_secs() / 60;
+    let minutes = counted(again_after.as_secs() / 60, "minute", "minutes");
     log::error!(
-        "{nom} {day}: the times of this planned day are not in central, retrying in {minutes} minutes: {reason}"
+        "{nom} {day}: the times of this planned day are not in central, retrying in {minutes}: {reason}"
     );
 }
 
@@ -378,6 +381,30 @@ pub(crate) fn heartbeat_failed(error: &dyn Error) {
     log::warn!("the heartbeat cannot be sent, retrying: {}", chain(error));
 }
 
+pub(crate) fn reports_are_not_sent(error: &dyn Error) {
+    log::error!(
+        "weekly reports are not sent: {}; correct this and restart the agent",
+        chain(error)
+    );
+}
+
+/// They wait in their folder.
+pub(crate) fn reports_are_not_taken(error: &dyn Error) {
+    log::warn!("weekly reports cannot be sent, retrying: {}", chain(error));
+}
+
+pub(crate) fn reports_are_sent_again() {
+    log::info!("delivery of weekly reports restored");
+}
+
+pub(crate) fn report_was_sent(name: &ReportName, host: &str) {
+    log::info!("weekly report {name} sent to {host}");
+}
+
+pub(crate) fn reports_are_not_found(error: &dyn Error) {
+    log::warn!("weekly reports: {}", chain(error));
+}
+
 pub(crate) fn health_cannot_answer(path: &Path, error: &dyn Error) {
     log::warn!(
         "cannot listen at {}, so cu-agent health gets no answer: {}",
@@ -392,8 +419,10 @@ pub(crate) fn buffer_failed(error: &dyn Error) {
 
 pub(crate) fn imported(file: &Path, nom: &str, events: u64, rejected: u64, bytes: u64) {
     log::info!(
-        "{}: imported for {nom}, {events} events, {rejected} rejected lines, {bytes} bytes",
-        file.display()
+        "{}: imported for {nom}, {}, {}, {bytes} bytes",
+        file.display(),
+        counted(events, "event", "events"),
+        counted(rejected, "rejected line", "rejected lines")
     );
 }
 
@@ -436,7 +465,9 @@ pub(crate) fn page_failed(target: &str) {
 
 pub(crate) fn made_room(files: u64, sessions: u64) {
     log::info!(
-        "the buffer had reached agent.max_buffer_size: removed the raw bytes of {files} files and {sessions} sessions to make room; all of them are in central"
+        "the buffer had reached agent.max_buffer_size: removed the raw bytes of {} and {} to make room; all of that is in central",
+        counted(files, "file", "files"),
+        counted(sessions, "session", "sessions")
     );
 }
 

@@ -14,11 +14,12 @@ pub enum AlarmKind {
     DiskReadOnly,
     SessionSetAside,
     UpdateFailed,
+    SettingsRefused,
     CriticalAnomaly,
 }
 
 impl AlarmKind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::MachineSilent,
         Self::MachineUnreadable,
         Self::SourceUnreachable,
@@ -27,6 +28,7 @@ impl AlarmKind {
         Self::DiskReadOnly,
         Self::SessionSetAside,
         Self::UpdateFailed,
+        Self::SettingsRefused,
         Self::CriticalAnomaly,
     ];
 
@@ -41,6 +43,7 @@ impl AlarmKind {
             Self::DiskReadOnly => "disk-read-only",
             Self::SessionSetAside => "session-set-aside",
             Self::UpdateFailed => "update-failed",
+            Self::SettingsRefused => "settings-refused",
             Self::CriticalAnomaly => "grave-anomaly",
         }
     }

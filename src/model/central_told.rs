@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Machine, WallTime};
+use super::{Machine, UpdatesElsewhere, WallTime};
 
 /// A machine as the configuration gives it to central.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,6 +35,8 @@ pub struct CentralTold {
     pub stray_sessions: u64,
     /// It has no table for the times of shifts.
     pub lacks_times: bool,
+    /// What other gateways made of new versions.
+    pub updates: UpdatesElsewhere,
     /// The last writes of others, newest first, one for each writer, machine and table.
     pub writers: Vec<ForeignWrite>,
 }

@@ -52,6 +52,14 @@ pub fn is_harmless(c: char) -> bool {
         )
 }
 
+/// What a spreadsheet takes for the beginning of a formula; some also in their wide forms.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+
+/// Whether a spreadsheet would take `text` for a formula, blanks in front of it or not.
+pub fn begins_formula(text: &str) -> bool {
+    text.trim_start().starts_with(FORMULA)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::WallTime;
+use super::{CentralTold, WallTime};
 
 /// The release that has gone through every source once, and the sources that did not answer.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -42,6 +42,7 @@ pub struct StatusTold {
     /// `None` if nobody holds the state directory.
     pub service: Option<ServiceTold>,
     pub sources: Vec<SourceTold>,
+    pub in_central: CentralTold,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]

@@ -1,4 +1,5 @@
-//! How the last update ended, as the updater leaves it for the agent, for central and for people.
+//! How the last update ended and what the publisher said, as the updater leaves it for the agent, for central
+//! and for people.
 
 use std::fmt;
 
@@ -45,6 +46,54 @@ pub struct LastUpdate {
     pub result: UpdateEnd,
     /// The version that was offered, or [`UNKNOWN_VERSION`].
     pub version: Option<String>,
+}
+
+/// What the updater remembers, as far as it concerns others.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SelfUpdate {
+    /// The publisher's last word that this gateway believed; `None`: none yet.
+    pub manifest: Option<ManifestTimes>,
+    /// Versions that failed verification here and were rolled back.
+    pub given_up: Vec<String>,
+    /// The version of the publisher's keys, if any were handed over.
+    pub key_set: Option<u64>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ManifestTimes {
+    pub serial: u64,
+    /// By the publisher's clock.
+    pub signed_at: DateTime<FixedOffset>,
+    pub expires: DateTime<FixedOffset>,
+    /// By the gateway's clock, to some hours.
+    pub read_at: DateTime<FixedOffset>,
+}
+
+/// What other gateways made of new versions, as central tells it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdatesElsewhere {
+    /// Of the whole fleet, this one included.
+    pub gateways: u64,
+    pub given_up: Vec<GivenUp>,
+}
+
+/// A version that was rolled back on so many gateways.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GivenUp {
+    pub version: String,
+    pub gateways: u64,
+}
+
+/// A self-update that did not end well.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FailedUpdate {
+    /// The one that was offered, if it is known.
+    pub version: Option<String>,
+    pub end: UpdateEnd,
+    /// In the updater's words.
+    pub detail: String,
 }
 
 /// To the second, as people read it.

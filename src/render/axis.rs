@@ -1,17 +1,20 @@
 //! The stretch of a day that time lines are drawn along: whole hours, the same for all machines of a
-//! page, so that what stands below one another happened at the same time.
+//! page, so that what stands below one another happened at the same time; or a part of a day, down to minutes.
 
 use chrono::Timelike;
 
 use crate::model::{Session, Stamp};
 
+const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 3_600_000;
 /// Shorter days would look stretched.
 const LEAST_HOURS: i64 = 8;
 /// A day has 24; one more where the clock was set back.
 const MOST_HOURS: i64 = 25;
-/// One column of the drawing. Most waits are longer.
-pub(super) const COLUMN_MS: i64 = 6_000;
+/// One column of the drawing of a day. Most waits are longer.
+const COLUMN_MS: i64 = 6_000;
+/// Of a part of a day that is not longer than this, each second has a column.
+const MOST_CLOSE_MS: i64 = 3 * HOUR_MS;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Axis {
@@ -52,14 +55,37 @@ impl Axis {
         Self { from: Stamp(from), to: Stamp(to.max(from + LEAST_HOURS * HOUR_MS)) }
     }
 
+    /// A part of a day; at least a minute.
+    pub(crate) fn between(from: Stamp, to: Stamp) -> Self {
+        Self { from, to: to.max(from.plus_ms(MINUTE_MS)) }
+    }
+
+    /// Short enough for seconds to be told apart.
+    pub(crate) fn is_close(&self) -> bool {
+        self.to.0 - self.from.0 <= MOST_CLOSE_MS
+    }
+
+    /// How much time a column of the drawing has.
+    pub(super) fn column_ms(&self) -> i64 {
+        if self.is_close() { 1_000 } else { COLUMN_MS }
+    }
+
+    /// The widest stretch of the day of all of these, which begin at `begins`: one scale for days below one
+    /// another. `None`: there are none.
+    pub(crate) fn shared(days: impl IntoIterator<Item = (Self, Stamp)>) -> Option<(i64, i64)> {
+        let ends =
+            days.into_iter().map(|(axis, begin)| (axis.from.0 - begin.0, axis.to.0 - begin.0));
+        ends.reduce(|(from, to), (begins, ends)| (from.min(begins), to.max(ends)))
+    }
+
     pub(super) fn columns(&self) -> usize {
-        usize::try_from((self.to.0 - self.from.0) / COLUMN_MS).unwrap_or(0)
+        usize::try_from((self.to.0 - self.from.0) / self.column_ms()).unwrap_or(0)
     }
 
     /// The column of a moment, at the border where it lies outside.
     pub(super) fn column(&self, at: Stamp) -> usize {
         let inside = at.0.clamp(self.from.0, self.to.0) - self.from.0;
-        usize::try_from(inside / COLUMN_MS).unwrap_or(0).min(self.columns())
+        usize::try_from(inside / self.column_ms()).unwrap_or(0).min(self.columns())
     }
 
     /// Where a moment lies, in hundredths of a percent of the whole.
@@ -72,16 +98,35 @@ impl Axis {
         (self.from..=self.to).contains(&at)
     }
 
-    /// The hours that get a label, few enough to be read on a telephone, each with its two digits: all
-    /// of a short day, otherwise one in `every`.
+    /// The moments that get a label, few enough to be read on a telephone: of a day its hours, each with its
+    /// two digits, all of a short day, otherwise one in `every`; of a part of a day also minutes. A short day has all unless only every sixth is wanted.
     pub(super) fn labels(&self, every: i64) -> impl Iterator<Item = (Stamp, String)> {
-        let hours = (self.to.0 - self.from.0) / HOUR_MS;
-        let every = if hours <= 10 { 1 } else { every };
-        let from = self.from;
-        (0..=hours).map(move |hour| from.plus_ms(hour * HOUR_MS)).filter_map(move |at| {
-            let hour = at.to_naive().hour();
-            i64::from(hour).rem_euclid(every).eq(&0).then(|| (at, format!("{hour:02}")))
-        })
+        let (from, to) = (self.from.0, self.to.0);
+        let hours = (to - from) / HOUR_MS;
+        let every = if hours <= 10 && every < 6 { 1 } else { every.min(hours.max(1)) };
+        let step_ms = self.step_ms();
+        let is_close = step_ms < HOUR_MS;
+        let first = (from + step_ms - 1).div_euclid(step_ms);
+        (first..=to.div_euclid(step_ms)).map(move |step| Stamp(step * step_ms)).filter_map(
+            move |at| {
+                let clock = at.to_naive();
+                if is_close {
+                    return Some((at, clock.format("%H:%M").to_string()));
+                }
+                let hour = clock.hour();
+                i64::from(hour).rem_euclid(every).eq(&0).then(|| (at, format!("{hour:02}")))
+            },
+        )
+    }
+
+    fn step_ms(&self) -> i64 {
+        let minutes = match (self.to.0 - self.from.0) / MINUTE_MS {
+            0..=45 => 5,
+            46..=75 => 10,
+            76..=180 => 30,
+            _ => 60,
+        };
+        minutes * MINUTE_MS
     }
 }
 
@@ -124,5 +169,17 @@ mod tests {
         assert_eq!(axis.column(at(99, 0)), axis.columns());
         assert_eq!(axis.columns(), 10 * 600);
         assert_eq!(axis.place_e2(at(10, 0)), 5_000);
+    }
+
+    #[test]
+    fn an_hour_has_a_column_a_second_and_labels_with_minutes() {
+        let axis = Axis::between(at(9, 0), at(10, 0));
+        assert_eq!(axis.columns(), 3_600);
+        let labels: Vec<String> = axis.labels(2).map(|(_, label)| label).collect();
+        assert_eq!(labels, ["09:00", "09:10", "09:20", "09:30", "09:40", "09:50", "10:00"]);
+        let axis = Axis::between(at(9, 2), at(9, 22));
+        let labels: Vec<String> = axis.labels(2).map(|(_, label)| label).collect();
+        assert_eq!(labels, ["09:05", "09:10", "09:15", "09:20"]);
+        assert!(!Axis::around([], None, at(0, 0)).is_close());
     }
 }

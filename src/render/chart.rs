@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
+use super::words;
 use crate::{
     model::{Day, Language},
     text::{figure, phrase, short_date},
@@ -18,6 +19,8 @@ pub(crate) struct Chart<'d> {
     pub days: &'d [(Day, Option<i64>)],
     /// The day that is looked at; its bar stands out.
     pub day: Day,
+    /// That day goes on: its bar is open, and it is compared with no whole day.
+    pub is_running: bool,
     pub language: Language,
 }
 
@@ -35,8 +38,11 @@ fn median(values: &[i64]) -> Option<i64> {
 
 impl Chart<'_> {
     pub(crate) fn draw(&self) -> Markup {
-        let values: Vec<i64> = self.days.iter().filter_map(|(_, value)| *value).collect();
-        let most = values.iter().copied().max().unwrap_or(0).max(1);
+        let whole = self.days.iter().filter(|(day, _)| !(self.is_running && *day == self.day));
+        let values: Vec<i64> = whole.filter_map(|(_, value)| *value).collect();
+        let drawn = self.days.iter().filter_map(|(_, value)| *value);
+        let most = drawn.max().unwrap_or(0).max(1);
+        let of_chosen = if self.is_running { "running" } else { "chosen" };
         let height = |value: i64| (value.max(0) * HEIGHT / most).max(1);
         let (mut bars, mut chosen) = (String::new(), String::new());
         for (at, (day, value)) in self.days.iter().enumerate() {
@@ -52,14 +58,18 @@ impl Chart<'_> {
         html! {
             figure.chart {
                 figcaption {
-                    span.name { (self.name) } " "
+                    span.name {
+                        (self.name)
+                        @if self.is_running { small { " · " (words::IN_PROGRESS.in_(self.language)) } }
+                    }
+                    " "
                     strong { (shown.map_or_else(|| "–".to_owned(), |value| figure(value, self.language))) }
                 }
                 svg role="img" aria-label=(self.sentence(&values)) viewBox={ "0 0 " (width) " 42" }
                     preserveAspectRatio="none" {
                     path.base d={ "M0 41.5h" (width) } {}
                     path.bars d=(bars) {}
-                    path.chosen d=(chosen) {}
+                    path class=(of_chosen) d=(chosen) {}
                     @if let Some(median) = median(&values) {
                         path.median d={ "M0 " (HEIGHT + 1 - height(median)) "h" (width) } {}
                     }
@@ -90,10 +100,18 @@ impl Chart<'_> {
         let say = |value: &i64| figure(*value, *language);
         let (least, median, most) = (say(least), say(&median), say(most));
         let (days, of) = (values.len(), self.days.len());
-        phrase!(
+        let sentence = phrase!(
             *language,
             "{name}, {days} jours de production sur {of}\u{202f}: de {least} à {most}, médiane {median}",
             "{name}, {days} production days out of {of}: {least} to {most}, median {median}",
+        );
+        if !self.is_running {
+            return sentence;
+        }
+        phrase!(
+            *language,
+            "{sentence}\u{202f}; le jour en cours n'y est pas compté",
+            "{sentence}; the day in progress is not counted",
         )
     }
 }
@@ -109,7 +127,13 @@ mod tests {
     #[test]
     fn the_highest_day_fills_the_room_and_a_day_without_session_is_a_gap() {
         let days = [(day(1), Some(200)), (day(2), None), (day(3), Some(400))];
-        let chart = Chart { name: "Pièces", days: &days, day: day(3), language: Language::French };
+        let chart = Chart {
+            name: "Pièces",
+            days: &days,
+            day: day(3),
+            is_running: false,
+            language: Language::French,
+        };
         let drawn = chart.draw().into_string();
         assert!(drawn.contains("M0 21h7v20h-7z"), "{drawn}");
         assert!(drawn.contains(r#"class="chosen" d="M20 1h7v40h-7z""#), "{drawn}");
@@ -121,9 +145,32 @@ mod tests {
     }
 
     #[test]
+    fn a_day_that_goes_on_has_an_open_bar_and_is_compared_with_no_whole_day() {
+        let days = [(day(1), Some(200)), (day(2), Some(400)), (day(3), Some(100))];
+        let chart = Chart {
+            name: "Pièces",
+            days: &days,
+            day: day(3),
+            is_running: true,
+            language: Language::French,
+        };
+        let drawn = chart.draw().into_string();
+        assert!(drawn.contains(r#"class="running" d="M20 31h7v10h-7z""#), "{drawn}");
+        let sentence = "Pièces, 2 jours de production sur 3\u{202f}: de 2 à 4, médiane 2\u{202f}; le jour en cours n'y est pas compté";
+        assert!(drawn.contains(sentence), "{drawn}");
+        assert!(drawn.contains("<small> · en cours</small>"), "{drawn}");
+    }
+
+    #[test]
     fn a_month_of_nothing_is_drawn_too() {
         let days = [(day(1), None)];
-        let chart = Chart { name: "Pieces", days: &days, day: day(1), language: Language::English };
+        let chart = Chart {
+            name: "Pieces",
+            days: &days,
+            day: day(1),
+            is_running: false,
+            language: Language::English,
+        };
         assert!(chart.draw().into_string().contains("Pieces: no data in 1 days"));
     }
 }

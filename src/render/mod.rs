@@ -8,16 +8,20 @@ use maud::{Markup, html};
 
 mod axis;
 mod chart;
+mod legend;
 mod required;
+mod shifts;
 mod timeline;
+mod week_bars;
 mod words;
 
 pub(crate) use axis::Axis;
 pub(crate) use chart::Chart;
+pub(crate) use legend::{DayTotals, legend};
 pub(crate) use required::{RequiredBar, required_legend};
-pub(crate) use timeline::{Detail, TimeLine, changes, open_stop};
-
-use crate::{model::Language, text::Text};
+pub(crate) use shifts::PlannedShift;
+pub(crate) use timeline::{Detail, TimeLine, changes, open_stop, strip_hours};
+pub(crate) use week_bars::{WeekBar, WeekBars};
 
 /// What the drawings look like, light and dark; a page that shows them holds it.
 pub(crate) const STYLE: &str = include_str!("style.css");
@@ -49,32 +53,10 @@ pub(crate) fn shapes() -> Markup {
     }
 }
 
-/// What the shapes mean.
-pub(crate) fn legend(language: Language) -> Markup {
-    let shape = |class: &str, d: &str, text: Text| {
-        html! {
-            li {
-                svg viewBox="0 0 24 16" width="24" height="16" aria-hidden="true" {
-                    path class=(class) d=(d) {}
-                }
-                " " (text.in_(language))
-            }
-        }
-    };
-    html! {
-        ul.legend aria-label=(words::LEGEND.in_(language)) {
-            (shape("producing", "M2 8h20", words::PRODUCING))
-            (shape("waiting", "M2 8h20", words::WAITING))
-            (shape("stopped", "M2 8h20", words::STOP))
-            (shape("pieces", "M4 3v10M9 3v10M12 3v10M18 3v10", words::PIECE))
-            (shape("change", "M12 3l6 11h-12z", words::CHANGE))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Language;
 
     #[test]
     fn no_drawing_carries_a_style_attribute_a_script_or_an_address() {

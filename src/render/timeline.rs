@@ -6,15 +6,21 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
-use super::{Axis, axis::COLUMN_MS};
+use super::{Axis, PlannedShift, shifts};
 use crate::{
     model::{Job, Language, Session, Stamp, rate_e2},
     text::{Noun, clock, date, percent, phrase, span},
 };
 
+mod strip;
+
+pub(crate) use strip::strip_hours;
+
 /// How much is drawn, which is how many bytes it takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Detail {
+    /// Everything, with the names of the shifts above; the page's script says what is pointed at.
+    Page,
     /// Each stop and each change of profile can be pointed at; some 20 kB a day.
     Full,
     /// Everything, nothing to point at; some 8 kB.
@@ -33,7 +39,7 @@ impl Detail {
     /// Columns of 6 s that make one.
     fn columns(self) -> usize {
         match self {
-            Self::Full | Self::Card => 1,
+            Self::Page | Self::Full | Self::Card => 1,
             Self::Small => 30,
             Self::Tiny => 100,
         }
@@ -42,7 +48,7 @@ impl Detail {
     /// A label every so many hours.
     fn hours(self) -> i64 {
         match self {
-            Self::Full | Self::Card => 2,
+            Self::Page | Self::Full | Self::Card => 2,
             Self::Small => 3,
             Self::Tiny => 6,
         }
@@ -57,8 +63,8 @@ pub(crate) struct TimeLine<'s> {
     pub machine: &'s str,
     pub session: &'s Session,
     pub axis: Axis,
-    /// When the machine was planned to work, drawn behind what it did.
-    pub planned: &'s [(Stamp, Stamp)],
+    /// When the machine was planned to work, drawn behind what it did, with gaps for the breaks.
+    pub planned: &'s [PlannedShift],
     /// Where the day ends for now, on the day that is under way.
     pub now: Option<Stamp>,
     pub detail: Detail,
@@ -94,13 +100,18 @@ impl TimeLine<'_> {
         let coarse = self.coarse();
         let columns = axis.columns() / coarse;
         let runs = runs(&self.states(), coarse);
+        let top = if self.has_names() { shifts::NAMES_HEIGHT } else { 0 };
+        let class = if self.has_names() { "timeline named" } else { "timeline" };
         html! {
-            svg.timeline role="img" aria-labelledby={ (id) "-t" } aria-describedby={ (id) "-d" } {
+            svg class=(class) role="img" aria-labelledby={ (id) "-t" } aria-describedby={ (id) "-d" } {
                 title id={ (id) "-t" } { (self.title()) }
                 desc id={ (id) "-d" } { (describe(self.session, self.language)) }
-                svg.band y="0" width="100%" height="64" viewBox={ "0 0 " (columns) " 64" }
+                @if self.has_names() { (shifts::names(self.planned, axis)) }
+                svg.band y=(top) width="100%" height="64" viewBox={ "0 0 " (columns) " 64" }
                     preserveAspectRatio="none" {
-                    @if !self.planned.is_empty() { path.planned d=(self.shifts()) {} }
+                    @if !self.planned.is_empty() {
+                        path.planned d=(shifts::areas(self.planned, axis, coarse)) {}
+                    }
                     @if !self.detail.is_small() { path.grid d=(self.grid()) {} }
                     path.base d={ "M0 46h" (columns) } {}
                     path.producing d=(strokes(&runs, State::Producing, 30)) {}
@@ -109,28 +120,20 @@ impl TimeLine<'_> {
                     @if self.detail == Detail::Full { (self.stops_to_point_at()) }
                     @if !self.detail.is_small() { path.pieces d=(self.ticks()) {} }
                 }
-                (self.arrows())
+                (self.arrows(top + 65))
                 @for (at, hour) in axis.labels(self.detail.hours()) {
-                    text.hour x={ (place(axis.place_e2(at))) } y="88" { (hour) }
+                    text.hour x={ (place(axis.place_e2(at))) } y=(top + 88) { (hour) }
                 }
                 @if let Some(now) = self.now.filter(|now| axis.holds(*now)) {
                     @let x = place(axis.place_e2(now));
-                    line.now x1=(x) x2=(x) y1="0" y2="64" {}
+                    line.now x1=(x) x2=(x) y1=(top) y2=(top + 64) {}
                 }
             }
         }
     }
 
-    /// The shifts as rectangles, of each what the drawing has of it.
-    fn shifts(&self) -> String {
-        let mut path = String::new();
-        let column = |at: Stamp| self.axis.column(at) / self.coarse();
-        for (from, to) in self.planned.iter().map(|(from, to)| (column(*from), column(*to))) {
-            if from < to {
-                write!(path, "M{from} 0h{}v64H{from}z", to - from).expect("a string grows");
-            }
-        }
-        path
+    fn has_names(&self) -> bool {
+        self.detail == Detail::Page && !self.planned.is_empty()
     }
 
     fn title(&self) -> String {
@@ -157,7 +160,9 @@ impl TimeLine<'_> {
         if let Some((first, last)) = figures.first_piece.zip(figures.last_piece) {
             paint(first, last, State::Producing);
         }
-        for wait in session.waits.iter().filter(|wait| wait.end.0 - wait.start.0 >= COLUMN_MS) {
+        for wait in
+            session.waits.iter().filter(|wait| wait.end.0 - wait.start.0 >= axis.column_ms())
+        {
             paint(wait.start, wait.end, State::Waiting);
         }
         for stop in &session.stops {
@@ -181,7 +186,7 @@ impl TimeLine<'_> {
     fn ticks(&self) -> String {
         let mut path = String::from("M0 2");
         let (mut x, mut last) = (0, usize::MAX);
-        for piece in &self.session.pieces {
+        for piece in self.session.pieces.iter().filter(|piece| self.axis.holds(piece.at)) {
             let column = self.axis.column(piece.at);
             if column == last {
                 continue;
@@ -213,12 +218,14 @@ impl TimeLine<'_> {
     }
 
     /// Arrows keep their shape, however wide the page is: each stands at a percentage.
-    fn arrows(&self) -> Markup {
+    fn arrows(&self, y: i32) -> Markup {
         let place_of = |job: &Job| place(self.axis.place_e2(job.at));
         let mut changes = changes(self.session);
+        changes.retain(|job| self.axis.holds(job.at));
         // Two that would lie on one another are one.
         let apart = match self.detail {
             Detail::Full => 1,
+            Detail::Page => 20,
             Detail::Card => 60,
             Detail::Small | Detail::Tiny => 120,
         };
@@ -226,19 +233,19 @@ impl TimeLine<'_> {
         match self.detail {
             Detail::Full => html! {
                 @for job in changes {
-                    svg x=(place_of(job)) y="65" overflow="visible" {
+                    svg x=(place_of(job)) y=(y) overflow="visible" {
                         path.change d="M0 0l4 8h-8z" {
                             title { (clock(job.at)) " " (job.reference) "/" (job.colour) }
                         }
                     }
                 }
             },
-            Detail::Card => html! {
-                @for job in changes { use.change href="#arrow" x=(place_of(job)) y="65" {} }
+            Detail::Page | Detail::Card => html! {
+                @for job in changes { use.change href="#arrow" x=(place_of(job)) y=(y) {} }
             },
             Detail::Tiny => Markup::default(),
             Detail::Small => html! {
-                svg y="65" width="100%" height="8"
+                svg y=(y) width="100%" height="8"
                     viewBox={ "0 0 " (self.axis.columns() / self.coarse()) " 8" }
                     preserveAspectRatio="none" { path.changes d=(self.small_changes(&changes)) {} }
             },
@@ -293,7 +300,7 @@ fn strokes(runs: &[(State, usize, usize)], state: State, y: i32) -> String {
     path
 }
 
-fn place(place_e2: i64) -> String {
+pub(super) fn place(place_e2: i64) -> String {
     format!("{}.{:02}%", place_e2 / 100, place_e2 % 100)
 }
 

@@ -1,47 +1,34 @@
-//! The page: head, machine after machine, each with its time lines, remarks and tables.
+//! The file as a whole, and the head of each of its pages.
 
-use chrono::NaiveTime;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{MachineReport, Report, planned_tables, tables};
+use super::{Kind, Report, Summary, first_page};
 use crate::{
-    model::{Day, Session, Severity, Stamp},
     render,
-    render::{Axis, Detail, TimeLine},
-    text::{code, date, phrase},
+    text::{code, date, date_with_weekday, minute, month, phrase},
 };
-
-/// Time lines show less where there are more of them.
-const MOST_FULL_DAYS: usize = 1;
-const MOST_CARD_DAYS: usize = 7;
 
 /// Stands in the frame where the machines go; text from outside has no such characters left.
 const MACHINES: &str = "<!--machines-->";
 
 /// What stands before the machines of the page and after them.
-pub(crate) fn frame(report: &Report, is_empty: bool) -> (String, String) {
+pub(crate) fn frame(report: &Report, summary: &Summary, silent: &[String]) -> (String, String) {
     let title = title(report);
     let page = html! {
         (DOCTYPE)
         html lang=(code(report.language)) {
             head {
                 meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
+                // A telephone shows the sheet as a whole, as broad as it is printed, to be zoomed into.
+                meta name="viewport" content="width=820";
+                meta name="color-scheme" content="light dark";
                 title { (title) " · " (report.agent) }
                 style { (PreEscaped(render::STYLE)) (PreEscaped(include_str!("report.css"))) }
             }
-            body {
-                header {
-                    h1 { (title) }
-                    p { (report.agent) }
-                }
+            body.numbered[!report.is_numbered()] {
                 main {
-                    @if is_empty {
-                        p { (report.say("Aucune session sur cette période.", "No session in this period.")) }
-                    } @else {
-                        (render::shapes())
-                        (render::legend(report.language))
-                    }
+                    (render::shapes())
+                    (first_page::sheet(report, summary, silent))
                     (PreEscaped(MACHINES))
                 }
             }
@@ -52,108 +39,55 @@ pub(crate) fn frame(report: &Report, is_empty: bool) -> (String, String) {
     (before.to_owned(), after.to_owned())
 }
 
-fn title(report: &Report) -> String {
-    let Report { language, .. } = *report;
-    let (from, to) = (date(report.from, language), date(report.to, language));
+pub(super) fn title(report: &Report) -> String {
+    let (language, period) = (report.language, report.period);
+    let (from, to) = (date(period.from, language), date(period.to, language));
+    let title = match period.kind {
+        Kind::Week(week) => {
+            let (year, week) = (week.year(), week.number());
+            phrase!(language, "Production, semaine {week}/{year}", "Production, week {week}/{year}")
+        }
+        Kind::Month(_) => {
+            let month = month(period.from, language);
+            phrase!(language, "Production, {month}", "Production, {month}")
+        }
+        Kind::Days if from == to => {
+            phrase!(language, "Production du {from}", "Production on {from}")
+        }
+        Kind::Days => {
+            phrase!(language, "Production du {from} au {to}", "Production from {from} to {to}")
+        }
+    };
+    match &report.shift {
+        Some(shift) => phrase!(language, "{title}, poste {shift}", "{title}, shift {shift}"),
+        None => title,
+    }
+}
+
+/// The days with their weekdays.
+pub(super) fn days(report: &Report) -> String {
+    let (language, period) = (report.language, report.period);
+    let of = |day| date_with_weekday(day, language);
+    let (from, to) = (of(period.from), of(period.to));
     if from == to {
-        return phrase!(language, "Production du {from}", "Production on {from}");
+        return from;
     }
-    phrase!(language, "Production du {from} au {to}", "Production from {from} to {to}")
+    phrase!(language, "du {from} au {to}", "{from} to {to}")
 }
 
-/// A machine's section of the page.
-pub(crate) fn machine(report: &Report, machine: &MachineReport) -> Markup {
+/// What stands on top of each page; `number` is its place among them.
+pub(super) fn head(report: &Report, number: usize, title: Markup, below: &str) -> Markup {
+    let language = report.language;
+    let now = minute(report.now, language);
+    let pages = report.pages + 1;
     html! {
-        section.machine {
-            h2 { (machine.nom) }
-            (planned_tables::section(report, machine))
-            @if !machine.days.is_empty() { (sessions(report, machine)) }
-        }
-    }
-}
-
-/// What the logs tell, of first to last piece.
-fn sessions(report: &Report, machine: &MachineReport) -> Markup {
-    let has_advice = machine.days.iter().any(|day| !day.advice.is_empty());
-    html! {
-            h3 { (report.say("De la première à la dernière pièce", "First to last piece")) }
-            (tables::days(report, machine))
-            @for day in &machine.days {
-                figure.day {
-                    figcaption { (date(day.day, report.language)) }
-                    (day.time_line)
-                }
-            }
-            h3 { (report.say("Anomalies", "Anomalies")) }
-            (anomalies(report, machine))
-            @if has_advice {
-                h3 { (report.say("Conseils", "Advice")) }
-                (advice(report, machine))
-            }
-            (tables::hours(report, machine))
-            (tables::stops(report, machine))
-            (tables::profiles(report, machine))
-            (tables::losses(report, machine))
-    }
-}
-
-/// The time line of one of a machine's `days`; `id` is unique on the page.
-pub(crate) fn time_line(
-    report: &Report,
-    machine: &str,
-    id: &str,
-    day: Day,
-    session: &Session,
-    days: usize,
-) -> Markup {
-    let begin = Stamp::from_naive(day.and_time(NaiveTime::MIN) + report.day_start);
-    let detail = match days {
-        days if days <= MOST_FULL_DAYS => Detail::Full,
-        days if days <= MOST_CARD_DAYS => Detail::Card,
-        _ => Detail::Small,
-    };
-    TimeLine {
-        id,
-        machine,
-        session,
-        axis: Axis::around([session], None, begin),
-        planned: &[],
-        now: None,
-        detail,
-        language: report.language,
-    }
-    .draw()
-}
-
-fn anomalies(report: &Report, machine: &MachineReport) -> Markup {
-    let severity = |severity| match severity {
-        Severity::High => ("high", report.say("Grave.", "Critical.")),
-        Severity::Medium => ("medium", report.say("Moyenne.", "Medium.")),
-        Severity::Low => ("low", report.say("Faible.", "Low.")),
-    };
-    let all = || machine.days.iter().flat_map(|day| day.anomalies.iter().map(|one| (day.day, one)));
-    html! {
-        @if all().next().is_none() {
-            p { (report.say("Aucune.", "None.")) }
-        } @else {
-            ul.notes {
-                @for (day, anomaly) in all() {
-                    @let (class, word) = severity(anomaly.severity);
-                    li class=(class) {
-                        (date(day, report.language)) " " b { (word) } " " (anomaly.text(report.language)) "."
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn advice(report: &Report, machine: &MachineReport) -> Markup {
-    html! {
-        ul.notes {
-            @for day in &machine.days {
-                @for advice in &day.advice {
-                    li.advice { (date(day.day, report.language)) " " (advice.text(report.language)) "." }
+        header.head {
+            div { (title) p.period { (below) } }
+            div.meta {
+                p { (report.agent) }
+                p { (report.say("Édité le", "Issued")) " " (now) }
+                @if report.is_numbered() {
+                    p.number { (phrase!(language, "page {number} / {pages}", "page {number} / {pages}")) }
                 }
             }
         }

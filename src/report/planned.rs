@@ -2,7 +2,7 @@
 //! rates and losses. What must never happen here: a figure of a day or a week that is not the sum of its
 //! parts.
 
-use chrono::{Datelike, NaiveTime, TimeDelta};
+use chrono::{Datelike, TimeDelta};
 
 use crate::{
     analyse::{losses, losses_of},
@@ -62,10 +62,9 @@ pub(crate) fn lines(
         let times = sums
             .reduce(|sum, more| sum.plus(&more))
             .unwrap_or_else(|| TimesSum::of(&ShiftTimes::default(), nominal_per_hour));
-        let begin = |day: Day| Stamp::from_naive(day.and_time(NaiveTime::MIN) + day_start).0;
         // A day of which nothing is planned has no rows: it counts for nothing.
         let planned = days.iter().filter(|day| !day.parts.is_empty());
-        let total_ms = planned.map(|day| day.known_until.0 - begin(day.day)).sum();
+        let total_ms = planned.map(|day| day.total_ms(day_start)).sum();
         let last = days.iter().rfind(|day| !day.is_over).or_else(|| days.last())?;
         let outside = days.iter().map(|day| day.pieces_outside).sum();
         Some(Line {

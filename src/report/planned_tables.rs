@@ -4,35 +4,49 @@
 
 use maud::{Markup, html};
 
-use super::{Line, MachineReport, Planning, Report, Span, tables::bar};
+use super::{Line, MachineReport, Planning, Report, Span, pareto::Bar, words::rate_or_dash};
 use crate::{
     analyse::in_whole,
     model::{Language, LossKind, Losses, Shares},
-    text::{clock, count, date, one_decimal, percent, phrase, short_date, two_decimals},
+    text::{clock, count, date, euros, one_decimal, percent, phrase, short_date, two_decimals},
 };
 
 /// Of a longer period the shifts of each day are not shown.
 const MOST_DAYS_OF_SHIFTS: usize = 7;
 
+/// Where the period's required time went, on a machine's page.
 pub(super) fn section(report: &Report, machine: &MachineReport) -> Markup {
     let say = |french, english| report.say(french, english);
     let Some(period) = machine.lines.last().filter(|period| period.parts > 0) else {
         return html! { p.hint { (hint(report, machine)) } };
     };
-    let lines = shown(&machine.lines);
     html! {
-        h3 { (say("TRS sur le temps requis", "TRS (OEE) on required time")) }
-        (at_a_glance(report, period))
+        h3 { (say("Pertes de temps requis", "Losses of required time")) }
+        (ranking(report, period))
         @if !period.losses.has_nominal {
             p.hint { (say(
                 "Ni Tp ni TRS\u{202f}: la cadence nominale de cette machine n'est pas connue. Donnez-lui nominal_per_hour dans [source.folders].",
                 "No Tp and no TRS: the nominal rate of this machine is not known. Give it nominal_per_hour in [source.folders].",
             )) }
         }
+    }
+}
+
+/// Rates and losses of each shift, day and week.
+pub(super) fn details(report: &Report, machine: &MachineReport) -> Markup {
+    let say = |french, english| report.say(french, english);
+    let Some(period) = machine.lines.last().filter(|period| period.parts > 0) else {
+        return Markup::default();
+    };
+    let lines = shown(&machine.lines);
+    html! {
+        h3 { (say("TRS sur le temps requis", "TRS (OEE) on required time")) }
+        (at_a_glance(report, period))
         (rates(report, &lines))
-        h3 { (say("Pertes de temps requis", "Losses of required time")) }
-        (ranking(report, period))
-        @if lines.len() > 1 { (losses(report, &lines, period)) }
+        @if lines.len() > 1 {
+            h3 { (say("Pertes ligne par ligne", "Losses line by line")) }
+            (losses(report, &lines, period))
+        }
         (explained(report, &period.losses, lines.iter().any(|line| line.losses.minutes_e1.above_nominal() > 0)))
     }
 }
@@ -128,8 +142,15 @@ fn until(report: &Report, line: &Line) -> Markup {
     let at = line.known_until;
     let clock = clock(at);
     let text = match line.span {
-        Span::Shift { .. } | Span::Day(_) => {
+        Span::Shift { day, .. } | Span::Day(day) if line.is_running && day >= report.today => {
             phrase!(report.language, "en cours, jusqu'à {clock}", "running, up to {clock}")
+        }
+        Span::Shift { .. } | Span::Day(_) => {
+            phrase!(report.language, "connu jusqu'à {clock}", "known up to {clock}")
+        }
+        Span::Week(..) | Span::Period if report.today > report.period.to => {
+            let day = short_date(at.to_naive().date(), report.language);
+            phrase!(report.language, "connu jusqu'au {day} à {clock}", "known up to {day} {clock}")
         }
         Span::Week(..) | Span::Period => {
             let day = short_date(at.to_naive().date(), report.language);
@@ -154,9 +175,7 @@ fn class(line: &Line) -> &'static str {
 fn rates(report: &Report, lines: &[&Line]) -> Markup {
     let say = |french, english| report.say(french, english);
     let language = report.language;
-    let e2 = |rate: Option<i64>| {
-        rate.map_or_else(|| "–".to_owned(), |rate| two_decimals(rate, language))
-    };
+    let e2 = |rate| rate_or_dash(rate, language);
     let heads = [
         say("Requis, min", "Required, min"),
         say("Pièces", "Pieces"),
@@ -207,14 +226,6 @@ fn minutes(tenths: i64, language: Language) -> String {
 fn with_minus(value: i64, positive: impl Fn(i64) -> String) -> String {
     let sign = if value < 0 { "−" } else { "" };
     format!("{sign}{}", positive(value.abs()))
-}
-
-/// `1 234,50 €` or `€1,234.50`.
-fn euros(cents: i64, language: Language) -> String {
-    with_minus(cents, |cents| {
-        let amount = two_decimals(cents, language);
-        phrase!(language, "{amount}\u{a0}€", "€{amount}")
-    })
 }
 
 struct Row {
@@ -286,24 +297,27 @@ fn ranking(report: &Report, period: &Line) -> Markup {
     let say = |french, english| report.say(french, english);
     let language = report.language;
     let rows = rows(report, &period.losses);
-    let most = rows.iter().filter_map(|row| row.bar).max().unwrap_or(0);
+    let values: Vec<i64> = rows.iter().filter_map(|row| row.bar).collect();
+    let mut bars = Bar::of(&values).into_iter();
+    let drawn: Vec<Option<Bar>> =
+        rows.iter().map(|row| row.bar.and_then(|_| bars.next())).collect();
     html! {
         table.losses {
             thead {
                 tr {
                     th.word scope="col" { (say("Perte", "Loss")) }
                     th scope="col" { (say("Temps, min", "Time, min")) }
-                    th.bar-of aria-hidden="true" {}
+                    th.bar-of scope="col" { (say("Cumul", "Cumulative")) }
                     th scope="col" { (say("Part du requis, %", "Share of required, %")) }
                     @if period.losses.cents.is_some() { th scope="col" { (say("Coût", "Cost")) } }
                 }
             }
             tbody {
-                @for row in &rows {
+                @for (row, bar) in rows.iter().zip(drawn) {
                     tr class=[(!row.class.is_empty()).then_some(row.class)] {
                         th.word scope="row" { (row.name) }
                         td { (minutes(row.minutes_e1, language)) }
-                        td.bar-of aria-hidden="true" { @if let Some(of) = row.bar { (bar(of, most)) } }
+                        td.bar-of { @if let Some(bar) = bar { (bar.draw(language)) } }
                         td { (with_minus(row.share_e2, |share| two_decimals(share, language))) }
                         @if period.losses.cents.is_some() {
                             td { (row.cents.map(|cents| euros(cents, language)).unwrap_or_default()) }
@@ -364,7 +378,7 @@ fn losses(report: &Report, lines: &[&Line], period: &Line) -> Markup {
     }
 }
 
-fn explained(report: &Report, losses: &Losses, is_faster: bool) -> Markup {
+pub(super) fn explained(report: &Report, losses: &Losses, is_faster: bool) -> Markup {
     html! {
         p.small {
             (report.say(

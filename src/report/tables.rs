@@ -5,18 +5,13 @@ use maud::{Markup, html};
 use super::{MachineReport, Report};
 use crate::{
     analyse::{OfProfile, Profile, StopClass, in_whole},
-    model::{Figures, rate_e2},
+    model::{Figures, rate_e2, rate_per_hour_e2},
     text::{clock, count, date, two_decimals},
 };
 
 /// Milliseconds as whole minutes, half up.
 fn minutes(ms: i64) -> i64 {
     (ms + 30_000) / 60_000
-}
-
-/// Pieces per hour of effective production, in hundredths.
-fn rate_per_hour_e2(pieces: i64, effective_ms: i64) -> Option<i64> {
-    (effective_ms > 0).then(|| pieces.saturating_mul(360_000_000) / effective_ms)
 }
 
 pub(super) fn days(report: &Report, machine: &MachineReport) -> Markup {
@@ -50,7 +45,7 @@ pub(super) fn days(report: &Report, machine: &MachineReport) -> Markup {
                         td { (rate(figures, figures.wait_ms)) }
                         td { (rate(figures, figures.stop_ms)) }
                         td { (day.stops) }
-                        td { (rate_per_hour_e2(i64::from(figures.total_pieces), figures.effective_ms).map(e2).unwrap_or_default()) }
+                        td { (figures.rate_per_hour_e2().map(e2).unwrap_or_default()) }
                     }
                 }
             }

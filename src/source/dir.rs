@@ -9,14 +9,17 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fs::{self, File, Metadata},
+    fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
     os::unix::{ffi::OsStrExt, ffi::OsStringExt, fs::MetadataExt},
     path::{Path, PathBuf},
 };
 
 use chrono::{DateTime, NaiveDateTime};
-use rustix::fs::{Access, access};
+use rustix::{
+    fs::{Access, AtFlags, Dir, FileType, Mode, OFlags, Stat, access, fstat, lstat, open, statat},
+    io::Errno,
+};
 
 use super::{Entry, FolderListing, Source, SourceError, Transfer, name::reason_unusable};
 
@@ -43,9 +46,11 @@ impl DirectorySource {
             answer: answer.to_owned(),
         };
         match look_up(&self.root, folder) {
-            Ok((path, metadata)) if metadata.is_dir() => Ok(path),
-            Ok((_, metadata)) if metadata.is_symlink() => Err(missing("it is a symbolic link")),
-            Ok(_) => Err(missing("it is not a directory")),
+            Ok((path, found)) => match kind(&found) {
+                FileType::Directory => Ok(path),
+                FileType::Symlink => Err(missing("it is a symbolic link")),
+                _ => Err(missing("it is not a directory")),
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.reach_root()?;
                 Err(missing("no such directory"))
@@ -83,21 +88,21 @@ impl DirectorySource {
 
     /// Fails where the root itself cannot be read: the stick was pulled, the share is not mounted.
     fn reach_root(&self) -> Result<fs::ReadDir, SourceError> {
-        fs::read_dir(&self.root).map_err(|source| SourceError::Connect {
-            address: self.root.display().to_string(),
+        fs::read_dir(&self.root).map_err(|source| SourceError::Directory {
+            path: self.root.display().to_string(),
             source,
         })
     }
 
     /// The path and state of a regular file.
-    fn file(&self, folder: &str, name: &str) -> Result<(PathBuf, Metadata), SourceError> {
+    fn file(&self, folder: &str, name: &str) -> Result<(PathBuf, Stat), SourceError> {
         check(name)?;
         let folder_path = self.folder_path(folder)?;
         match look_up(&folder_path, name) {
-            Ok((path, metadata)) if metadata.is_file() => Ok((path, metadata)),
-            Ok(_) => Err(refused(folder, name, "not a regular file")),
+            Ok((path, found)) if kind(&found).is_file() => Ok((path, found)),
+            Ok(_) => Err(unusable(folder, name, "not a regular file")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(refused(folder, name, "no such file"))
+                Err(unusable(folder, name, "no such file"))
             }
             Err(source) => Err(disk(&folder_path.join(name), source)),
         }
@@ -119,24 +124,33 @@ impl Source for DirectorySource {
 
     fn list(&mut self, folder: &str) -> Result<FolderListing, SourceError> {
         let path = self.folder_path(folder)?;
+        let failed = |error: Errno| disk(&path, error.into());
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = open(&path, flags, Mode::empty()).map_err(failed)?;
+        let mut names = Dir::read_from(&opened).map_err(failed)?;
         let mut listing = FolderListing::default();
-        for entry in fs::read_dir(&path).map_err(|source| disk(&path, source))? {
-            let entry = entry.map_err(|source| disk(&path, source))?;
-            // A file that vanished since its name was read is simply not there.
-            let Ok(metadata) = entry.metadata() else { continue };
-            if !metadata.is_file() {
+        while let Some(entry) = names.read() {
+            let entry = entry.map_err(failed)?;
+            if !matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown) {
                 continue;
             }
-            match shown(&path, &entry.file_name()) {
+            // A file that vanished since its name was read is simply not there.
+            let found = statat(&opened, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW);
+            let Ok(found) = found else { continue };
+            if !kind(&found).is_file() {
+                continue;
+            }
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            match shown(&path, name) {
                 Some(_) if listing.entries.len() >= MOST_FILES => {
                     let answer = format!("it contains more than {MOST_FILES} files");
                     return Err(SourceError::List { folder: folder.to_owned(), answer });
                 }
                 Some(name) => {
-                    let modified = modified(&metadata);
-                    listing.entries.push(Entry { name, size: Some(metadata.len()), modified });
+                    let (size, modified) = (size(&found), modified(&found));
+                    listing.entries.push(Entry { name, size, modified });
                 }
-                None => listing.unread.add_if_log(&entry.file_name().to_string_lossy()),
+                None => listing.unread.add_if_log(&name.to_string_lossy()),
             }
         }
         Ok(listing)
@@ -150,21 +164,20 @@ impl Source for DirectorySource {
     ) -> Result<Box<dyn Transfer + 't>, SourceError> {
         let (path, seen) = self.file(folder, name)?;
         let mut file = File::open(&path).map_err(|source| disk(&path, source))?;
-        let opened = file.metadata().map_err(|source| disk(&path, source))?;
+        let opened = fstat(&file).map_err(|error| disk(&path, error.into()))?;
         // Between the look and the opening the name may have become a link to elsewhere.
-        if (opened.dev(), opened.ino()) != (seen.dev(), seen.ino()) {
-            return Err(refused(folder, name, "replaced while it was opened"));
+        if (opened.st_dev, opened.st_ino) != (seen.st_dev, seen.st_ino) {
+            return Err(unusable(folder, name, "replaced while it was opened"));
         }
-        if opened.len() < offset {
-            return Err(refused(folder, name, "shorter than what was read before"));
-        }
+        let Some(due_bytes) = size(&opened).and_then(|size| size.checked_sub(offset)) else {
+            return Err(unusable(folder, name, "shorter than what was read before"));
+        };
         file.seek(SeekFrom::Start(offset)).map_err(|source| disk(&path, source))?;
-        let due_bytes = opened.len() - offset;
         Ok(Box::new(OpenFile { file, path, due_bytes, bytes: 0 }))
     }
 
     fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError> {
-        Ok(Some(self.file(folder, name)?.1.len()))
+        Ok(size(&self.file(folder, name)?.1))
     }
 
     fn modified(&mut self, folder: &str, name: &str) -> Result<Option<NaiveDateTime>, SourceError> {
@@ -225,16 +238,16 @@ fn check(name: &str) -> Result<(), SourceError> {
 }
 
 /// The entry of `folder` that `name` stands for, the link itself where it is one.
-fn look_up(folder: &Path, name: &str) -> io::Result<(PathBuf, Metadata)> {
+fn look_up(folder: &Path, name: &str) -> io::Result<(PathBuf, Stat)> {
     let path = folder.join(name);
-    let found = fs::symlink_metadata(&path);
-    if let (Err(error), Some(latin1)) = (&found, latin1_bytes(name))
-        && error.kind() == io::ErrorKind::NotFound
-    {
-        let path = folder.join(latin1);
-        return fs::symlink_metadata(&path).map(|metadata| (path, metadata));
+    match (lstat(&path), latin1_bytes(name)) {
+        (Err(Errno::NOENT), Some(latin1)) => {
+            let path = folder.join(latin1);
+            let found = lstat(&path)?;
+            Ok((path, found))
+        }
+        (found, _) => Ok((path, found?)),
     }
-    found.map(|metadata| (path, metadata))
 }
 
 /// `name` in latin-1, where that differs from UTF-8 and exists.
@@ -263,22 +276,27 @@ fn shown(folder: &Path, name: &OsStr) -> Option<String> {
     reason_unusable(&text, bytes.len()).is_none().then_some(text)
 }
 
-fn modified(metadata: &Metadata) -> Option<NaiveDateTime> {
+fn kind(found: &Stat) -> FileType {
+    FileType::from_raw_mode(found.st_mode)
+}
+
+fn size(found: &Stat) -> Option<u64> {
+    u64::try_from(found.st_size).ok()
+}
+
+/// Not by std's `Metadata`: on 32-bit ARM its times end in 2038.
+fn modified(found: &Stat) -> Option<NaiveDateTime> {
     // By the numbers: a file system can hold times that chrono's own conversion ends the process at.
-    let nanoseconds = u32::try_from(metadata.mtime_nsec()).ok()?;
-    Some(DateTime::from_timestamp(metadata.mtime(), nanoseconds)?.naive_utc())
+    let nanoseconds = u32::try_from(found.st_mtime_nsec).ok()?;
+    Some(DateTime::from_timestamp(found.st_mtime, nanoseconds)?.naive_utc())
 }
 
 fn disk(path: &Path, source: io::Error) -> SourceError {
     SourceError::Disk { path: path.display().to_string(), source }
 }
 
-fn refused(folder: &str, name: &str, answer: &str) -> SourceError {
-    SourceError::FileRefused {
-        folder: folder.to_owned(),
-        name: name.to_owned(),
-        answer: answer.to_owned(),
-    }
+fn unusable(folder: &str, name: &str, why: &'static str) -> SourceError {
+    SourceError::FileUnusable { folder: folder.to_owned(), name: name.to_owned(), why }
 }
 
 #[cfg(test)]
@@ -340,7 +358,7 @@ mod tests {
         assert_eq!(source.list("A").unwrap().entries.len(), 1);
         for name in ["link.LOG", "dir.LOG", "pipe.LOG"] {
             let error = source.open("A", name, 0).map(drop).unwrap_err();
-            assert!(matches!(error, SourceError::FileRefused { .. }), "{error}");
+            assert!(matches!(error, SourceError::FileUnusable { .. }), "{error}");
             assert!(source.delete("A", name).is_err());
         }
         assert!(matches!(source.list("B"), Err(SourceError::FolderMissing { .. })));
@@ -376,8 +394,8 @@ mod tests {
         let (root, mut source) = source_with(&[("A/a.LOG", b"a")]);
         assert!(matches!(source.list("C"), Err(SourceError::FolderMissing { .. })));
         drop(root);
-        assert!(matches!(source.list("A"), Err(SourceError::Connect { .. })));
-        assert!(matches!(source.folders(), Err(SourceError::Connect { .. })));
+        assert!(matches!(source.list("A"), Err(SourceError::Directory { .. })));
+        assert!(matches!(source.folders(), Err(SourceError::Directory { .. })));
     }
 
     #[test]
@@ -393,7 +411,7 @@ mod tests {
         let error = transfer.finish().unwrap_err();
         assert!(error.concerns_one_file(), "{error}");
         let error = source.open("A", "a.LOG", 10).map(drop).unwrap_err();
-        assert!(matches!(error, SourceError::FileRefused { .. }));
+        assert!(matches!(error, SourceError::FileUnusable { .. }));
         fs::remove_file(&path).unwrap();
         assert!(source.size("A", "a.LOG").unwrap_err().concerns_one_file());
     }

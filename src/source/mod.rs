@@ -1,11 +1,11 @@
 //! Where LOG files come from. A source lists folders and files, reads a file from an offset, and
-//! deletes one file by name; it decides nothing. `ftp` speaks FTP and FTPS, `dir` is a folder on a
-//! disk (USB stick, mounted share, tests).
+//! deletes one file by name; it decides nothing. `ftp` speaks FTP and FTPS, `sftp` SFTP, `dir` is a folder
+//! on a disk (USB stick, mounted share, tests).
 //!
 //! What must never happen here: a transfer that did not end well reported as complete; a name from
 //! a server's listing becoming a path outside its folder or a second command.
 
-use std::{io, time::Instant};
+use std::{fmt, io, time::Instant};
 
 use chrono::{Datelike, NaiveDateTime};
 
@@ -14,6 +14,10 @@ use crate::model::printable;
 pub mod dir;
 pub mod ftp;
 mod name;
+mod pace;
+mod reach;
+pub mod sftp;
+mod wire_names;
 
 pub use name::{is_log, logs_before_renaming, may_be_renamed_log};
 
@@ -116,6 +120,12 @@ pub trait Source {
     /// waits for nobody need not know.
     fn allow_until(&mut self, _until: Option<Instant>) {}
 
+    /// The poll is over: what a server has few of is given back, as the place of an FTP server that has only
+    /// one. The next call opens what it needs.
+    fn release(&mut self) {
+        self.close();
+    }
+
     /// Gives the connection back; the next call opens a new one.
     fn close(&mut self);
 }
@@ -137,6 +147,8 @@ pub trait Transfer {
 pub enum SourceError {
     #[error("cannot reach {address}; check `host` and `port`")]
     Connect { address: String, source: io::Error },
+    #[error("cannot read the directory {path}; {}", advice_on_directory(.source))]
+    Directory { path: String, source: io::Error },
     #[error(
         "{address} refused the login of user {user:?} ({answer}); check `user` and `password_file`"
     )]
@@ -145,17 +157,37 @@ pub enum SourceError {
     #[error("{address} did not complete the login of user {user:?} ({answer})")]
     LoginUnfinished { address: String, user: String, answer: String },
     /// Something else listens at the address.
-    #[error("{address} is not an FTP server: {who}")]
-    NotFtp { address: String, who: String },
+    #[error("{address} is not an {wanted} server: {who}")]
+    OtherService { address: String, wanted: Protocol, who: String },
+    /// No host key is configured: nothing was asked of the server.
+    #[error(
+        "no host key of {address} is configured, and none was asked for; run `cu-agent check`: it shows the server's key and the line to add"
+    )]
+    HostKeyUnknown { address: String },
+    /// The server is another one, or has a new key; no user name was sent.
+    #[error(
+        "{address} shows the host key {shown}, which is not the configured one; if the server was set up again, compare the key on the server and correct `host_key`, otherwise someone may be between"
+    )]
+    HostKeyChanged { address: String, shown: String },
+    #[error("cannot use {path}: {reason}; check `known_hosts`")]
+    KnownHosts { path: String, reason: String },
+    /// The two sides have no algorithm in common.
+    #[error("{address}: {reason}")]
+    Algorithms { address: String, reason: String },
+    #[error("the private key cannot be used: {reason}; check `key_file`")]
+    PrivateKey { reason: String },
     #[error("TLS with {address} failed: {reason}")]
     Tls { address: String, reason: String },
-    #[error("folder {folder:?} does not exist on the server ({answer})")]
+    #[error("folder {folder:?} does not exist ({answer})")]
     FolderMissing { folder: String, answer: String },
     #[error("cannot list {folder:?}: {answer}")]
     List { folder: String, answer: String },
     /// The server answered about this one file (450, 550, …): others may go on.
     #[error("{folder}/{name}: the server answered {answer}")]
     FileRefused { folder: String, name: String, answer: String },
+    /// A file of a directory that is not one to read.
+    #[error("{folder}/{name}: {why}")]
+    FileUnusable { folder: String, name: String, why: &'static str },
     /// The server cannot resume at an offset; the file must be read from its beginning.
     #[error("{folder}/{name}: the server cannot resume at byte {offset} ({answer})")]
     ResumeRefused { folder: String, name: String, offset: u64, answer: String },
@@ -177,12 +209,40 @@ pub enum SourceError {
     Disk { path: String, source: io::Error },
 }
 
+/// What a source expects to be spoken at its address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Protocol {
+    Ftp,
+    Sftp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ftp => "FTP",
+            Self::Sftp => "SFTP",
+        })
+    }
+}
+
+/// What to do about a source's directory that cannot be read.
+fn advice_on_directory(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "let the agent's user read it (chgrp and chmod g+rx), or correct `path`"
+        }
+        io::ErrorKind::NotADirectory => "`path` has to name the directory with the folders",
+        _ => "check `path`: is the stick plugged in, is the share mounted?",
+    }
+}
+
 impl SourceError {
     /// True where only the named file or folder is concerned and the source itself still works.
     pub fn concerns_one_file(&self) -> bool {
         matches!(
             self,
             Self::FileRefused { .. }
+                | Self::FileUnusable { .. }
                 | Self::ResumeRefused { .. }
                 | Self::FolderMissing { .. }
                 | Self::List { .. }

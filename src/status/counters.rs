@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    model::{Trouble, TroubleKind},
+    model::{LinkFault, Trouble, TroubleKind},
     monitor::Monitor,
 };
 
@@ -36,14 +36,17 @@ pub struct Counters {
     pub synced_rows: u64,
     /// When central last answered to something that was asked of it.
     pub last_sync: Option<Duration>,
-    /// Since when it does not answer.
+    /// Since when it does not answer, and why.
     pub central_down_since: Option<Duration>,
+    pub central_fault: Option<LinkFault>,
     /// Since when the buffer is at its cap and nothing more is read.
     pub at_cap_since: Option<Duration>,
     /// What the buffer refused last, until it works again; by the thread it happened to.
     pub buffer_failures: BTreeMap<String, String>,
     /// How often it refused something else than before.
     pub buffer_faults: u64,
+    /// Weekly reports that nobody took yet; `None`: nobody is to get them.
+    pub reports_waiting: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -61,6 +64,8 @@ pub struct SourceCounters {
     /// `None`: it was not tried yet.
     pub is_up: Option<bool>,
     pub down_since: Option<Duration>,
+    /// Why it does not answer.
+    pub fault: Option<LinkFault>,
     pub unread: Option<Unread>,
     /// How many folders, files and listings cannot be read, by kind.
     pub troubles: BTreeMap<TroubleKind, u64>,
@@ -153,6 +158,7 @@ impl Counters {
         if is_up {
             self.last_sync = Some(now);
             self.central_down_since = None;
+            self.central_fault = None;
         } else {
             self.sync_failures += 1;
             self.central_down_since.get_or_insert(now);

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 
 use crate::{
     buffer::{SessionHeader, TimesByMachine},
-    model::{DayTimes, Stamp, hours_e4, printable, rate_e2},
+    model::{DayTimes, Stamp, begins_formula, hours_e4, printable, rate_e2},
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -176,9 +176,6 @@ fn of_required(
     ]
 }
 
-/// What a spreadsheet takes for the beginning of a formula; some also in their wide forms.
-const FORMULA: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
-
 /// Of a cell: a year of names of files is shorter.
 const MOST_CHARS: usize = 32_000;
 
@@ -186,8 +183,7 @@ const MOST_CHARS: usize = 32_000;
 /// in front of it or not, gets an apostrophe in front: names of files come from outside.
 pub fn text(text: &str) -> String {
     let text = printable(text, MOST_CHARS);
-    let is_formula = text.trim_start().starts_with(FORMULA);
-    let text = format!("{}{text}", if is_formula { "'" } else { "" });
+    let text = format!("{}{text}", if begins_formula(&text) { "'" } else { "" });
     if text.contains(['"', ',', ';']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 

@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDateTime, TimeDelta};
 
-use super::state::{State, last_sign, state};
+use super::{
+    gateway_health::{Health, read_until},
+    month::{Month, month_of, planned_shifts, times_of},
+    state::{State, last_sign, state},
+    weeks::{WeekSums, weeks},
+};
 use crate::{
-    buffer::{
-        Buffer, BufferError, HeaderFilter, LinkState, MachineReport, SessionFilter, SessionHeader,
-        TimesByMachine, Totals, is_on_read_only_disk,
-    },
-    config::Config,
-    model::{
-        Day, DayTimes, Figures, KeptCalendar, LinkName, NoTrs, Rates, Session, Stamp, Trouble,
-        WallTime,
-    },
+    analyse::{EarlierDay, UsualPieces, is_same_kind},
+    buffer::{Buffer, BufferError, MachineReport, SessionFilter, SessionHeader, TimesByMachine},
+    config::{Config, Planning, SourceConfig},
+    model::{Day, DayTimes, Figures, NoTrs, Rates, Session, Stamp, WallTime},
+    render::PlannedShift,
 };
 
 /// The gateway's clock, as the caller that may read it hands it over.
@@ -29,8 +30,10 @@ pub struct WallClock {
 pub(crate) const MONTH_DAYS: i64 = 30;
 /// A LOG that says nothing for this long, and for one more poll, is silent.
 const QUIET_MS: i64 = 15 * 60_000;
+/// Earlier days that the running one is measured by.
+const MOST_EARLIER_DAYS: usize = 10;
 /// Machines shown; the configuration of a gateway has a handful.
-const MOST_MACHINES: usize = 200;
+pub(super) const MOST_MACHINES: usize = 200;
 /// A machine's clock this much ahead of the gateway's is worth a word.
 const AHEAD_MS: i64 = 10 * 60_000;
 
@@ -41,6 +44,8 @@ pub(crate) struct DayView {
     pub day: Day,
     /// The day that is under way by the gateway's clock.
     pub today: Day,
+    /// The only one that was asked for: its own days are the neighbours.
+    pub machine: Option<String>,
     pub before: Option<Day>,
     pub after: Option<Day>,
     pub machines: Vec<MachineView>,
@@ -65,6 +70,25 @@ pub(crate) struct MachineView {
     pub no_trs: Option<NoTrs>,
     /// Day after day up to the one shown.
     pub month: Vec<MonthDay>,
+    /// What a day of this kind usually has by now; only of the day that is under way.
+    pub usual: Option<Usual>,
+    /// The pieces that a day is to give, if that is set.
+    pub objective: Option<u32>,
+    /// What an hour of required time costs, if that is set.
+    pub cents_per_hour: Option<u32>,
+    /// What the calendar plans for the day.
+    pub planned: Vec<PlannedShift>,
+    /// The weeks of the month, newest first; only if the view is about this machine alone.
+    pub weeks: Vec<WeekSums>,
+}
+
+/// What is usual at one moment of the running day.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Usual {
+    pub pieces: UsualPieces,
+    /// Now; of a machine that cannot be read when it was last read: what came after that is not known of today
+    /// either.
+    pub until: Stamp,
 }
 
 /// The times of a day, and over how much total time its TRE is.
@@ -103,30 +127,6 @@ pub(crate) enum Standing {
     Local,
 }
 
-/// The agent's own health.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Health {
-    /// `None`: nothing was collected yet.
-    pub totals: Option<Totals>,
-    pub has_central: bool,
-    pub central: Option<LinkState>,
-    /// Name, link, and the newest reading of one of its machines.
-    pub sources: Vec<(String, Option<LinkState>, Option<WallTime>)>,
-    pub buffer_bytes: u64,
-    pub max_buffer_bytes: u64,
-    pub free_bytes: Option<u64>,
-    /// Nothing can be written to the disk of the buffer.
-    pub is_read_only: bool,
-    /// The machine whose LOG is ahead of the gateway's clock, and by how much.
-    pub ahead: Option<(String, i64)>,
-    /// What of the sources cannot be read.
-    pub troubles: Vec<Trouble>,
-    /// The plant's calendar, as central last told it.
-    pub plant: KeptCalendar,
-    /// Machines behind a source that does not answer, or whose folder cannot be read.
-    pub unknown: BTreeSet<String>,
-}
-
 /// Which part of the view is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct ViewQuery<'w> {
@@ -140,6 +140,18 @@ pub(crate) fn begin_of(day: Day, day_start: TimeDelta) -> Stamp {
     Stamp::from_naive(day.and_time(chrono::NaiveTime::MIN)).plus_ms(day_start.num_milliseconds())
 }
 
+/// The day that is under way.
+pub(super) fn today(config: &Config, now: &WallClock, reports: &[MachineReport]) -> Day {
+    let by_the_clock = Stamp::from_naive(now.wall).day(config.analysis.day_start);
+    match now.fault {
+        None => by_the_clock,
+        // A clock that cannot be right does not know the day: the newest one is shown.
+        Some(_) => {
+            reports.iter().filter_map(|report| report.last_day).max().unwrap_or(by_the_clock)
+        }
+    }
+}
+
 impl DayView {
     /// Looks once; a buffer that is not there yet is an empty view. `Ok(None)`: the wanted machine is
     /// unknown.
@@ -149,18 +161,9 @@ impl DayView {
         query: ViewQuery<'_>,
     ) -> Result<Option<Self>, BufferError> {
         let buffer = Buffer::open_read_only(&config.agent.state_dir)?;
-        let stamp = Stamp::from_naive(now.wall);
         let reports =
             buffer.as_ref().map_or_else(|| Ok(Vec::new()), |buffer| buffer.reports().machines())?;
-        let today = match now.fault {
-            None => stamp.day(config.analysis.day_start),
-            // A clock that cannot be right does not know the day: the newest one is shown.
-            Some(_) => reports
-                .iter()
-                .filter_map(|report| report.last_day)
-                .max()
-                .unwrap_or_else(|| stamp.day(config.analysis.day_start)),
-        };
+        let today = today(config, &now, &reports);
         let day = query.day.unwrap_or(today);
         let mut names = machine_names(config, &reports);
         if let Some(wanted) = query.machine {
@@ -172,48 +175,27 @@ impl DayView {
         let mut view = Self {
             day,
             today,
+            machine: query.machine.map(str::to_owned),
             before: None,
             after: None,
             machines: Vec::new(),
-            health: health(config, buffer.as_ref(), &reports)?,
+            health: Health::look(config, buffer.as_ref(), &reports)?,
             now,
         };
         let Some(buffer) = buffer else {
             view.machines = names.into_iter().map(|nom| empty_machine(nom, day)).collect();
             return Ok(Some(view));
         };
-        (view.before, view.after) = buffer.sessions().neighbours(day)?;
-        let month = month_of(&buffer, query.machine, day)?;
-        let mut times = times_of(&buffer, query.machine, day)?;
-        let planned = buffer.sessions().planned_machines()?;
+        (view.before, view.after) = buffer.sessions().neighbours(day, query.machine)?;
+        let mut stored = Stored::look(config, &buffer, &view)?;
         let quiet_ms = QUIET_MS + i64::try_from(config.schedule.poll.as_millis()).unwrap_or(0);
-        let mut sessions = sessions_of(&buffer, query.machine, day)?;
         for nom in names {
-            let mut machine = empty_machine(nom, day);
-            let headers = month.get(&machine.nom);
-            for one in &mut machine.month {
-                let header = headers.and_then(|headers| headers.get(&one.day));
-                one.figures = header.filter(|one| one.has_log).map(|one| one.figures.clone());
-            }
-            let has_calendar =
-                planned.contains(&machine.nom) || config.calendars.of(&machine.nom).is_some();
-            let times = times.remove(&machine.nom).unwrap_or_default();
-            machine.plan(times, day, has_calendar, config.analysis.day_start);
-            let report = reports.iter().find(|report| report.nom == machine.nom);
-            machine.last_read_at = report.and_then(|report| report.last_read_at);
-            let header = headers.and_then(|headers| headers.get(&day));
-            machine.standing = header.map(|header| standing(header, config.central.is_some()));
-            machine.has_log = header.is_some_and(|header| header.has_log);
-            machine.session = sessions.remove(&machine.nom).unwrap_or_default();
+            let report = reports.iter().find(|report| report.nom == nom);
+            let mut machine = stored.take(nom, report);
             if day == today {
-                // A planned day without any LOG has no sign of the machine.
-                let earlier = headers.and_then(|headers| {
-                    headers.range(..day).rev().find(|(_, header)| header.has_log)
-                });
-                let before = earlier.and_then(|(_, header)| {
-                    header.figures.last_piece.max(header.figures.last_stop)
-                });
+                let before = stored.last_sign_before(&machine.nom);
                 view.note_state(&mut machine, before, quiet_ms);
+                machine.usual = view.usual(&buffer, &machine, config)?;
             }
             view.machines.push(machine);
         }
@@ -237,8 +219,111 @@ impl DayView {
         }
     }
 
+    /// What days of the same kind within the month had by this hour; a clock that cannot be right knows no hour.
+    fn usual(
+        &self,
+        buffer: &Buffer,
+        machine: &MachineView,
+        config: &Config,
+    ) -> Result<Option<Usual>, BufferError> {
+        let (None, Some(read_at)) = (&self.now.fault, machine.last_read_at) else {
+            return Ok(None);
+        };
+        let is_unread = self.health.unknown.contains(&machine.nom);
+        let now = Stamp::from_naive(self.now.wall);
+        let until = read_until(Stamp::from_naive(read_at.naive()), is_unread, now);
+        let day = self.day;
+        if until < begin_of(day, config.analysis.day_start) {
+            return Ok(None);
+        }
+        let mut days = Vec::new();
+        let earlier = machine.month.iter().rev().filter(|one| one.day < day);
+        for one in earlier.filter(|one| is_same_kind(one.day, day)) {
+            let whole = one.figures.as_ref().map_or(0, |figures| figures.total_pieces);
+            if whole > 0 {
+                let back_ms = (day - one.day).num_milliseconds();
+                let so_far = buffer.sessions().pieces_until(
+                    &machine.nom,
+                    one.day,
+                    until.plus_ms(-back_ms),
+                )?;
+                days.push(EarlierDay { so_far, whole });
+            }
+            if days.len() == MOST_EARLIER_DAYS {
+                break;
+            }
+        }
+        Ok(UsualPieces::of(&days).map(|pieces| Usual { pieces, until }))
+    }
+
     pub(crate) fn is_today(&self) -> bool {
         self.day == self.today
+    }
+}
+
+/// What the buffer has of all machines around the day that is shown.
+struct Stored<'c> {
+    config: &'c Config,
+    day: Day,
+    /// The view is about one machine.
+    is_of_one: bool,
+    month: Month,
+    times: TimesByMachine,
+    sessions: BTreeMap<String, Session>,
+    /// Machines of which planned time is kept.
+    planned: BTreeSet<String>,
+    planning: Planning,
+}
+
+impl<'c> Stored<'c> {
+    fn look(config: &'c Config, buffer: &Buffer, view: &DayView) -> Result<Self, BufferError> {
+        let (machine, day) = (view.machine.as_deref(), view.day);
+        Ok(Self {
+            config,
+            day,
+            is_of_one: machine.is_some(),
+            month: month_of(buffer, machine, day)?,
+            times: times_of(buffer, machine, day)?,
+            sessions: sessions_of(buffer, machine, day)?,
+            planned: buffer.sessions().planned_machines()?,
+            planning: config.planning(&view.health.plant),
+        })
+    }
+
+    /// The machine's day; once for each machine.
+    fn take(&mut self, nom: String, report: Option<&MachineReport>) -> MachineView {
+        let Self { config, day, .. } = *self;
+        let day_start = config.analysis.day_start;
+        let mut machine = empty_machine(nom, day);
+        let headers = self.month.get(&machine.nom);
+        for one in &mut machine.month {
+            let header = headers.and_then(|headers| headers.get(&one.day));
+            one.figures = header.filter(|one| one.has_log).map(|one| one.figures.clone());
+        }
+        let has_calendar =
+            self.planned.contains(&machine.nom) || config.calendars.of(&machine.nom).is_some();
+        let times = self.times.remove(&machine.nom).unwrap_or_default();
+        if self.is_of_one {
+            let logged = headers.into_iter().flatten().filter(|(_, header)| header.has_log);
+            let figures = logged.map(|(day, header)| (*day, header.figures.clone())).collect();
+            machine.weeks = weeks(&figures, &times, day_start);
+        }
+        machine.planned = planned_shifts(&self.planning, &machine.nom, day, config);
+        machine.plan(times, day, has_calendar, day_start);
+        machine.last_read_at = report.and_then(|report| report.last_read_at);
+        let header = headers.and_then(|headers| headers.get(&day));
+        machine.standing = header.map(|header| standing(header, config.central.is_some()));
+        machine.has_log = header.is_some_and(|header| header.has_log);
+        machine.note_settings(config);
+        machine.session = self.sessions.remove(&machine.nom).unwrap_or_default();
+        machine
+    }
+
+    /// Of an earlier day; a planned day without any LOG has none.
+    fn last_sign_before(&self, nom: &str) -> Option<Stamp> {
+        let mut earlier = self.month.get(nom)?.range(..self.day).rev();
+        let (_, header) = earlier.find(|(_, header)| header.has_log)?;
+        header.figures.last_piece.max(header.figures.last_stop)
     }
 }
 
@@ -268,13 +353,27 @@ impl MachineView {
         self.no_trs = NoTrs::of(times, has_calendar);
     }
 
+    /// What the configuration says of the machine.
+    fn note_settings(&mut self, config: &Config) {
+        let set = |of: fn(&SourceConfig) -> &BTreeMap<String, u32>| {
+            config.sources.iter().find_map(|source| of(source).get(&self.nom)).copied()
+        };
+        let (objective, cents) = (set(|source| &source.objectives), set(|source| &source.costs));
+        (self.objective, self.cents_per_hour) = (objective, cents);
+    }
+
     /// Why the day has no TRS, if anything is shown of it.
     pub(crate) fn shown_no_trs(&self) -> Option<NoTrs> {
         self.no_trs.filter(|_| self.has_log || self.required.is_some())
     }
 
-    /// The shifts that are planned for the day, as far as they have begun.
-    pub(crate) fn shifts(&self) -> Vec<(Stamp, Stamp)> {
+    /// The shifts that are planned for the day.
+    pub(crate) fn shifts(&self) -> &[PlannedShift] {
+        &self.planned
+    }
+
+    /// Those of the shifts that have begun.
+    pub(crate) fn begun_shifts(&self) -> Vec<(Stamp, Stamp)> {
         let parts = self.required.iter().flat_map(|required| &required.times.parts);
         parts.map(|part| (part.planned_from, part.planned_to)).collect()
     }
@@ -295,39 +394,30 @@ fn empty_machine(nom: String, day: Day) -> MachineView {
         required: None,
         no_trs: None,
         month: days.collect(),
+        usual: None,
+        objective: None,
+        cents_per_hour: None,
+        planned: Vec::new(),
+        weeks: Vec::new(),
     }
 }
 
+/// All machines that there are pages of.
+pub(crate) fn known_machines(config: &Config) -> Result<Vec<String>, BufferError> {
+    let buffer = Buffer::open_read_only(&config.agent.state_dir)?;
+    let reports =
+        buffer.as_ref().map_or_else(|| Ok(Vec::new()), |buffer| buffer.reports().machines())?;
+    Ok(machine_names(config, &reports))
+}
+
 /// Those of the configuration, and those that the buffer still knows.
-fn machine_names(config: &Config, reports: &[MachineReport]) -> Vec<String> {
+pub(super) fn machine_names(config: &Config, reports: &[MachineReport]) -> Vec<String> {
     let mapped = config.sources.iter().flat_map(|source| source.folders.values());
     let names: BTreeSet<String> = mapped
         .map(|machine| machine.nom.clone())
         .chain(reports.iter().map(|report| report.nom.clone()))
         .collect();
     names.into_iter().take(MOST_MACHINES).collect()
-}
-
-type Month = BTreeMap<String, BTreeMap<Day, SessionHeader>>;
-
-fn month_of(buffer: &Buffer, machine: Option<&str>, day: Day) -> Result<Month, BufferError> {
-    let from = day.checked_sub_signed(TimeDelta::days(MONTH_DAYS - 1)).unwrap_or(day);
-    let most = MOST_MACHINES * MONTH_DAYS as usize;
-    let filter = HeaderFilter { from, to: day, machine, most };
-    let mut month = Month::new();
-    for header in buffer.sessions().day_headers(&filter)? {
-        month.entry(header.nom.clone()).or_default().insert(header.day, header);
-    }
-    Ok(month)
-}
-
-fn times_of(
-    buffer: &Buffer,
-    machine: Option<&str>,
-    day: Day,
-) -> Result<TimesByMachine, BufferError> {
-    let from = day.checked_sub_signed(TimeDelta::days(MONTH_DAYS - 1)).unwrap_or(day);
-    buffer.sessions().times_by_machine(machine, from, day)
 }
 
 fn sessions_of(
@@ -354,52 +444,4 @@ pub(crate) fn standing(header: &SessionHeader, has_central: bool) -> Standing {
         Some(reason) => Standing::SetAside(reason.clone()),
         None => Standing::Waiting,
     }
-}
-
-fn health(
-    config: &Config,
-    buffer: Option<&Buffer>,
-    reports: &[MachineReport],
-) -> Result<Health, BufferError> {
-    let links = buffer.map_or_else(|| Ok(Vec::new()), |buffer| buffer.links().all())?;
-    let link = |name: &LinkName| links.iter().find(|link| link.name == *name).cloned();
-    let read_at =
-        |nom: &str| reports.iter().find(|report| report.nom == nom).and_then(|r| r.last_read_at);
-    let mut troubles = buffer.map_or_else(|| Ok(Vec::new()), |buffer| buffer.links().troubles())?;
-    troubles.retain(|Trouble { key, .. }| config.maps(&key.source, &key.folder));
-    let mut unknown = BTreeSet::new();
-    for source in &config.sources {
-        let is_down = link(&LinkName::source(&source.name)).is_some_and(|link| !link.up);
-        for (folder, machine) in &source.folders {
-            let is_hidden = troubles.iter().any(|Trouble { key, .. }| {
-                key.source == source.name && key.folder == *folder && key.kind.hides_machine()
-            });
-            if is_down || is_hidden {
-                unknown.insert(machine.nom.clone());
-            }
-        }
-    }
-    Ok(Health {
-        troubles,
-        unknown,
-        totals: buffer.map(|buffer| buffer.reports().totals()).transpose()?,
-        has_central: config.central.is_some(),
-        plant: buffer.map(|buffer| buffer.plant().kept()).transpose()?.unwrap_or_default(),
-        central: config.central.as_ref().and_then(|_| link(&LinkName::Central)),
-        sources: config
-            .sources
-            .iter()
-            .map(|source| {
-                let newest = source.folders.values().filter_map(|m| read_at(&m.nom)).max();
-                (source.name.clone(), link(&LinkName::source(&source.name)), newest)
-            })
-            .collect(),
-        buffer_bytes: buffer.map_or(0, Buffer::size_bytes),
-        max_buffer_bytes: config.agent.max_buffer_bytes,
-        is_read_only: is_on_read_only_disk(&config.agent.state_dir),
-        free_bytes: rustix::fs::statvfs(&config.agent.state_dir)
-            .ok()
-            .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
-        ahead: None,
-    })
 }

@@ -3,28 +3,18 @@
 use maud::{Markup, html};
 
 use super::{
-    day_view::{MachineView, MonthDay, RequiredTime, WallClock},
+    concerns::NeverRead,
+    day_view::{MachineView, MonthDay, RequiredTime, Usual, WallClock},
     notes::{Note, NoteKind},
+    pages::{charts, last_hour, since_of},
     shell::Reader,
-    state::{Activity, State},
+    state::State,
 };
 use crate::{
-    model::{Day, Figures, Rates, Severity, Stamp, TimesSum, rate_e2},
-    render::{Axis, Chart, Detail, RequiredBar, TimeLine},
-    text::{
-        clock, count, one_decimal, percent, percent_sign, phrase, short_date, span, two_decimals,
-    },
+    model::{Day, Rates, Severity, Stamp, TimesSum, rate_e2},
+    render::{Axis, Detail, RequiredBar, TimeLine},
+    text::{clock, count, one_decimal, percent, percent_sign, phrase, span, two_decimals},
 };
-
-/// Pieces per hour of effective production, in hundredths.
-pub(super) fn rate_per_hour_e2(figures: &Figures) -> Option<i64> {
-    let ms = figures.effective_ms;
-    (ms > 0).then(|| (i64::from(figures.total_pieces) * 360_000_000 + ms / 2) / ms)
-}
-
-fn occupation_e2(figures: &Figures) -> i64 {
-    rate_e2(figures.effective_ms, figures.window_ms)
-}
 
 /// A panel on a page about `day`.
 pub(super) struct MachinePanel<'c> {
@@ -37,9 +27,9 @@ pub(super) struct MachinePanel<'c> {
     pub axis: Axis,
     pub detail: Detail,
     pub notes: Vec<Note>,
+    /// No file of the machine was ever read.
+    pub never_read: Option<&'c NeverRead>,
     pub reader: Reader,
-    /// `false` on the machine's own page.
-    pub has_link: bool,
 }
 
 impl MachinePanel<'_> {
@@ -49,64 +39,46 @@ impl MachinePanel<'_> {
         let has_session = machine.has_log;
         html! {
             section.card aria-labelledby={ (id) "-h" } data-nom=(machine.nom)
-                data-state=[machine.state.map(|state| activity(state.activity))] {
+                data-state=[machine.state.map(|state| state.activity.key())] {
                 div.top {
                     h2 id={ (id) "-h" } { (machine.nom) }
                     @if let Some(state) = machine.state { (self.state(state)) }
-                    @if self.has_link {
-                        a.more href=(reader.to_machine(&machine.nom, (!self.is_today).then_some(self.day))) {
-                            (say("Détails", "Details")) span.hidden { " " (machine.nom) }
-                        }
+                    a.more href=(reader.to_machine(&machine.nom, (!self.is_today).then_some(self.day))) {
+                        (say("Détails", "Details")) span.hidden { " " (machine.nom) }
                     }
                 }
-                @if !has_session {
+                @if let Some(never) = self.never_read {
+                    p.empty data-figure="never-read" { (say("Jamais lue\u{202f}: ", "Never read: ")) (never.text(reader.language)) "." }
+                } @else if !has_session {
                     p.empty { (say("Rien dans le journal de la machine pour ce jour.", "Nothing in the machine's log for this day.")) }
                 }
                 @if has_session || machine.required.is_some() { (self.figures()) }
                 (self.required_time())
                 @if has_session || machine.required.is_some() { (self.time_line()) }
-                @if !self.notes.is_empty() { (notes(&self.notes, *reader)) }
-                @if self.has_months() { (self.months()) }
+                @if !self.shown_notes().is_empty() { (notes(self.shown_notes(), *reader)) }
+                @if self.has_months() { (charts(machine, self.day, self.is_today, *reader)) }
             }
         }
+    }
+
+    /// Of dozens of machines what is critical; the first note is the gravest.
+    fn shown_notes(&self) -> &[Note] {
+        let is_critical = |note: &Note| note.kind == NoteKind::Anomaly(Severity::High);
+        if self.detail == Detail::Tiny && !self.notes.first().is_some_and(is_critical) {
+            return &[];
+        }
+        &self.notes
     }
 
     fn state(&self, state: State) -> Markup {
         let reader = self.reader;
-        let (word, shape) = match state.activity {
-            Activity::Producing => (reader.say("En production", "Producing"), "M3 1l12 7-12 7z"),
-            Activity::Waiting => {
-                (reader.say("En attente", "Waiting"), "M2 1h4v14H2zM10 1h4v14h-4z")
-            }
-            Activity::Stopped => (reader.say("À l'arrêt", "Stopped"), "M1 1h14v14H1z"),
-            Activity::Unknown => (reader.say("Inconnu", "Unknown"), "M2 7h12v2H2z"),
-            Activity::Silent => (reader.say("Silencieuse", "Silent"), "M8 2a6 6 0 1 0 .01 0z"),
-        };
-        let class = match state.activity {
-            Activity::Producing => "is-producing",
-            Activity::Waiting => "is-waiting",
-            Activity::Stopped => "is-stopped",
-            Activity::Silent => "is-silent",
-            Activity::Unknown => "is-unknown",
-        };
         html! {
-            p class={ "state " (class) } {
-                svg viewBox="0 0 16 16" aria-hidden="true" { path d=(shape) {} }
-                (word)
+            p class={ "state " (state.activity.class()) } {
+                (state.activity.mark(reader.language))
                 @if let Some(since) = state.since {
-                    span.since { " " (reader.say("depuis", "since")) " " (self.since(since)) }
+                    span.since { " " (reader.say("depuis", "since")) " " (since_of(since, self.now, reader)) }
                 }
             }
-        }
-    }
-
-    /// The time, with the day where it is another one.
-    fn since(&self, at: Stamp) -> String {
-        let naive = at.to_naive();
-        if naive.date() == self.now.wall.date() {
-            clock(at)
-        } else {
-            format!("{} {}", short_date(naive.date(), self.reader.language), clock(at))
         }
     }
 
@@ -116,25 +88,28 @@ impl MachinePanel<'_> {
         let figures = &machine.session.figures;
         // What is left out stands in the drawing's sentence, and on the machine's own page.
         let is_small = self.detail.is_small();
+        let is_tiny = self.detail == Detail::Tiny;
         let of_window = |ms| one_decimal(rate_e2(ms, figures.window_ms), reader.language);
         html! {
             dl.figures {
-                div { dt { (say("Pièces", "Pieces")) } dd data-figure="pieces" { (count(figures.total_pieces.into(), reader.language)) } }
+                (self.pieces())
                 @if self.is_today {
                     div {
                         dt { (say("Dernière heure", "Last hour")) }
-                        dd data-figure="last-hour" { (self.last_hour()) }
+                        dd data-figure="last-hour" { (last_hour(&machine.session, Stamp::from_naive(self.now.wall))) }
                     }
                 }
-                div {
-                    dt { (say("Cadence", "Rate")) }
-                    dd data-figure="rhythm" {
-                        (rate_per_hour_e2(figures).map_or_else(|| "–".to_owned(), |e2| one_decimal(e2, reader.language)))
-                        small { "\u{a0}p/h" }
+                @if !is_tiny {
+                    div {
+                        dt { (say("Cadence", "Rate")) }
+                        dd data-figure="rhythm" {
+                            (figures.rate_per_hour_e2().map_or_else(|| "–".to_owned(), |e2| one_decimal(e2, reader.language)))
+                            small { "\u{a0}p/h" }
+                        }
                     }
                 }
                 // Of many machines the TRS is shown in its place.
-                @if !is_small || machine.required.is_none() {
+                @if !is_small || (machine.required.is_none() && !is_tiny) {
                     div {
                         dt { (say("Occupation", "Occupation")) }
                         dd data-figure="occupation" { (of_window(figures.effective_ms)) small { (percent_sign(reader.language)) } }
@@ -162,6 +137,45 @@ impl MachinePanel<'_> {
         }
     }
 
+    /// The pieces of the day; of the running one also what is usual by this hour, what the day comes to if its
+    /// rest is as usual, and what it is to give. A whole day is no measure of one that goes on.
+    fn pieces(&self) -> Markup {
+        let Self { machine, reader, .. } = self;
+        let language = reader.language;
+        let pieces = machine.session.figures.total_pieces;
+        let say = |value: u32| count(value.into(), language);
+        let objective = machine.objective.map(say).map(|objective| {
+            phrase!(language, "objectif\u{202f}: {objective}", "objective: {objective}")
+        });
+        html! {
+            div {
+                dt { (reader.say("Pièces", "Pieces")) }
+                dd data-figure="pieces" { (say(pieces)) }
+                @if let Some(Usual { pieces: usual, until }) = &machine.usual {
+                    dd.beside data-figure="usual" {
+                        @let (usual, until) = (say(usual.so_far), clock(*until));
+                        (phrase!(language, "{usual} d'habitude à {until}", "usually {usual} by {until}"))
+                    }
+                } @else if let Some(objective) = &objective {
+                    dd.beside data-figure="objective" { (objective) }
+                }
+            }
+            @if let Some(Usual { pieces: usual, .. }) = &machine.usual {
+                div {
+                    dt { (reader.say("Fin du jour, projetée", "End of day, projected")) }
+                    dd data-figure="projected" { (say(usual.projected(pieces))) }
+                    @if let Some(objective) = objective {
+                        dd.beside data-figure="objective" { (objective) }
+                    } @else if self.detail != Detail::Tiny {
+                        dd.beside data-figure="usual-whole" {
+                            (say(usual.whole)) (reader.say(" d'habitude", " usually"))
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// TRS with its factors and TRG, and where each shift's required time went.
     fn required_time(&self) -> Markup {
         let Self { machine, reader, detail, .. } = self;
@@ -170,7 +184,9 @@ impl MachinePanel<'_> {
         html! {
             @if let Some(required) = &machine.required {
                 (self.rates(required))
-                @if is_small {
+                @if *detail == Detail::Tiny {
+                    // Of dozens of machines the rate alone: a page stays below 100 kB.
+                } @else if is_small {
                     @let sum = required.times.sum();
                     (RequiredBar { name: &machine.nom, sum: &sum, has_list: false, language }.draw())
                 } @else {
@@ -221,7 +237,7 @@ impl MachinePanel<'_> {
         }
     }
 
-    /// The same on one line, for many machines.
+    /// The same on one line, for many machines; for dozens without the factors.
     fn small_rates(&self, rates: Rates, until: Option<&str>) -> Markup {
         let others = [
             ("Do", "do", rates.availability_e2),
@@ -229,13 +245,14 @@ impl MachinePanel<'_> {
             ("Tq", "tq", rates.quality_e2),
             ("TRG", "trg", rates.trg_e2),
         ];
+        let others = if self.detail == Detail::Tiny { &[][..] } else { &others[..] };
         html! {
             p.rates {
                 "TRS"
                 @if let Some(until) = until { " " (self.reader.say("jusqu'à", "until")) " " (until) }
                 " " b data-figure="trs" { (self.rate(rates.trs_e2)) }
                 @for (name, key, rate_e2) in others {
-                    " · " (name) " " span data-figure=(key) { (self.rate(rate_e2)) }
+                    " · " (name) " " span data-figure=(key) { (self.rate(*rate_e2)) }
                 }
             }
         }
@@ -276,24 +293,13 @@ impl MachinePanel<'_> {
         }
     }
 
-    fn last_hour(&self) -> usize {
-        let now = Stamp::from_naive(self.now.wall);
-        let from = now.plus_ms(-3_600_000);
-        self.machine
-            .session
-            .pieces
-            .iter()
-            .filter(|piece| piece.at > from && piece.at <= now)
-            .count()
-    }
-
     fn time_line(&self) -> Markup {
         TimeLine {
             id: &self.id,
             machine: &self.machine.nom,
             session: &self.machine.session,
             axis: self.axis,
-            planned: &self.machine.shifts(),
+            planned: self.machine.shifts(),
             now: self.is_today.then(|| Stamp::from_naive(self.now.wall)),
             detail: self.detail,
             language: self.reader.language,
@@ -305,53 +311,9 @@ impl MachinePanel<'_> {
     fn has_months(&self) -> bool {
         !self.detail.is_small() && self.machine.month.iter().any(MonthDay::is_known)
     }
-
-    fn months(&self) -> Markup {
-        type Value = fn(&MonthDay) -> Option<i64>;
-        let reader = self.reader;
-        let has_trs = self.machine.has_trs_in_month();
-        let of_work: (&str, Value) = if has_trs {
-            (reader.say("TRS, %", "TRS, %"), |one| one.rates.and_then(|rates| rates.trs_e2))
-        } else {
-            (reader.say("Occupation, %", "Occupation, %"), |one| {
-                one.figures.as_ref().map(|figures| (occupation_e2(figures) + 50) / 100 * 100)
-            })
-        };
-        let charts: [(&str, Value); 3] = [
-            (reader.say("Pièces", "Pieces"), |one| {
-                let planned = one.rates.map(|_| 0);
-                let pieces = |figures: &Figures| i64::from(figures.total_pieces) * 100;
-                one.figures.as_ref().map(pieces).or(planned)
-            }),
-            of_work,
-            (reader.say("Cadence, p/h", "Rate, p/h"), |one| {
-                let rate = one.figures.as_ref().and_then(rate_per_hour_e2);
-                rate.map(|e2| (e2 + 50) / 100 * 100)
-            }),
-        ];
-        html! {
-            div.months {
-                @for (name, value) in charts {
-                    @let days: Vec<(Day, Option<i64>)> =
-                        self.machine.month.iter().map(|one| (one.day, value(one))).collect();
-                    (Chart { name, days: &days, day: self.day, language: reader.language }.draw())
-                }
-            }
-        }
-    }
 }
 
-fn activity(activity: Activity) -> &'static str {
-    match activity {
-        Activity::Producing => "producing",
-        Activity::Waiting => "waiting",
-        Activity::Stopped => "stopped",
-        Activity::Silent => "silent",
-        Activity::Unknown => "unknown",
-    }
-}
-
-fn notes(notes: &[Note], reader: Reader) -> Markup {
+pub(super) fn notes(notes: &[Note], reader: Reader) -> Markup {
     html! {
         ul.notes aria-label=(reader.say("À noter", "Notes")) {
             @for Note { kind, text } in notes {

@@ -5,93 +5,19 @@
 //! never happen here: a label made of what stands in a file.
 
 use std::{
-    collections::BTreeSet,
     fmt::{Display, Write},
     time::Duration,
 };
 
 use chrono::{NaiveDateTime, NaiveTime};
 
-use super::counters::{Counters, SourceCounters};
-use crate::{
-    buffer::{Buffer, BufferError, LineTotals, Totals, is_on_read_only_disk},
-    config::Config,
-    model::{KeptCalendar, LinkName, Rates, TimesSum},
+use super::{
+    counters::{Counters, SourceCounters},
+    holdings::{Holdings, PlannedDay},
 };
+use crate::{buffer::Totals, model::Rates};
 
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// What the buffer holds, read in one go.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Holdings {
-    pub totals: Totals,
-    pub lines: LineTotals,
-    pub buffer_bytes: u64,
-    /// Nothing can be written to its disk.
-    pub is_read_only: bool,
-    /// The servers of central, if several are configured, and whether central is that one now.
-    pub central_hosts: Vec<(String, bool)>,
-    /// The version of the plant's calendar in use, 0 if none, and whether central's newest is refused;
-    /// `None`: central told of none.
-    pub calendar: Option<(i64, bool)>,
-    /// Configured machines for whose newest day something was planned.
-    pub planned: Vec<PlannedDay>,
-}
-
-/// The required time of a machine's newest day.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PlannedDay {
-    pub machine: String,
-    pub is_over: bool,
-    pub sum: TimesSum,
-    pub rates: Rates,
-}
-
-impl Holdings {
-    /// `None`: there is no buffer yet.
-    pub fn look(config: &Config) -> Result<Option<Self>, BufferError> {
-        let Some(buffer) = Buffer::open_read_only(&config.agent.state_dir)? else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            totals: buffer.reports().totals()?,
-            lines: buffer.reports().line_totals()?,
-            buffer_bytes: buffer.size_bytes(),
-            is_read_only: is_on_read_only_disk(&config.agent.state_dir),
-            central_hosts: central_hosts(config, &buffer)?,
-            planned: planned_days(config, &buffer)?,
-            calendar: calendar(&buffer)?,
-        }))
-    }
-}
-
-fn planned_days(config: &Config, buffer: &Buffer) -> Result<Vec<PlannedDay>, BufferError> {
-    let configured: BTreeSet<String> =
-        config.fed_machines().into_iter().map(|fed| fed.machine.nom).collect();
-    let newest = buffer.sessions().newest_times()?.into_iter();
-    let planned = newest.filter(|(nom, _)| configured.contains(nom)).filter_map(|(nom, day)| {
-        let times = day.1?;
-        let rates = times.rates(config.analysis.day_start);
-        Some(PlannedDay { machine: nom, is_over: times.is_over, sum: times.sum(), rates })
-    });
-    Ok(planned.collect())
-}
-
-fn calendar(buffer: &Buffer) -> Result<Option<(i64, bool)>, BufferError> {
-    let KeptCalendar { good, refused, .. } = buffer.plant().kept()?;
-    let version = good.as_ref().map_or(0, |good| good.version);
-    Ok((good.is_some() || refused.is_some()).then_some((version, refused.is_some())))
-}
-
-fn central_hosts(config: &Config, buffer: &Buffer) -> Result<Vec<(String, bool)>, BufferError> {
-    let Some(central) = config.central.as_ref().filter(|central| central.host.are_several()) else {
-        return Ok(Vec::new());
-    };
-    let links = buffer.links().all()?;
-    let used = links.into_iter().find(|link| link.name == LinkName::Central && link.up);
-    let used = used.and_then(|link| link.host);
-    Ok(central.places().map(|place| (place.clone(), used.as_ref() == Some(&place))).collect())
-}
 
 /// Everything that the text is made of.
 pub struct Measured<'m> {
@@ -102,6 +28,10 @@ pub struct Measured<'m> {
     /// `None`: there is no central, or nothing was asked of it yet.
     pub central_is_up: Option<bool>,
     pub is_well: bool,
+    /// Whether the last self-update did not end well; `None`: none is configured.
+    pub update_failed: Option<bool>,
+    /// Whether settings from central were refused; `None`: none are taken.
+    pub settings_refused: Option<bool>,
     /// The computer's running time.
     pub now: Duration,
     /// The same moment in UTC and by the gateway's clock, where that is believed.
@@ -138,12 +68,24 @@ pub fn text(measured: &Measured<'_>) -> String {
         "Whether the agent is healthy, as in /healthz.",
         u8::from(measured.is_well),
     );
+    let help = "Whether the gateway's clock can be right.";
+    page.gauge("cu_agent_clock_plausible", help, u8::from(measured.wall.is_some()));
+    if let Some(failed) = measured.update_failed {
+        let help = "Whether the last self-update was refused, failed or rolled back.";
+        page.gauge("cu_agent_update_failed", help, u8::from(failed));
+    }
+    if let Some(refused) = measured.settings_refused {
+        let help = "Whether the newest settings from central were refused or rolled back.";
+        page.gauge("cu_agent_settings_refused", help, u8::from(refused));
+    }
     page.reading(measured.counts);
     page.reachability(measured);
     page.stages(measured.counts);
     page.delivery(measured);
     if let Some(holdings) = measured.holdings {
         page.buffer(measured, holdings);
+        page.room(holdings);
+        page.alarms(holdings);
         page.required_time(&holdings.planned);
     }
     page.text + "# EOF\n"
@@ -250,6 +192,10 @@ impl Page {
             let help = "Whether the newest version of the plant's calendar cannot be used.";
             self.gauge("cu_agent_calendar_refused", help, u8::from(is_refused));
         }
+        if let Some(waiting) = counts.reports_waiting {
+            let help = "Weekly reports waiting to be sent.";
+            self.gauge("cu_agent_reports_waiting", help, waiting);
+        }
         self.counter("cu_agent_sync_sessions", "Sessions delivered.", counts.synced_sessions);
         self.counter("cu_agent_sync_rows", "Rows written in central.", counts.synced_rows);
         self.counter("cu_agent_sync_failures", "Deliveries that failed.", counts.sync_failures);
@@ -262,7 +208,7 @@ impl Page {
 
     /// What the buffer holds, and what of it waits.
     fn buffer(&mut self, measured: &Measured<'_>, holdings: &Holdings) {
-        let Holdings { totals, lines, buffer_bytes, is_read_only, .. } = holdings;
+        let Holdings { totals, lines, .. } = holdings;
         self.gauge("cu_agent_sessions", "Sessions in the buffer.", totals.sessions);
         let help = "Sessions waiting for delivery to central.";
         self.gauge("cu_agent_sessions_pending", help, totals.pending_sessions);
@@ -285,15 +231,34 @@ impl Page {
         for (reason, count) in &lines.rejects {
             self.sample("", &[("reason", reason)], count);
         }
-        self.family_of(
-            "cu_agent_buffer_bytes",
-            "gauge",
-            Some("bytes"),
-            "Size of the buffer on disk.",
-        );
-        self.sample("", &[], buffer_bytes);
+    }
+
+    /// What the buffer takes of its disk, and what is left.
+    fn room(&mut self, holdings: &Holdings) {
+        let mut bytes = |name, help, bytes: u64| {
+            self.family_of(name, "gauge", Some("bytes"), help);
+            self.sample("", &[], bytes);
+        };
+        bytes("cu_agent_buffer_bytes", "Size of the buffer on disk.", holdings.buffer_bytes);
+        let help = "Size at which the buffer is full: max_buffer_size.";
+        bytes("cu_agent_buffer_max_bytes", help, holdings.max_buffer_bytes);
+        if let Some(free) = holdings.free_bytes {
+            bytes("cu_agent_disk_free_bytes", "Free space on the disk of the buffer.", free);
+        }
         let help = "Whether the disk of the buffer is read-only, so that nothing is read.";
-        self.gauge("cu_agent_disk_read_only", help, u8::from(*is_read_only));
+        self.gauge("cu_agent_disk_read_only", help, u8::from(holdings.is_read_only));
+    }
+
+    /// What is wrong by the agent's own alarms, by kind, and what of it nobody has taken.
+    fn alarms(&mut self, holdings: &Holdings) {
+        let Some(alarms) = &holdings.alarms else { return };
+        let help = "Alarms that stand, by kind.";
+        self.family("cu_agent_alarms", "gauge", help);
+        for (kind, count) in &alarms.standing {
+            self.sample("", &[("kind", kind.as_str())], count);
+        }
+        let help = "Messages of alarms that the receiver has not taken.";
+        self.gauge("cu_agent_alarm_messages_pending", help, alarms.waiting);
     }
 
     /// Where the required time of each machine's newest day went; nothing of a machine without a calendar.
@@ -412,6 +377,8 @@ mod tests {
             holdings,
             central_is_up: Some(false),
             is_well: true,
+            update_failed: None,
+            settings_refused: None,
             now: Duration::from_secs(1000),
             utc: at,
             wall: at,

@@ -3,9 +3,12 @@
 //!
 //! What must never happen here: a machine called producing because nothing is known of it.
 
+use maud::{Markup, html};
+
 use crate::{
-    model::{Session, Stamp},
+    model::{Language, Session, Stamp},
     render::open_stop,
+    text::{Noun, Text},
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +21,83 @@ pub enum Activity {
     Silent,
     /// Its source or its folder cannot be read: nobody knows what it does.
     Unknown,
+}
+
+impl Activity {
+    /// What a page's script and its tests know it by.
+    pub(crate) const fn key(self) -> &'static str {
+        match self {
+            Self::Producing => "producing",
+            Self::Waiting => "waiting",
+            Self::Stopped => "stopped",
+            Self::Silent => "silent",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The class that has its colour.
+    pub(crate) const fn class(self) -> &'static str {
+        match self {
+            Self::Producing => "is-producing",
+            Self::Waiting => "is-waiting",
+            Self::Stopped => "is-stopped",
+            Self::Silent => "is-silent",
+            Self::Unknown => "is-unknown",
+        }
+    }
+
+    pub(crate) const fn word(self) -> Text {
+        match self {
+            Self::Producing => Text::new("En production", "Producing"),
+            Self::Waiting => Text::new("En attente", "Waiting"),
+            Self::Stopped => Text::new("À l'arrêt", "Stopped"),
+            Self::Silent => Text::new("Silencieuse", "Silent"),
+            Self::Unknown => Text::new("Inconnu", "Unknown"),
+        }
+    }
+
+    /// Behind a number of machines: what they do.
+    pub(crate) const fn doing(self) -> Noun {
+        match self {
+            Self::Producing => {
+                Noun::new("en production", "en production", "producing", "producing")
+            }
+            Self::Stopped => Noun::new("à l'arrêt", "à l'arrêt", "stopped", "stopped"),
+            Self::Waiting => Noun::new("en attente", "en attente", "waiting", "waiting"),
+            Self::Silent => Noun::new("silencieuse", "silencieuses", "silent", "silent"),
+            Self::Unknown => Noun::new("inconnue", "inconnues", "unknown", "unknown"),
+        }
+    }
+
+    /// Its shape and its word: neither needs a colour.
+    pub(crate) fn mark(self, language: Language) -> Markup {
+        html! { (self.shape()) (self.word().in_(language)) }
+    }
+
+    /// Without its word, which must stand beside it.
+    pub(crate) fn shape(self) -> Markup {
+        let shape = match self {
+            Self::Producing => "M3 1l12 7-12 7z",
+            Self::Waiting => "M2 1h4v14H2zM10 1h4v14h-4z",
+            Self::Stopped => "M1 1h14v14H1z",
+            Self::Silent => "M8 2a6 6 0 1 0 .01 0z",
+            Self::Unknown => "M2 7h12v2H2z",
+        };
+        html! {
+            svg viewBox="0 0 16 16" aria-hidden="true" { path d=(shape) {} }
+        }
+    }
+
+    /// Trouble first: the order in which a person who passes by has to see machines.
+    pub(crate) const fn urgency(self) -> u8 {
+        match self {
+            Self::Unknown => 0,
+            Self::Stopped => 1,
+            Self::Silent => 2,
+            Self::Waiting => 3,
+            Self::Producing => 4,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,6 +7,7 @@ const STOPS: Noun = Noun::new("arrêt", "arrêts", "stop", "stops");
 const WAITS: Noun = Noun::new("attente", "attentes", "wait", "waits");
 const EVENTS: Noun = Noun::new("événement", "événements", "event", "events");
 const TIMES: Noun = Noun::new("fois", "fois", "time", "times");
+const PIECES: Noun = Noun::new("pièce", "pièces", "piece", "pieces");
 const TORN_LINES: Noun = Noun::new("ligne coupée", "lignes coupées", "torn line", "torn lines");
 const UNREADABLE_LINES: Noun =
     Noun::new("ligne illisible", "lignes illisibles", "unreadable line", "unreadable lines");
@@ -112,6 +113,8 @@ impl Anomaly {
     fn measured(&self, language: Language) -> String {
         let value = figure(self.value_e2, language);
         let expected = self.expected_e2.map_or_else(String::new, |e2| figure(e2, language));
+        let stops = STOPS.measured(self.value_e2, language);
+        let pieces = PIECES.measured(self.value_e2, language);
         let (share, usual) = (percent(&value, language), percent(&expected, language));
         let is_less = self.expected_e2.is_some_and(|expected| self.value_e2 < expected);
         let side = match is_less {
@@ -126,27 +129,27 @@ impl Anomaly {
         match self.code {
             AnomalyCode::Occupation => phrase!(
                 language,
-                "Taux d'occupation de {share}, {side} des {usual} habituels",
+                "Taux d'occupation de {share}, {side} de l'habitude ({usual})",
                 "Occupation of {share}, {side} the usual {usual}",
             ),
             AnomalyCode::Rate => phrase!(
                 language,
-                "Cadence de {value} pièces par heure effective, {side} des {expected} habituelles",
-                "Rate of {value} pieces per effective hour, {side} the usual {expected}",
+                "Cadence de {pieces} par heure effective, {side} de l'habitude ({expected})",
+                "Rate of {pieces} per effective hour, {side} the usual {expected}",
             ),
             AnomalyCode::WaitingShare => phrase!(
                 language,
-                "Taux d'attente de {share}, au-dessus des {usual} habituels",
+                "Taux d'attente de {share}, au-dessus de l'habitude ({usual})",
                 "Waiting share of {share}, above the usual {usual}",
             ),
             AnomalyCode::StopCount => phrase!(
                 language,
-                "{value} arrêts, au-dessus des {expected} habituels",
-                "{value} stops, above the usual {expected}",
+                "{stops}, au-dessus de l'habitude ({expected})",
+                "{stops}, above the usual {expected}",
             ),
             AnomalyCode::StopLength => phrase!(
                 language,
-                "Arrêts de {value}\u{a0}min en moyenne, au-dessus des {expected}\u{a0}min habituelles",
+                "Arrêts de {value}\u{a0}min en moyenne, au-dessus de l'habitude ({expected}\u{a0}min)",
                 "Stops of {value}\u{a0}min on average, above the usual {expected}\u{a0}min",
             ),
             AnomalyCode::LongestSilence => phrase!(
@@ -156,8 +159,8 @@ impl Anomaly {
             ),
             AnomalyCode::RateDrop => phrase!(
                 language,
-                "Cadence tombée à {value} pièces par heure effective ({period}), contre {expected} le reste de la journée",
-                "Rate fell to {value} pieces per effective hour ({period}), against {expected} during the rest of the day",
+                "Cadence tombée à {pieces} par heure effective ({period}), contre {expected} le reste de la journée",
+                "Rate fell to {pieces} per effective hour ({period}), against {expected} during the rest of the day",
             ),
             AnomalyCode::StopOfTheMonth => phrase!(
                 language,

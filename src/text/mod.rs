@@ -6,16 +6,25 @@
 //! languages (`only_the_room_of_texts_chooses_between_languages`).
 
 mod advice;
+mod alarm;
 mod anomaly;
+mod central;
+mod link_fault;
 mod losses;
+#[cfg(test)]
+mod numbers;
+mod settings;
 mod shape;
 mod shift_times;
 mod trouble;
+mod width;
 
 pub(crate) use shape::{
-    clock, code, count, date, date_with_weekday, days_and_hours, figure, minute, moment,
-    one_decimal, percent, percent_sign, short_date, span, two_decimals,
+    clock, code, count, counted, date, date_with_weekday, days_and_hours, euros, exact_span,
+    figure, minute, moment, month, one_decimal, percent, percent_sign, quoted, short_date,
+    short_date_with_weekday, short_week, span, two_decimals, week,
 };
+pub(crate) use width::{LETTER, shortened, width};
 
 use crate::model::Language;
 
@@ -64,6 +73,16 @@ impl Noun {
         };
         let noun = if is_one { self.one } else { self.many };
         format!("{} {}", shape::count(count, language), noun.in_(language))
+    }
+
+    /// Hundredths of them: `1,5 arrêt`, `2 arrêts`; `0.5 stops`, `1 stop`.
+    pub(crate) fn measured(self, value_e2: i64, language: Language) -> String {
+        let is_one = match language {
+            Language::French => value_e2.abs() < 200,
+            Language::English => value_e2 == 100,
+        };
+        let noun = if is_one { self.one } else { self.many };
+        format!("{} {}", shape::figure(value_e2, language), noun.in_(language))
     }
 }
 

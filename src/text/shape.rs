@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{Datelike, NaiveDateTime};
 
 use super::Text;
-use crate::model::{Day, Language, Stamp, WallTime};
+use crate::model::{Day, Language, Stamp, WallTime, Week};
 
 /// `fr` or `en`, as HTML and addresses name them.
 pub(crate) const fn code(language: Language) -> &'static str {
@@ -30,6 +30,13 @@ pub(crate) fn count(value: u64, language: Language) -> String {
     text
 }
 
+/// In English, what the log and commands say: `1 session`, `1,200 sessions`.
+pub(crate) fn counted(number: impl TryInto<u64>, one: &str, many: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    let noun = if number == 1 { one } else { many };
+    format!("{} {noun}", count(number, Language::English))
+}
+
 /// Hundredths as people write them: at most two decimals, none where they are zero.
 pub(crate) fn figure(value_e2: i64, language: Language) -> String {
     let text = two_decimals(value_e2, language);
@@ -49,6 +56,16 @@ pub(crate) fn one_decimal(value_e2: i64, language: Language) -> String {
     format!("{}{}{}", count(tenths / 10, language), point(language), tenths % 10)
 }
 
+/// `1 234,50 €` or `€1,234.50`; the amount is not below 0.
+pub(crate) fn euros(cents: i64, language: Language) -> String {
+    let sign = if cents < 0 { "−" } else { "" };
+    let amount = two_decimals(cents.abs(), language);
+    match language {
+        Language::French => format!("{sign}{amount}\u{a0}€"),
+        Language::English => format!("{sign}€{amount}"),
+    }
+}
+
 /// What stands behind a number of percent.
 pub(crate) const fn percent_sign(language: Language) -> &'static str {
     Text::new("\u{a0}%", "%").in_(language)
@@ -56,6 +73,12 @@ pub(crate) const fn percent_sign(language: Language) -> &'static str {
 
 pub(crate) fn percent(number: &str, language: Language) -> String {
     format!("{number}{}", percent_sign(language))
+}
+
+/// Somebody else's words: `« 530 Login incorrect »` or `“530 Login incorrect”`.
+pub(crate) fn quoted(words: &str, language: Language) -> String {
+    let (open, close) = (Text::new("«\u{a0}", "“"), Text::new("\u{a0}»", "”"));
+    format!("{}{words}{}", open.in_(language), close.in_(language))
 }
 
 /// `05:08`, as the machine's own clock showed it.
@@ -102,6 +125,52 @@ pub(crate) fn date_with_weekday(day: Day, language: Language) -> String {
     format!("{} {}", weekday.in_(language), date(day, language))
 }
 
+const SHORT_WEEKDAYS: [Text; 7] = [
+    Text::new("lun.", "Mon"),
+    Text::new("mar.", "Tue"),
+    Text::new("mer.", "Wed"),
+    Text::new("jeu.", "Thu"),
+    Text::new("ven.", "Fri"),
+    Text::new("sam.", "Sat"),
+    Text::new("dim.", "Sun"),
+];
+
+/// `mer. 28/05` or `Wed 05-28`, on one line.
+pub(crate) fn short_date_with_weekday(day: Day, language: Language) -> String {
+    let weekday = SHORT_WEEKDAYS[day.weekday().num_days_from_monday() as usize];
+    format!("{}\u{a0}{}", weekday.in_(language), short_date(day, language))
+}
+
+/// `S48` or `W48`.
+pub(crate) fn short_week(week: Week, language: Language) -> String {
+    format!("{}{}", Text::new("S", "W").in_(language), week.number())
+}
+
+/// `semaine 48` or `week 48`.
+pub(crate) fn week(week: Week, language: Language) -> String {
+    format!("{}\u{a0}{}", Text::new("semaine", "week").in_(language), week.number())
+}
+
+const MONTHS: [Text; 12] = [
+    Text::new("janvier", "January"),
+    Text::new("février", "February"),
+    Text::new("mars", "March"),
+    Text::new("avril", "April"),
+    Text::new("mai", "May"),
+    Text::new("juin", "June"),
+    Text::new("juillet", "July"),
+    Text::new("août", "August"),
+    Text::new("septembre", "September"),
+    Text::new("octobre", "October"),
+    Text::new("novembre", "November"),
+    Text::new("décembre", "December"),
+];
+
+/// The month of a day: `novembre 2026` or `November 2026`.
+pub(crate) fn month(day: Day, language: Language) -> String {
+    format!("{} {}", MONTHS[day.month0() as usize].in_(language), day.format("%Y"))
+}
+
 /// A length of time as people say it: `45 s`, `14 min`, `1 h 05`. Seconds are cut off.
 pub(crate) fn span(ms: i64) -> String {
     let seconds = ms.max(0) / 1000;
@@ -112,6 +181,14 @@ pub(crate) fn span(ms: i64) -> String {
     }
 }
 
+/// A length of time below an hour to the second: `45 s`, `14 min 05`; `1 h 05` beyond.
+pub(crate) fn exact_span(ms: i64) -> String {
+    match ms.max(0) / 1000 {
+        seconds @ 60..3600 => format!("{}\u{a0}min\u{a0}{:02}", seconds / 60, seconds % 60),
+        _ => span(ms),
+    }
+}
+
 /// A length of time that may be days: `3 d 4 h`, `4 h 05 min`, `5 min`.
 pub(crate) fn days_and_hours(time: Duration, language: Language) -> String {
     let minutes = time.as_secs() / 60;
@@ -119,7 +196,9 @@ pub(crate) fn days_and_hours(time: Duration, language: Language) -> String {
     match (minutes / 1440, minutes / 60 % 24, minutes % 60) {
         (0, 0, minutes) => format!("{minutes}\u{a0}min"),
         (0, hours, minutes) => format!("{hours}\u{a0}h {minutes:02}\u{a0}min"),
-        (days, hours, _) => format!("{days}\u{a0}{day} {hours}\u{a0}h"),
+        (days, hours, _) => {
+            format!("{}\u{a0}{day} {hours}\u{a0}h", count(days, language))
+        }
     }
 }
 
@@ -168,6 +247,15 @@ mod tests {
             said,
             ["0 s", "45 s", "1 min", "59 min", "1 h 05", "25 h 00"]
                 .map(|text| text.replace(' ', "\u{a0}"))
+        );
+    }
+
+    #[test]
+    fn lengths_below_an_hour_are_told_to_the_second() {
+        let said: Vec<String> = [59_999, 60_000, 845_000, 3_600_000].map(exact_span).into();
+        assert_eq!(
+            said,
+            ["59 s", "1 min 00", "14 min 05", "1 h 00"].map(|text| text.replace(' ', "\u{a0}"))
         );
     }
 

@@ -4,7 +4,6 @@
 use std::{
     cell::RefCell,
     fs,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,12 +11,13 @@ use std::{
 use super::{
     Asked, Decision, Delay, Now, Obstacle, Outcome, Phase, Refusal, UpdateError, UpdateState,
     UpdateStore, ask, beside,
-    decide::decide,
+    decide::{decide, stopped_elsewhere},
     deferral::Deferral,
     fetch::{Fetcher, hash_of},
-    manifest::Package,
+    keys::HandedOver,
+    manifest::{Manifest, Package},
     package::{self, PackageError},
-    service,
+    service, space,
     store::Pending,
     verify,
     version::Version,
@@ -28,12 +28,8 @@ use crate::{
     model::{LastUpdate, StatusTold, UNKNOWN_VERSION, UpdateEnd},
 };
 
-/// Room that an update leaves to everybody else.
-const SPARE_BYTES: u64 = 16 << 20;
-/// A package unpacks to about twice its size, beside what it replaces.
-const UNPACKED_TO_PACKED: u64 = 4;
-/// What `st_blocks` counts, on every file system.
-const BLOCK_BYTES: u64 = 512;
+/// An urgent version waits for machines that produce no longer.
+const URGENT_DEFERRAL: Duration = Duration::from_secs(3600);
 /// The updater is cut off so often in one phase before the former version is put back.
 const MOST_ATTEMPTS: u64 = 3;
 
@@ -62,19 +58,36 @@ impl<'u> Updater<'u> {
         Self { update, config, config_path, store, now, progress, offered }
     }
 
-    /// What [`Updater::apply`] would do at this moment. Changes nothing.
+    /// Why nothing could be fetched, before anybody is asked: an authority that cannot be read.
+    pub fn client_fault(update: &UpdateConfig) -> Option<String> {
+        Fetcher::new(update.ca_file.as_deref()).err().map(|error| logging::chain(&error))
+    }
+
+    /// What [`Updater::apply`] would do at this moment. Changes nothing but what is remembered of the
+    /// publisher's manifests.
     pub fn check(&self) -> Result<Outcome, UpdateError> {
-        let asked = match ask(self.update, &self.config.agent.id, &self.store, &self.now)? {
+        // Root alone may remember; for everybody else the timer's next run does.
+        let asked = self.ask(|keys| match self.store.lock() {
+            Ok(_lock) => self.remember_keys(&mut self.store.state()?, keys),
+            Err(_) => Ok(()),
+        })?;
+        let asked = match asked {
             Ok(asked) => asked,
             Err(obstacle) => return Ok(Outcome::Refused(obstacle)),
         };
+        if let Ok(_lock) = self.store.lock() {
+            self.remember_manifest(&mut self.store.state()?, &asked)?;
+        }
         let package = match decide(&asked.manifest, &asked.facts) {
             Decision::Install { package, .. } => package,
             other => return Ok(told(other, &asked)),
         };
+        if let Some(refusal) = self.stopped_elsewhere(&asked) {
+            return Ok(Outcome::Refused(refusal.into()));
+        }
         let version = asked.manifest.newest.version.to_string();
         let deferral = self.store.state()?.deferral.map(|deferral| deferral.at(self.now.time));
-        if let Some(delay) = self.delay(&version, deferral) {
+        if let Some(delay) = self.delay(&asked.manifest, deferral) {
             return Ok(Outcome::NotYet(delay));
         }
         if let Err(obstacle) = self.room_to_install(package) {
@@ -118,10 +131,11 @@ impl<'u> Updater<'u> {
         if package::installed()?.is_some_and(|installed| !installed.is_whole) {
             package::configure_all()?;
         }
-        let asked = match ask(self.update, &self.config.agent.id, &self.store, &self.now)? {
+        let asked = match self.ask(|keys| self.remember_keys(state, keys))? {
             Ok(asked) => asked,
             Err(obstacle) => return Ok(Outcome::Refused(obstacle)),
         };
+        self.remember_manifest(state, &asked)?;
         *self.offered.borrow_mut() = Some(asked.manifest.newest.version.clone());
         let decision = decide(&asked.manifest, &asked.facts);
         let Decision::Install { package, fetch_before } = decision else {
@@ -130,6 +144,9 @@ impl<'u> Updater<'u> {
             }
             return Ok(told(decision, &asked));
         };
+        if let Some(refusal) = self.stopped_elsewhere(&asked) {
+            return Ok(Outcome::Refused(refusal.into()));
+        }
         let to = &asked.manifest.newest.version;
         let (from, architecture) = (&asked.facts.installed, asked.facts.architecture.as_str());
         self.store.prune(&[from, to], architecture)?;
@@ -150,7 +167,7 @@ impl<'u> Updater<'u> {
                 return Ok(Outcome::Refused(obstacle));
             }
         }
-        if !at_once && let Some(delay) = self.counted_delay(state, to.as_str())? {
+        if !at_once && let Some(delay) = self.counted_delay(state, &asked.manifest)? {
             return Ok(Outcome::NotYet(delay));
         }
         if let Err(obstacle) = self.room_to_install(package) {
@@ -183,6 +200,35 @@ impl<'u> Updater<'u> {
         self.go_on(state, pending)
     }
 
+    fn ask(
+        &self,
+        remember: impl FnOnce(Option<HandedOver>) -> Result<(), UpdateError>,
+    ) -> Result<Result<Asked, Obstacle>, UpdateError> {
+        ask(self.update, &self.config.agent.id, &self.store, &self.now, remember)
+    }
+
+    /// From now on the keys before these are revoked.
+    fn remember_keys(
+        &self,
+        state: &mut UpdateState,
+        keys: Option<HandedOver>,
+    ) -> Result<(), UpdateError> {
+        if state.keys != keys {
+            state.keys = keys;
+            self.store.note(state)?;
+        }
+        Ok(())
+    }
+
+    /// From now on an earlier manifest is an old copy.
+    fn remember_manifest(&self, state: &mut UpdateState, asked: &Asked) -> Result<(), UpdateError> {
+        if asked.seen.is_news_after(state.seen.as_ref()) {
+            state.seen = Some(asked.seen.clone());
+            self.store.note(state)?;
+        }
+        Ok(())
+    }
+
     /// Brings a package into the cache, whole and checked.
     fn fetch(
         &self,
@@ -196,7 +242,7 @@ impl<'u> Updater<'u> {
         let is_held = place.exists() && hash_of(&place).is_ok_and(|found| found == package.sha256);
         if !is_held {
             let directory = self.store.directory();
-            if let Err(obstacle) = room(directory, package.size_bytes + SPARE_BYTES) {
+            if let Err(obstacle) = space::room(directory, package.size_bytes + space::SPARE_BYTES) {
                 return Ok(Err(obstacle));
             }
             logging::update_step(&format!("fetching {url}"));
@@ -222,10 +268,10 @@ impl<'u> Updater<'u> {
     fn counted_delay(
         &self,
         state: &mut UpdateState,
-        version: &str,
+        manifest: &Manifest,
     ) -> Result<Option<Delay>, UpdateError> {
         let counted = state.deferral.map(|deferral| deferral.at(self.now.time));
-        let delay = self.delay(version, counted);
+        let delay = self.delay(manifest, counted);
         let deferral = match &delay {
             Some(Delay::Producing { .. }) => counted.or(Some(Deferral::begun(self.now.time))),
             _ => counted,
@@ -240,14 +286,15 @@ impl<'u> Updater<'u> {
 
     /// Why it is not the moment to replace a package. That a machine produces is the agent's word, and
     /// taken for `update.max_deferral` at most.
-    fn delay(&self, version: &str, deferral: Option<Deferral>) -> Option<Delay> {
-        let version = version.to_owned();
+    fn delay(&self, manifest: &Manifest, deferral: Option<Deferral>) -> Option<Delay> {
+        let version = manifest.newest.version.to_string();
         let window = self.update.window;
-        if !window.contains(self.now.time.time()) {
+        if !manifest.is_urgent && !window.contains(self.now.time.time()) {
             return Some(Delay::Window { version, window });
         }
         let waited = deferral.map_or(Duration::ZERO, |deferral| deferral.waited);
         let most = self.update.max_deferral;
+        let most = if manifest.is_urgent { most.min(URGENT_DEFERRAL) } else { most };
         if waited >= most {
             let hours = waited.as_secs() / 3600;
             logging::update_step(&format!(
@@ -261,19 +308,21 @@ impl<'u> Updater<'u> {
         (!machines.is_empty()).then_some(Delay::Producing { version, machines, waited_h, most })
     }
 
+    /// Whether other gateways rolled the version back, as the agent has it from central. An agent that does not
+    /// answer cannot say so, and needs an update most.
+    fn stopped_elsewhere(&self, asked: &Asked) -> Option<Refusal> {
+        let elsewhere = self.ask_agent()?.in_central.updates;
+        stopped_elsewhere(&asked.manifest.newest.version, &elsewhere, &self.update.stop)
+    }
+
     fn ask_agent(&self) -> Option<StatusTold> {
         let own = std::env::current_exe().ok()?;
         service::ask(&own, self.config_path, &self.config.agent.state_dir)
     }
 
     fn room_to_install(&self, package: &Package) -> Result<(), Obstacle> {
-        let unpacked_bytes = package.size_bytes * UNPACKED_TO_PACKED + SPARE_BYTES;
-        room(Path::new("/usr"), unpacked_bytes)?;
-        let state_dir = &self.config.agent.state_dir;
-        match bytes_to_migrate(state_dir, self.config.agent.max_buffer_bytes) {
-            Some(needed_bytes) => room(state_dir, needed_bytes),
-            None => Ok(()),
-        }
+        let agent = &self.config.agent;
+        space::room_to_install(package, &agent.state_dir, agent.max_buffer_bytes)
     }
 
     /// Goes through the phases from where `pending` stands to the end.
@@ -443,48 +492,5 @@ fn told(decision: Decision<'_>, asked: &Asked) -> Outcome {
             version: asked.manifest.newest.version.to_string(),
             from: asked.facts.installed.to_string(),
         },
-    }
-}
-
-/// Room for a copy of the buffer and its migration; `None` where there is no buffer. What the file takes
-/// on disk counts, up to `max_buffer_bytes`: its length is its user's to choose.
-fn bytes_to_migrate(state_dir: &Path, max_buffer_bytes: u64) -> Option<u64> {
-    let buffer = fs::symlink_metadata(state_dir.join(crate::update::BUFFER_FILE)).ok()?;
-    let on_disk_bytes = buffer.blocks().saturating_mul(BLOCK_BYTES).min(buffer.len());
-    let buffer_bytes = on_disk_bytes.min(max_buffer_bytes);
-    buffer.is_file().then(|| buffer_bytes.saturating_mul(2).saturating_add(SPARE_BYTES))
-}
-
-/// Whether so much is free where `path` is; what cannot be told is no obstacle.
-fn room(path: &Path, needed_bytes: u64) -> Result<(), Obstacle> {
-    let Ok(figures) = rustix::fs::statvfs(path) else { return Ok(()) };
-    let free_bytes = figures.f_bavail * figures.f_frsize;
-    if free_bytes < needed_bytes {
-        return Err(Obstacle::NoRoom { path: path.to_owned(), needed_bytes, free_bytes });
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_buffer_asks_for_the_room_of_its_blocks_up_to_its_cap_whatever_its_length() {
-        const CAP_BYTES: u64 = 1 << 40;
-        let state = tempfile::tempdir().unwrap();
-        let needed = |cap_bytes| bytes_to_migrate(state.path(), cap_bytes);
-        assert_eq!(needed(CAP_BYTES), None, "no buffer");
-        let path = state.path().join(crate::update::BUFFER_FILE);
-        fs::write(&path, vec![1; 1 << 20]).unwrap();
-        let sound_bytes = needed(CAP_BYTES).unwrap();
-        assert!(sound_bytes > SPARE_BYTES, "a copy takes room");
-        // Terabytes of nothing ask for no more.
-        fs::File::options().write(true).open(&path).unwrap().set_len(1 << 43).unwrap();
-        assert!(needed(u64::MAX).unwrap() <= (2 << 20) + (64 << 10) + SPARE_BYTES);
-        assert_eq!(needed(1 << 10), Some((2 << 10) + SPARE_BYTES), "the cap");
-        fs::remove_file(&path).unwrap();
-        std::os::unix::fs::symlink("/proc/self/exe", &path).unwrap();
-        assert_eq!(needed(CAP_BYTES), None, "a link");
     }
 }

@@ -9,6 +9,10 @@ use super::{
     manifest::{Manifest, Package},
     version::{Version, order},
 };
+use crate::{
+    config::StopRule,
+    model::{GivenUp, UpdatesElsewhere},
+};
 
 /// What is known of this gateway.
 #[derive(Clone, Debug)]
@@ -51,7 +55,7 @@ pub(super) enum Decision<'m> {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refusal {
     #[error(
-        "the manifest's version {offered} is older than the installed {installed}: publish a newer one, or downgrade by hand with dpkg -i"
+        "the manifest's version {offered} is older than the installed {installed}: publish a newer one, withdraw {installed} (packaging/manifest.sh --withdraw), or downgrade by hand with dpkg -i"
     )]
     Older { offered: Version, installed: Version },
     #[error(
@@ -67,6 +71,10 @@ pub enum Refusal {
         "version {0} failed verification and was rolled back on this gateway: it is not retried, publish a newer one"
     )]
     GivenUp(Version),
+    #[error(
+        "version {version} failed verification and was rolled back on {rolled_back} of {gateways} gateways: the rollout stopped itself, publish a newer one"
+    )]
+    StoppedElsewhere { version: Version, rolled_back: u64, gateways: u64 },
     #[error(
         "the installed version {0} is neither in the cache nor in the manifest's list `previous`, so the update could not be rolled back: add it to the manifest"
     )]
@@ -91,13 +99,14 @@ pub(super) fn decide<'m>(manifest: &'m Manifest, facts: &Facts) -> Decision<'m> 
     let offered = &manifest.newest.version;
     match order(offered, &facts.installed) {
         Ordering::Equal => return Decision::UpToDate,
-        Ordering::Less => {
+        Ordering::Less if !manifest.is_withdrawn(&facts.installed) => {
             return Decision::Refused(Refusal::Older {
                 offered: offered.clone(),
                 installed: facts.installed.clone(),
             });
         }
-        Ordering::Greater => {}
+        // Nobody is to run a withdrawn version: of it one goes back, too.
+        Ordering::Less | Ordering::Greater => {}
     }
     if facts.given_up.iter().any(|version| order(version, offered) == Ordering::Equal) {
         return Decision::Refused(Refusal::GivenUp(offered.clone()));
@@ -143,6 +152,26 @@ pub(super) fn decide<'m>(manifest: &'m Manifest, facts: &Facts) -> Decision<'m> 
     Decision::Install { package, fetch_before }
 }
 
+/// A rollout stops itself once enough gateways rolled the version back, whatever their number was to be.
+pub(super) fn stopped_elsewhere(
+    offered: &Version,
+    elsewhere: &UpdatesElsewhere,
+    rule: &StopRule,
+) -> Option<Refusal> {
+    let is_offered = |given_up: &&GivenUp| {
+        Version::parse(&given_up.version).is_some_and(|version| order(&version, offered).is_eq())
+    };
+    let rolled_back = elsewhere.given_up.iter().filter(is_offered).map(|one| one.gateways).max()?;
+    let gateways = elsewhere.gateways;
+    let percent = rolled_back.saturating_mul(100) / gateways.max(1);
+    let is_stopped = rolled_back >= rule.gateways || percent >= rule.percent;
+    is_stopped.then(|| Refusal::StoppedElsewhere {
+        version: offered.clone(),
+        rolled_back,
+        gateways,
+    })
+}
+
 /// A gateway's place from 0 to 99 in the rollout of a version: the same at every look, and another for
 /// another version, so that it is not always the same ones that go first.
 fn place(agent_id: &str, version: &Version) -> u8 {
@@ -172,6 +201,11 @@ mod tests {
     fn manifest() -> Manifest {
         Manifest {
             newest: release("0.3.0", &["arm64", "armhf"]),
+            serial: 1,
+            signed_at: DateTime::parse_from_rfc3339("2026-11-30T10:00:00Z").unwrap(),
+            expires: DateTime::parse_from_rfc3339("2027-02-28T10:00:00Z").unwrap(),
+            withdrawn: vec![version("0.9.0")],
+            is_urgent: false,
             minimum_version: Some(version("0.2.0")),
             not_before: Some(DateTime::parse_from_rfc3339("2026-12-01T20:00:00+01:00").unwrap()),
             rollout_percent: 100,
@@ -262,6 +296,38 @@ mod tests {
             let said = said(&change);
             assert!(said.starts_with(expected), "{said:?}, expected {expected:?}");
         }
+    }
+
+    #[test]
+    fn only_a_withdrawn_version_is_left_for_an_older_one() {
+        let manifest = manifest();
+        let with = |installed| Facts { installed, held: Held::Verified, ..facts() };
+        let withdrawn = with(version("0.9.0"));
+        assert!(matches!(decide(&manifest, &withdrawn), Decision::Install { .. }));
+        let kept = with(version("0.9.1"));
+        let older = Decision::Refused(Refusal::Older {
+            offered: version("0.3.0"),
+            installed: version("0.9.1"),
+        });
+        assert_eq!(decide(&manifest, &kept), older);
+    }
+
+    #[test]
+    fn a_rollout_stops_itself_after_two_gateways_or_a_fifth_of_the_fleet() {
+        let rule = StopRule { gateways: 2, percent: 20 };
+        let stopped = |rolled_back, gateways, version_there: &str| {
+            let there = GivenUp { version: version_there.into(), gateways: rolled_back };
+            let elsewhere = UpdatesElsewhere { gateways, given_up: vec![there] };
+            stopped_elsewhere(&version("0.3.0"), &elsewhere, &rule).is_some()
+        };
+        assert!(!stopped(1, 40, "0.3.0"));
+        assert!(stopped(2, 40, "0.3.0") && stopped(2, 1000, "0:0.3.0"));
+        assert!(!stopped(1, 6, "0.3.0") && stopped(1, 5, "0.3.0") && stopped(1, 0, "0.3.0"));
+        assert!(
+            !stopped(9, 40, "0.2.9") && !stopped(9, 40, "no version") && !stopped(0, 40, "0.3.0")
+        );
+        let none = UpdatesElsewhere::default();
+        assert_eq!(stopped_elsewhere(&version("0.3.0"), &none, &rule), None);
     }
 
     #[test]

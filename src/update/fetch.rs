@@ -7,7 +7,7 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sha2::{Digest, Sha256};
@@ -23,10 +23,13 @@ const MOST_REDIRECTS: u32 = 5;
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 /// Longest silence of the server.
 const SILENCE: Duration = Duration::from_secs(30);
-/// Longest time for a manifest or its signature; a package only has to keep coming.
-const SMALL_WITHIN: Duration = Duration::from_secs(90);
+/// Longest time for a manifest or its signature.
+const SMALL_WITHIN: Duration = Duration::from_secs(45);
 /// A transfer that breaks is taken up again so often within one run, as long as something came.
 const FRUITLESS_TRIES: u32 = 2;
+/// A package that comes slower is left to the next run, however short its pauses are.
+const SLOWEST_BYTES_PER_S: u64 = 1000;
+const BEGIN_WITHIN: Duration = Duration::from_secs(30);
 /// Hashed at once.
 const READ_BYTES: usize = 64 << 10;
 
@@ -132,6 +135,8 @@ impl Fetcher {
         progress: &dyn Fn(u64, u64),
     ) -> Result<(), FetchError> {
         let size_bytes = package.size_bytes;
+        let limit = BEGIN_WITHIN + Duration::from_secs(size_bytes / SLOWEST_BYTES_PER_S);
+        let begun = Instant::now();
         let mut fruitless = 0;
         loop {
             let begun_bytes = length(part);
@@ -139,32 +144,38 @@ impl Fetcher {
                 // What is longer shows in the hash.
                 return Ok(());
             }
-            let reason = match self.stretch(url, package, part, progress) {
+            let left = limit.saturating_sub(begun.elapsed());
+            let reason = match self.stretch(url, package, part, left, progress) {
+                Err(FetchError::Request { .. }) if begun.elapsed() >= limit => {
+                    format!("slower than {SLOWEST_BYTES_PER_S} bytes a second")
+                }
                 Ok(()) => "the server closed the connection early".to_owned(),
                 Err(FetchError::Request { error, .. }) => error.to_string(),
                 Err(other) => return Err(other),
             };
             let got_bytes = length(part);
             fruitless = if got_bytes > begun_bytes { 0 } else { fruitless + 1 };
-            if got_bytes < size_bytes && fruitless >= FRUITLESS_TRIES {
+            let is_over = fruitless >= FRUITLESS_TRIES || begun.elapsed() >= limit;
+            if got_bytes < size_bytes && is_over {
                 let url = url.to_owned();
                 return Err(FetchError::CutShort { url, got_bytes, size_bytes, reason });
             }
         }
     }
 
-    /// One request for what is missing.
+    /// One request for what is missing, of `limit` at most.
     fn stretch(
         &self,
         url: &str,
         package: &Package,
         part: &Path,
+        limit: Duration,
         progress: &dyn Fn(u64, u64),
     ) -> Result<(), FetchError> {
         let failed = |error| FetchError::Request { url: url.to_owned(), error };
         let write = |source| FetchError::Write { path: part.to_owned(), source };
         let begun_bytes = length(part);
-        let download = self.client.get(url, begun_bytes, None).map_err(failed)?;
+        let download = self.client.get(url, begun_bytes, Some(limit)).map_err(failed)?;
         let mut got_bytes = match download.status() {
             _ if download.begins_at(begun_bytes) => begun_bytes,
             StatusCode::OK => 0,
@@ -207,7 +218,11 @@ pub(super) fn hash_of(path: &Path) -> io::Result<String> {
         }
         hash.update(&buffer[..count]);
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(&hash.finalize()))
+}
+
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `url` as written, or beside the manifest.

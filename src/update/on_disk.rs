@@ -71,7 +71,8 @@ pub(super) fn read<T: DeserializeOwned>(
     parse(&bytes).map(Some)
 }
 
-fn bounded(path: &Path, most_bytes: u64) -> Result<Vec<u8>, ReadError> {
+/// The bytes of a regular file that is not longer.
+pub(super) fn bounded(path: &Path, most_bytes: u64) -> Result<Vec<u8>, ReadError> {
     // Opening a pipe would wait for its writer.
     if !fs::metadata(path).map_err(ReadError::Read)?.is_file() {
         return Err(ReadError::NoFile);

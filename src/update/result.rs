@@ -3,8 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::on_disk::{self, ReadError};
-use crate::{config::Config, model::LastUpdate};
+use super::{
+    freshness::Seen,
+    on_disk::{self, ReadError},
+    store::UpdateStore,
+};
+use crate::{
+    config::Config,
+    model::{LastUpdate, ManifestTimes, SelfUpdate},
+};
 
 pub(super) const FILE: &str = "result.json";
 /// The updater's directory if the configuration names none.
@@ -23,6 +30,18 @@ pub fn result_file(config: &Config) -> PathBuf {
 /// `None` if there was no update, and if the file is not what the updater writes.
 pub fn last_update(file: &Path) -> Option<LastUpdate> {
     read(file).ok().flatten()
+}
+
+/// What the updater remembers in `directory`; nothing too if that cannot be read, as the updater then says
+/// itself.
+pub fn self_update(directory: &Path) -> SelfUpdate {
+    let Ok(state) = UpdateStore::at(directory).state() else { return SelfUpdate::default() };
+    let manifest = state.seen.map(|Seen { serial, signed_at, expires, read_at, .. }| {
+        ManifestTimes { serial, signed_at, expires, read_at }
+    });
+    let given_up = state.given_up.iter().map(ToString::to_string).collect();
+    let key_set = state.keys.map(|handed| handed.set.version());
+    SelfUpdate { manifest, given_up, key_set }
 }
 
 pub(super) fn read(file: &Path) -> Result<Option<LastUpdate>, ReadError> {

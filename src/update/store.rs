@@ -16,6 +16,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     deferral::Deferral,
+    freshness::Seen,
+    keys::HandedOver,
     lenient::{known, known_elements, known_entries},
     on_disk::{self, ReadError},
     result, service,
@@ -128,6 +130,12 @@ pub struct UpdateState {
     /// An update that a machine which is said to produce holds off.
     #[serde(default, deserialize_with = "known")]
     pub deferral: Option<Deferral>,
+    /// The newest manifest that was believed.
+    #[serde(default, deserialize_with = "known", skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
+    /// The publisher's newest keys.
+    #[serde(default, deserialize_with = "known", skip_serializing_if = "Option::is_none")]
+    pub keys: Option<HandedOver>,
 }
 
 pub struct UpdateStore {
@@ -339,6 +347,14 @@ mod tests {
                 last: DateTime::parse_from_rfc3339("2026-12-01T20:00:00+01:00").unwrap(),
                 waited: Duration::from_secs(7200),
             }),
+            seen: Some(Seen {
+                serial: 7,
+                sha256: "cd".repeat(32),
+                signed_at: DateTime::parse_from_rfc3339("2026-11-29T10:00:00Z").unwrap(),
+                expires: DateTime::parse_from_rfc3339("2027-02-27T10:00:00Z").unwrap(),
+                read_at: DateTime::parse_from_rfc3339("2026-12-01T20:00:00+01:00").unwrap(),
+            }),
+            keys: None,
         };
         store.note(&state).unwrap();
         assert_eq!(store.state().unwrap(), state);
@@ -364,7 +380,7 @@ mod tests {
             },
         });
         let state = parse_state(value.to_string().as_bytes()).unwrap();
-        assert!(state.packages.is_empty() && state.deferral.is_none());
+        assert!(state.packages.is_empty() && state.deferral.is_none() && state.seen.is_none());
         assert_eq!(state.given_up, [Version::parse("0.2.9").unwrap()]);
         assert!(state.pending.unwrap().answered);
     }

@@ -7,25 +7,34 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use chrono::NaiveDateTime;
-use maud::{Markup, html};
-use percent_encoding::percent_decode_str;
+use maud::Markup;
 
-use super::host::Hosts;
+use super::{
+    address::{Address, day},
+    host::Hosts,
+};
 use crate::{
     buffer::{Buffer, BufferError, HeaderFilter},
     config::Config,
     logging,
-    model::{Day, Language, printable_lines},
+    model::{Day, Language, SettingsTold, Stamp, printable_lines},
     status::{
         Dialect, WallClock,
+        board::{self, BoardQuery, Surroundings, Theme},
+        compare::{self, Order},
+        compare_view::{CompareView, WantedWeek},
         counters::Counters,
         csv,
         day_view::{self, DayView, MachineView, ViewQuery},
+        error_page::PageError,
         health::Verdict,
-        metrics::{self, Holdings, Measured},
+        holdings::Holdings,
+        machine_page::MachinePage,
+        metrics::{self, Measured},
         notes::{self, Note},
-        pages,
+        overview,
         shell::{ICON, Reader, Shell},
+        zoom::ZoomQuery,
     },
 };
 
@@ -47,6 +56,10 @@ pub struct Reading {
     /// The computer's running time.
     pub uptime: Duration,
     pub utc: NaiveDateTime,
+    /// Whether the last self-update did not end well; `None`: none is configured.
+    pub update_failed: Option<bool>,
+    /// How the gateway stands with the settings from central; `None`: it takes none.
+    pub settings: Option<SettingsTold>,
 }
 
 /// What matters of a request.
@@ -57,6 +70,8 @@ pub struct Question<'q> {
     /// Path and query as they were sent.
     pub target: &'q str,
     pub accept_language: Option<&'q str>,
+    /// Which kinds of answers are wanted.
+    pub accept: Option<&'q str>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -71,6 +86,8 @@ pub struct Answer {
 const HTML: &str = "text/html; charset=utf-8";
 const CSV: &str = "text/csv; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
+/// Longer addresses than any link here has.
+const MOST_TARGET_BYTES: usize = 2_000;
 /// A year of forty machines.
 const MOST_ROWS: usize = 15_000;
 const MOST_DAYS: i64 = 366;
@@ -94,58 +111,68 @@ impl Answer {
     }
 }
 
-/// The path's steps and the query's pairs, decoded; `None` where they are no text.
-struct Address {
-    steps: Vec<String>,
-    query: Vec<(String, String)>,
+fn wanted_day(text: &str) -> Result<Day, PageError> {
+    day(text).ok_or_else(|| PageError::BadDay { key: None, given: text.to_owned() })
 }
 
-impl Address {
-    fn parse(target: &str) -> Option<Self> {
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let decode = |text: &str| {
-            let text = percent_decode_str(text).decode_utf8().ok()?;
-            (!text.contains(char::is_control)).then(|| text.into_owned())
-        };
-        let steps = path.strip_prefix('/')?.split('/').filter(|step| !step.is_empty());
-        let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Some((decode(key)?, decode(&value.replace('+', " "))?))
-        });
-        Some(Self {
-            steps: steps.map(decode).collect::<Option<_>>()?,
-            query: pairs.collect::<Option<_>>()?,
-        })
-    }
+/// Why there is no such answer.
+enum Refusal {
+    Page(PageError),
+    Buffer(BufferError),
+}
 
-    fn value(&self, key: &str) -> Option<&str> {
-        self.query.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
-    }
-
-    fn day(&self, key: &str) -> Option<Day> {
-        self.value(key).and_then(day)
+impl From<PageError> for Refusal {
+    fn from(error: PageError) -> Self {
+        Self::Page(error)
     }
 }
 
-/// Years of four digits, as every LOG has them.
-fn day(text: &str) -> Option<Day> {
-    let day: Day = text.parse().ok()?;
-    (text.len() == 10 && (1970..=9998).contains(&chrono::Datelike::year(&day))).then_some(day)
+impl From<BufferError> for Refusal {
+    fn from(error: BufferError) -> Self {
+        Self::Buffer(error)
+    }
+}
+
+/// What somebody gets who does not say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Preferring {
+    Html,
+    Text,
+}
+
+impl Question<'_> {
+    /// A browser names HTML among what it accepts; a program names something else, or anything.
+    fn wants_html(&self, preferring: Preferring) -> bool {
+        match self.accept {
+            Some(accept) => accept.to_ascii_lowercase().contains("text/html"),
+            None => preferring == Preferring::Html,
+        }
+    }
 }
 
 impl Site {
     /// Before anything is read: whether the request is one that is answered at all.
     pub fn refusal(&self, question: &Question<'_>) -> Option<Answer> {
-        if !question.host.is_some_and(|host| self.hosts.accepts(host)) {
-            return Some(Answer::plain(
-                421,
-                "Unknown host name: use the gateway's IP address, or add this name to `names` under [status] in its configuration.\n",
-            ));
-        }
-        if !["GET", "HEAD"].contains(&question.method) {
-            return Some(Answer::plain(405, "This page is read-only: use GET or HEAD.\n"));
-        }
-        None
+        let error = if !question.host.is_some_and(|host| self.hosts.accepts(host)) {
+            PageError::Host { name: question.host.map(str::to_owned) }
+        } else if !["GET", "HEAD"].contains(&question.method) {
+            PageError::Method { method: question.method.to_owned() }
+        } else if question.target.len() > MOST_TARGET_BYTES {
+            PageError::TooLong
+        } else {
+            return None;
+        };
+        Some(self.error(&error, question, Preferring::Text))
+    }
+
+    /// More headers than a browser sends.
+    pub fn too_many_headers(&self, question: &Question<'_>) -> Answer {
+        self.error(&PageError::TooManyHeaders, question, Preferring::Text)
+    }
+
+    /// The page failed: neither the configuration's nor the buffer's fault.
+    pub fn failed(&self, question: &Question<'_>) -> Answer {
+        self.error(&PageError::Internal, question, Preferring::Text)
     }
 
     pub fn answer(&self, question: &Question<'_>) -> Answer {
@@ -153,42 +180,65 @@ impl Site {
             return refusal;
         }
         let Some(address) = Address::parse(question.target) else {
-            return Answer::plain(400, "This URL is not valid UTF-8.\n");
+            return self.error(&PageError::BadAddress, question, Preferring::Text);
         };
-        let reader = self.reader(&address, question.accept_language);
-        self.page(&address, reader).unwrap_or_else(|error| {
-            log::debug!("page {}: {}", question.target, logging::chain(&error));
-            self.failed(&error, reader)
+        let reader = self.reader(Some(&address), question.accept_language);
+        // What fetches figures is a program, unless it says otherwise.
+        let preferring = match address.steps.first().map(String::as_str) {
+            Some("metrics" | "healthz" | "sessions.csv" | "icon.svg") => Preferring::Text,
+            _ => Preferring::Html,
+        };
+        self.page(&address, reader).unwrap_or_else(|refusal| {
+            let error = match refusal {
+                Refusal::Page(error) => error,
+                Refusal::Buffer(error) => {
+                    let why = logging::chain(&error).to_string();
+                    log::debug!("page {}: {why}", question.target);
+                    PageError::Unreadable { why }
+                }
+            };
+            self.error(&error, question, preferring)
         })
     }
 
-    fn page(&self, address: &Address, reader: Reader) -> Result<Answer, BufferError> {
+    fn page(&self, address: &Address, reader: Reader) -> Result<Answer, Refusal> {
         let steps: Vec<&str> = address.steps.iter().map(String::as_str).collect();
+        let wanted = || address.value("day").map(wanted_day).transpose();
         match steps.as_slice() {
-            [] => self.day(None, reader),
-            ["day"] => match address.day("day") {
-                Some(day) => self.day(Some(day), reader),
-                None => Ok(self.not_found(reader)),
-            },
-            ["day", text] => match day(text) {
-                Some(day) => self.day(Some(day), reader),
-                None => Ok(self.not_found(reader)),
-            },
-            ["machine", nom] => self.machine(nom, None, reader),
-            ["machine", nom, text] => match day(text) {
-                Some(day) => self.machine(nom, Some(day), reader),
-                None => Ok(self.not_found(reader)),
-            },
+            [] => self.day(None, address, reader),
+            ["day"] => {
+                self.day(Some(wanted_day(address.value("day").unwrap_or(""))?), address, reader)
+            }
+            ["day", text] => self.day(Some(wanted_day(text)?), address, reader),
+            ["machine", nom] => self.machine(nom, wanted()?, address, reader),
+            ["machine", nom, text] => self.machine(nom, Some(wanted_day(text)?), address, reader),
+            ["board"] => self.board("/board", address, reader),
+            ["mur"] => self.board("/mur", address, reader),
+            ["compare" | "comparer"] => self.compare(address, reader),
             ["metrics"] => self.metrics(),
             ["healthz"] => Ok(self.healthz()),
             ["sessions.csv"] => self.csv(address),
             ["icon.svg"] => Ok(Answer::of(200, "image/svg+xml", ICON)),
-            _ => Ok(self.not_found(reader)),
+            _ => Err(PageError::NoPage { path: format!("/{}", steps.join("/")) }.into()),
         }
     }
 
-    fn reader(&self, address: &Address, accept_language: Option<&str>) -> Reader {
-        let chosen = address.value("lang").and_then(|code| match code {
+    /// The same error as a page for a browser, as text for a program.
+    fn error(&self, error: &PageError, question: &Question<'_>, preferring: Preferring) -> Answer {
+        let address = Address::parse(question.target);
+        let reader = self.reader(address.as_ref(), question.accept_language);
+        if !question.wants_html(preferring) {
+            return Answer::plain(error.status(), error.text(reader.language));
+        }
+        let path = address.map_or_else(|| "/".to_owned(), |address| address.without_language());
+        let title = error.title(reader.language);
+        let shell = Shell { agent: &self.config.agent.id, title, path: &path, reader };
+        Answer::of(error.status(), HTML, shell.around_error(error).into_string())
+    }
+
+    fn reader(&self, address: Option<&Address>, accept_language: Option<&str>) -> Reader {
+        let code = address.and_then(|address| address.value("lang"));
+        let chosen = code.and_then(|code| match code {
             "fr" => Some(Language::French),
             "en" => Some(Language::English),
             _ => None,
@@ -201,25 +251,33 @@ impl Site {
 
     fn html(
         &self,
-        status: u16,
-        shell: &Shell<'_>,
-        view: Option<&DayView>,
+        title: &str,
+        view: &DayView,
         live: &Markup,
+        address: &Address,
+        reader: Reader,
     ) -> Answer {
-        Answer::of(status, HTML, shell.around(view, live).into_string())
+        let path = address.without_language();
+        let shell = Shell { agent: &self.config.agent.id, title, path: &path, reader };
+        Answer::of(200, HTML, shell.around(Some(view), live).into_string())
     }
 
-    fn day(&self, day: Option<Day>, reader: Reader) -> Result<Answer, BufferError> {
-        let query = ViewQuery { day, machine: None };
-        let Some(view) = DayView::look(&self.config, (self.now)(), query)? else {
-            return Ok(self.not_found(reader));
-        };
-        let path = day.map_or_else(|| "/".to_owned(), |day| format!("/day/{day}"));
-        let title = reader.date(view.day);
-        let shell = Shell { agent: &self.config.agent.id, title: &title, path: &path, reader };
+    fn look(&self, query: ViewQuery<'_>) -> Result<DayView, Refusal> {
+        if let Some(view) = DayView::look(&self.config, (self.now)(), query)? {
+            return Ok(view);
+        }
+        let known = day_view::known_machines(&self.config)?;
+        let nom = query.machine.unwrap_or_default().to_owned();
+        Err(PageError::NoMachine { nom, known }.into())
+    }
+
+    fn day(&self, day: Option<Day>, address: &Address, reader: Reader) -> Result<Answer, Refusal> {
+        let mut view = self.look(ViewQuery { day, machine: None })?;
+        let Reading { counts, settings, .. } = (self.counts)();
+        (view.health.reports_waiting, view.health.settings) = (counts.reports_waiting, settings);
         let notes = self.notes(&view, reader)?;
-        let live = pages::day(&view, notes, &self.config, reader);
-        Ok(self.html(200, &shell, Some(&view), &live))
+        let live = overview::day(&view, notes, &self.config, reader);
+        Ok(self.html(&reader.date(view.day), &view, &live, address, reader))
     }
 
     /// Of each machine of the view, in its order: everything, or where there are many the gravest.
@@ -228,7 +286,7 @@ impl Site {
         let Some(buffer) = Buffer::open_read_only(&self.config.agent.state_dir)? else {
             return Ok(vec![Vec::new(); view.machines.len()]);
         };
-        let is_many = view.machines.len() > pages::MOST_LARGE;
+        let is_many = view.machines.len() > overview::MOST_LARGE;
         let of_machine = |machine: &MachineView| match machine {
             machine if machine.standing.is_none() => Ok(Vec::new()),
             machine if is_many => notes::gravest(&buffer, &machine.nom, view.day, language),
@@ -244,23 +302,73 @@ impl Site {
         view.machines.iter().map(of_machine).collect()
     }
 
-    fn machine(&self, nom: &str, day: Option<Day>, reader: Reader) -> Result<Answer, BufferError> {
-        let query = ViewQuery { day, machine: Some(nom) };
-        let Some(view) = DayView::look(&self.config, (self.now)(), query)? else {
-            return Ok(self.not_found(reader));
-        };
-        let Some(machine) = view.machines.first() else { return Ok(self.not_found(reader)) };
+    fn machine(
+        &self,
+        nom: &str,
+        day: Option<Day>,
+        address: &Address,
+        reader: Reader,
+    ) -> Result<Answer, Refusal> {
+        let view = self.look(ViewQuery { day, machine: Some(nom) })?;
         let notes = self.notes(&view, reader)?.pop().unwrap_or_default();
-        let plain = Reader { is_chosen: false, ..reader };
-        let path = plain.to_machine(nom, day);
+        let Some(machine) = view.machines.first() else {
+            return Err(PageError::NoMachine { nom: nom.to_owned(), known: Vec::new() }.into());
+        };
+        let (hour, at) = (address.value("hour"), address.value("at"));
         let title = format!("{nom} · {}", reader.date(view.day));
-        let shell = Shell { agent: &self.config.agent.id, title: &title, path: &path, reader };
-        let live = pages::machine(&view, machine, notes, &self.config, reader);
-        Ok(self.html(200, &shell, Some(&view), &live))
+        let now = view.is_today().then(|| Stamp::from_naive(view.now.wall));
+        let day_start = self.config.analysis.day_start;
+        let asked = ZoomQuery::parse(hour, at);
+        let zoom = asked.and_then(|asked| asked.on(view.day, day_start, &machine.session, now));
+        let zoom = zoom.ok_or_else(|| PageError::BadTime {
+            given: hour.or(at).unwrap_or_default().to_owned(),
+        })?;
+        let (config, day_in_query) = (&self.config, address.day("day"));
+        let page = MachinePage { view: &view, machine, notes, config, zoom, day_in_query, reader };
+        let live = page.draw();
+        Ok(self.html(&title, &view, &live, address, reader))
     }
 
-    fn metrics(&self) -> Result<Answer, BufferError> {
-        let Reading { counts, central_is_up, uptime, utc } = (self.counts)();
+    /// For a screen on the wall.
+    fn board(
+        &self,
+        path: &'static str,
+        address: &Address,
+        reader: Reader,
+    ) -> Result<Answer, Refusal> {
+        let view = self.look(ViewQuery::default())?;
+        let Reading { counts, uptime, .. } = (self.counts)();
+        let surroundings = Surroundings { counts: &counts, uptime, verdict: (self.health)() };
+        let query = BoardQuery {
+            path,
+            page: address.value("page").and_then(|page| page.parse().ok()).unwrap_or(1),
+            theme: address.value("theme").and_then(Theme::from_word),
+        };
+        let board = board::board(&view, &surroundings, &self.config, query, reader);
+        Ok(Answer::of(200, HTML, board.into_string()))
+    }
+
+    fn compare(&self, address: &Address, reader: Reader) -> Result<Answer, Refusal> {
+        let wanted = match address.value("week") {
+            None | Some("") => WantedWeek::UnderWay,
+            Some("last") => WantedWeek::Last,
+            Some(text) => match text.parse() {
+                Ok(week) => WantedWeek::Named(week),
+                Err(_) => return Err(PageError::BadWeek { given: text.to_owned() }.into()),
+            },
+        };
+        let order = Order::from_address(address.value("sort").unwrap_or_default());
+        let view = CompareView::look(&self.config, (self.now)(), wanted)?;
+        let title = compare::title(&view, reader);
+        let path = compare::path(address.value("week"), order);
+        let shell = Shell { agent: &self.config.agent.id, title: &title, path: &path, reader };
+        let page = shell.around(None, &compare::page(&view, order, reader));
+        Ok(Answer::of(200, HTML, page.into_string()))
+    }
+
+    fn metrics(&self) -> Result<Answer, Refusal> {
+        let Reading { counts, central_is_up, uptime, utc, update_failed, settings } =
+            (self.counts)();
         let WallClock { wall, fault } = (self.now)();
         let holdings = Holdings::look(&self.config)?;
         let is_believed = fault.is_none();
@@ -271,6 +379,8 @@ impl Site {
             holdings: holdings.as_ref(),
             central_is_up,
             is_well: (self.health)().is_well(),
+            update_failed,
+            settings_refused: settings.map(|told| told.refused.is_some()),
             now: uptime,
             utc: is_believed.then_some(utc),
             wall: is_believed.then_some(wall),
@@ -285,14 +395,11 @@ impl Site {
         Answer::plain(status, format!("{verdict}\n"))
     }
 
-    fn csv(&self, address: &Address) -> Result<Answer, BufferError> {
+    fn csv(&self, address: &Address) -> Result<Answer, Refusal> {
         let today = (self.now)().wall.date();
         for key in ["from", "to"] {
-            if address.value(key).is_some() && address.day(key).is_none() {
-                return Ok(Answer::plain(
-                    400,
-                    format!("{key}: expected a date such as 2025-05-28.\n"),
-                ));
+            if let Some(given) = address.value(key).filter(|given| day(given).is_none()) {
+                return Err(PageError::BadDay { key: Some(key), given: given.to_owned() }.into());
             }
         }
         let to = address.day("to").unwrap_or(today);
@@ -317,27 +424,6 @@ impl Site {
         let mut answer = Answer::of(200, CSV, csv::table(&headers, &times, day_start, dialect));
         answer.file_name = Some(format!("sessions_{from}_{to}.csv"));
         Ok(answer)
-    }
-
-    fn not_found(&self, reader: Reader) -> Answer {
-        let title = reader.say("Page introuvable", "Page not found");
-        let shell = Shell { agent: &self.config.agent.id, title, path: "/", reader };
-        let live = html! {
-            h1 { (title) }
-            p { a href=(reader.to("/")) { (reader.say("Retour à aujourd'hui", "Back to today")) } }
-        };
-        self.html(404, &shell, None, &live)
-    }
-
-    /// The buffer cannot be read: what it says stands in the log, and here too.
-    fn failed(&self, error: &BufferError, reader: Reader) -> Answer {
-        let title = reader.say("Le tampon ne peut pas être lu", "The buffer cannot be read");
-        let shell = Shell { agent: &self.config.agent.id, title, path: "/", reader };
-        let live = html! {
-            h1 { (title) }
-            p { (logging::chain(error)) }
-        };
-        self.html(503, &shell, None, &live)
     }
 }
 
@@ -377,26 +463,6 @@ mod tests {
             ("en;q=x", Language::French),
         ] {
             assert_eq!(preferred(header), language, "{header}");
-        }
-    }
-
-    #[test]
-    fn an_address_is_decoded_once_and_only_as_text() {
-        let address =
-            Address::parse("/machine/DEM%2012%2Fa/2025-05-28?lang=en&x=%C3%A9+1").unwrap();
-        assert_eq!(address.steps, ["machine", "DEM 12/a", "2025-05-28"]);
-        assert_eq!((address.value("lang"), address.value("x")), (Some("en"), Some("é 1")));
-        for bad in ["", "x", "*", "/%FF", "/a%00b", "/?%0A=1"] {
-            assert!(Address::parse(bad).is_none(), "{bad}");
-        }
-        assert!(Address::parse("//").unwrap().steps.is_empty());
-    }
-
-    #[test]
-    fn a_day_is_written_in_one_way() {
-        assert!(day("2025-05-28").is_some());
-        for bad in ["2025-5-28", "2025-02-30", "+2025-05-28", "99999-01-01", "0001-01-01", ""] {
-            assert!(day(bad).is_none(), "{bad}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! What must never happen here: a client, however many or slow, keeping the agent from collecting or
 //! delivering; anything changed by a request; a secret in an answer.
 
+mod address;
 mod answer;
 mod host;
 mod server;

@@ -42,6 +42,10 @@ const HEAD_WITHIN: Duration = Duration::from_secs(5);
 const LIFE: Duration = Duration::from_secs(60);
 const MOST_HEAD_BYTES: usize = 16 * 1024;
 const MOST_HEADERS: usize = 64;
+/// Up to here a request is taken, so that it can be told what is too much of it; beyond, the connection ends with a
+/// bare 431.
+const MOST_TAKEN_BYTES: usize = 64 * 1024;
+const MOST_TAKEN_HEADERS: usize = 512;
 /// After a page the server rests for this many times as long as the page took.
 const REST: u32 = 2;
 /// The same page asked for again within this time is the same page.
@@ -105,8 +109,8 @@ async fn accept(listener: TcpListener, server: Arc<PageServer>) {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_WITHIN)
-                .max_buf_size(MOST_HEAD_BYTES)
-                .max_headers(MOST_HEADERS)
+                .max_buf_size(MOST_TAKEN_BYTES)
+                .max_headers(MOST_TAKEN_HEADERS)
                 .serve_connection(TokioIo::new(stream), service);
             // A client that goes away, or is too slow, is its own affair.
             let _ = tokio::time::timeout(LIFE, connection).await;
@@ -137,11 +141,17 @@ impl PageServer {
             host: one_host(request.headers()),
             target: request.uri().path_and_query().map_or("", |target| target.as_str()),
             accept_language: text(header::ACCEPT_LANGUAGE),
+            accept: text(header::ACCEPT),
         };
         if let Some(refusal) = self.site.refusal(&question) {
             return response(refusal);
         }
-        let key = format!("{}\n{}", question.target, question.accept_language.unwrap_or_default());
+        if is_too_much(request.headers()) {
+            return response(self.site.too_many_headers(&question));
+        }
+        let key = [Some(question.target), question.accept_language, question.accept]
+            .map(Option::unwrap_or_default)
+            .join("\n");
         if let Some(answer) = self.kept(&key) {
             return response(answer);
         }
@@ -155,7 +165,7 @@ impl PageServer {
         self.pace.took(begun.elapsed());
         let answer = answer.unwrap_or_else(|_| {
             logging::page_failed(question.target);
-            Answer::plain(500, "Internal error in this page; collecting is not affected.\n")
+            self.site.failed(&question)
         });
         self.keep(key, &answer);
         response(answer)
@@ -175,6 +185,11 @@ impl PageServer {
         }
         kept.push_back(Kept { key, at: Instant::now(), answer: answer.clone() });
     }
+}
+
+fn is_too_much(headers: &HeaderMap) -> bool {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    headers.len() > MOST_HEADERS || bytes > MOST_HEAD_BYTES
 }
 
 /// The one `Host` header; two of them are a trick.

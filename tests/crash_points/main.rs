@@ -1,6 +1,7 @@
 //! The real binary is ended at each step between two durable actions, started again, and left to
 //! finish; then every row of central is compared with the truth. Built with the feature
-//! `crash-points`: `cargo test --features crash-points --test crash_points`.
+//! `crash-points`: `cargo test --features crash-points --test crash_points`. Half of the steps are run on a
+//! source of FTP, half on one of SFTP; the seed decides which.
 #![allow(clippy::unwrap_used, reason = "a panic in a test is the test's way of failing")]
 
 #[path = "../support/mod.rs"]
@@ -20,7 +21,7 @@ use cu_agent::failpoints::Step;
 use support::{
     agent::{Agent, FOLDERS},
     damage,
-    ftp::{Options, Vsftpd},
+    file_server::FileServer,
     plant::Plant,
     postgres::{Cluster, Database},
     process::Output,
@@ -39,7 +40,7 @@ type Act = fn(&mut Scene<'_>) -> &'static str;
 
 /// Server, machines, agent and central of one history.
 struct Scene<'a> {
-    server: &'a Vsftpd,
+    server: &'a FileServer,
     plant: Plant,
     agent: Agent,
     database: Database<'static>,
@@ -142,13 +143,10 @@ const HISTORY: [(&str, Act); 18] = [
 ];
 
 /// The place of one server's three machines.
-fn scene<'a>(server: &'a Vsftpd, seed: u64) -> Scene<'a> {
-    fs::remove_dir_all(server.root()).unwrap();
-    for (folder, _, _) in FOLDERS {
-        server.make_folder(folder);
-    }
+fn scene<'a>(server: &'a FileServer, seed: u64) -> Scene<'a> {
+    server.empty();
     let database = Database::fresh();
-    let mut agent = Agent::on_ftp(server).central(&database);
+    let mut agent = server.agent().central(&database);
     agent.set("source.0.delete", "after-sync");
     agent.set("schedule.file_quiet", "0s");
     let webhook = Webhook::start(Manner::Well);
@@ -167,7 +165,7 @@ struct Report {
 
 /// Goes through the whole history. Each command is ended at the moments of `step` that it gets to,
 /// and started again, until it comes to its end.
-fn go_through(server: &Vsftpd, step: Step, seed: u64) -> Report {
+fn go_through(server: &FileServer, step: Step, seed: u64) -> Report {
     let mut scene = scene(server, seed);
     let mut report = Report::default();
     let step = step.as_str();
@@ -236,12 +234,15 @@ fn ended_at_any_named_point_and_started_again_every_row_is_right() {
     thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                let server = Vsftpd::start(Options::default());
-                while let Some(step) = Step::ALL.get(next.fetch_add(1, Ordering::SeqCst)) {
+                let servers = [FileServer::ftp(), FileServer::sftp()];
+                loop {
+                    let number = next.fetch_add(1, Ordering::SeqCst);
+                    let Some(step) = Step::ALL.get(number) else { break };
                     if only.as_ref().is_some_and(|only| only != step.as_str()) {
                         continue;
                     }
-                    let report = go_through(&server, *step, seed);
+                    let is_sftp = number.is_multiple_of(2) == seed.is_multiple_of(2);
+                    let report = go_through(&servers[usize::from(is_sftp)], *step, seed);
                     let mut total = total.lock().unwrap();
                     total.rows += report.rows;
                     total.crashes.extend(report.crashes);

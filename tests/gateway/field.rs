@@ -239,12 +239,18 @@ impl Field {
     /// rows that is.
     #[track_caller]
     pub fn assert_becomes_equal(&self) -> usize {
+        self.assert_becomes_equal_by(|| self.status())
+    }
+
+    /// The same if the agent is asked for its status in another way.
+    #[track_caller]
+    pub fn assert_becomes_equal_by(&self, status: impl Fn() -> Value) -> usize {
         let truth = self.finished();
         let pieces: usize = truth.iter().map(|session| session.pieces.len()).sum();
         self.wait("central has as many pieces as the machines made, and nothing waits", || {
             self.database.try_psql("SELECT count(*) FROM piece_production")
                 == Ok(pieces.to_string())
-                && self.status()["pending_sessions"] == 0
+                && status()["pending_sessions"] == 0
         });
         assert_same("in central", &central_sessions(&self.database), &truth);
         truth::rows(&truth)

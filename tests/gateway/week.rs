@@ -9,12 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::NaiveDate;
+
 use crate::{
     field::{Field, HOST, PATIENCE},
     life::MOST_RESIDENT_KB,
     package,
     support::{
+        generate::{CENTRES, Dirt, file_name, log_of_day},
         measure::Memory,
+        sftp::OpenSsh,
         wait,
         webhook::{Manner, Webhook},
         weeks::{POLLS_A_DAY, POLLS_A_WEEK, Weeks},
@@ -78,6 +82,60 @@ fn after_a_week_of_polls_the_service_has_at_most_8_mib_resident_and_central_ever
     assert_eq!(field.process(), process, "the same process all the time");
     assert!(left.resident <= MOST_RESIDENT_KB, "{left:?}");
     assert!(left.peak < 2 * MOST_RESIDENT_KB, "{left:?}");
+}
+
+/// At rest with an SFTP source, whose log-in stays open: docs/performance.md.
+const MOST_RESIDENT_SFTP_KB: u64 = 9 * 1024;
+/// Of which nothing comes new.
+const QUIET_POLLS: usize = 60;
+
+#[test]
+fn with_an_sftp_source_the_service_has_at_most_9_mib_resident_at_rest() {
+    let this = package::this();
+    let server = OpenSsh::start(&[]);
+    let day = NaiveDate::from_ymd_opt(2025, 6, 3).unwrap();
+    for centre in &CENTRES {
+        let log = log_of_day(centre, day, 1, Dirt::None);
+        server.put(format!("{}/{}", centre.folder, file_name(day)), &log);
+    }
+    let mut field = Field::new(10);
+    field.board.switch_on(&[&this]);
+    field.board.wait_for_shell();
+    field.board.plug_in();
+    field.install(&this);
+    field.configure_as(&over_sftp(&field, &server));
+    field.restart();
+    field.wait_until_active();
+    let process = field.process();
+    field.wait("central has the sessions of the day", || {
+        field.database.try_psql("SELECT count(*) FROM session_production")
+            == Ok(CENTRES.len().to_string())
+    });
+    let polls =
+        |field: &Field| sample(&open(field, &["/metrics".to_owned()]), "cu_agent_cycles_total");
+    let begun = polls(&field);
+    field.wait("quiet polls", || polls(&field) >= begun + QUIET_POLLS);
+    println!("{:<58} {:>9} {:>9} {:>9} {:>9}", "KiB", "resident", "own", "of files", "peak");
+    let rest = tell("over SFTP, at rest", &field, &process);
+    assert_eq!(field.process(), process, "the same process all the time");
+    assert_eq!(server.log_ins(), 1, "one log-in over all polls");
+    assert!(rest.resident <= MOST_RESIDENT_SFTP_KB, "{rest:?}");
+}
+
+/// The field's configuration, with its machines on another server.
+fn over_sftp(field: &Field, server: &OpenSsh) -> String {
+    let keys: Vec<&str> = server.host_keys().iter().map(|key| key.fingerprint.as_str()).collect();
+    let (ftp, sftp) = (
+        format!("kind = \"ftp\"\nhost = \"{HOST}\"\nport = {}\n", field.server.port()),
+        format!(
+            "kind = \"sftp\"\nhost = \"{HOST}\"\nport = {}\nhost_key = {keys:?}\n",
+            server.port()
+        ),
+    );
+    let config = field.config(HOST);
+    let changed = config.replacen(&ftp, &sftp, 1).replacen("tls = \"none\"\n[source", "[source", 1);
+    assert!(changed.contains("sftp") && !changed.contains("tls = \"none\""), "{changed}");
+    changed
 }
 
 /// Polls as often as the processor bears, and with everything on.

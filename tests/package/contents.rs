@@ -5,7 +5,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::packages::{self, THIS};
+use crate::{
+    gateway::install,
+    packages::{self, THIS},
+    release,
+    support::debian::{Architecture, Machine, Suite},
+};
 
 fn output(command: &mut Command) -> (bool, String) {
     let output = command.stdin(Stdio::null()).output().unwrap();
@@ -67,6 +72,30 @@ fn the_package_holds_every_unit_and_the_configuration_as_conffiles() {
 }
 
 #[test]
+fn the_package_shows_every_dashboard_and_rule_as_an_example() {
+    let package = packages::of_this_build(THIS);
+    let (done, listed) = output(Command::new("dpkg-deb").arg("--contents").arg(&package));
+    assert!(done, "{listed}");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("grafana"), root.join("prometheus")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            let shown = format!("./usr/share/doc/cu-agent/examples/{name}\n");
+            assert!(listed.contains(&shown), "{name} in {listed}");
+            files += 1;
+        }
+    }
+    assert!(files >= 12, "{files}");
+}
+
+#[test]
 fn a_binary_of_another_processor_is_not_wrapped() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/deb.sh");
     let folder = tempfile::tempdir().unwrap();
@@ -87,4 +116,34 @@ fn the_completion_is_a_script_that_bash_takes() {
         Command::new("bash").args(["-c", "source \"$0\" && complete -p cu-agent"]).arg(completion),
     );
     assert!(done && said.contains(" -F _cu__agent cu-agent"), "{said}");
+}
+
+#[test]
+#[ignore = "long: make test-package-all"]
+fn podman_s_own_generator_makes_a_unit_of_the_quadlet_in_the_package() {
+    let machine = Machine::new(Suite::Trixie, Architecture::Amd64);
+    release::connect(&machine);
+    machine.sh("apt-get --quiet update && apt-get --quiet --yes --no-install-recommends install podman crun").succeeded();
+    install(&machine, &packages::of_this_build(THIS)).succeeded();
+    machine
+        .sh("install -D -m 644 -t /etc/containers/systemd /usr/share/doc/cu-agent/examples/podman/cu-agent.container")
+        .succeeded();
+    let unit = machine.run(&["/usr/libexec/podman/quadlet", "-dryrun"]).succeeded();
+    let start = unit.stdout.lines().find(|line| line.starts_with("ExecStart=")).unwrap_or_default();
+    for option in [
+        "--read-only",
+        "--cap-drop",
+        "no-new-privileges",
+        "--user",
+        "--health-cmd",
+        "--secret",
+        "--stop-timeout",
+    ] {
+        assert!(start.contains(option), "{option}\n{unit}");
+    }
+    let mut settings = unit.stdout.lines().filter(|line| !line.starts_with('#'));
+    assert!(
+        !settings.any(|line| line.contains("network-online")),
+        "it waits for a network\n{unit}"
+    );
 }

@@ -3,12 +3,21 @@
 use crate::{
     gateway::{Gateway, booted, install, state_of_package},
     packages::{self, THIS},
-    support::wait,
+    support::{debian::Suite, wait},
 };
 
 #[test]
 fn a_fresh_installation_is_enabled_and_waits_and_says_what_to_edit() {
-    let machine = booted();
+    waits_for_its_configuration(Suite::Bookworm);
+}
+
+#[test]
+fn on_debian_13_a_fresh_installation_waits_and_says_what_to_edit_too() {
+    waits_for_its_configuration(Suite::Trixie);
+}
+
+fn waits_for_its_configuration(suite: Suite) {
+    let machine = booted(suite);
     install(&machine, &packages::of_this_build(THIS))
         .succeeded()
         .says("edit /etc/cu-agent/config.toml, then run systemctl restart cu-agent")
@@ -32,7 +41,7 @@ fn a_fresh_installation_is_enabled_and_waits_and_says_what_to_edit() {
 
 #[test]
 fn what_is_installed_belongs_to_whom_it_should() {
-    let machine = booted();
+    let machine = booted(Suite::Bookworm);
     install(&machine, &packages::of_this_build(THIS)).succeeded();
     let listed = machine
         .sh("stat --format '%a %U:%G %n' /etc/cu-agent /etc/cu-agent/* /usr/bin/cu-agent")
@@ -49,7 +58,7 @@ fn what_is_installed_belongs_to_whom_it_should() {
 
 #[test]
 fn filled_in_it_works_at_the_next_start_and_check_says_so_before() {
-    let mut gateway = Gateway::bare(1);
+    let mut gateway = Gateway::bare(Suite::Bookworm, 1);
     gateway.install(THIS).succeeded();
     gateway.fill_in();
     gateway.day();
@@ -64,7 +73,7 @@ fn filled_in_it_works_at_the_next_start_and_check_says_so_before() {
 
 #[test]
 fn without_a_running_systemd_it_is_installed_and_enabled_for_the_next_boot() {
-    let mut machine = booted();
+    let mut machine = booted(Suite::Bookworm);
     machine.shut_down();
     install(&machine, &packages::of_this_build(THIS)).succeeded();
     assert!(

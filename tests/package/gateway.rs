@@ -9,7 +9,7 @@ use crate::{
     packages,
     support::{
         agent::FOLDERS,
-        debian::{Architecture, Machine},
+        debian::{Architecture, Machine, Suite},
         folder::Folder,
         ftp::{Options, Vsftpd},
         net::Proxy,
@@ -39,19 +39,19 @@ pub struct Gateway {
 
 impl Gateway {
     /// Booted, and nothing installed yet.
-    pub fn bare(seed: u64) -> Self {
+    pub fn bare(suite: Suite, seed: u64) -> Self {
         let database = Database::fresh();
         let line = Proxy::to(database.cluster.port);
         let server = Vsftpd::start(Options::default());
         let folder = Folder::served_by(&server);
         folder.make_three_machines();
         let plant = Plant::new(folder.path(), seed);
-        Self { machine: booted(), plant, database, line, server }
+        Self { machine: booted(suite), plant, database, line, server }
     }
 
     /// With a version of the package, configured, at work.
-    pub fn with(seed: u64, version: &str) -> Self {
-        let gateway = Self::bare(seed);
+    pub fn with(suite: Suite, seed: u64, version: &str) -> Self {
+        let gateway = Self::bare(suite, seed);
         gateway.install(version).succeeded();
         gateway.fill_in();
         gateway.machine.run(&["systemctl", "restart", "cu-agent"]).succeeded();
@@ -170,8 +170,8 @@ impl Gateway {
     }
 }
 
-pub fn booted() -> Machine {
-    let mut machine = Machine::new(Architecture::Amd64);
+pub fn booted(suite: Suite) -> Machine {
+    let mut machine = Machine::new(suite, Architecture::Amd64);
     machine.boot();
     machine
 }

@@ -3,11 +3,24 @@
 
 use std::fs;
 
-use crate::{gateway::Gateway, packages::THIS, support::wait};
+use crate::{
+    gateway::Gateway,
+    packages::THIS,
+    support::{debian::Suite, wait},
+};
 
 #[test]
 fn the_service_does_its_whole_job_and_nothing_beside_it() {
-    let mut gateway = Gateway::with(3, THIS);
+    is_confined(Suite::Bookworm);
+}
+
+#[test]
+fn on_debian_13_it_does_its_whole_job_and_nothing_beside_it_too() {
+    is_confined(Suite::Trixie);
+}
+
+fn is_confined(suite: Suite) {
+    let mut gateway = Gateway::with(suite, 3, THIS);
     gateway.day();
     gateway.wait_until_equal();
 
@@ -54,7 +67,7 @@ fn the_service_does_its_whole_job_and_nothing_beside_it() {
 
 #[test]
 fn an_encrypted_password_serves_as_the_documents_say() {
-    let mut gateway = Gateway::with(5, THIS);
+    let mut gateway = Gateway::with(Suite::Bookworm, 5, THIS);
     gateway.machine.run(&["systemctl", "stop", "cu-agent"]).succeeded();
     let document = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/security.md");
     let document = fs::read_to_string(document).unwrap();

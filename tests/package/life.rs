@@ -3,6 +3,7 @@
 use crate::{
     gateway::{CONFIG, Gateway, booted, install, state_of_package},
     packages::{self, PREVIOUS, THIS},
+    support::debian::Suite,
 };
 
 const BUFFER: &str = "/var/lib/cu-agent/buffer.db";
@@ -10,7 +11,16 @@ const UPDATERS: &str = "/var/lib/cu-agent-update";
 
 #[test]
 fn upgrade_downgrade_removal_and_reinstallation_lose_nothing_and_purging_takes_all() {
-    let mut gateway = Gateway::with(2, PREVIOUS);
+    life(Suite::Bookworm);
+}
+
+#[test]
+fn on_debian_13_they_lose_nothing_and_purging_takes_all_too() {
+    life(Suite::Trixie);
+}
+
+fn life(suite: Suite) {
+    let mut gateway = Gateway::with(suite, 2, PREVIOUS);
     gateway.day();
     gateway.wait_until_equal();
 
@@ -70,7 +80,7 @@ fn upgrade_downgrade_removal_and_reinstallation_lose_nothing_and_purging_takes_a
 
 #[test]
 fn what_an_administrator_switched_off_stays_off_over_an_upgrade() {
-    let machine = booted();
+    let machine = booted(Suite::Bookworm);
     install(&machine, &packages::of_this_build(PREVIOUS)).succeeded();
     machine.run(&["systemctl", "disable", "--now", "cu-agent"]).succeeded();
     install(&machine, &packages::of_this_build(THIS)).succeeded();
@@ -80,7 +90,7 @@ fn what_an_administrator_switched_off_stays_off_over_an_upgrade() {
 
 #[test]
 fn what_an_administrator_opened_or_closed_stays_so_over_an_upgrade() {
-    let machine = booted();
+    let machine = booted(Suite::Bookworm);
     install(&machine, &packages::of_this_build(PREVIOUS)).succeeded();
     machine
         .sh("chmod 600 /etc/cu-agent/central.password && chgrp root /etc/cu-agent/central.password

@@ -1,10 +1,10 @@
 //! The machines that the other tests rely on.
 
-use crate::support::debian::{Architecture, Machine};
+use crate::support::debian::{Architecture, Machine, Suite};
 
 #[test]
 fn a_machine_boots_keeps_its_files_over_a_power_cut_and_shuts_down() {
-    let mut machine = Machine::new(Architecture::Amd64);
+    let mut machine = Machine::new(Suite::Bookworm, Architecture::Amd64);
     machine.boot();
     machine.sh("echo kept >/root/file").succeeded();
     assert_eq!(machine.property("dbus.service", "ActiveState"), "active");
@@ -18,6 +18,6 @@ fn a_machine_boots_keeps_its_files_over_a_power_cut_and_shuts_down() {
 
 #[test]
 fn a_gateways_programs_run_in_a_root_of_their_own() {
-    let machine = Machine::new(Architecture::Arm64);
+    let machine = Machine::new(Suite::Bookworm, Architecture::Arm64);
     machine.run(&["dpkg", "--print-architecture"]).succeeded().says("arm64");
 }

@@ -9,7 +9,7 @@ use std::{
 use crate::{
     gateway::{CONFIG, Gateway, state_of_package},
     packages::{self, PREVIOUS, THIS},
-    support::debian::Machine,
+    support::debian::{Machine, Suite},
 };
 
 /// A version that is never installed.
@@ -18,7 +18,7 @@ const REPOSITORY: &str = "/srv/repository";
 
 #[test]
 fn a_gateway_is_installed_and_upgraded_from_a_signed_repository() {
-    let mut gateway = Gateway::bare(4);
+    let mut gateway = Gateway::bare(Suite::Bookworm, 4);
     let keys = tempfile::tempdir().unwrap();
     publish(&gateway.machine, keys.path(), PREVIOUS);
     gateway.machine.take(&keys.path().join("public.gpg"), "/etc/apt/keyrings/plant.gpg");

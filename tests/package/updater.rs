@@ -6,14 +6,14 @@ use std::time::Duration;
 use crate::{
     gateway::{booted, install, state_of_package},
     packages::{self, PREVIOUS, THIS},
-    support::wait,
+    support::{debian::Suite, wait},
 };
 
 const UNIT: &str = "cu-agent-update.service";
 
 #[test]
 fn the_unit_that_installs_a_package_lives_through_the_installation() {
-    let machine = booted();
+    let machine = booted(Suite::Bookworm);
     install(&machine, &packages::of_this_build(PREVIOUS)).succeeded();
     let next = packages::of_this_build(THIS);
     machine.take(&next, "/root/next.deb");

@@ -37,35 +37,16 @@ pub struct Screen {
 pub const DESKTOP: Screen = Screen { width: 1200, height: 900, is_mobile: false, is_dark: false };
 pub const WALL: Screen = Screen { width: 1920, height: 1080, ..DESKTOP };
 pub const DARK: Screen = Screen { is_dark: true, ..DESKTOP };
+pub const TABLET: Screen = Screen { width: 820, height: 1180, is_mobile: true, is_dark: false };
 pub const PHONE: Screen = Screen { width: 390, height: 844, is_mobile: true, is_dark: false };
 
 impl Browser {
     /// A browser that asks for pages in `language`, such as `fr-FR`.
     pub fn start(language: &str) -> Self {
         let profile = tempfile::Builder::new().prefix("cu-agent-browser-").tempdir().unwrap();
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child=KILL"]);
-        if !is_root() {
-            command.arg("--map-root-user");
-        }
-        let mut driver = command
-            .args(["--mount-proc", "chromedriver", "--port=0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("tests/install-test-tools.sh page installs chromium-driver");
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines
-            .by_ref()
-            .map(Result::unwrap)
-            .find_map(|line| {
-                let port = line.split("started successfully on port ").nth(1)?;
-                port.trim_end_matches('.').parse::<u16>().ok()
-            })
-            .expect("chromedriver says its port");
-        // Whatever else it says is taken away, so that it never waits for a reader.
-        std::thread::spawn(move || lines.for_each(drop));
+        // It takes a port for IPv4 and asks for the same one for IPv6, which another one may have by then.
+        let started = (0..3).find_map(|_| start_driver());
+        let (driver, port) = started.expect("chromedriver says its port");
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut browser = Self { driver, address, session: String::new(), _profile: profile };
         let profile = browser._profile.path().to_str().unwrap();
@@ -130,6 +111,17 @@ impl Browser {
         self.command("POST", "/url", &json!({ "url": format!("http://{server}{target}") }));
     }
 
+    /// A page of nobody's, with nothing but this text.
+    pub fn open_html(&self, html: &str) {
+        let url = format!("data:text/html;base64,{}", STANDARD.encode(html));
+        self.command("POST", "/url", &json!({ "url": url }));
+    }
+
+    /// A file of this computer.
+    pub fn open_file(&self, path: &Path) {
+        self.command("POST", "/url", &json!({ "url": format!("file://{}", path.display()) }));
+    }
+
     /// The value of a JavaScript function's body.
     pub fn run(&self, script: &str) -> Value {
         self.command("POST", "/execute/sync", &json!({ "script": script, "args": [] }))
@@ -147,9 +139,25 @@ impl Browser {
     }
 
     pub fn press_tab(&self) {
-        let key = |kind: &str| json!({ "type": kind, "value": "\u{e004}" });
+        self.press("\u{e004}");
+    }
+
+    /// A key in WebDriver's own writing.
+    pub fn press(&self, value: &str) {
+        let key = |kind: &str| json!({ "type": kind, "value": value });
         let actions = json!({ "actions": [{
             "type": "key", "id": "keyboard", "actions": [key("keyDown"), key("keyUp")],
+        }] });
+        self.command("POST", "/actions", &actions);
+    }
+
+    /// A click or a tap at a place of the screen; `kind` is `mouse` or `touch`.
+    pub fn point(&self, kind: &str, x: i64, y: i64) {
+        let actions = json!({ "actions": [{
+            "type": "pointer", "id": kind, "parameters": { "pointerType": kind }, "actions": [
+                { "type": "pointerMove", "duration": 0, "x": x, "y": y },
+                { "type": "pointerDown", "button": 0 }, { "type": "pointerUp", "button": 0 },
+            ],
         }] });
         self.command("POST", "/actions", &actions);
     }
@@ -174,6 +182,24 @@ impl Browser {
         path
     }
 
+    /// A picture of what the screen shows of the page, with few enough colours if pngquant is installed.
+    pub fn picture(&self, path: &Path) {
+        self.devtools("Emulation.setScrollbarsHidden", json!({ "hidden": true }));
+        let shot = self.devtools("Page.captureScreenshot", json!({ "format": "png" }));
+        fs::write(path, STANDARD.decode(shot["data"].as_str().unwrap()).unwrap()).unwrap();
+        let mut few = Command::new("pngquant");
+        few.args(["--force", "--skip-if-larger", "--ext", ".png", "128"]).arg(path);
+        // Without it the picture is as good, and larger.
+        few.status().ok();
+    }
+
+    /// What does not fit: a page wider than its screen, text that is cut, shortened or hidden, and texts that lie
+    /// on one another.
+    pub fn boxes(&self) -> Vec<String> {
+        let found = self.run(include_str!("boxes.js"));
+        found.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+    }
+
     /// What axe-core finds wrong, one line a violation.
     pub fn axe(&self) -> Vec<String> {
         let axe = tools().join("node_modules/axe-core/axe.min.js");
@@ -190,6 +216,35 @@ impl Browser {
             self.command("POST", "/execute/async", &json!({ "script": script, "args": [] }));
         found.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
     }
+}
+
+/// The driver and its port; `None`: it ended before it had one.
+fn start_driver() -> Option<(Child, u16)> {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child=KILL"]);
+    if !is_root() {
+        command.arg("--map-root-user");
+    }
+    let mut driver = command
+        .args(["--mount-proc", "chromedriver", "--port=0"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("tests/install-test-tools.sh page installs chromium-driver");
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let port = lines.by_ref().map(Result::unwrap).find_map(|line| {
+        let port = line.split("started successfully on port ").nth(1)?;
+        port.trim_end_matches('.').parse::<u16>().ok()
+    });
+    let Some(port) = port else {
+        driver.kill().ok();
+        driver.wait().ok();
+        return None;
+    };
+    // Whatever else it says is taken away, so that it never waits for a reader.
+    std::thread::spawn(move || lines.for_each(drop));
+    Some((driver, port))
 }
 
 impl Drop for Browser {
@@ -210,11 +265,12 @@ fn target() -> PathBuf {
 }
 
 /// Where `tests/install-test-tools.sh page` puts what npm has.
-fn tools() -> PathBuf {
+pub fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/page-tools")
 }
 
-fn pictures() -> PathBuf {
+/// Where pictures of pages are kept.
+pub fn pictures() -> PathBuf {
     target().join("page-screenshots")
 }
 

@@ -29,7 +29,7 @@ pub struct Line {
     pub folder: Folder,
     pub running: Running,
     pub page: SocketAddr,
-    _clock: WrongClock,
+    pub clock: WrongClock,
 }
 
 /// Three machines with 23 working days each; central does not answer. DEM12 produces, DEMALU has
@@ -94,15 +94,20 @@ pub fn of_many_machines() -> Line {
     })
 }
 
-fn set_calendars(agent: &mut Agent, text: &str) {
+/// Gives the agent the calendars of a configuration's text.
+pub fn set_shifts(agent: &mut Agent, text: &str) {
     let written: toml::Table = toml::from_str(text).unwrap();
     agent.set("calendar", written["calendar"].clone());
+}
+
+fn set_calendars(agent: &mut Agent, text: &str) {
+    set_shifts(agent, text);
     for (centre, nominal) in CENTRES.iter().zip([90, 60]) {
         agent.set(&format!("source.0.folders.{}.nominal_per_hour", centre.folder), nominal);
     }
 }
 
-fn of_three_machines_with(configure: impl FnOnce(&mut Agent, &Folder)) -> Line {
+pub fn of_three_machines_with(configure: impl FnOnce(&mut Agent, &Folder)) -> Line {
     let folder = Folder::of_three_machines();
     for (number, centre) in CENTRES.iter().enumerate() {
         for day in working_days(NaiveDate::from_ymd_opt(2026, 10, 27).unwrap(), 23) {
@@ -139,10 +144,16 @@ pub fn start(mut agent: Agent, folder: Folder) -> Line {
     let running = agent.run();
     running.wait_for_line("cycle:");
     let page = running.page();
-    Line { agent, folder, running, page, _clock: clock }
+    Line { agent, folder, running, page, clock }
 }
 
 impl Line {
+    /// The gateway's clock stops at a time of today: figures up to now are those of this moment.
+    pub fn stop_clock_at(&self, time: &str) {
+        let time: NaiveTime = time.parse().unwrap();
+        self.clock.set(Wrong::StoppedAt(today().and_time(time)));
+    }
+
     /// Writes a line of today's LOG of DEM12.
     pub fn happens(&self, time: &str, what: &str) {
         let name = file_name(today());
@@ -150,12 +161,12 @@ impl Line {
     }
 }
 
-fn event(time: &str, what: &str) -> Vec<u8> {
+pub fn event(time: &str, what: &str) -> Vec<u8> {
     format!("{} {time}|@{what}\n", today().format("%Y%m%d")).into_bytes()
 }
 
 /// The lines of a LOG before a time of its day, without a stop that has not ended by then.
-fn until(log: &[u8], time: &str) -> Vec<u8> {
+pub fn until(log: &[u8], time: &str) -> Vec<u8> {
     let text = String::from_utf8(log.to_vec()).unwrap();
     let mut lines: Vec<&str> = text.lines().take_while(|line| &line[9..14] < time).collect();
     let last = |lines: &[&str], word: &str| lines.iter().rposition(|line| line.contains(word));

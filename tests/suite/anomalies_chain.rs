@@ -105,7 +105,7 @@ fn central_holds_the_anomalies_that_the_buffer_shows() {
     }
     assert!(!told.contains(&("2025-03-10", "unknown_event")), "a word is news once: {told:?}");
     assert_eq!(in_central(&database), for_central(&held));
-    let table = agent.command(&["sessions", "--anomalies"]).succeeded();
+    let table = agent.command(&["sessions", "--anomalies", "--last", "100"]).succeeded();
     let unknown = "Événement inconnu «\u{a0}GereedschapWissel\u{a0}»";
     assert!(table.stdout.contains(unknown), "{table}");
 

@@ -127,6 +127,6 @@ fn a_dump_restored_into_a_new_cluster_goes_on_where_it_was() {
         scene.days(2);
         let mut scene = Scene { database: db, ..scene };
         scene.assert_equal_after_once();
-        scene.once().succeeded().does_not_say("differ from what was delivered");
+        scene.once().succeeded().does_not_say("from what was delivered");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Local, TimeDelta};
 use cu_agent::{
-    model::{LastUpdate, UpdateEnd},
+    model::{GivenUp, LastUpdate, ManifestTimes, SelfUpdate, UpdateEnd},
     sync::postgres::{Central, CentralError, GatewayRow, SchemaState, sessions_pass_without},
 };
 
@@ -110,6 +110,82 @@ fn the_view_flags_each_kind_of_trouble_and_nothing_else() {
         let result = format!("mise_a_jour_resultat = '{result}'");
         assert_eq!(spoilt(&result, "mise_a_jour_resultat = 'installed'"), "mise à jour échouée");
     }
+}
+
+#[test]
+fn a_gateway_whose_manifests_stand_still_is_named_within_two_days() {
+    let db = Database::fresh();
+    let mut central = Feeder::new(&db).central;
+    let hours = |hours: i64| wall().fixed_offset() + TimeDelta::hours(hours);
+    let read = |serial: u64, signed_h: i64, expires_h: i64, read_h: i64| {
+        let (signed_at, expires, read_at) = (hours(signed_h), hours(expires_h), hours(read_h));
+        let times = ManifestTimes { serial, signed_at, expires, read_at };
+        believing(Some(times), &[])
+    };
+    // Of each: what it says, and what is said of it beside a fleet whose newest manifest has serial 50.
+    for (row, expected) in [
+        (edge(), "ok"),
+        (read(50, -30, 900, -7), "ok"),
+        (read(50, -30, 900, -25), "manifeste figé"),
+        (read(50, -30, -1, -1), "manifeste figé"),
+        (read(49, -900, 900, -1), "manifeste figé"),
+        (believing(None, &[]), "ok"),
+    ] {
+        db.psql("DELETE FROM agent_edge");
+        show(&mut central, "newest", &read(50, -30, 900, -1));
+        show(&mut central, "a", &row);
+        assert_eq!(state(&db, "a"), expected, "{:?}", row.self_update);
+        assert_eq!(state(&db, "newest"), "ok", "beside {:?}", row.self_update);
+    }
+    // None was ever believed.
+    db.psql("UPDATE agent_edge SET premier_contact = now() - interval '25 hours'");
+    assert_eq!(state(&db, "a"), "manifeste figé");
+    // The newest of the fleet was signed just now: the others have until tomorrow.
+    show(&mut central, "newest", &read(51, -20, 900, -1));
+    show(&mut central, "a", &read(50, -30, 900, -1));
+    assert_eq!(state(&db, "a"), "ok");
+    // A publisher that stands still is no source that is down; and what is no manifest harms no other row.
+    show(&mut central, "a", &read(50, -30, 900, -25));
+    assert_eq!(
+        db.psql("SELECT lien_bas, manifeste_serie FROM v_parc WHERE agent_id = 'a'"),
+        "f|50"
+    );
+    for odd in
+        ["[]", "7", "{\"serie\": \"9e99\", \"lu_s\": {}, \"signe_s\": 1e300, \"expire_s\": -1}"]
+    {
+        db.psql(&format!(
+            "UPDATE agent_edge SET liens = '[{{\"nom\": \"x\", \"etat\": \"haut\", \"manifeste\": {odd}}}]' WHERE agent_id = 'a'"
+        ));
+        assert_eq!(state(&db, "newest"), "ok", "{odd}");
+        assert_eq!(state(&db, "a"), "manifeste figé", "{odd}");
+    }
+}
+
+/// A gateway with self-update, on which these versions were rolled back.
+fn believing(manifest: Option<ManifestTimes>, given_up: &[&str]) -> GatewayRow {
+    let given_up = given_up.iter().map(|&version| version.to_owned()).collect();
+    GatewayRow { self_update: Some(SelfUpdate { manifest, given_up, key_set: None }), ..edge() }
+}
+
+#[test]
+fn each_gateway_learns_on_how_many_others_a_version_was_rolled_back() {
+    let db = Database::fresh();
+    let mut central = Feeder::new(&db).central;
+    show(&mut central, "a", &believing(None, &["0.3.0"]));
+    show(&mut central, "b", &believing(None, &["0.2.0", "0.3.0", "0.3.0"]));
+    show(&mut central, "c", &edge());
+    // Rows that somebody wrote by hand count as nothing, and keep no gateway from showing itself.
+    for (agent, odd) in
+        [("d", "7"), ("e", "[3]"), ("f", "[{\"manifeste\": {\"abandonnees\": \"0.3.0\"}}]")]
+    {
+        show(&mut central, agent, &edge());
+        db.psql(&format!("UPDATE agent_edge SET liens = '{odd}' WHERE agent_id = '{agent}'"));
+    }
+    let claims = claims("c", "tampon-c", "instance-c");
+    let seen = central.write_gateway_row(&claims, &edge(), wall()).unwrap().updates;
+    let of = |version: &str, gateways| GivenUp { version: version.into(), gateways };
+    assert_eq!(seen.given_up, [of("0.3.0", 2), of("0.2.0", 1)]);
+    assert_eq!(seen.gateways, 6);
 }
 
 #[test]

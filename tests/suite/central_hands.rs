@@ -166,7 +166,7 @@ fn a_centre_deleted_by_an_orm_is_made_again_once_and_gets_its_sessions_back() {
         .once()
         .succeeded()
         .says("sessions had lost their machine's centre")
-        .does_not_say("sending them again");
+        .does_not_say("sending again");
     assert_eq!(plant.numbers(), numbers, "moved, not sent again");
     assert_eq!(plant.held(), held);
     assert_eq!(plant.psql("SELECT count(*) FROM centre_usinage WHERE nom = 'DEM12'"), "1");
@@ -207,7 +207,7 @@ fn sessions_orphaned_under_an_earlier_release_are_adopted_or_removed_if_their_da
          VALUES ('2001-02-03', 'essai', 5, 0, 'SU12 (HYBRIDE)/20010203.LOG'),
                 ('2001-02-04', 'essai', 5, 0, 'unknown'), ('2001-02-05', 'other', 5, 0, 'unknown')",
     );
-    plant.agent.once().succeeded().says("1 sessions of this agent belong to no centre");
+    plant.agent.once().succeeded().says("1 session of this agent belongs to no centre");
     assert_eq!(
         plant.psql(
             "SELECT s.date_production, c.nom FROM session_production s
@@ -220,7 +220,7 @@ fn sessions_orphaned_under_an_earlier_release_are_adopted_or_removed_if_their_da
         .agent
         .command(&["check"])
         .succeeded()
-        .says("1 sessions that agents delivered are in no centre");
+        .says("1 session that agents delivered is in no centre");
     plant.psql("DELETE FROM session_production WHERE date_production < '2002-01-01'");
     assert_eq!(plant.held(), held, "none is there twice");
 }
@@ -259,7 +259,7 @@ fn a_session_deleted_by_an_orm_leaves_nothing_behind_and_comes_back() {
         .agent
         .command(&["check"])
         .succeeded()
-        .says("1 rows of pieces, waits, stops or jobs belong to no session");
+        .says("1 row of pieces, waits, stops or jobs belong to no session");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use super::central_hands::Plant;
 use crate::support::golden;
 
-const MOVED: &str = "1 sessions stood at a day or machine that is not theirs";
+const MOVED: &str = "1 session stood at a day or machine that is not theirs";
 
 /// The first day of a machine.
 const FIRST: &str = "id = (SELECT id FROM session_production WHERE machine = 'DEM12'
@@ -58,11 +58,7 @@ fn a_session_that_was_delivered_again_meanwhile_is_removed_from_the_other_day() 
          DROP TABLE marque",
     );
     assert!(plant.held() != held, "it is there twice");
-    plant
-        .agent
-        .once()
-        .succeeded()
-        .says("1 more were removed because they had been delivered again");
+    plant.agent.once().succeeded().says("1 more removed because they had been delivered again");
     assert!(plant.held() == held);
     for table in ["piece_production", "periode_attente", "periode_arret", "job_profil", "anomalie"]
     {

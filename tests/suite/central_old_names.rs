@@ -117,8 +117,8 @@ fn a_day_that_the_agent_wrote_is_not_doubled_by_the_old_name_s_rows_of_it() {
     agent
         .command(&["check", "--replace"])
         .succeeded()
-        .says("DEM12: 1 centres of its old names (PVC) would be merged")
-        .says("2 sessions; 1 days exist on both sides");
+        .says("DEM12: 1 centre of its old names (PVC) would be merged")
+        .says("2 sessions; 1 day exists on both sides");
     agent.command(&["central", "migrate"]).succeeded().says("merged into it, with 2 sessions");
     agent.once().succeeded();
     assert_eq!(days_of(&db)[1], ("DEM12".into(), "2025-06-04".into()));
@@ -152,8 +152,8 @@ fn a_centre_that_another_agent_delivers_is_left_alone_and_named() {
             "INSERT INTO cu_agent_machine (centre_usinage_id, agent_id, tampon_id, instance_id, hote)
              SELECT id, 'autre', 't', 'i', 'h' FROM centre_usinage WHERE nom = '{of_other}'"
         ));
-        agent.command(&["check", "--replace"]).succeeded().says("1 centres left alone");
-        agent.command(&["central", "migrate"]).exited(3).says("1 centres left alone");
+        agent.command(&["check", "--replace"]).succeeded().says("1 centre left alone");
+        agent.command(&["central", "migrate"]).exited(3).says("1 centre left alone");
         assert_eq!(db.psql("SELECT nom FROM centre_usinage ORDER BY nom"), "DEM12\nPVC");
         assert_eq!(db.count("cu_agent_fusion"), 0);
     }
@@ -178,14 +178,14 @@ fn old_names_go_into_the_machine_s_centre_whatever_people_call_it_and_into_no_ot
         let of_pvc = db.psql("SELECT id FROM centre_usinage WHERE nom = 'PVC_20250604'");
         db.psql(&old_session(of_pvc.parse().unwrap(), "2025-06-04", 3));
         let check = agent.command(&["check", "--replace"]);
-        check.says("1 centres of its old names (PVC) would be merged").says("1 centres left alone");
+        check.says("1 centre of its old names (PVC) would be merged").says("1 centre left alone");
         if printed {
             db.psql(&agent.command(&["central", "migrate", "--print"]).succeeded().stdout);
         } else {
             agent
                 .command(&["central", "migrate"])
                 .exited(3)
-                .says("merged into it, with 1 sessions");
+                .says("merged into it, with 1 session;");
         }
         let expected =
             [("Centre 12", "2025-06-03"), ("Centre 12", "2025-06-04"), ("PVC", "2025-06-03")];
@@ -238,13 +238,13 @@ fn check_replace_says_whose_tables_they_are_what_becomes_of_them_and_who_writes_
         let before = db.psql(tables);
         let output = agent.command(&["check", "--replace"]).succeeded().says(kind);
         let output =
-            output.says("role postgres is connected as \"ftp_log_service\" (1 connections)");
+            output.says("role postgres is connected as \"ftp_log_service\" (1 connection)");
         if !ddl.is_empty() {
             output
                 .says("2 in centre_usinage, 2 in session_production, 9 in piece_production")
-                .says("1 centres are named after a file")
-                .says("1 sessions share machine and day")
-                .says("2 sessions of the last 7 days were not written by an agent");
+                .says("1 centre is named after a file")
+                .says("1 session shares machine and day")
+                .says("2 sessions of the last 7 days not written by an agent");
         }
         assert_eq!(db.psql(tables), before, "{kind}");
         agent.command(&["check"]).succeeded().does_not_say("replace");

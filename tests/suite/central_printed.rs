@@ -74,7 +74,7 @@ fn old_names_are_merged_by_the_printed_script_in_what_the_database_holds_of_them
             if printed {
                 db.psql(&script(&agent));
             } else {
-                agent.command(&["central", "migrate"]).succeeded().says("with 1 sessions");
+                agent.command(&["central", "migrate"]).succeeded().says("with 1 session;");
             }
             assert_eq!(
                 db.psql(

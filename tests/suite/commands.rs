@@ -167,7 +167,7 @@ fn sessions_are_a_table_for_people_and_a_list_for_programs() {
     let folder = Folder::of_case(&case);
     let agent = Agent::on_directory(folder.path());
     agent.once().succeeded();
-    let table = agent.command(&["sessions"]).succeeded();
+    let table = agent.command(&["sessions", "--wide"]).succeeded();
     for session in truth(&case) {
         let line = table
             .stdout
@@ -415,7 +415,7 @@ fn calendar_prints_what_a_day_is_planned_as_and_why_nothing_is() {
     agent
         .command(&["calendar", "--machine", "DEM99"])
         .exited(2)
-        .says("no source has the machine \"DEM99\"; configured are DEM12, DEMALU, SU12");
+        .says("no machine is called DEM99; the machines are DEM12, DEMALU, SU12");
     agent.command(&["calendar", "--date", "2025-02-29"]).exited(2);
 }
 

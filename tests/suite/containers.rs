@@ -292,7 +292,9 @@ fn the_two_containers_know_each_other_and_take_passwords_from_files_only() {
 
     // Where Compose puts secrets is where the agent looks for credentials, under these names.
     assert_eq!(image().environment, "CREDENTIALS_DIRECTORY=/run/secrets");
-    let loading = fs::read_to_string(root().join("src/config/load.rs")).unwrap();
+    let loading = ["load.rs", "ftp.rs", "sftp.rs"]
+        .map(|file| fs::read_to_string(root().join("src/config").join(file)).unwrap());
+    let loading = loading.concat();
     for secret in &compose.services["agent"].secrets {
         assert!(loading.contains(&format!("\"{secret}\"")), "{secret}");
     }
@@ -312,4 +314,57 @@ fn the_two_containers_know_each_other_and_take_passwords_from_files_only() {
         assert!(compose.secrets.contains_key(secret), "{secret} is no secret of the file");
     }
     assert!(!text.contains("PASSWORD:"), "a password stands in the file");
+}
+
+/// The quadlet's keys of `[Container]`, each with its values.
+fn quadlet() -> BTreeMap<String, Vec<String>> {
+    let text = read("cu-agent.container");
+    let (_, section) = text.split_once("\n[Container]\n").unwrap();
+    let (section, _) = section.split_once("\n[").unwrap();
+    let mut keys = BTreeMap::<String, Vec<String>>::new();
+    for line in section.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let (key, value) = line.split_once('=').unwrap();
+        keys.entry(key.to_owned()).or_default().push(value.to_owned());
+    }
+    keys
+}
+
+/// By podman itself it is read in `make test-package-all`, and started in `make gateway-container`.
+#[test]
+fn the_quadlet_for_podman_fits_the_image_and_confines_it_as_compose_does() {
+    let (quadlet, compose, image) = (quadlet(), compose(), image());
+    let agent = &compose.services["agent"];
+    let one = |key: &str| {
+        let [value] = quadlet[key].as_slice() else { panic!("{key} once: {quadlet:?}") };
+        value.as_str()
+    };
+    assert_eq!(format!("{}:{}", one("User"), one("Group")), image.user);
+    assert_eq!(
+        (one("ReadOnly"), one("DropCapability"), one("NoNewPrivileges")),
+        ("true", "all", "true")
+    );
+    assert_eq!(Some(one("PidsLimit").parse().unwrap()), agent.pids_limit);
+    let memory = one("PodmanArgs").strip_prefix("--memory=").unwrap();
+    assert_eq!(Some(memory), agent.mem_limit.as_deref());
+    assert_eq!(Some(format!("{}s", one("StopTimeout"))), agent.stop_grace_period);
+    let health: Vec<String> = serde_json::from_str(one("HealthCmd")).unwrap();
+    assert_eq!(health, image.health);
+
+    let state_dir = configuration(&compose).agent.state_dir.display().to_string();
+    assert!(quadlet["Volume"].contains(&format!("cu-agent-state:{state_dir}")), "{quadlet:?}");
+    let secrets: Vec<&str> = quadlet["Secret"]
+        .iter()
+        .map(|secret| secret.split(',').find_map(|part| part.strip_prefix("target=")).unwrap())
+        .collect();
+    assert_eq!(secrets, agent.secrets);
+    // Each secret and each file that it names is made by a command in its head.
+    let text = read("cu-agent.container");
+    for secret in &quadlet["Secret"] {
+        let name = secret.split(',').next().unwrap();
+        assert!(text.contains(&format!("#   podman secret create {name} ")), "{name}");
+    }
+    for volume in &quadlet["Volume"] {
+        let what = volume.split(':').next().unwrap();
+        assert!(!what.starts_with('/') || text.contains(&format!(" {what}\n")), "{what} is told");
+    }
 }

@@ -13,7 +13,7 @@ use super::tree;
 /// What makes something last, and the places that may call it outside [`durably`] with the reason.
 ///
 /// [`durably`]: cu_agent::failpoints::durably
-const ACTIONS: [(&str, &[(&str, &str)]); 20] = [
+const ACTIONS: [(&str, &[(&str, &str)]); 21] = [
     (".commit()", &[]),
     (".to_latest(", &[]),
     ("connection.execute(", &[]),
@@ -28,6 +28,7 @@ const ACTIONS: [(&str, &[(&str, &str)]); 20] = [
     ("central.adopt(", &[]),
     ("central.told_foreign_writes(", &[]),
     ("central.write_gateway_row(", &[]),
+    ("central.add_security_events(", &[]),
     ("source.delete(", &[("collect/pace.rs", "passes the call on to the source, timed")]),
     (
         "COMMIT",
@@ -58,9 +59,9 @@ const ACTIONS: [(&str, &[(&str, &str)]); 20] = [
 ];
 
 /// The only rooms that may hold SQL which changes central; all of it is reached through the three calls
-/// above, the migrations, and what people write by `central migrate` and `central calendar put`, one statement each,
-/// which is done or not.
-const CENTRAL_WRITERS: [&str; 12] = [
+/// above, the migrations, and what people write by `central migrate`, `central calendar put` and `central settings put`,
+/// one statement each, which is done or not.
+const CENTRAL_WRITERS: [&str; 14] = [
     "calendar.rs",
     "claim.rs",
     "deliver.rs",
@@ -68,7 +69,9 @@ const CENTRAL_WRITERS: [&str; 12] = [
     "fitness.rs",
     "gateway_row.rs",
     "misplaced.rs",
+    "plant_settings.rs",
     "schema.rs",
+    "security.rs",
     "settle.rs",
     "states.rs",
     "times.rs",
@@ -89,7 +92,7 @@ fn sources() -> Vec<Source> {
         let path = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
         Source { path, code }
     };
-    tree::sources().into_iter().filter(|path| !path.ends_with("tests.rs")).map(source).collect()
+    tree::sources().into_iter().filter(|path| !tree::is_of_tests(path)).map(source).collect()
 }
 
 /// Where `action` stands in `code` outside a call of `durably`.
@@ -139,7 +142,7 @@ fn every_step_is_used_and_has_a_name_of_its_own() {
         .filter(|source| source.path != "failpoints/mod.rs")
         .map(|source| source.code)
         .collect();
-    let all = [&Step::ALL[..], &Step::OF_UPDATES].concat();
+    let all = [&Step::ALL[..], &Step::OF_UPDATES, &Step::OF_REPORTS, &Step::OF_SETTINGS].concat();
     let mut names: Vec<&str> = all.iter().map(|step| step.as_str()).collect();
     for step in &all {
         assert!(code.contains(&format!("Step::{step:?}")), "{step:?} is a step of nothing");

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
+    fs,
     path::Path,
 };
 
@@ -75,13 +76,14 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 fn text() -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(EXAMPLE))
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(EXAMPLE))
         .expect("config.toml.example stands at the top of the repository")
 }
 
 /// The passwords that are in files on a real gateway.
 fn environment(name: &str) -> Option<String> {
-    matches!(name, "FTP_PASS" | "POSTGRES_PASSWORD" | "ALARMS_TOKEN").then(|| "secret".to_owned())
+    matches!(name, "FTP_PASS" | "POSTGRES_PASSWORD" | "ALARMS_TOKEN" | "REPORT_TOKEN")
+        .then(|| "secret".to_owned())
 }
 
 #[test]
@@ -95,6 +97,14 @@ fn the_example_configuration_is_accepted_as_it_stands() {
 
 #[test]
 fn the_example_configuration_with_its_optional_keys_switched_on_is_accepted() {
+    let credentials = tempfile::tempdir().unwrap();
+    for name in ["sftp-key", "sftp-key-passphrase"] {
+        fs::write(credentials.path().join(name), "secret").unwrap();
+    }
+    let environment = |name: &str| match name {
+        "CREDENTIALS_DIRECTORY" => credentials.path().to_str().map(str::to_owned),
+        name => environment(name),
+    };
     // `# key = value` and `# [section]` are options; prose is neither.
     let switched_on: String = text()
         .lines()
@@ -129,6 +139,9 @@ fn keys_that_are_read() -> BTreeMap<String, BTreeSet<String>> {
           [source.folders]
           "a" = { unknown = 1 }
         [[source]]
+        kind = "sftp"
+        unknown = 1
+        [[source]]
         kind = "directory"
         unknown = 1
         [central]
@@ -147,7 +160,11 @@ fn keys_that_are_read() -> BTreeMap<String, BTreeSet<String>> {
         unknown = 1
         [update]
         unknown = 1
+        [settings]
+        unknown = 1
         [alarms]
+        unknown = 1
+        [report]
         unknown = 1
     "#;
     let refusal = config::parse(Path::new("x"), text, &|_| None).expect_err("unknown keys");
@@ -156,7 +173,8 @@ fn keys_that_are_read() -> BTreeMap<String, BTreeSet<String>> {
         let Some((key, list)) = line.split_once(": unknown key; accepted here: ") else { continue };
         let key = key.rsplit(": ").next().unwrap();
         let section = key.trim_end_matches("unknown").trim_end_matches('.');
-        let section = section.replace("[1]", "").replace("[2]", "").replace(".\"a\"", "");
+        let section =
+            section.replace("[1]", "").replace("[2]", "").replace("[3]", "").replace(".\"a\"", "");
         sections.entry(section).or_default().extend(list.split(", ").map(str::to_owned));
     }
     sections

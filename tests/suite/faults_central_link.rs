@@ -51,7 +51,9 @@ fn a_lost_answer_of_any_exchange_that_of_a_commit_included_does_no_harm() {
         let written = scene.database.count("written");
         let output = scene.once();
         let sent = output.stderr.lines().filter_map(|line| {
-            let (before, _) = line.split_once(" sessions with ")?;
+            let (before, _) = [" session with ", " sessions with "]
+                .iter()
+                .find_map(|words| line.split_once(words))?;
             before.rsplit(' ').next()?.parse::<u64>().ok()
         });
         unheard += u32::from(scene.database.count("written") - written > sent.sum());

@@ -102,6 +102,8 @@ fn a_central_that_accepts_and_stays_silent_holds_up_neither_collecting_nor_the_e
 fn once_ends_on_sigterm_while_central_keeps_silent() {
     let mut scene = Scene::new(4);
     let proxy = scene.behind_proxy();
+    // Longer than the end may take, on however slow a machine: it never gives up by itself.
+    scene.agent.set("central.connect_timeout", "60s");
     scene.agent.set("central.statement_timeout", "60s");
     scene.day();
     scene.once().succeeded();

@@ -291,12 +291,12 @@ fn columns_that_cannot_hold_what_is_delivered_are_named_and_do_not_keep_the_queu
     scene.days(2);
     scene.once().succeeded();
     let before = every_value(&scene.database);
-    scene.once().succeeded().does_not_say("differ from what was delivered");
+    scene.once().succeeded().does_not_say("from what was delivered");
     // The other values are compared as before.
     scene.database.psql(
         "UPDATE session_production SET taux_attente = 1; UPDATE periode_attente SET duree_secondes = 1",
     );
-    scene.once().succeeded().says("differ from what was delivered");
+    scene.once().succeeded().says("from what was delivered");
     assert_eq!(every_value(&scene.database), before);
 }
 

@@ -391,7 +391,7 @@ fn a_file_rewritten_right_before_its_deletion_is_read_and_not_deleted_unread() {
         next_day.extend(line);
         said += &agent.once().stderr;
     }
-    assert!(said.contains("changed on the server since it was read"), "{said}");
+    assert!(said.contains("changed at its source since it was read"), "{said}");
     let is_there = server.script().tree[folder.as_bytes()].contains_key(name.as_bytes());
     assert!(!is_there, "it left once it was read");
     let truth = truth::of_machine("DEM12", &[whole, other, next_day]);

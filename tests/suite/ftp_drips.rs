@@ -7,9 +7,12 @@ use cu_agent::{
     source::{Source, ftp::FtpSource},
 };
 
-use crate::support::ftp::{
-    Quirks, Script, ScriptedFtp,
-    reading::{chain, read},
+use crate::support::{
+    ftp::{
+        Quirks, Script, ScriptedFtp,
+        reading::{chain, read},
+    },
+    source_contract,
 };
 
 const FOLDER: &str = "DEM12 (PVC)";
@@ -28,20 +31,9 @@ fn ftp_a_byte_now_and_then_holds_no_call_longer_than_its_bounds() {
     for at in ["GREETING", "USER", "FEAT", "CWD", "EPSV", "MLSD", "RETR", "DATA", "LISTED", "SENT"]
     {
         let (server, mut source) = start(Quirks { drip: Some(at.into()), ..Quirks::default() });
-        let calls: [&mut dyn FnMut(&mut FtpSource) -> bool; 4] = [
-            &mut |source| source.folders().is_ok(),
-            &mut |source| source.list(FOLDER).is_ok(),
-            &mut |source| read(source, FOLDER, LOG, 0).is_ok(),
-            &mut |source| source.size(FOLDER, LOG).is_ok(),
-        ];
-        let mut failures = 0;
-        for call in calls {
-            let began = Instant::now();
-            failures += u32::from(!call(&mut source));
-            // A call begins at most once more on a new connection.
-            let most = SILENCE * 2 * 3 + Duration::from_secs(2);
-            assert!(began.elapsed() < most, "{at}: {:?}", began.elapsed());
-        }
+        // A call begins at most once more on a new connection.
+        let most = SILENCE * 2 * 3 + Duration::from_secs(2);
+        let failures = source_contract::failures_within(most, at, &mut source);
         assert!(failures > 0, "{at}");
         server.script().quirks.drip = None;
         assert_eq!(read(&mut source, FOLDER, LOG, 0).unwrap(), b"seven..", "{at}");

@@ -16,9 +16,12 @@ use cu_agent::{
     },
 };
 
-use crate::support::ftp::{
-    Daemon, Options, ProFtpd, PureFtpd, Vsftpd,
-    reading::{chain, names, read},
+use crate::support::{
+    ftp::{
+        Daemon, Options, ProFtpd, PureFtpd, Vsftpd,
+        reading::{chain, names, read},
+    },
+    source_contract,
 };
 
 const FOLDER: &str = "DEM12 (PVC)";
@@ -141,16 +144,7 @@ fn ftp_a_missing_folder_and_a_missing_file_are_told_apart_and_stop_nothing() {
 fn ftp_a_growing_file_is_read_on_from_where_the_last_reading_ended() {
     for_each_server(|server, daemon| {
         let mut source = FtpSource::new(daemon.config());
-        let path = format!("{FOLDER}/{LOG}");
-        let (mut written, mut taken) = (Vec::new(), Vec::new());
-        for round in 0..5_u8 {
-            written.extend(vec![b'a' + round; 1000 + usize::from(round)]);
-            daemon.put(&path, &written);
-            let offset = taken.len() as u64;
-            taken.extend(read(&mut source, FOLDER, LOG, offset).unwrap());
-            assert_eq!(taken, written, "{server}");
-        }
-        assert!(read(&mut source, FOLDER, LOG, taken.len() as u64).unwrap().is_empty(), "{server}");
+        source_contract::reads_on(server, daemon, &mut source, 1);
     });
 }
 
@@ -168,32 +162,18 @@ fn ftp_active_mode_works_as_an_option() {
 #[test]
 fn ftp_a_configured_root_holds_the_folders_and_a_missing_one_is_named() {
     for_each_server(|server, daemon| {
-        daemon.put(format!("ligne 1/{FOLDER}/{LOG}"), b"line\n");
-        let config = FtpConfig { root: Some("ligne 1".into()), ..daemon.config() };
-        let mut source = FtpSource::new(config);
-        assert_eq!(source.folders().unwrap(), [FOLDER], "{server}");
-        assert_eq!(read(&mut source, FOLDER, LOG, 0).unwrap(), b"line\n", "{server}");
-        let config = FtpConfig { root: Some("ligne 9".into()), ..daemon.config() };
-        let error = FtpSource::new(config).folders().unwrap_err();
-        assert!(error.to_string().contains("ligne 9"), "{server}: {error}");
+        source_contract::has_its_root(server, daemon, &|root| {
+            let config = FtpConfig { root: Some(root.into()), ..daemon.config() };
+            Box::new(FtpSource::new(config))
+        });
     });
 }
 
 #[test]
 fn ftp_a_server_that_restarted_between_two_calls_is_not_noticed() {
     for_each_server(|server, daemon| {
-        daemon.put(format!("{FOLDER}/{LOG}"), b"line\n");
         let mut source = FtpSource::new(daemon.config());
-        source.list(FOLDER).unwrap();
-        daemon.restart();
-        assert_eq!(read(&mut source, FOLDER, LOG, 0).unwrap(), b"line\n", "{server}");
-        daemon.restart();
-        source.delete(FOLDER, LOG).unwrap();
-        daemon.stop();
-        let error = source.list(FOLDER).unwrap_err();
-        assert!(matches!(error, SourceError::Connect { .. }), "{server}: {error}");
-        daemon.restart();
-        assert!(source.list(FOLDER).unwrap().entries.is_empty(), "{server}");
+        source_contract::outlives_restarts(server, daemon, &mut source);
     });
 }
 
@@ -212,20 +192,8 @@ fn ftp_a_wrong_password_names_the_key_and_never_the_password() {
 #[test]
 fn ftp_a_transfer_that_is_dropped_or_finished_early_is_aborted_and_the_next_call_works() {
     for_each_server(|server, daemon| {
-        daemon.put(format!("{FOLDER}/{LOG}"), &vec![b'x'; 8 << 20]);
         let mut source = FtpSource::new(daemon.config());
-        let mut chunk = vec![0; 64 * 1024];
-        for is_finished in [false, true] {
-            let mut transfer = source.open(FOLDER, LOG, 0).unwrap();
-            assert!(transfer.read(&mut chunk).unwrap() > 0, "{server}");
-            if is_finished {
-                let error = transfer.finish().unwrap_err();
-                assert!(matches!(error, SourceError::Transfer { .. }), "{server}: {error}");
-            } else {
-                drop(transfer);
-            }
-            assert_eq!(source.size(FOLDER, LOG).unwrap(), Some(8 << 20), "{server}");
-        }
+        source_contract::aborts_transfers(server, daemon, &mut source);
     });
 }
 

@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 11] = [
+const TARGETS: [(&str, Target); 12] = [
     ("parse", targets::parse),
     ("analyse", targets::analyse),
     ("listing", targets::listing),
@@ -19,6 +19,7 @@ const TARGETS: [(&str, Target); 11] = [
     ("buffer", targets::buffer),
     ("collect", targets::collect),
     ("postgres", targets::postgres),
+    ("sftp_packets", targets::sftp_packets),
 ];
 
 #[test]

@@ -1,4 +1,4 @@
-//! Every golden case through the real chain: files on a real vsftpd, the binary, a real
+//! Every golden case through the real chain: files on a real vsftpd or OpenSSH, the binary, a real
 //! PostgreSQL read back by SQL; and through a directory source; and in pieces, under changing
 //! names, with restarts between.
 
@@ -6,8 +6,8 @@ use fastrand::Rng;
 
 use crate::support::{
     agent::Agent,
+    file_server::FileServer,
     folder::Folder,
-    ftp::{Options, Vsftpd},
     golden::{self, Case, File},
     postgres::Database,
     rows::{assert_same, buffer_sessions, central_rows, central_sessions, truth},
@@ -15,13 +15,20 @@ use crate::support::{
 
 #[test]
 fn every_golden_case_travels_from_vsftpd_to_postgresql_to_the_last_digit() {
+    every_golden_case_travels_from(&FileServer::ftp());
+}
+
+#[test]
+fn every_golden_case_travels_from_openssh_to_postgresql_to_the_last_digit() {
+    every_golden_case_travels_from(&FileServer::sftp());
+}
+
+fn every_golden_case_travels_from(server: &FileServer) {
     for case in golden::cases() {
-        let server = Vsftpd::start(Options::default());
-        let folder = Folder::served_by(&server);
-        folder.make_three_machines();
-        folder.put_case(&case);
+        server.empty();
+        Folder::served_by(server).put_case(&case);
         let database = Database::fresh();
-        let agent = Agent::on_ftp(&server).central(&database);
+        let agent = server.agent().central(&database);
         agent.once().read_all();
         let truth = truth(&case);
         assert_same(&format!("{} in central", case.name), &central_sessions(&database), &truth);

@@ -1,7 +1,9 @@
 //! The agent is killed at random moments, again and again, while machines write and central comes
-//! and goes; in the end every row is right. A second process on one buffer changes nothing.
+//! and goes; in the end every row is right. Over FTP and over SFTP. A second process on one buffer changes nothing.
 
 use std::{
+    collections::BTreeSet,
+    fs,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
@@ -12,8 +14,8 @@ use fastrand::Rng;
 
 use crate::support::{
     agent::{Agent, FOLDERS},
+    file_server::FileServer,
     folder::Folder,
-    ftp::{Options, Vsftpd},
     net::Proxy,
     plant::Plant,
     postgres::{Cluster, Database, Options as ClusterOptions},
@@ -21,7 +23,13 @@ use crate::support::{
     truth, wait,
 };
 
-const KILLS: usize = 240;
+#[derive(Clone, Copy)]
+struct Course {
+    kills: usize,
+    /// One write in this number is followed by a renamed file, one by a rewritten one, one by midnight.
+    one_of: u16,
+}
+
 /// The promise is a second; a crowded machine gets more before the test fails.
 const START_LIMIT: Duration = Duration::from_secs(5);
 const MEDIAN_START_LIMIT: Duration = Duration::from_secs(1);
@@ -33,18 +41,29 @@ fn seed() -> u64 {
 
 #[test]
 fn hundreds_of_kills_while_files_grow_and_central_comes_and_goes_cost_no_row() {
+    kills_cost_no_row(&FileServer::ftp(), Course { kills: 240, one_of: 600 });
+}
+
+#[test]
+fn kills_while_files_come_over_sftp_and_are_deleted_cost_no_row() {
+    let server = FileServer::sftp();
+    let days = kills_cost_no_row(&server, Course { kills: 40, one_of: 150 });
+    let left = days_on(&server).len();
+    assert!(left < days, "{left} of {days} days are still on the server");
+}
+
+#[expect(clippy::print_stdout, reason = "the seed and the figures are a test's report")]
+/// How many days were written.
+fn kills_cost_no_row(server: &FileServer, Course { kills, one_of }: Course) -> usize {
     let seed = seed();
     println!("SEED={seed}");
     let mut rng = Rng::with_seed(seed);
-    let server = Vsftpd::start(Options::default());
-    for (folder, _, _) in FOLDERS {
-        server.make_folder(folder);
-    }
+    server.empty();
     let mut plant = Plant::new(server.root(), seed);
     let mut cluster = Cluster::start_new(&ClusterOptions::default());
     let name = cluster.database().name;
     let proxy = Proxy::to(cluster.port);
-    let mut agent = Agent::on_ftp(&server);
+    let mut agent = server.agent();
     let config = cluster.database().config();
     agent.set_central(&CentralConfig { database: name.clone(), port: proxy.port, ..config });
     agent.set("source.0.delete", "after-sync");
@@ -58,7 +77,7 @@ fn hundreds_of_kills_while_files_grow_and_central_comes_and_goes_cost_no_row() {
             let mut rng = Rng::with_seed(seed);
             while !is_over.load(Ordering::Relaxed) {
                 plant.write();
-                match rng.u16(..600) {
+                match rng.u16(..one_of) {
                     0 => plant.rename(),
                     1 => plant.rewrite(),
                     2 => plant.next_day(),
@@ -70,7 +89,7 @@ fn hundreds_of_kills_while_files_grow_and_central_comes_and_goes_cost_no_row() {
         });
         // However this thread ends, the machines go home: the scope waits for them.
         let _over = Over(is_over);
-        for kill in 1..=KILLS {
+        for kill in 1..=kills {
             match rng.u8(..8) {
                 0 => proxy.cut(),
                 1 => proxy.refuse(true),
@@ -110,10 +129,15 @@ fn hundreds_of_kills_while_files_grow_and_central_comes_and_goes_cost_no_row() {
         machines.join().unwrap()
     });
     let mut plant = plant;
-    plant.finish();
     proxy.refuse(false);
     proxy.black_hole(false);
     proxy.mute(false);
+    // Seen growing, today's files show that the machines are done with the others.
+    for _ in 0..3 {
+        agent.once();
+        (0..60).for_each(|_| plant.write());
+    }
+    plant.finish();
     wait::until("everything is in central", 2 * wait::PATIENCE, || {
         agent.once().code == 0 && agent.status_number("pending_sessions") == 0
     });
@@ -124,7 +148,7 @@ fn hundreds_of_kills_while_files_grow_and_central_comes_and_goes_cost_no_row() {
     let (median, most) = (median(&mut starts), starts.iter().max().unwrap());
     let longest_end = ends.iter().max().unwrap();
     println!(
-        "{KILLS} ends, {} of them by SIGTERM, {} sessions and {} rows compared; start-up median \
+        "{kills} ends, {} of them by SIGTERM, {} sessions and {} rows compared; start-up median \
          {median:?}, at most {most:?}; SIGTERM obeyed within {longest_end:?}",
         ends.len(),
         truth.len(),
@@ -132,6 +156,16 @@ fn hundreds_of_kills_while_files_grow_and_central_comes_and_goes_cost_no_row() {
     );
     assert!(median < MEDIAN_START_LIMIT && *most < START_LIMIT, "{median:?}, {most:?}");
     assert!(*longest_end < END_LIMIT, "{longest_end:?}");
+    truth.iter().map(|session| &session.date_production).collect::<BTreeSet<_>>().len()
+}
+
+/// The days of the files on the server, as their names begin.
+fn days_on(server: &FileServer) -> BTreeSet<String> {
+    FOLDERS
+        .iter()
+        .flat_map(|(folder, ..)| fs::read_dir(server.root().join(folder)).unwrap())
+        .map(|entry| entry.unwrap().file_name().to_str().unwrap()[..8].to_owned())
+        .collect()
 }
 
 struct Over<'o>(&'o AtomicBool);
@@ -149,15 +183,13 @@ fn median(times: &mut [Duration]) -> Duration {
 
 #[test]
 fn two_processes_started_at_once_on_one_buffer_never_work_together() {
-    let server = Vsftpd::start(Options::default());
-    for (folder, _, _) in FOLDERS {
-        server.make_folder(folder);
-    }
+    let server = FileServer::ftp();
+    server.empty();
     let seed = seed();
     println!("SEED={seed}");
     let mut plant = Plant::new(server.root(), seed);
     let database = Database::fresh();
-    let agent = Agent::on_ftp(&server).central(&database);
+    let agent = server.agent().central(&database);
     let mut refused = 0;
     for _ in 0..15 {
         (0..20).for_each(|_| plant.write());

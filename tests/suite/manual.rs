@@ -98,6 +98,10 @@ The configuration, see
 The passwords, one line each. The service gets them from systemd as the credentials
 ftp\\-password and central\\-password.
 .TP
+.I /etc/cu\\-agent/sftp.key\\fR, \\fI/etc/cu\\-agent/sftp.passphrase
+The private key for SFTP servers and its passphrase, if there are any. The service gets them as the
+credentials sftp\\-key and sftp\\-key\\-passphrase.
+.TP
 .I /var/lib/cu\\-agent/buffer.db
 What was read and computed. Only the agent may write to it.
 .SH SEE ALSO

@@ -107,7 +107,7 @@ fn material_is_the_same_in_the_view_the_report_and_a_count_of_the_raw_lines() {
         machines.iter().flat_map(|machine| machine["material"].as_array().unwrap()).collect();
     assert_eq!(rows.len(), counted.len());
 
-    let page = report(&["--machine", "SU12"]);
+    let page = report(&["--machine", "SU12", "--details"]);
     let of_machine = || counted.iter().filter(|((machine, ..), _)| machine == "SU12");
     let sum = |of: fn(&(u64, u64, u64)) -> u64| of_machine().map(|(_, sums)| of(sums)).sum::<u64>();
     let (bars, length, pieces) = (sum(|of| of.0), sum(|of| of.1), sum(|of| of.2));

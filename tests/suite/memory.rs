@@ -252,7 +252,7 @@ fn a_report_of_eight_of_the_largest_days_stays_below_128_mib_in_every_format() {
     agent.command(&["import", "--machine", "DEM12", file.to_str().unwrap()]).succeeded();
     repeat_the_day(&agent.buffer(), 7);
     let report = |format, last| {
-        let range = ["--format", format, "--from", "2025-06-03", "--to", last];
+        let range = ["--format", format, "--from", "2025-06-03", "--to", last, "--details"];
         agent.command(&[&["report"], &range[..]].concat()).succeeded().stdout
     };
     let page = report("html", "2025-06-10");

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::support::{
     agent::Agent,
+    clock::{Wrong, WrongClock},
     folder::Folder,
     generate::{CENTRES, Dirt, Flaw, file_name, flawed_log_of_day, log_of_day, working_days},
 };
@@ -124,4 +125,54 @@ fn a_period_that_cannot_be_is_refused_with_what_is_accepted() {
     assert!(far.contains("at most 366 days"), "{far}");
     let empty = agent.command(&["report", "--to", "2024-01-01"]).succeeded().stdout;
     assert!(empty.contains("Aucune session sur cette période."));
+}
+
+#[test]
+fn weeks_and_months_are_asked_for_by_name_and_a_wrong_one_is_answered_with_what_there_is() {
+    let (_folder, mut agent) = scene();
+    let json = |agent: &Agent, arguments: &[&str]| -> Value {
+        let all = [&["report", "--format", "json"], arguments].concat();
+        serde_json::from_str(&agent.command(&all).succeeded().stdout).unwrap()
+    };
+    let ends = |json: &Value| [json["from"].clone(), json["to"].clone()];
+    let week = json(&agent, &["--week", "2025-W11"]);
+    assert_eq!(ends(&week), ["2025-03-10", "2025-03-16"]);
+    assert_eq!(week["machines"][0]["sessions"].as_array().unwrap().len(), 5);
+    assert_eq!(ends(&json(&agent, &["--month", "2025-03"])), ["2025-03-01", "2025-03-31"]);
+    let refused = |arguments: &[&str]| {
+        agent.command(&[&["report"], arguments].concat()).exited(2).stderr.clone()
+    };
+    assert!(refused(&["--week", "2025-W53"]).contains("such as 2026-W48"));
+    for both in ["--from", "--to"] {
+        let both = refused(&["--week", "last", both, "2025-03-03"]);
+        assert!(both.contains("--week") && both.contains("cannot be used with"), "{both}");
+    }
+    assert!(refused(&["--week", "last", "--month", "last"]).contains("cannot be used with"));
+    let machine = refused(&["--machine", "DEM13"]);
+    assert!(machine.contains("the machines are DEM12, DEMALU, SU12. Did you mean DEM12?"));
+    assert!(refused(&["--shift", "nuit"]).contains("there is no shift yet"));
+    // A week without a session says which days there are.
+    let empty = agent.command(&["report", "--week", "2024-W01", "-o", "/dev/null"]).succeeded();
+    assert!(empty.stderr.contains("the known days go from 2025-03-03 to 2025-03-14"), "{empty}");
+    let english = agent.command(&["report", "--lang", "en"]).succeeded().stdout;
+    assert!(english.contains("<html lang=\"en\""));
+
+    // `last` is counted from the gateway's date; from the newest day if that cannot be right.
+    let clock = |agent: &mut Agent, at: &str| {
+        let at: chrono::NaiveDateTime = at.parse().unwrap();
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "what the agent says is compared with the clock"
+        )]
+        let offset = at - chrono::Local::now().naive_local();
+        WrongClock::given_to(agent, Wrong::By(offset.num_seconds()))
+    };
+    let _right = clock(&mut agent, "2027-01-04T08:00:00");
+    assert_eq!(ends(&json(&agent, &["--week", "last"])), ["2026-12-28", "2027-01-03"]);
+    assert_eq!(ends(&json(&agent, &["--month", "current"])), ["2027-01-01", "2027-01-31"]);
+    let _wrong = clock(&mut agent, "2001-01-01T08:00:00");
+    let last = agent.command(&["report", "--format", "json", "--week", "last"]).succeeded();
+    let json: Value = serde_json::from_str(&last.stdout).unwrap();
+    assert_eq!(ends(&json), ["2025-03-03", "2025-03-09"]);
+    assert!(last.stderr.contains("counted from 2025-03-14"), "{last}");
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::support::{
     agent::Agent,
+    clock::{Wrong, WrongClock},
     folder::Folder,
     generate::{CENTRES, Dirt, Flaw, file_name, flawed_log_of_day, log_of_day, working_days},
     golden::machine_of,
@@ -108,7 +109,7 @@ fn the_report_has_the_figures_of_every_case_of_the_contract() {
                 }
             }
         }
-        let page = report(&agent, &case, &[]);
+        let page = report(&agent, &case, &["--details"]);
         for row in case.expected["postes"].as_array().unwrap() {
             if let Some(trs) = row["trs"].as_str() {
                 let cell = format!("<td class=\"trs\">{}</td>", trs.replace('.', ","));
@@ -208,7 +209,7 @@ fn the_printed_columns_and_rows_of_losses_add_up() {
         for cost in [None, Some(toml::Value::Integer(61))] {
             let has_cost = cost.is_some();
             let (_folder, agent) = read(&case, cost);
-            let page = report(&agent, &case, &[]);
+            let page = report(&agent, &case, &["--details"]);
             let rankings = assert_columns(&page, &case.name);
             let is_planned = !case.expected["jours"].as_array().unwrap().is_empty();
             assert_eq!(rankings > 0, is_planned, "{}", case.name);
@@ -253,7 +254,7 @@ fn a_late_start_and_a_breakdown_are_told_in_minutes_and_in_money() {
     // 181 pieces at 90 an hour are 120.67 min of useful time, in 120 min.
     assert_eq!(row("Plus vite que la cadence nominale")[1], "−0,7");
     assert!(page.contains("nominal_per_hour"), "what a rate above nominal means is said");
-    assert!(page.contains("<b>25,14\u{a0}%</b><span>TRS</span>"), "{page}");
+    assert!(page.contains("<dt>TRS</dt><dd><b>25,14\u{a0}%</b>"), "{page}");
     agent.set("agent.language", "en");
     let page = report(&agent, &case, &[]);
     assert!(page.contains("Late start") && page.contains("€1,801.50"), "{page}");
@@ -361,9 +362,14 @@ fn the_arithmetic_of_advice_adds_up_as_it_is_printed_and_starts_from_the_losses(
 #[test]
 fn a_planned_day_without_any_log_is_a_day_and_a_running_one_is_marked() {
     let case = PlannedCase::named("planned-day-without-log");
-    let (_folder, agent) = read(&case, None);
+    let (_folder, mut agent) = read(&case, None);
     let page = report(&agent, &case, &[]);
     assert!(page.contains("(aucun LOG)"), "{page}");
+    // By the gateway's clock the day is past: that is all that is known of it.
+    assert!(page.contains("connu jusqu'à 08:40") && !page.contains("en cours"), "{page}");
+    // With a clock that cannot be right, the newest day is the one that is under way.
+    let _clock = WrongClock::given_to(&mut agent, Wrong::NeverSet);
+    let page = report(&agent, &case, &[]);
     assert!(page.contains("en cours, jusqu'à 08:40"), "{page}");
     let csv = report(&agent, &case, &["--format", "csv", "--table", "days"]);
     let lines: Vec<&str> = csv.lines().collect();

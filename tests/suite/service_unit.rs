@@ -68,15 +68,48 @@ fn the_units_of_field_updates_have_no_mistake_and_take_away_what_installing_does
 }
 
 #[test]
+fn the_units_of_weekly_reports_have_no_mistake_and_expose_as_little_as_the_service() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/");
+    let service = fs::read_to_string(format!("{folder}cu-agent-report.service")).unwrap();
+    let installed = "ExecStart=/usr/bin/cu-agent ";
+    let built = format!("ExecStart={} ", env!("CARGO_BIN_EXE_cu-agent"));
+    assert!(service.contains(installed) && service.contains("weekly-report\n"));
+    let copy = dir.path().join("cu-agent-report.service");
+    fs::write(&copy, service.replace(installed, &built)).unwrap();
+    let timer = dir.path().join("cu-agent-report.timer");
+    fs::copy(format!("{folder}cu-agent-report.timer"), &timer).unwrap();
+    let (done, text) = analyze(&["verify", "--man=no", timer.to_str().unwrap()]);
+    assert!(done, "{text}");
+    let about_it: Vec<_> = text.lines().filter(|line| line.contains("cu-agent")).collect();
+    assert_eq!(about_it, Vec::<&str>::new());
+    let question = ["security", "--offline=true", "--no-pager", copy.to_str().unwrap()];
+    let (done, text) = analyze(&question);
+    assert!(done, "{text}");
+    let overall = text.lines().find(|line| line.contains("Overall exposure level")).unwrap();
+    let level = overall.split(": ").nth(1).unwrap().split(' ').next().unwrap();
+    assert!(level.parse::<f64>().unwrap() <= MOST_EXPOSURE, "{text}");
+    let timer = fs::read_to_string(timer).unwrap();
+    for line in ["OnCalendar=Mon 06:00\n", "Persistent=true\n", "RandomizedDelaySec="] {
+        assert!(timer.contains(line), "{line}");
+    }
+    // Exit::Unusable.
+    assert!(service.contains("RestartPreventExitStatus=2\n"));
+}
+
+#[test]
 fn the_unit_and_the_agent_agree_on_their_words() {
     let unit = unit();
     let code =
         fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/agent/clock.rs")).unwrap();
-    let loading =
-        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/load.rs")).unwrap();
+    let loading = ["load.rs", "ftp.rs", "sftp.rs"].map(|file| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/");
+        fs::read_to_string(format!("{folder}{file}")).unwrap()
+    });
+    let loading = loading.concat();
     assert!(unit.contains("Environment=CU_AGENT_BOOT_ID=%b"));
     assert!(code.contains("\"CU_AGENT_BOOT_ID\""));
-    for credential in ["ftp-password", "central-password"] {
+    for credential in ["ftp-password", "central-password", "sftp-key", "sftp-key-passphrase"] {
         assert!(unit.contains(&format!("LoadCredential={credential}:")));
         assert!(loading.contains(&format!("\"{credential}\"")));
     }

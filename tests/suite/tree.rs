@@ -21,3 +21,8 @@ pub fn sources() -> Vec<PathBuf> {
     assert!(all.len() > 50, "the sources are under {}", root.display());
     all
 }
+
+/// Whether a file of `src` holds nothing but tests.
+pub fn is_of_tests(path: &Path) -> bool {
+    path.ends_with("tests.rs") || path.parent().is_some_and(|folder| folder.ends_with("tests"))
+}

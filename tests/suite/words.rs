@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use regex::Regex;
+use regex::{Regex, RegexSet};
 
 use super::tree;
 
@@ -93,15 +93,14 @@ fn offences(
     files: &[PathBuf],
     shown: impl Fn(&str) -> String,
 ) -> Vec<String> {
-    let words: Vec<(Regex, &str)> =
-        words.iter().map(|(word, instead)| (Regex::new(word).unwrap(), *instead)).collect();
+    let all = RegexSet::new(words.iter().map(|(word, _)| word)).unwrap();
     let mut offences = Vec::new();
     for file in files {
         let whole = fs::read_to_string(file).unwrap();
         let text = whole.split("#[cfg(test)]\nmod ").next().unwrap();
         for (number, line) in (1..).zip(text.lines()) {
             let shown = shown(line);
-            for (word, instead) in words.iter().filter(|(word, _)| word.is_match(&shown)) {
+            for (word, instead) in all.matches(&shown).iter().map(|found| words[found]) {
                 offences.push(format!("  {}:{number}: {word}: {instead}\n", file.display()));
             }
         }

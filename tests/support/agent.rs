@@ -16,6 +16,7 @@ use super::{
     ftp::Vsftpd,
     postgres::Database,
     process::{self, Output, Running},
+    sftp::{ScriptedSftp, SftpServer, scripted},
     wait,
 };
 
@@ -67,6 +68,13 @@ impl Agent {
         agent
     }
 
+    /// An agent on an SFTP server with the three machines of the golden cases.
+    pub fn on_sftp(server: &SftpServer) -> Self {
+        let mut agent = Self::new();
+        agent.add_sftp("cu", server);
+        agent
+    }
+
     /// Adds a source of kind `directory`; returns its key, for [`Agent::set`].
     pub fn add_directory(&mut self, name: &str, path: &Path) -> String {
         let key = self.add_source(name);
@@ -84,6 +92,38 @@ impl Agent {
         self.set(&format!("{key}.port"), i64::from(ftp.port));
         self.set(&format!("{key}.user"), ftp.user.as_str());
         self.set(&format!("{key}.password_file"), password_file.to_str().unwrap());
+        key
+    }
+
+    /// Adds a source of kind `sftp` with the server's password and all its host keys; returns its key, for
+    /// [`Agent::set`].
+    pub fn add_sftp(&mut self, name: &str, server: &SftpServer) -> String {
+        let pins = server.host_keys().iter().map(|key| key.fingerprint.clone()).collect();
+        self.add_sftp_at(name, server.port(), (server.user(), server.password()), pins)
+    }
+
+    /// The same on a scripted server.
+    pub fn add_scripted_sftp(&mut self, name: &str, server: &ScriptedSftp) -> String {
+        let config = server.config();
+        let password = config.password.as_ref().unwrap().expose();
+        self.add_sftp_at(name, config.port, (&config.user, password), vec![scripted::pin()])
+    }
+
+    fn add_sftp_at(
+        &mut self,
+        name: &str,
+        port: u16,
+        (user, password): (&str, &str),
+        pins: Vec<String>,
+    ) -> String {
+        let key = self.add_source(name);
+        let password_file = self.secret(&format!("{name}.password"), password);
+        self.set(&format!("{key}.kind"), "sftp");
+        self.set(&format!("{key}.host"), "127.0.0.1");
+        self.set(&format!("{key}.port"), i64::from(port));
+        self.set(&format!("{key}.user"), user);
+        self.set(&format!("{key}.password_file"), password_file.to_str().unwrap());
+        self.set(&format!("{key}.host_key"), pins);
         key
     }
 

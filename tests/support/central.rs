@@ -124,6 +124,9 @@ pub fn edge() -> GatewayRow {
         max_buffer_bytes: 2_000_000_000,
         free_bytes: Some(8_000_000_000),
         update: None,
+        self_update: None,
+        last_security_event: 0,
+        settings: None,
     }
 }
 

@@ -20,6 +20,20 @@ impl Certificate {
     /// Issued in `folder` by an authority of its own, for `name` (`DNS:…` or `IP:…`); `expired`
     /// yesterday or valid until tomorrow.
     pub fn issue(folder: &Path, name: &str, expired: bool) -> Self {
+        let days: &[&str] = if expired {
+            &["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"]
+        } else {
+            &["-days", "1"]
+        };
+        Self::valid(folder, name, "2", days)
+    }
+
+    /// Issued in `folder`, valid from now until `end` (`20380601000000Z`), by an authority that is valid longer.
+    pub fn until(folder: &Path, name: &str, end: &str) -> Self {
+        Self::valid(folder, name, "18250", &["-enddate", end])
+    }
+
+    fn valid(folder: &Path, name: &str, days_of_authority: &str, validity: &[&str]) -> Self {
         let file =
             |suffix: &str| folder.join(format!("{}-{suffix}", name.replace([':', '.'], "_")));
         let (ca_file, ca_key) = (file("ca.crt"), file("ca.key"));
@@ -27,7 +41,7 @@ impl Certificate {
         let openssl = || Command::new("openssl");
         run(openssl()
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-            .args(["-nodes", "-days", "2", "-subj", "/CN=Test CA", "-keyout"])
+            .args(["-nodes", "-days", days_of_authority, "-subj", "/CN=Test CA", "-keyout"])
             .arg(&ca_key)
             .arg("-out")
             .arg(&ca_file));
@@ -53,11 +67,6 @@ impl Certificate {
         .unwrap();
         fs::write(file("index"), "").unwrap();
         fs::write(file("serial"), "01\n").unwrap();
-        let days: &[&str] = if expired {
-            &["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"]
-        } else {
-            &["-days", "1"]
-        };
         run(openssl()
             .args(["ca", "-batch", "-notext", "-config"])
             .arg(&settings)
@@ -69,7 +78,7 @@ impl Certificate {
             .arg(&request)
             .arg("-out")
             .arg(&certificate)
-            .args(days));
+            .args(validity));
         Self { ca_file, certificate, key }
     }
 

@@ -7,6 +7,8 @@ use std::{
     time::SystemTime,
 };
 
+use chrono::NaiveDateTime;
+
 use super::agent::Agent;
 
 pub struct WrongClock {
@@ -19,6 +21,10 @@ pub enum Wrong {
     /// Ten seconds after 1970 began.
     NeverSet,
     By(i64),
+    /// This moment in UTC, to go on from.
+    At(NaiveDateTime),
+    /// This moment in local time, for as long as nothing else is set.
+    StoppedAt(NaiveDateTime),
 }
 
 pub const YEAR: i64 = 365 * 86_400;
@@ -39,13 +45,16 @@ impl WrongClock {
 
     /// The clock jumps, also under a running agent.
     pub fn set(&self, wrong: Wrong) {
-        let offset = match wrong {
-            Wrong::By(seconds) => seconds,
-            Wrong::NeverSet => 10 - seconds_now(),
+        let offset = |seconds: i64| format!("{seconds:+}\n");
+        let setting = match wrong {
+            Wrong::By(seconds) => offset(seconds),
+            Wrong::At(moment) => offset(moment.and_utc().timestamp() - seconds_now()),
+            Wrong::NeverSet => offset(10 - seconds_now()),
+            Wrong::StoppedAt(moment) => format!("{}\n", moment.format("%F %T")),
         };
         // In one step: a half-written setting would be no time at all.
         let new = self.setting.with_extension("new");
-        fs::write(&new, format!("{offset:+}\n")).unwrap();
+        fs::write(&new, setting).unwrap();
         fs::rename(new, &self.setting).unwrap();
     }
 }

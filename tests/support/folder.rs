@@ -1,5 +1,5 @@
 //! Machine folders with LOG files: a directory of a test's own, for directory sources, or the root
-//! that an FTP server shows.
+//! that a server shows.
 
 use std::{
     fs::{self, OpenOptions},
@@ -11,7 +11,7 @@ use std::{
 use chrono::NaiveDateTime;
 use tempfile::TempDir;
 
-use super::{agent::FOLDERS, ftp::Vsftpd, golden::Case};
+use super::{agent::FOLDERS, ftp::Daemon, golden::Case};
 
 /// Machine folders below one root.
 pub struct Folder {
@@ -26,8 +26,8 @@ impl Folder {
         Self { root: own.path().to_owned(), _own: Some(own) }
     }
 
-    /// What an FTP server shows. The tests write there as the machines do.
-    pub fn served_by(server: &Vsftpd) -> Self {
+    /// What a server shows. The tests write there as the machines do.
+    pub fn served_by(server: &Daemon) -> Self {
         Self { root: server.root().to_owned(), _own: None }
     }
 

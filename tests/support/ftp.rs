@@ -5,10 +5,10 @@
 //! What must never happen: a server that outlives the test process; anything changed in `/etc` beyond
 //! one system user without a shell, home or rights.
 
-mod account;
+pub mod account;
 pub mod certificates;
 mod daemon;
-mod packages;
+pub mod packages;
 mod proftpd;
 mod pureftpd;
 pub mod quirks;

@@ -24,12 +24,13 @@ use super::{
 const LAST_SECOND: u32 = 82_800;
 
 pub struct Plant {
-    root: PathBuf,
     rng: Rng,
     machines: Vec<Machine>,
 }
 
 struct Machine {
+    /// What its server shows.
+    root: PathBuf,
     folder: &'static str,
     day: NaiveDate,
     second: u32,
@@ -52,9 +53,26 @@ struct Machine {
 impl Plant {
     /// Three machines below `root`, whose folders exist. The same seed writes the same lines.
     pub fn new(root: &Path, seed: u64) -> Self {
-        let first = NaiveDate::from_ymd_opt(2025, 9, 1).unwrap();
-        let machines = FOLDERS.map(|(folder, _, _)| Machine::new(folder, first));
-        Self { root: root.to_owned(), rng: Rng::with_seed(seed), machines: machines.into() }
+        Self::on_servers([root; FOLDERS.len()], seed)
+    }
+
+    /// The same from another first day on.
+    pub fn since(first: NaiveDate, root: &Path, seed: u64) -> Self {
+        Self::of([root; FOLDERS.len()], first, seed)
+    }
+
+    /// The same where the machines write to servers of their own: below the root of each, its folder exists.
+    pub fn on_servers(roots: [&Path; FOLDERS.len()], seed: u64) -> Self {
+        Self::of(roots, NaiveDate::from_ymd_opt(2025, 9, 1).unwrap(), seed)
+    }
+
+    fn of(roots: [&Path; FOLDERS.len()], first: NaiveDate, seed: u64) -> Self {
+        let machines = FOLDERS
+            .iter()
+            .zip(roots)
+            .map(|((folder, ..), root)| Machine::new(root, folder, first))
+            .collect();
+        Self { rng: Rng::with_seed(seed), machines }
     }
 
     /// Some machine writes something: half a line, a line, a few.
@@ -62,7 +80,7 @@ impl Plant {
         let at = self.rng.usize(..self.machines.len());
         let machine = &mut self.machines[at];
         if machine.missing.is_some() {
-            machine.write_missing(&self.root, &mut self.rng);
+            machine.write_missing(&mut self.rng);
             return;
         }
         let mut bytes = std::mem::take(&mut machine.rest);
@@ -73,16 +91,16 @@ impl Plant {
             // Cut anywhere, also right before the line end.
             machine.rest = bytes.split_off(self.rng.usize(1..bytes.len()));
         }
-        machine.append(&self.root, &bytes);
+        machine.append(&bytes);
         if machine.second > LAST_SECOND {
-            machine.end_day(&self.root);
+            machine.end_day();
         }
     }
 
     /// All machines go home, and come back the next day.
     pub fn next_day(&mut self) {
         for machine in &mut self.machines {
-            machine.end_day(&self.root);
+            machine.end_day();
         }
     }
 
@@ -91,7 +109,7 @@ impl Plant {
         let at = self.rng.usize(..self.machines.len());
         let machine = &mut self.machines[at];
         if machine.missing.is_none() && !machine.current.is_empty() {
-            machine.put(&self.root, &machine.file_name(), machine.day, b"");
+            machine.put(&machine.file_name(), machine.day, b"");
             machine.missing = Some(machine.current.len());
         }
     }
@@ -99,7 +117,7 @@ impl Plant {
     /// Today's file of some machine gets another name, and a new one is begun.
     pub fn rename(&mut self) {
         let at = self.rng.usize(..self.machines.len());
-        self.machines[at].rename(&self.root);
+        self.machines[at].rename();
     }
 
     /// A file that was finished, and perhaps read and deleted long ago, is put back: under its name,
@@ -113,7 +131,7 @@ impl Plant {
         }
         let (name, (day, bytes)) = files[self.rng.usize(..files.len())];
         let name = if self.rng.bool() { name.clone() } else { name.replace('.', "-copie.") };
-        machine.put(&self.root, &name, *day, bytes);
+        machine.put(&name, *day, bytes);
     }
 
     /// Completes half lines and files that were being rewritten, and begins a new day, so that every
@@ -123,8 +141,8 @@ impl Plant {
         for machine in &mut self.machines {
             // Not any line: a file of one damaged line would be reported as one without events.
             let piece = machine.piece(&mut self.rng);
-            machine.append(&self.root, &piece);
-            machine.complete(&self.root);
+            machine.append(&piece);
+            machine.complete();
         }
     }
 
@@ -150,8 +168,9 @@ fn latin1(text: &str) -> Vec<u8> {
 }
 
 impl Machine {
-    fn new(folder: &'static str, day: NaiveDate) -> Self {
+    fn new(root: &Path, folder: &'static str, day: NaiveDate) -> Self {
         Self {
+            root: root.to_owned(),
             folder,
             day,
             second: 18_000,
@@ -213,8 +232,8 @@ impl Machine {
         format!("{}.LOG", self.day.format("%Y%m%d"))
     }
 
-    fn path(&self, root: &Path, name: &str) -> PathBuf {
-        root.join(self.folder).join(name)
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.join(self.folder).join(name)
     }
 
     /// The server's time for what is written on `day`: late enough for all of its lines.
@@ -223,11 +242,11 @@ impl Machine {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.try_into().unwrap())
     }
 
-    fn append(&mut self, root: &Path, bytes: &[u8]) {
+    fn append(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
-        let path = self.path(root, &self.file_name());
+        let path = self.path(&self.file_name());
         let mut file = File::options().create(true).append(true).open(path).unwrap();
         file.write_all(bytes).unwrap();
         file.set_modified(Self::time_on(self.day)).unwrap();
@@ -235,23 +254,23 @@ impl Machine {
         self.written.entry(self.day).or_default().extend(bytes);
     }
 
-    fn put(&self, root: &Path, name: &str, day: NaiveDate, bytes: &[u8]) {
-        let mut file = File::create(self.path(root, name)).unwrap();
+    fn put(&self, name: &str, day: NaiveDate, bytes: &[u8]) {
+        let mut file = File::create(self.path(name)).unwrap();
         file.write_all(bytes).unwrap();
         file.set_modified(Self::time_on(day)).unwrap();
     }
 
     /// Writes the next part of what the file held before it was begun anew.
-    fn write_missing(&mut self, root: &Path, rng: &mut Rng) {
+    fn write_missing(&mut self, rng: &mut Rng) {
         let Some(missing) = self.missing else { return };
         let part = rng.usize(1..=missing);
-        self.write_part(root, part);
+        self.write_part(part);
     }
 
-    fn write_part(&mut self, root: &Path, part: usize) {
+    fn write_part(&mut self, part: usize) {
         let Some(missing) = self.missing.take() else { return };
         let begin = self.current.len() - missing;
-        let path = self.path(root, &self.file_name());
+        let path = self.path(&self.file_name());
         let mut file = File::options().create(true).append(true).open(path).unwrap();
         file.write_all(&self.current[begin..begin + part]).unwrap();
         file.set_modified(Self::time_on(self.day)).unwrap();
@@ -259,22 +278,22 @@ impl Machine {
     }
 
     /// Nothing half written is left in the current file.
-    fn complete(&mut self, root: &Path) {
+    fn complete(&mut self) {
         if let Some(missing) = self.missing {
-            self.write_part(root, missing);
+            self.write_part(missing);
         }
         let mut rest = std::mem::take(&mut self.rest);
         if rest.is_empty() && self.current.last().is_some_and(|byte| *byte != b'\n') {
             rest.push(b'\n');
         }
-        self.append(root, &rest);
+        self.append(&rest);
         if self.current.last().is_some_and(|byte| *byte != b'\n') {
-            self.append(root, b"\n");
+            self.append(b"\n");
         }
     }
 
-    fn end_day(&mut self, root: &Path) {
-        self.complete(root);
+    fn end_day(&mut self) {
+        self.complete();
         if !self.current.is_empty() {
             let bytes = std::mem::take(&mut self.current);
             self.finished.insert(self.file_name(), (self.day, bytes));
@@ -285,15 +304,15 @@ impl Machine {
         self.is_stopped = false;
     }
 
-    fn rename(&mut self, root: &Path) {
-        self.complete(root);
+    fn rename(&mut self) {
+        self.complete();
         if self.current.is_empty() {
             return;
         }
         let name = self.file_name();
         self.renamed += 1;
         let new_name = name.replace('.', &format!("_{}.", self.renamed));
-        fs::rename(self.path(root, &name), self.path(root, &new_name)).unwrap();
+        fs::rename(self.path(&name), self.path(&new_name)).unwrap();
         let bytes = std::mem::take(&mut self.current);
         self.finished.insert(new_name, (self.day, bytes));
     }

@@ -420,6 +420,14 @@ impl Cluster {
         command
     }
 
+    /// Runs a script as `role`, with the settings that the role has; moments in UTC.
+    pub fn try_psql_as(&self, role: &str, database: &str, script: &str) -> Result<String, String> {
+        let mut command = Command::new(client_program("psql"));
+        command.arg("-h").arg(&self.folder).args(["-p", &self.port.to_string(), "-U", role]);
+        command.args(["-d", database, "-v", "ON_ERROR_STOP=1", "-qAtX"]);
+        feed(command.env("PGCLIENTENCODING", "UTF8").env("PGTZ", "UTC"), script)
+    }
+
     /// Runs a script as superuser over the local socket; what it prints, or what went wrong.
     pub fn try_psql(&self, database: &str, script: &str) -> Result<String, String> {
         feed(&mut self.psql_command(database), script)

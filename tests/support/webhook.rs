@@ -40,7 +40,9 @@ pub struct Request {
     pub target: String,
     /// In small letters.
     pub headers: Vec<(String, String)>,
+    /// What of the bytes is text.
     pub body: String,
+    pub bytes: Vec<u8>,
 }
 
 impl Request {
@@ -123,6 +125,11 @@ impl Webhook {
 
     pub fn taken(&self) -> Vec<Request> {
         self.shared.taken.lock().unwrap().clone()
+    }
+
+    /// What was asked and not taken.
+    pub fn refused(&self) -> Vec<Request> {
+        self.shared.refused.lock().unwrap().clone()
     }
 
     /// `event kind subject` of the alarms that were taken, in their order.
@@ -208,10 +215,11 @@ fn read(stream: &mut impl BufRead) -> io::Result<Request> {
         let Some((key, value)) = line.trim_end().split_once(": ") else { break };
         headers.push((key.to_ascii_lowercase(), value.to_owned()));
     }
-    let mut request = Request { method, target, headers, body: String::new() };
+    let mut request = Request { method, target, headers, body: String::new(), bytes: Vec::new() };
     let length = request.header("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
-    request.body = String::from_utf8(body).map_err(io::Error::other)?;
+    request.body = String::from_utf8_lossy(&body).into_owned();
+    request.bytes = body;
     Ok(request)
 }

@@ -14,6 +14,8 @@ pub struct Years {
     pub days: u32,
     /// Pieces of a session on average.
     pub pieces: u32,
+    /// Whether rows lie anywhere in their tables, as after a takeover, and not in the order of time.
+    pub is_scattered: bool,
 }
 
 impl Years {
@@ -21,12 +23,14 @@ impl Years {
         self.machines * self.days
     }
 
-    /// Fills the empty tables of a migrated `database` in the order in which agents would: of each day what
-    /// each machine made in 25 minutes, and then what each made in the next. Each session has from half to one and a half of the average:
-    /// from 05:00 to 20:00 a piece at even distances, a wait behind every second piece, a stop and a job for
-    /// every 30.
+    /// Fills the empty tables of a migrated `database`, in the order of time as agents would: of each day what
+    /// each machine made in 25 minutes, and then what each made in the next. Each session has from half to one
+    /// and a half of the average: from 05:00 to 20:00 a piece at even distances, a wait behind every second
+    /// piece, a stop and a job for every 30.
     pub fn fill(&self, database: &Database<'_>) {
-        let Self { machines, days, pieces } = self;
+        let Self { machines, days, pieces, is_scattered } = self;
+        let order =
+            |in_time: &'static str| if *is_scattered { "md5(s.id || ' ' || n)" } else { in_time };
         database.psql(&format!(
             "SET session_replication_role = replica;
              SET synchronous_commit = off;
@@ -54,16 +58,17 @@ impl Years {
              SELECT s.id, n, date_trunc('second', s.heure_premiere_piece + n * (interval '15 hours' / (s.total_pieces + 1))),
                     '1 B' || 159464 + n || ' H' || n % 4 + 1
              FROM session_production s CROSS JOIN LATERAL generate_series(1, s.total_pieces) n
-             ORDER BY s.date_production, n * 40 / s.total_pieces, s.id, n;
+             ORDER BY {pieces_in_order};
              INSERT INTO periode_attente (session_id, numero, timestamp_debut, timestamp_fin, duree_secondes)
              SELECT s.id, n, s.heure_premiere_piece + n * interval '5 minutes',
                     s.heure_premiere_piece + n * interval '5 minutes' + interval '31 seconds', 31
-             FROM (SELECT * FROM session_production ORDER BY id) s
-             CROSS JOIN LATERAL generate_series(1, s.total_pieces / 2) n;
+             FROM session_production s CROSS JOIN LATERAL generate_series(1, s.total_pieces / 2) n
+             ORDER BY {in_order};
              INSERT INTO periode_arret (session_id, numero, timestamp_debut, timestamp_fin, duree_secondes)
              SELECT s.id, n, s.heure_premiere_piece + n * interval '90 minutes',
                     s.heure_premiere_piece + n * interval '92 minutes', 120
-             FROM session_production s CROSS JOIN LATERAL generate_series(1, s.total_pieces / 30) n;
+             FROM session_production s CROSS JOIN LATERAL generate_series(1, s.total_pieces / 30) n
+             ORDER BY {in_order};
              INSERT INTO job_profil (session_id, numero, reference, longueur, couleur, timestamp_debut)
              SELECT s.id, n, '61' || 12 + n % 9, 6584.59, (ARRAY['654', 'N/A', '9016'])[n % 3 + 1],
                     s.heure_premiere_piece + (n - 1) * (interval '15 hours' / (1 + s.total_pieces / 30))
@@ -86,6 +91,8 @@ impl Years {
                     300, 0, 0, '[]', 1, 100 FROM centre_usinage c;
              RESET session_replication_role;",
             last = MONTH[1],
+            pieces_in_order = order("s.date_production, n * 40 / s.total_pieces, s.id, n"),
+            in_order = order("s.id, n"),
         ));
         database.psql("VACUUM (ANALYZE)");
     }
@@ -183,6 +190,24 @@ pub fn of_api() -> Vec<Question> {
             "SELECT * FROM piece_production ORDER BY id DESC LIMIT 100".into(),
         ),
     ];
+    for (what, table) in [("waits", "periode_attente"), ("stops", "periode_arret")] {
+        all.push(question(
+            &format!("{what} between two moments"),
+            format!(
+                "SELECT * FROM {table}
+                 WHERE timestamp_debut BETWEEN '2025-03-20 08:00' AND '2025-03-20 11:00'
+                 ORDER BY timestamp_debut"
+            ),
+        ));
+        all.push(question(
+            &format!("{what} of a month, summed by day"),
+            format!(
+                "SELECT timestamp_debut::date, count(*), sum(duree_secondes) FROM {table}
+                 WHERE timestamp_debut BETWEEN '{}' AND '{}' GROUP BY 1 ORDER BY 1",
+                MONTH[0], MONTH[1]
+            ),
+        ));
+    }
     for (table, order) in [
         ("piece_production", "numero_piece"),
         ("periode_attente", "timestamp_debut"),

@@ -19,7 +19,7 @@ const fn fault(name: &'static str, weight: u32, strike: fn(&mut History<'_>, &mu
     Fault { name, weight, strike }
 }
 
-const FAULTS: [Fault; 27] = [
+const FAULTS: [Fault; 28] = [
     fault("agent killed", 30, |history, _| history.kill_agent()),
     fault("second process on the buffer", 3, |history, _| history.second_process()),
     fault("agent ended by SIGTERM", 6, |history, _| history.terminate_agent()),
@@ -41,9 +41,14 @@ const FAULTS: [Fault; 27] = [
         history.world.cluster.lock().unwrap().start();
     }),
     fault("FTP server killed", 4, |history, rng| {
-        history.server.stop();
+        history.ftp.stop();
         wait::any_moment(Duration::from_millis(rng.u64(0..1_200)));
-        history.server.restart();
+        history.ftp.restart();
+    }),
+    fault("SFTP server killed", 4, |history, rng| {
+        history.sftp.stop();
+        wait::any_moment(Duration::from_millis(rng.u64(0..1_200)));
+        history.sftp.restart();
     }),
     fault("file renamed", 4, |history, _| history.plant().rename()),
     fault("file written from zero", 4, |history, _| history.plant().rewrite()),

@@ -1,4 +1,4 @@
-//! Servers, machines and agent of one torture, what was done to them, and which losses they must
+//! Servers (FTP and SFTP), machines and agent of one torture, what was done to them, and which losses they must
 //! survive: of a line, one of the three places that may hold it (server, buffer, central) is always
 //! left alone. So central is only damaged where buffer or server still know, and the buffer only
 //! after central was found equal.
@@ -23,6 +23,7 @@ use crate::support::{
     postgres::{Cluster, Database, Options as ClusterOptions},
     process::Running,
     rows::{assert_same, central_sessions},
+    sftp::OpenSsh,
     truth, wait,
 };
 
@@ -39,30 +40,36 @@ pub struct World {
 }
 
 pub struct Parts {
-    pub server: Vsftpd,
+    /// The first machine writes to this one, the others to the next.
+    pub ftp: Vsftpd,
+    pub sftp: OpenSsh,
     pub proxy: Proxy,
     pub agent: Agent,
 }
 
 impl World {
     pub fn new(seed: u64) -> Self {
-        let server = Vsftpd::start(Options::default());
-        for (folder, _, _) in FOLDERS {
-            server.make_folder(folder);
-        }
+        let (ftp, sftp) = (Vsftpd::start(Options::default()), OpenSsh::start(&[]));
+        let [first, others @ ..] = FOLDERS.map(|(folder, nom, _)| (folder, nom));
+        ftp.make_folder(first.0);
+        others.iter().for_each(|(folder, _)| sftp.make_folder(folder));
         let cluster = Cluster::start_new(&ClusterOptions::default());
         cluster.try_psql("postgres", &format!("CREATE DATABASE {DATABASE}")).unwrap();
         let proxy = Proxy::to(cluster.port);
-        let mut agent = Agent::on_ftp(&server);
+        let mut agent = Agent::on_ftp(&ftp);
+        agent.add_sftp("cu-sftp", &sftp);
+        agent.map_folders(0, &[first]);
+        agent.map_folders(1, &others);
         let database = Database { cluster: &cluster, name: DATABASE.into() };
         agent.set_central(&CentralConfig { port: proxy.port, ..database.config() });
         agent.set("source.0.delete", "after-sync");
+        agent.set("source.1.delete", "after-sync");
         agent.set("schedule.file_quiet", "2s");
         Self {
-            plant: Mutex::new(Plant::new(server.root(), seed)),
+            plant: Mutex::new(Plant::on_servers([ftp.root(), sftp.root(), sftp.root()], seed)),
             cluster: Mutex::new(cluster),
             seed,
-            parts: Mutex::new(Some(Parts { server, proxy, agent })),
+            parts: Mutex::new(Some(Parts { ftp, sftp, proxy, agent })),
         }
     }
 

@@ -2,15 +2,16 @@
 //! in its buffer, and a publisher whose packages are this build under other versions, each sound or
 //! broken in a way of its own.
 
-use std::{fs, path::PathBuf, process::Command, sync::LazyLock, time::Duration};
+use std::{fs, path::PathBuf, process::Command, rc::Rc, sync::LazyLock, time::Duration};
 
 use serde_json::Value;
 
 use crate::{
     publisher::{Publisher, run},
     support::{
-        debian::{Architecture, Machine},
+        debian::{Architecture, Machine, Suite},
         golden,
+        postgres::Database,
         process::Output,
         wait,
     },
@@ -51,7 +52,7 @@ impl Build {
 
 pub struct Gateway {
     pub machine: Machine,
-    pub publisher: Publisher,
+    pub publisher: Rc<Publisher>,
     /// What the buffer holds, as the first version told it.
     sessions: Value,
 }
@@ -59,9 +60,14 @@ pub struct Gateway {
 impl Gateway {
     /// At work with version 0.1.0.
     pub fn new() -> Self {
-        let publisher = Publisher::new();
+        Self::of(&Rc::new(Publisher::new()), "essai", None)
+    }
+
+    /// One of several that ask one publisher.
+    pub fn of(publisher: &Rc<Publisher>, id: &str, central: Option<&Database<'_>>) -> Self {
+        let publisher = Rc::clone(publisher);
         let first = pack(&publisher, Build::Sound, "0.1.0");
-        let mut machine = Machine::new(Architecture::Amd64);
+        let mut machine = Machine::new(Suite::Bookworm, Architecture::Amd64);
         for file in golden::case("clean").files {
             let path = machine.path(&format!("/srv/logs/{}/{}", file.folder, file.name));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -79,7 +85,19 @@ impl Gateway {
         // The LOG files have just been written: to the agent their machines produce.
         let at_once = shipped.replace("update apply'", "update apply --now'");
         machine.write(&format!("/etc/systemd/system/{UNIT}"), &at_once);
-        machine.write(CONFIG, &config(&publisher));
+        let mut text = config(&publisher, id);
+        if let Some(database) = central {
+            let config = database.config();
+            machine.write("/etc/cu-agent/central.password", config.password.expose());
+            machine.run(&["chown", "cu-agent:", "/etc/cu-agent/central.password"]).succeeded();
+            machine.run(&["chmod", "600", "/etc/cu-agent/central.password"]).succeeded();
+            text += &format!(
+                "[central]\nhost = \"127.0.0.1\"\nport = {}\ndatabase = {:?}\nuser = {:?}\n\
+                 password_file = \"/etc/cu-agent/central.password\"\ntls = \"disable\"\n",
+                config.port, config.database, config.user
+            );
+        }
+        machine.write(CONFIG, &text);
         machine.run(&["systemctl", "daemon-reload"]).succeeded();
         machine.run(&["systemctl", "restart", "cu-agent"]).succeeded();
         let mut gateway = Self { machine, publisher, sessions: Value::Null };
@@ -93,8 +111,13 @@ impl Gateway {
 
     /// Offers a version.
     pub fn offer(&self, build: Build, version: &str) {
+        self.offer_to(build, version, &[]);
+    }
+
+    /// The same, with options of the manifest's.
+    pub fn offer_to(&self, build: Build, version: &str, options: &[&str]) {
         pack(&self.publisher, build, version);
-        self.publisher.publish(version, &[]);
+        self.publisher.publish(version, options);
     }
 
     /// Starts the unit and waits for its end, as the timer does.
@@ -123,9 +146,14 @@ impl Gateway {
         self.machine.run(&[&command[..], &["cu-agent"], arguments].concat())
     }
 
+    /// What is in the buffer, whether central has it or not.
     pub fn sessions(&self) -> Value {
         let output = self.agent(&["sessions", "--json"]);
-        serde_json::from_str(&output.stdout).unwrap_or(Value::Null)
+        let mut sessions: Value = serde_json::from_str(&output.stdout).unwrap_or(Value::Null);
+        for session in sessions.as_array_mut().into_iter().flatten() {
+            session.as_object_mut().unwrap().remove("synced_revision");
+        }
+        sessions
     }
 
     pub fn status(&self) -> Value {
@@ -209,11 +237,11 @@ fn pack(publisher: &Publisher, build: Build, version: &str) -> PathBuf {
     publisher.file(&format!("cu-agent_{version}_amd64.deb"))
 }
 
-fn config(publisher: &Publisher) -> String {
+fn config(publisher: &Publisher, id: &str) -> String {
     format!(
         r#"
 [agent]
-id = "essai"
+id = "{id}"
 [schedule]
 poll = "1s"
 [[source]]
@@ -221,9 +249,9 @@ name = "cu"
 kind = "directory"
 path = "/srv/logs"
   [source.folders]
-  "DEM12 (PVC)"    = {{ nom = "DEM12",  type_cu = "DEM12" }}
-  "DEMALU (ALU)"   = {{ nom = "DEMALU", type_cu = "DEMALU" }}
-  "SU12 (HYBRIDE)" = {{ nom = "SU12",   type_cu = "SU12" }}
+  "DEM12 (PVC)"    = {{ nom = "DEM12 {id}",  type_cu = "DEM12" }}
+  "DEMALU (ALU)"   = {{ nom = "DEMALU {id}", type_cu = "DEMALU" }}
+  "SU12 (HYBRIDE)" = {{ nom = "SU12 {id}",   type_cu = "SU12" }}
 [status]
 listen = ""
 [update]

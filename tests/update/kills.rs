@@ -15,13 +15,13 @@ use crate::{
 
 /// The updater ended itself by SIGABRT, at the point that it was given.
 #[track_caller]
-fn aborted(gateway: &Gateway, point: &str) {
+pub fn aborted(gateway: &Gateway, point: &str) {
     let how = gateway.ended_by();
     assert!(["signal", "core-dump"].contains(&how.as_str()), "{point}: {how}\n{}", gateway.story());
 }
 
 /// What has to be so that a step is reached at all.
-fn prepare(gateway: &Gateway, step: Step) {
+pub fn prepare(gateway: &Gateway, step: Step) {
     let policy = gateway.machine.path("/usr/sbin/policy-rc.d");
     match step {
         // The package's script starts the service anew, where it may.

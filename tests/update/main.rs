@@ -6,8 +6,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod asked;
+mod fleet;
 mod gateway;
+mod keys;
 mod kills;
+mod manifests;
 mod publisher;
 mod refusals;
+mod release;
+mod rollout;
+mod settings;
 mod versions;

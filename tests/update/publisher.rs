@@ -7,13 +7,28 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Mutex,
 };
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::{certificate::Certificate, postgres::free_port, wait};
 
+/// Below this path the same files come at 12 bytes a second.
+pub const SLOW: &str = "/slow/";
+
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+
+const FILES: [&str; 2] = ["manifest.json", "manifest.json.minisig"];
+
+/// Who is in a set of keys, by name, with how many of them must sign; and who signs the set.
+#[derive(Clone, Copy)]
+pub struct Keys<'k> {
+    pub root: (&'k str, &'k [&'k str]),
+    pub manifest: (&'k str, &'k [&'k str]),
+    pub sign: &'k [&'k str],
+}
 
 /// A folder on an HTTPS server, and a key.
 pub struct Publisher {
@@ -60,6 +75,7 @@ impl Publisher {
                    log_format ranges '$status $request_uri $http_range';\n\
                    access_log {0}/ranges.log ranges;\n\
                    server {{ listen 127.0.0.1:{port} ssl; root {0}/www;\n\
+                     location {SLOW} {{ alias {0}/www/; limit_rate 12; }}\n\
                      ssl_certificate {0}/server.crt; ssl_certificate_key {0}/server.key; }}\n\
                  }}\n",
                 path.display()
@@ -99,7 +115,11 @@ impl Publisher {
 
     /// The second line of the public key's file.
     pub fn public_key(&self) -> String {
-        let text = fs::read_to_string(self.dir.path().join("own.pub")).unwrap();
+        self.public_key_of("own")
+    }
+
+    pub fn public_key_of(&self, name: &str) -> String {
+        let text = fs::read_to_string(self.key(name).with_extension("pub")).unwrap();
         text.lines().nth(1).unwrap().to_owned()
     }
 
@@ -136,17 +156,107 @@ impl Publisher {
 
     /// With a key that the gateways do not know.
     pub fn publish_by_a_stranger(&self, version: &str) {
-        new_key(self.dir.path(), "stranger");
         self.publish_signed_by("stranger", version, &[]);
     }
 
-    fn publish_signed_by(&self, key: &str, version: &str, options: &[&str]) {
+    /// Signs what is offered once more.
+    pub fn renew(&self) {
         run(Command::new(format!("{REPOSITORY}/packaging/manifest.sh"))
+            .arg("--renew")
             .arg("--key")
-            .arg(self.dir.path().join(format!("{key}.key")))
-            .args(options)
-            .arg(self.folder())
-            .arg(version));
+            .arg(self.dir.path().join("own.key"))
+            .arg(self.folder()));
+    }
+
+    /// The manifest and its signature as they are now, for a cache to keep.
+    pub fn copy(&self) -> [Vec<u8>; 2] {
+        FILES.map(|name| fs::read(self.file(name)).unwrap())
+    }
+
+    /// Serves an earlier copy.
+    pub fn replay(&self, copy: &[Vec<u8>; 2]) {
+        for (name, bytes) in FILES.iter().zip(copy) {
+            fs::write(self.file(name), bytes).unwrap();
+        }
+    }
+
+    /// Changes the manifest, and signs it.
+    pub fn edit(&self, change: impl FnOnce(&mut Value)) {
+        let file = self.file("manifest.json");
+        let mut manifest = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        change(&mut manifest);
+        fs::write(&file, manifest.to_string()).unwrap();
+        self.sign();
+    }
+
+    fn publish_signed_by(&self, key: &str, version: &str, options: &[&str]) {
+        self.publish_signed_by_all(&[key], version, options);
+    }
+
+    /// With these keys' signatures, made where they do not exist.
+    pub fn publish_signed_by_all(&self, keys: &[&str], version: &str, options: &[&str]) {
+        let mut command = Command::new(format!("{REPOSITORY}/packaging/manifest.sh"));
+        for key in keys {
+            command.arg("--key").arg(self.key(key));
+        }
+        run(command.args(options).arg(self.folder()).arg(version));
+    }
+
+    /// A set of keys in `folder`.
+    pub fn key_set(&self, folder: &Path, version: &str, keys: &Keys<'_>) -> PathBuf {
+        let mut command = Command::new(format!("{REPOSITORY}/packaging/keys.sh"));
+        for (role, (threshold, names)) in [("root", keys.root), ("manifest", keys.manifest)] {
+            command.arg(format!("--{role}-threshold")).arg(threshold);
+            for name in names {
+                command.arg(format!("--{role}")).arg(self.key(name).with_extension("pub"));
+            }
+        }
+        for name in keys.sign {
+            command.arg("--sign").arg(self.key(name));
+        }
+        run(command.arg(folder).arg(version));
+        folder.join(format!("keys-{version}.json"))
+    }
+
+    /// A settings document by packaging/settings.sh, with these keys' signatures beside it. Each is later than the
+    /// one before.
+    pub fn settings(&self, keys: &[&str], text: &str, options: &[&str]) -> PathBuf {
+        static ONE_AT_A_TIME: Mutex<u32> = Mutex::new(0);
+        let mut made = ONE_AT_A_TIME.lock().unwrap();
+        *made += 1;
+        let settings = self.dir.path().join("settings.toml");
+        let last = self.dir.path().join("settings.json");
+        fs::write(&settings, text).unwrap();
+        let mut command = Command::new(format!("{REPOSITORY}/packaging/settings.sh"));
+        for key in keys {
+            command.arg("--key").arg(self.key(key));
+        }
+        run(command.args(options).arg(&settings).arg(&last));
+        let document = self.dir.path().join(format!("settings-{made}.json"));
+        fs::copy(&last, &document).unwrap();
+        fs::copy(with_minisig(&last), with_minisig(&document)).unwrap();
+        document
+    }
+
+    /// Changes a settings document, and signs it with the first of the keys.
+    pub fn change_settings(&self, document: &Path, keys: &[&str], change: fn(&mut Value)) {
+        let mut content = serde_json::from_slice(&fs::read(document).unwrap()).unwrap();
+        change(&mut content);
+        fs::write(document, content.to_string()).unwrap();
+        run(Command::new("minisign")
+            .args(["-S", "-H", "-s"])
+            .arg(self.key(keys[0]))
+            .arg("-m")
+            .arg(document));
+    }
+
+    /// The secret key of this name; the public one is beside it.
+    pub fn key(&self, name: &str) -> PathBuf {
+        let file = self.dir.path().join(format!("{name}.key"));
+        if !file.exists() {
+            new_key(self.dir.path(), name);
+        }
+        file
     }
 
     /// Signs the manifest as it stands.
@@ -171,6 +281,10 @@ impl Drop for Publisher {
         Command::new("kill").arg(self.server.id().to_string()).status().ok();
         self.server.wait().ok();
     }
+}
+
+fn with_minisig(file: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.minisig", file.display()))
 }
 
 fn new_key(folder: &Path, name: &str) {

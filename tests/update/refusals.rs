@@ -12,102 +12,14 @@ use std::{
 use serde_json::Value;
 
 use crate::{
+    asked::{Gateway, offered, shut_window},
     publisher::{Publisher, architecture, run},
     support::{
-        agent::Agent,
         clock::{Wrong, WrongClock, YEAR},
-        folder::Folder,
         net::Proxy,
-        process::{self, Output},
-        wait,
+        process, wait,
     },
 };
-
-/// A gateway as far as it takes to refuse: an agent, and a package database that knows of version
-/// 0.2.0. The machine's own package manager is not asked.
-struct Gateway {
-    agent: Agent,
-    _logs: Folder,
-}
-
-impl Gateway {
-    fn of(publisher: &Publisher) -> Self {
-        let logs = Folder::of_three_machines();
-        let mut agent = Agent::on_directory(logs.path());
-        let dpkg = agent.dir().join("dpkg");
-        fs::create_dir_all(dpkg.join("info")).unwrap();
-        fs::create_dir_all(dpkg.join("updates")).unwrap();
-        let status = format!(
-            "Package: cu-agent\nStatus: install ok installed\nVersion: 0.2.0\nArchitecture: {}\n\
-             Maintainer: a test <test@example.org>\nDescription: a test\n",
-            architecture()
-        );
-        fs::write(dpkg.join("status"), status).unwrap();
-        fs::write(dpkg.join("available"), "").unwrap();
-        agent.set_environment("DPKG_ADMINDIR", dpkg.to_str().unwrap());
-        agent.set("update.manifest_url", publisher.url());
-        agent.set("update.public_key", publisher.public_key());
-        agent.set("update.ca_file", publisher.ca_file.to_str().unwrap());
-        agent.set("update.window", "any");
-        let directory = agent.dir().join("updates");
-        agent.set("update.directory", directory.to_str().unwrap());
-        Self { agent, _logs: logs }
-    }
-
-    fn directory(&self) -> PathBuf {
-        self.agent.dir().join("updates")
-    }
-
-    fn cached(&self) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(self.directory().join("cache")) else { return Vec::new() };
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<String> = names.collect();
-        names.sort();
-        names
-    }
-
-    fn status(&self) -> Value {
-        let output = self.agent.command(&["update", "status", "--json"]).succeeded();
-        serde_json::from_str(&output.stdout).unwrap()
-    }
-
-    fn check(&self) -> Output {
-        self.agent.command(&["update", "check"])
-    }
-
-    /// `check` and `apply` say the same, in one line, and nothing was installed.
-    #[track_caller]
-    fn refuses(&self, exit: i32, words: &[&str]) {
-        for command in [&["update", "check"][..], &["update", "apply"]] {
-            let output = self.agent.command(command).exited(exit);
-            for word in words {
-                assert!(
-                    output.stdout.contains(word),
-                    "{command:?} does not say {word:?}\n{output}"
-                );
-            }
-            assert_eq!(output.stdout.lines().count(), 1, "one line\n{output}");
-        }
-        self.is_as_it_was();
-    }
-
-    #[track_caller]
-    fn is_as_it_was(&self) {
-        let dpkg = fs::read_to_string(self.agent.dir().join("dpkg/status")).unwrap();
-        assert!(dpkg.contains("Status: install ok installed\nVersion: 0.2.0\n"), "{dpkg}");
-        assert_eq!(self.status()["pending"], Value::Null);
-    }
-}
-
-/// 0.2.0 is installed and to go back to, 0.3.0 is offered.
-fn offered() -> (Publisher, Gateway) {
-    let publisher = Publisher::new();
-    publisher.pack("0.2.0", 1000);
-    publisher.pack("0.3.0", 50_000);
-    publisher.publish("0.3.0", &[]);
-    let gateway = Gateway::of(&publisher);
-    (publisher, gateway)
-}
 
 #[test]
 fn an_update_that_nothing_stands_in_the_way_of_is_announced_by_check() {
@@ -254,14 +166,6 @@ fn a_part_of_another_file_is_thrown_away_and_the_package_fetched_whole() {
     assert_eq!(fs::read(&whole).unwrap(), bytes);
 }
 
-/// A window that does not hold the present time, by the clock that the agent reads.
-fn shut_window() -> String {
-    let output = Command::new("date").args(["-d", "+3 hours", "+%H:00"]).output().unwrap();
-    let from = String::from_utf8(output.stdout).unwrap().trim().to_owned();
-    let output = Command::new("date").args(["-d", "+5 hours", "+%H:00"]).output().unwrap();
-    format!("{from}-{}", String::from_utf8(output.stdout).unwrap().trim())
-}
-
 #[test]
 fn outside_the_window_nothing_is_installed() {
     let (_publisher, mut gateway) = offered();
@@ -278,7 +182,7 @@ fn while_a_machine_produces_nothing_is_installed() {
     let (_publisher, gateway) = offered();
     let today = "cu/20250603.LOG";
     gateway
-        ._logs
+        .logs
         .put(&today.replace("cu", "DEM12 (PVC)"), b"20250603 05:00:00|@StukUitgevoerd: 1\n");
     gateway.agent.once().succeeded();
     gateway.refuses(3, &["not yet", "DEM12", "is producing"]);
@@ -288,7 +192,7 @@ fn while_a_machine_produces_nothing_is_installed() {
 #[test]
 fn by_a_relative_configuration_a_machine_that_produces_is_seen_too() {
     let (_publisher, gateway) = offered();
-    gateway._logs.put("DEM12 (PVC)/20250603.LOG", b"20250603 05:00:00|@StukUitgevoerd: 1\n");
+    gateway.logs.put("DEM12 (PVC)/20250603.LOG", b"20250603 05:00:00|@StukUitgevoerd: 1\n");
     gateway.agent.once().succeeded();
     let binary = process::binary(&BTreeMap::new());
     let output = Command::new(&binary[0])
@@ -306,7 +210,7 @@ fn by_a_relative_configuration_a_machine_that_produces_is_seen_too() {
 #[test]
 fn machines_that_are_said_to_produce_hold_an_update_off_for_a_bounded_time() {
     let (_publisher, mut gateway) = offered();
-    gateway._logs.put("DEM12 (PVC)/20250603.LOG", b"20250603 05:00:00|@StukUitgevoerd: 1\n");
+    gateway.logs.put("DEM12 (PVC)/20250603.LOG", b"20250603 05:00:00|@StukUitgevoerd: 1\n");
     gateway.agent.once().succeeded();
     gateway.agent.set("update.max_deferral", "2h");
     gateway.refuses(3, &["not yet", "DEM12", "0 h so far, at most 2 h by `update.max_deferral`"]);

@@ -79,6 +79,31 @@ fn a_version_that_works_stays_and_one_that_does_not_is_put_back_with_the_buffer_
 }
 
 #[test]
+fn a_withdrawn_version_is_left_for_an_older_one_that_is_verified_like_any_other() {
+    let gateway = Gateway::new();
+    gateway.offer(Build::Sound, "0.2.0");
+    gateway.update().succeeded();
+    gateway.works_with("0.2.0");
+    // Signed by mistake: the number, and a version that crashes in the place of the one to go to.
+    gateway.offer(Build::Sound, "99.0.0");
+    gateway.update().succeeded();
+    gateway.works_with("99.0.0");
+    gateway.offer(Build::Crashes, "0.3.0");
+    gateway.publisher.publish("0.3.0", &["--withdraw", "99.0.0"]);
+    gateway.update().exited(1);
+    gateway.works_with("99.0.0");
+    assert_eq!(gateway.result()["result"], "rolled-back");
+    gateway.publisher.publish("0.2.0", &[]);
+    gateway.update().succeeded();
+    gateway.works_with("0.2.0");
+    assert_eq!(gateway.result()["result"], "installed");
+    // And from there on as ever.
+    gateway.offer(Build::Sound, "0.4.0");
+    gateway.update().succeeded();
+    gateway.works_with("0.4.0");
+}
+
+#[test]
 fn while_another_program_installs_packages_the_update_is_put_off() {
     let gateway = Gateway::new();
     gateway.offer(Build::Sound, "0.2.0");

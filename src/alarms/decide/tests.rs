@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     config::parse_calendars,
-    model::{TroubleKey, TroubleKind},
+    model::{FaultKind, RefusedSettings, TroubleKey, TroubleKind, UpdateEnd},
 };
 
 fn at(text: &str) -> NaiveDateTime {
@@ -31,7 +31,7 @@ fn machine(last_read: NaiveDateTime) -> Facts {
     let machine = MachineFact {
         nom: "DEM12".into(),
         last_read: Some(last_read),
-        source_is_up: true,
+        is_known: true,
         unreadable: None,
         calendar: None,
     };
@@ -57,8 +57,12 @@ fn unreadable(hours: u64) -> Facts {
     facts
 }
 
+fn no_route() -> LinkFault {
+    LinkFault { kind: FaultKind::NoRoute, place: "192.168.0.5:21".into(), said: None }
+}
+
 fn down(hours: u64) -> LinkFact {
-    LinkFact::Down { length: Duration::from_secs(hours * 3600), error: "no route".into() }
+    LinkFact::Down { length: Duration::from_secs(hours * 3600), fault: no_route() }
 }
 
 fn step(state: &AlarmState, facts: &Facts, now: NaiveDateTime) -> (AlarmState, Vec<AlarmMessage>) {
@@ -77,6 +81,15 @@ fn told(history: &[(NaiveDateTime, Facts)]) -> Vec<(AlarmKind, AlarmEvent)> {
     all
 }
 
+fn rolled_back() -> FailedUpdate {
+    let detail = "it crashes".into();
+    FailedUpdate { version: Some("0.2.0".into()), end: UpdateEnd::RolledBack, detail }
+}
+
+fn not_taken() -> RefusedSettings {
+    RefusedSettings { serial: Some(7), reason: "source cu did not answer".into() }
+}
+
 fn bad_of_each_kind() -> Vec<(AlarmKind, Facts)> {
     use AlarmKind as Kind;
     let facts = |kind| match kind {
@@ -89,7 +102,8 @@ fn bad_of_each_kind() -> Vec<(AlarmKind, Facts)> {
         Kind::SessionSetAside => {
             Facts { set_aside: vec![("DEM12".into(), 2, "too long".into())], ..good() }
         }
-        Kind::UpdateFailed => Facts { failed_update: Some("0.2.0 : rolled-back".into()), ..good() },
+        Kind::UpdateFailed => Facts { failed_update: Some(rolled_back()), ..good() },
+        Kind::SettingsRefused => Facts { refused_settings: Some(not_taken()), ..good() },
         Kind::CriticalAnomaly => {
             Facts { critical_anomalies: vec![("DEM12".into(), "arrêt de 3 h".into())], ..good() }
         }
@@ -117,6 +131,103 @@ fn each_alarm_is_raised_once_repeated_after_a_day_and_cleared() {
     }
 }
 
+#[test]
+fn the_end_of_an_alarm_says_what_it_was_since_when_for_how_long_and_what_is_true_now() {
+    use AlarmKind as Kind;
+    let end = noon() + hours(27);
+    let mut over = machine(end - TimeDelta::minutes(1));
+    (over.pending_sessions, over.free_bytes) = (2, Some(2000 << 20));
+    for (kind, bad) in bad_of_each_kind() {
+        let now = match kind {
+            Kind::MachineSilent => {
+                "DEM12 écrit de nouveau (dernière lecture\u{202f}: 25/11/2026 14:59)"
+            }
+            Kind::MachineUnreadable => "DEM12 peut de nouveau être lue",
+            Kind::SourceUnreachable => "la source cu répond de nouveau",
+            Kind::CentralUnreachable => {
+                "la base centrale répond de nouveau\u{202f}; 2 sessions attendent encore"
+            }
+            Kind::DiskNearlyFull => {
+                "le disque de la passerelle a de nouveau assez de place\u{202f}: 2\u{202f}000\u{a0}Mio libres"
+            }
+            Kind::DiskReadOnly => {
+                "la carte de la passerelle peut de nouveau être écrite\u{202f}; la lecture reprend"
+            }
+            Kind::SessionSetAside => {
+                "DEM12\u{202f}: plus aucune session n'est refusée par la base centrale"
+            }
+            Kind::UpdateFailed => "la dernière mise à jour n'est plus en échec",
+            Kind::SettingsRefused => "les réglages de la base centrale ne sont plus refusés",
+            Kind::CriticalAnomaly => {
+                "DEM12\u{202f}: plus d'anomalie grave, la journée a été recalculée"
+            }
+        };
+        let (state, raised) = step(&AlarmState::default(), &bad, noon());
+        let bad_text = raised[0].text.clone();
+        let (state, made) = step(&AlarmState { waiting: Vec::new(), ..state }, &over, end);
+        let [message] = made.as_slice() else { panic!("{kind:?}: {made:?}") };
+        let was = kind.title(Language::French);
+        let tail = format!(
+            ". Fin de l'alarme «\u{a0}{was}\u{a0}», en cours depuis le 24/11/2026 12:00 (1\u{a0}j 3\u{a0}h)"
+        );
+        assert_eq!(message.text, format!("{now}{tail}"), "{kind:?}");
+        assert_ne!(message.text, bad_text);
+        assert!(state.standing.is_empty(), "{kind:?}");
+    }
+    // Of a machine that was taken out of the configuration nothing is known.
+    let (state, _) = step(&AlarmState::default(), &machine(noon() - hours(3)), noon());
+    let (_, made) = step(&AlarmState { waiting: Vec::new(), ..state }, &good(), end);
+    assert!(made[0].text.starts_with("DEM12 n'est plus dans la configuration. Fin"), "{made:?}");
+    // A clock that was set back gives no length.
+    let bad = Facts { free_bytes: Some(0), ..good() };
+    let (state, _) = step(&AlarmState::default(), &bad, noon());
+    let (_, made) = step(&AlarmState { waiting: Vec::new(), ..state }, &good(), noon() - hours(3));
+    assert!(made[0].text.ends_with("en cours depuis le 24/11/2026 12:00"), "{made:?}");
+    // An anomaly of a day that is no news any more did not go away.
+    let key = AlarmKey { kind: Kind::CriticalAnomaly, subject: "DEM12 2026-11-22".into() };
+    let alarm = StandingAlarm { text: "arrêt de 3 h".into(), since: noon(), told_at: noon() };
+    let state = AlarmState { standing: [(key, alarm)].into(), waiting: Vec::new() };
+    let later = Facts { news_from: Some(end.date() - TimeDelta::days(1)), ..good() };
+    let (_, made) = step(&state, &later, end);
+    assert!(
+        made[0].text.starts_with("DEM12 22/11/2026\u{202f}: l'anomalie grave n'est plus nouvelle"),
+        "{made:?}"
+    );
+}
+
+#[test]
+fn a_cause_is_in_the_readers_language_and_what_a_server_said_is_quoted() {
+    let said = LinkFault {
+        kind: FaultKind::LoginRefused,
+        place: "192.168.0.5:21".into(),
+        said: Some("530 Login incorrect".into()),
+    };
+    let mut facts = Facts { sources: vec![("cu".into(), down(1))], ..good() };
+    let text = |facts: &Facts, language| {
+        let limits = AlarmLimits::default();
+        alarms(&AlarmState::default(), facts, &limits, language, noon()).1[0].text.clone()
+    };
+    assert_eq!(
+        text(&facts, Language::French),
+        "la source cu ne répond plus depuis 1\u{a0}h 00\u{a0}min\u{202f}: 192.168.0.5:21, aucun chemin jusqu'au serveur (câble, réseau de la passerelle\u{202f}?)"
+    );
+    facts.sources[0].1 = LinkFact::Down { length: Duration::from_secs(3600), fault: said };
+    assert!(text(&facts, Language::French).ends_with(
+        "identification refusée (vérifiez l'utilisateur et le mot de passe)\u{202f}: «\u{a0}530 Login incorrect\u{a0}»"
+    ));
+    assert!(text(&facts, Language::English).ends_with(": “530 Login incorrect”"));
+    let update = Facts { failed_update: Some(rolled_back()), ..good() };
+    assert_eq!(
+        text(&update, Language::French),
+        "la mise à jour vers 0.2.0 n'a pas marché, la version précédente est revenue\u{202f}: «\u{a0}it crashes\u{a0}»"
+    );
+    let settings = Facts { refused_settings: Some(not_taken()), ..good() };
+    assert_eq!(
+        text(&settings, Language::French),
+        "les réglages de la base centrale (série 7) ne sont pas pris en compte\u{202f}: «\u{a0}source cu did not answer\u{a0}»"
+    );
+}
+
 /// The same, without what is wrong with it.
 fn good_of(bad: &Facts) -> Facts {
     if bad.machines.is_empty() { good() } else { machine(noon()) }
@@ -137,7 +248,7 @@ fn a_machine_is_missed_in_working_time_only_and_only_when_its_source_answers() {
         assert_eq!(!told.is_empty(), is_missed, "{now}: {told:?}");
     }
     let mut unknown = silent.clone();
-    unknown.machines[0].source_is_up = false;
+    unknown.machines[0].is_known = false;
     assert_eq!(told(&[(noon(), unknown)]), []);
     let mut no_clock = silent;
     no_clock.clock_is_believed = false;
@@ -205,6 +316,25 @@ fn a_standing_alarm_outlives_breaks_and_the_end_of_the_shift_and_falls_with_a_ca
 }
 
 #[test]
+fn what_the_general_hours_raised_of_a_machine_never_read_falls_with_a_calendar_that_plans_nothing()
+{
+    let mut unplanned = machine(noon());
+    unplanned.machines[0].last_read = None;
+    let never_read = |more: &str| {
+        let mut facts = planned("2026-11-24T00:00:00", more);
+        facts.machines[0].last_read = None;
+        facts
+    };
+    let raised = (AlarmKind::MachineSilent, AlarmEvent::Raised);
+    let later = noon() + hours(1);
+    let closed = never_read("closed = [\"2025-01-01/2999-12-31\"]");
+    let cleared = (AlarmKind::MachineSilent, AlarmEvent::Cleared);
+    assert_eq!(told(&[(noon(), unplanned.clone()), (later, closed)]), [raised, cleared]);
+    // It is to work at night: the noon between says nothing of it.
+    assert_eq!(told(&[(noon(), unplanned), (later, never_read(""))]), [raised]);
+}
+
+#[test]
 fn a_machine_that_cannot_be_read_is_told_as_such_and_never_as_silent() {
     let mut long_ago = unreadable(1);
     long_ago.machines[0].last_read = Some(noon() - hours(48));
@@ -217,7 +347,7 @@ fn a_machine_that_cannot_be_read_is_told_as_such_and_never_as_silent() {
     );
     // Behind a source that does not answer nothing more is known: it neither ends nor begins.
     let mut away = long_ago;
-    away.machines[0].source_is_up = false;
+    away.machines[0].is_known = false;
     let (kept, made) = step(&state, &away, noon() + hours(1));
     assert_eq!((kept.standing.len(), made), (1, vec![]));
 }
@@ -226,7 +356,7 @@ fn a_machine_that_cannot_be_read_is_told_as_such_and_never_as_silent() {
 fn the_end_of_the_working_time_and_a_source_that_went_away_clear_nothing() {
     let silent = machine(noon() - hours(3));
     let mut unknown = silent.clone();
-    unknown.machines[0].source_is_up = false;
+    unknown.machines[0].is_known = false;
     let evening = at("2026-11-24T21:00:00");
     let history = [(noon(), silent.clone()), (noon() + hours(1), unknown), (evening, silent)];
     assert_eq!(told(&history), [(AlarmKind::MachineSilent, AlarmEvent::Raised)]);

@@ -113,6 +113,11 @@ fn newest_like<'h>(
     (days.len() >= limits.least_days as usize).then_some(days)
 }
 
+/// Whether one day may be measured by the other.
+pub fn is_same_kind(one: Day, other: Day) -> bool {
+    Class::of(one) == Class::of(other)
+}
+
 /// Weekdays are like one another; a Saturday or Sunday shift is like its own kind only.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Class {

@@ -11,7 +11,7 @@ use crate::{
         robust::Side,
     },
     calendar::ShiftPart,
-    model::{Anomaly, AnomalyCode, DayDigest, Severity, Stamp, rate_e2},
+    model::{Anomaly, AnomalyCode, DayDigest, Severity, Stamp, rate_e2, rate_per_hour_e2},
 };
 
 /// A day as it is compared: by its required time if the machine has a calendar.
@@ -119,7 +119,7 @@ fn measures(evidence: &Evidence<'_>) -> [Measure; 6] {
         },
         Measure {
             code: AnomalyCode::Rate,
-            of: |day| rhythm_e2(i64::from(day.pieces), day.effective_ms),
+            of: |day| rate_per_hour_e2(i64::from(day.pieces), day.effective_ms),
             least: Least::Percent(limits.rhythm_percent),
             worse: Side::Below,
         },
@@ -176,11 +176,6 @@ fn measures_of_shifts(evidence: &Evidence<'_>) -> [Measure; 3] {
             limits.break_overrun_minutes,
         ),
     ]
-}
-
-/// Pieces per hour of effective production, in hundredths.
-pub(super) fn rhythm_e2(pieces: i64, effective_ms: i64) -> Option<i64> {
-    (effective_ms > 0).then(|| pieces.saturating_mul(360_000_000) / effective_ms)
 }
 
 fn compare(

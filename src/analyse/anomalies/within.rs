@@ -1,7 +1,7 @@
 //! Anomalies in the course of a day: an hour in which the rhythm drops, a stop longer than any of the
 //! last month.
 
-use super::{Evidence, minutes_e2, usual::rhythm_e2};
+use super::{Evidence, minutes_e2};
 use crate::{
     analyse::{
         digest::{stops_inside, waits_inside, window},
@@ -9,7 +9,7 @@ use crate::{
         required::Required,
     },
     calendar::ShiftPart,
-    model::{Anomaly, AnomalyCode, Session, Severity, Stamp},
+    model::{Anomaly, AnomalyCode, Session, Severity, Stamp, rate_per_hour_e2},
 };
 
 pub(super) fn find(
@@ -62,7 +62,7 @@ fn rhythm_drop(evidence: &Evidence<'_>, required: Option<&Required<'_>>) -> Opti
         let is_drop = hour.is_below(&rest, percent)
             && hour.is_beyond_chance(&rest)
             && without_gap.is_below(&rest, percent_without_gap);
-        let value_e2 = rhythm_e2(hour.pieces, hour.effective_ms)?;
+        let value_e2 = rate_per_hour_e2(hour.pieces, hour.effective_ms)?;
         if is_drop && worst.as_ref().is_none_or(|worst| value_e2 < worst.value_e2) {
             worst = Some(Anomaly {
                 code: AnomalyCode::RateDrop,
@@ -70,7 +70,7 @@ fn rhythm_drop(evidence: &Evidence<'_>, required: Option<&Required<'_>>) -> Opti
                 from: Some(Stamp(span.start)),
                 to: Some(Stamp(span.end)),
                 value_e2,
-                expected_e2: rhythm_e2(rest.pieces, rest.effective_ms),
+                expected_e2: rate_per_hour_e2(rest.pieces, rest.effective_ms),
                 subject: "".into(),
             });
         }

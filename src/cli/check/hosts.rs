@@ -76,7 +76,8 @@ mod tests {
             let mut lines = Lines::default();
             let places = ["a:1", "b:2", "c:3"].map(str::to_owned).into_iter();
             tell(&mut lines, &places.zip(found).collect::<Vec<_>>());
-            let marks: Vec<_> = lines.text.lines().map(|line| line[..4].to_owned()).collect();
+            let marks: Vec<_> =
+                lines.text.to_string().lines().map(|line| line[..4].to_owned()).collect();
             (marks.join(" "), lines.all_good)
         };
         let primary = || Found::Writable("1".into());

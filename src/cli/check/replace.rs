@@ -1,7 +1,7 @@
 //! `cu-agent check --replace`: what central holds before the agent takes over from the service that wrote
 //! there, what the migrations will do to it, and who writes there besides. Reads only.
 
-use super::Lines;
+use super::{Lines, counted};
 use crate::{
     cli::central::{old_rows, renamed},
     config::{CentralConfig, Config},
@@ -64,9 +64,9 @@ fn kind(lines: &mut Lines, survey: &Survey) {
 }
 
 fn rows(lines: &mut Lines, survey: &Survey) {
-    let counted = CONTRACT_TABLES.iter().zip(survey.rows);
+    let tables = CONTRACT_TABLES.iter().zip(survey.rows);
     let counts: Vec<String> =
-        counted.filter_map(|(table, rows)| rows.map(|rows| format!("{rows} in {table}"))).collect();
+        tables.filter_map(|(table, rows)| rows.map(|rows| format!("{rows} in {table}"))).collect();
     if !counts.is_empty() {
         lines.good(WHAT, &format!("rows: {}", counts.join(", ")));
     }
@@ -74,8 +74,8 @@ fn rows(lines: &mut Lines, survey: &Survey) {
         lines.note(
             WHAT,
             &format!(
-                "{} centres are named after a file and become their machine's",
-                survey.centres_of_files
+                "{} named after a file, to become their machine's",
+                counted(survey.centres_of_files, "centre is", "centres are")
             ),
         );
     }
@@ -83,8 +83,8 @@ fn rows(lines: &mut Lines, survey: &Survey) {
         lines.note(
             WHAT,
             &format!(
-                "{} sessions share machine and day with another one: they are merged, and kept as they were in cu_agent_fusion",
-                survey.sessions_twice
+                "{} machine and day with another one: they are merged, and kept as they were in cu_agent_fusion",
+                counted(survey.sessions_twice, "session shares", "sessions share")
             ),
         );
     }
@@ -99,15 +99,16 @@ fn writers(lines: &mut Lines, survey: &Survey) {
         lines.note(
             WHAT,
             &format!(
-                "role {} is connected {application} ({} connections)",
-                writer.role, writer.connections
+                "role {} is connected {application} ({})",
+                writer.role,
+                counted(writer.connections, "connection", "connections")
             ),
         );
     }
     if let Some(last) = &survey.unmarked_last {
         let text = format!(
-            "{} sessions of the last 7 days were not written by an agent, the latest of all such at {last}",
-            survey.unmarked
+            "{} of the last 7 days not written by an agent, the latest of all such at {last}",
+            counted(survey.unmarked, "session", "sessions")
         );
         match survey.unmarked {
             0 => lines.good(WHAT, &text),

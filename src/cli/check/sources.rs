@@ -1,7 +1,7 @@
 //! The part of `cu-agent check` that concerns one source: whether it answers, whether its folders are
 //! there and can be listed, and what in them will not be read or could not be deleted.
 
-use super::{LINE_CHARS, Lines};
+use super::{LINE_CHARS, Lines, counted, host_keys};
 use crate::{
     buffer::Buffer,
     collect::unread_of,
@@ -10,7 +10,7 @@ use crate::{
     model::printable,
     source::{
         Entry, FolderListing, Source, SourceError, UnreadLines, dir::DirectorySource,
-        ftp::FtpSource, is_log,
+        ftp::FtpSource, is_log, sftp::SftpSource,
     },
 };
 
@@ -30,6 +30,23 @@ pub(super) fn check(lines: &mut Lines, config: &SourceConfig, buffer: Option<&Bu
                 Err(error) => lines.bad(&what, &logging::chain(&error)),
             }
         }
+        SourceKind::Sftp(sftp) => {
+            let mut source = SftpSource::new(sftp.clone());
+            match source.describe() {
+                Ok(abilities) => {
+                    lines.good(&what, &abilities.to_string());
+                    if sftp.legacy_algorithms {
+                        lines.note(&what, LEGACY);
+                    }
+                    Checked { lines, what, config, buffer, source: &mut source }.folders();
+                }
+                Err(
+                    error @ (SourceError::HostKeyUnknown { .. }
+                    | SourceError::HostKeyChanged { .. }),
+                ) => host_keys::check(lines, &what, sftp, &error),
+                Err(error) => lines.bad(&what, &logging::chain(&error)),
+            }
+        }
         SourceKind::Directory(path) => {
             let mut source = DirectorySource::new(path.clone());
             let deletes = config.delete == DeletePolicy::AfterSync;
@@ -43,6 +60,9 @@ pub(super) fn check(lines: &mut Lines, config: &SourceConfig, buffer: Option<&Bu
         }
     }
 }
+
+/// Of a source whose connection may be weak.
+const LEGACY: &str = "legacy_algorithms = true: also algorithms that are no longer safe are accepted; remove it once the server has others";
 
 /// A source that answers.
 struct Checked<'c> {
@@ -103,7 +123,10 @@ impl Checked<'_> {
     }
 
     fn all_exist(&mut self) {
-        let text = format!("all {} mapped folders exist", self.config.folders.len());
+        let text = match self.config.folders.len() {
+            1 => "the mapped folder exists".to_owned(),
+            folders => format!("all {folders} mapped folders exist"),
+        };
         self.lines.good(&self.what, &text);
     }
 
@@ -123,7 +146,8 @@ impl Checked<'_> {
             self.lines.bad(
                 &self.what,
                 &format!(
-                    "{folder:?}: {count} lines of the listing seem to name LOG files but cannot be parsed, the first: {sample:?}"
+                    "{folder:?}: {} of the listing that cannot be parsed although LOG files seem to be named there, the first: {sample:?}",
+                    counted(count, "line", "lines")
                 ),
             );
         }

@@ -4,15 +4,17 @@ use std::fmt::Display;
 
 use serde::{Serialize, Serializer};
 
-use super::{ImplausibleDate, Shown, central, folder_state, host};
+use super::{ImplausibleDate, Shown, WeeklyReports, central, folder_state, host};
 use crate::{
     buffer::{AsideReport, FileReport, Holder, LinkState, MachineReport, known_version},
     cli::times::DayRow,
     config::{Config, SourceConfig},
+    logging,
     model::{
-        CentralTold, Collected, Day, FolderTold, KeptCalendar, Language, LinkTold, ServiceTold,
-        SourceTold, StatusTold, Trouble, WallTime,
+        Collected, Day, FolderTold, KeptCalendar, Language, LinkTold, ReportName, ServiceTold,
+        SettingsTold, SourceTold, StatusTold, Trouble, WallTime, Week,
     },
+    settings,
 };
 
 /// What is shown of a state directory, as indented JSON with its keys in alphabetical order.
@@ -53,7 +55,10 @@ struct Status<'s> {
     changed_texts: Option<Changed<'s>>,
     /// The plant's, as central last told it; `None`: it has none, or told nothing yet.
     calendar: Option<Calendar<'s>>,
-    in_central: &'s CentralTold,
+    /// From central; `None`: none are taken.
+    settings: Option<Settings<'s>>,
+    /// `None`: no weekly reports are configured.
+    reports: Option<Reports<'s>>,
     troubles: Vec<NotRead<'s>>,
     machines: Vec<Machine<'s>>,
     set_aside: Vec<Aside<'s>>,
@@ -99,6 +104,59 @@ impl<'s> Calendar<'s> {
             refused_version: refused.as_ref().map(|refused| refused.version),
             refusal: refused.as_ref().map(|refused| refused.why.as_str()),
         })
+    }
+}
+
+/// Serials of the settings from central, and which keys are theirs.
+#[derive(Serialize)]
+struct Settings<'s> {
+    in_use: Option<u64>,
+    on_trial: Option<u64>,
+    refused: Option<u64>,
+    refusal: Option<String>,
+    from_central: &'s [String],
+    left_as_configured: &'s [String],
+    /// Why nothing is known of them.
+    error: Option<String>,
+}
+
+impl<'s> Settings<'s> {
+    fn of(config: &'s Config) -> Option<Self> {
+        let (told, error) = match settings::told(config)? {
+            Ok(told) => (told, None),
+            Err(error) => (SettingsTold::default(), Some(logging::chain(&error))),
+        };
+        let (refused, refusal) =
+            told.refused.map(|refused| (refused.serial, refused.reason)).unzip();
+        Some(Self {
+            in_use: told.kept,
+            on_trial: told.trial,
+            refused: refused.flatten(),
+            refusal,
+            from_central: &config.from_central.taken,
+            left_as_configured: &config.from_central.left,
+            error,
+        })
+    }
+}
+
+/// The weekly reports.
+#[derive(Serialize)]
+struct Reports<'s> {
+    newest_week: Option<Text<Week>>,
+    missing_week: Option<Text<Week>>,
+    waiting: Vec<Text<ReportName>>,
+    failure: Option<&'s str>,
+}
+
+impl<'s> Reports<'s> {
+    fn of(shown: &'s WeeklyReports) -> Self {
+        Self {
+            newest_week: shown.newest.map(Text),
+            missing_week: shown.missing.map(Text),
+            waiting: shown.unsent.names.iter().copied().map(Text).collect(),
+            failure: shown.failure(),
+        }
     }
 }
 
@@ -195,7 +253,8 @@ impl<'s> Status<'s> {
                 .as_ref()
                 .map(|changed| Changed { encoding: &changed.encoding, texts: changed.texts }),
             calendar: Calendar::of(&shown.calendar),
-            in_central: &shown.told,
+            settings: Settings::of(config),
+            reports: shown.reports.as_ref().map(Reports::of),
             troubles: troubles.iter().map(NotRead::of).collect(),
             machines: shown.machines.iter().map(|one| Machine::of(one, config, shown)).collect(),
             set_aside: shown.set_aside.iter().map(Aside::of).collect(),
@@ -230,6 +289,7 @@ fn told(config: &Config, shown: &Shown) -> StatusTold {
         schema_known: Some(known_version()),
         service: shown.holder.as_ref().map(service),
         sources: config.sources.iter().map(of).collect(),
+        in_central: shown.told.clone(),
     }
 }
 

@@ -2,22 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use super::{ImplausibleDate, Shown, central, folder_state, host};
+use super::{ImplausibleDate, Shown, WeeklyReports, central, folder_state, host};
 use crate::{
     buffer::{AsideReport, BufferError, ChangedTexts, FileReport, LinkState},
     cli::{
+        painted::{Painted, Tone},
         sessions::{decimal, without_trs},
         table::table,
     },
     config::Config,
+    logging,
     model::{CentralTold, DayTimes, Language, Trouble, WallTime, printable},
+    settings::told,
+    text::{Noun, count},
 };
 
 /// Files with implausible dates that are shown.
 const MOST_IMPLAUSIBLE: usize = 20;
 
-pub(super) fn text(config: &Config, shown: &Shown) -> String {
-    [
+pub(super) fn text(config: &Config, shown: &Shown) -> Painted {
+    let mut text = Painted::default();
+    for part in [
         overview(config, shown),
         machines(config, shown),
         not_read(config, shown),
@@ -25,74 +30,137 @@ pub(super) fn text(config: &Config, shown: &Shown) -> String {
         set_aside(&shown.set_aside),
         implausible(&shown.implausible),
         files(&shown.files),
-    ]
-    .concat()
-}
-
-fn overview(config: &Config, shown: &Shown) -> String {
-    let Shown { totals, links, .. } = shown;
-    let mut text = format!(
-        "agent {} (cu-agent {})\n\nsessions   {} in the buffer, {} waiting for central",
-        config.agent.id,
-        env!("CARGO_PKG_VERSION"),
-        totals.sessions,
-        totals.pending_sessions
-    );
-    if let Some(day) = totals.oldest_pending_day {
-        text += &format!(", the oldest from {day}");
-    }
-    if totals.set_aside_sessions > 0 {
-        text += &format!(", {} of them quarantined (see below)", totals.set_aside_sessions);
-    }
-    if totals.pending_planned_days > 0 {
-        let days = totals.pending_planned_days;
-        text += &format!("; {days} planned days without a LOG wait for central");
-    }
-    let (state, link) = central(config, links);
-    text += &format!("\ncentral    {state}{}", since(link));
-    if let Some(host) = host(link) {
-        text += &format!(" ({})", printable(host, MOST_REASON_CHARS));
-    }
-    if let Some(ChangedTexts { encoding, texts }) = &shown.changed_texts {
-        text += &format!(
-            "\ntexts      {texts} written in similar characters: central's database is in {}, which does not have every character",
-            printable(encoding, MOST_REASON_CHARS)
-        );
-    }
-    if let Some(told) = shown.calendar.told() {
-        text += &format!("\ncalendar   {told}");
-    }
-    for source in &config.sources {
-        let link = links.iter().find(|link| link.name.is_source(&source.name));
-        let state = link.map_or("unknown", |link| if link.up { "up" } else { "down" });
-        text += &format!("\nsource     {} {state}{}", source.name, since(link));
-    }
-    text += &format!(
-        "\nbuffer     {} of at most {} on disk; {} files, {} refused\n",
-        bytes(shown.buffer_bytes),
-        bytes(config.agent.max_buffer_bytes),
-        totals.files,
-        totals.refused_files
-    );
-    if shown.is_read_only {
-        let error = BufferError::ReadOnly { path: config.agent.state_dir.clone() };
-        text += &format!("disk       {error}\n");
+    ] {
+        text.append(part);
     }
     text
 }
 
-fn machines(config: &Config, shown: &Shown) -> String {
+/// How a link is, as a word with its colour.
+fn state_tone(state: &str) -> Option<Tone> {
+    match state {
+        "up" => Some(Tone::Good),
+        "down" => Some(Tone::Bad),
+        "unknown" => Some(Tone::Warn),
+        _ => None,
+    }
+}
+
+fn overview(config: &Config, shown: &Shown) -> Painted {
+    let Shown { totals, links, .. } = shown;
+    let mut text = Painted::default();
+    text.push(&format!(
+        "agent {} (cu-agent {})\n\nsessions   {} in the buffer, {} waiting for central",
+        config.agent.id,
+        env!("CARGO_PKG_VERSION"),
+        counted(totals.sessions),
+        counted(totals.pending_sessions)
+    ));
+    if let Some(day) = totals.oldest_pending_day {
+        text.push(&format!(", the oldest from {day}"));
+    }
+    if totals.set_aside_sessions > 0 {
+        let aside = counted(totals.set_aside_sessions);
+        text.put(Some(Tone::Bad), &format!(", {aside} of them quarantined (see below)"));
+    }
+    if totals.pending_planned_days > 0 {
+        let days = PLANNED_DAYS.counted(totals.pending_planned_days, Language::English);
+        text.push(&format!("; {days} without a LOG waiting for central"));
+    }
+    let (state, link) = central(config, links);
+    text.push("\ncentral    ");
+    text.put(state_tone(state), state);
+    text.push(&since(link));
+    if let Some(host) = host(link) {
+        text.push(&format!(" ({})", printable(host, MOST_REASON_CHARS)));
+    }
+    if let Some(ChangedTexts { encoding, texts }) = &shown.changed_texts {
+        text.push(&format!(
+            "\ntexts      {} written in similar characters: central's database is in {}, which does not have every character",
+            counted(*texts),
+            printable(encoding, MOST_REASON_CHARS)
+        ));
+    }
+    if let Some(told) = shown.calendar.told() {
+        text.push(&format!("\ncalendar   {told}"));
+    }
+    if let Some(settings) = told(config) {
+        let is_refused = settings.as_ref().map_or(true, |told| told.refused.is_some());
+        let settings =
+            settings.map_or_else(|error| logging::chain(&error), |told| told.to_string());
+        text.push("\nsettings   from central: ");
+        text.put(is_refused.then_some(Tone::Bad), &printable(&settings, MOST_REASON_CHARS));
+    }
+    if let Some(reports) = &shown.reports {
+        text.push("\nreports    ");
+        text.append(weekly(reports));
+    }
+    for source in &config.sources {
+        let link = links.iter().find(|link| link.name.is_source(&source.name));
+        let state = link.map_or("unknown", |link| if link.up { "up" } else { "down" });
+        text.push(&format!("\nsource     {} ", source.name));
+        text.put(state_tone(state), state);
+        text.push(&since(link));
+    }
+    text.push(&format!(
+        "\nbuffer     {} of at most {} on disk; {}, {} refused\n",
+        bytes(shown.buffer_bytes),
+        bytes(config.agent.max_buffer_bytes),
+        FILES.counted(totals.files, Language::English),
+        counted(totals.refused_files)
+    ));
+    if shown.is_read_only {
+        let error = BufferError::ReadOnly { path: config.agent.state_dir.clone() };
+        text.put(Some(Tone::Bad), &format!("disk       {error}\n"));
+    }
+    text
+}
+
+const FILES: Noun = Noun::new("fichier", "fichiers", "file", "files");
+const PLANNED_DAYS: Noun =
+    Noun::new("jour planifié", "jours planifiés", "planned day", "planned days");
+const SESSIONS: Noun = Noun::new("session", "sessions", "session", "sessions");
+const LINES: Noun = Noun::new("ligne", "lignes", "line", "lines");
+const EVENTS: Noun = Noun::new("événement", "événements", "event", "events");
+
+fn counted(number: u64) -> String {
+    count(number, Language::English)
+}
+
+/// The weekly reports in one line.
+fn weekly(reports: &WeeklyReports) -> Painted {
+    let mut text = Painted::default();
+    text.push(&match reports.newest {
+        Some(week) => format!("newest {week}"),
+        None => "none written yet".to_owned(),
+    });
+    if let Some(week) = reports.missing {
+        text.put(Some(Tone::Bad), &format!(
+            "; {week} is not written: run cu-agent weekly-report, and see journalctl -u cu-agent-report"
+        ));
+    }
+    if let Some(oldest) = reports.unsent.names.first() {
+        let count = counted(reports.unsent.names.len() as u64);
+        text.push(&format!("; {count} waiting to be sent, the oldest {oldest}"));
+    }
+    if let Some(why) = reports.failure() {
+        text.put(Some(Tone::Bad), &format!(": {}", printable(why, MOST_REASON_CHARS)));
+    }
+    text
+}
+
+fn machines(config: &Config, shown: &Shown) -> Painted {
     let machines = &shown.machines;
     if machines.is_empty() {
-        return String::new();
+        return Painted::default();
     }
     let rows: Vec<Vec<String>> = machines
         .iter()
         .map(|machine| {
             vec![
                 machine.nom.clone(),
-                machine.sessions.to_string(),
-                machine.pending_sessions.to_string(),
+                counted(machine.sessions),
+                counted(machine.pending_sessions),
                 machine.last_day.map_or("-".into(), |day| day.to_string()),
                 trs(config, shown, &machine.nom),
                 machine.last_read_at.map_or("-".into(), |at| at.to_string()),
@@ -104,7 +172,10 @@ fn machines(config: &Config, shown: &Shown) -> String {
     for machine in machines {
         lacking.extend(shown.no_trs(&machine.nom).map(|why| (machine.nom.clone(), why)));
     }
-    format!("\n{}{}", table(&heads, &rows), without_trs(&lacking))
+    let mut text = Painted::from("\n".to_owned());
+    text.append(table(&heads, &rows));
+    text.push(&without_trs(&lacking));
+    text
 }
 
 /// The TRS of the machine's last day, up to when if that is not over, or what lacks.
@@ -126,13 +197,10 @@ fn clock(times: &DayTimes) -> String {
     times.known_until.to_naive().format("%H:%M").to_string()
 }
 
-fn not_read(config: &Config, shown: &Shown) -> String {
+fn not_read(config: &Config, shown: &Shown) -> Painted {
     let Shown { links, troubles, .. } = shown;
     let hidden = unknown_machines(config, links, troubles);
     let mut text = String::new();
-    if !(hidden.is_empty() && troubles.is_empty()) {
-        text += "\ncannot be read:\n";
-    }
     for line in hidden {
         text += &format!("  {line}\n");
     }
@@ -144,16 +212,29 @@ fn not_read(config: &Config, shown: &Shown) -> String {
             one.text(Language::English)
         );
     }
+    section(Tone::Bad, "cannot be read", &text)
+}
+
+/// A heading and what is below it, or nothing.
+fn section(tone: Tone, heading: &str, below: &str) -> Painted {
+    let mut text = Painted::default();
+    if !below.is_empty() {
+        text.push("\n");
+        text.put(Some(tone), &format!("{heading}:"));
+        text.push(&format!("\n{below}"));
+    }
     text
 }
 
 /// What people and other programs did to the machines there.
-fn in_central(told: &CentralTold) -> String {
-    let CentralTold { renamed, stray_sessions, lacks_times, writers } = told;
+fn in_central(told: &CentralTold) -> Painted {
+    // Updates are the updater's to show.
+    let CentralTold { renamed, stray_sessions, lacks_times, writers, updates: _ } = told;
     let mut lines: Vec<String> = renamed.iter().map(ToString::to_string).collect();
     if *stray_sessions > 0 {
         lines.push(format!(
-            "{stray_sessions} sessions of this agent belong to no centre of its machines (see check)"
+            "{} of this agent in no centre of its machines (see check)",
+            SESSIONS.counted(*stray_sessions, Language::English)
         ));
     }
     if *lacks_times {
@@ -166,63 +247,54 @@ fn in_central(told: &CentralTold) -> String {
             .iter()
             .map(|write| format!("another writer: {write}; what the agent delivered is restored")),
     );
-    if lines.is_empty() {
-        return String::new();
-    }
     let shown = lines.iter().map(|line| format!("  {}\n", printable(line, MOST_REASON_CHARS)));
-    format!("\nin central:\n{}", shown.collect::<String>())
+    section(Tone::Warn, "in central", &shown.collect::<String>())
 }
 
-fn set_aside(all: &[AsideReport]) -> String {
+fn set_aside(all: &[AsideReport]) -> Painted {
     let mut text = String::new();
-    if !all.is_empty() {
-        text += "\nquarantined, retried hourly:\n";
-    }
     for AsideReport { nom, reason, sessions, first_day, last_day, .. } in all {
         let (nom, reason) = (shown_name(nom), printable(reason, MOST_REASON_CHARS));
-        text += &format!("  {nom} {first_day} to {last_day}, {sessions} sessions: {reason}\n");
+        let sessions = SESSIONS.counted(*sessions, Language::English);
+        text += &format!("  {nom} {first_day} to {last_day}, {sessions}: {reason}\n");
     }
-    text
+    section(Tone::Bad, "quarantined, retried hourly", &text)
 }
 
-fn implausible(dates: &[ImplausibleDate]) -> String {
-    if dates.is_empty() {
-        return String::new();
-    }
-    let mut text = format!(
-        "\nfiles with implausible dates: {}; nothing is deleted because of them:\n",
-        dates.len()
-    );
+fn implausible(dates: &[ImplausibleDate]) -> Painted {
+    let mut text = String::new();
     for ImplausibleDate { file, reason, .. } in dates.iter().take(MOST_IMPLAUSIBLE) {
         text += &format!("  {file}: {reason}\n");
     }
-    text
+    let heading = format!(
+        "files with implausible dates: {}; nothing is deleted because of them",
+        counted(dates.len() as u64)
+    );
+    section(Tone::Warn, &heading, &text)
 }
 
-fn files(files: &[FileReport]) -> String {
+fn files(files: &[FileReport]) -> Painted {
     let mut text = String::new();
-    if !files.is_empty() {
-        text += "\nfiles that need attention:\n";
-    }
     for file in files {
         text += &format!(
-            "  {}/{}: {} lines, {} events\n",
+            "  {}/{}: {}, {}\n",
             shown_name(&file.folder),
             shown_name(&file.name),
-            file.lines,
-            file.events
+            LINES.counted(file.lines, Language::English),
+            EVENTS.counted(file.events, Language::English)
         );
         if let Some(refusal) = &file.refusal {
             text += &format!("    refused: {}\n", printable(refusal, MOST_REASON_CHARS));
         }
         for (reason, lines, first_line, sample) in &file.rejects {
+            let lines = counted(*lines);
             text += &format!("    {reason}: {lines} (first in line {first_line}: {sample:?})\n");
         }
         for (name, events) in &file.unknown {
-            text += &format!("    unknown event {name:?}: {events}\n");
+            text += &format!("    unknown event {name:?}: {}\n", counted(*events));
         }
     }
-    text
+    section(Tone::Warn, "files that need attention", &text)
 }
 
 /// Names and reasons are of files, servers and central: each stays on its line.

@@ -10,27 +10,27 @@ use std::{net::SocketAddr, time::Duration};
 
 use chrono::{TimeDelta, Weekday};
 use log::LevelFilter;
-use minisign_verify::PublicKey;
 
 use super::{
-    CentralTls, WaitStamp,
+    CentralTls, SignerKey, WaitStamp,
     explained::{
         Explained,
         Show::{Off, OffAs, On, OnAs, Retired},
         Topic,
     },
+    from_central::keep,
     hosts::Hosts,
     key::{
-        Accepts::{Size, Text, Words},
-        Defaulted, Key, defaulted, duration, key, port, size,
+        Accepts::{List, Size, Text, Words},
+        Defaulted, Key, defaulted, duration, key, number, port, size,
     },
     units::{
         any_text, at_least_1_mib, at_most_100, days, event_name, host_names, hours, https_address,
-        listen_address, not_empty, parse_duration, parse_time_of_day,
+        listen_address, not_empty, parse_duration, parse_time_of_day, report_formats,
     },
     window::Window,
 };
-use crate::model::Language;
+use crate::model::{Language, ReportFormat};
 
 /// Declares the rows of a section as constants, and what people are told of them.
 macro_rules! section {
@@ -58,7 +58,7 @@ mod source;
 mod thresholds;
 
 pub(super) use calendar::{CalendarKeys, ShiftKeys};
-pub(super) use source::{FolderKeys, SourceKeys};
+pub(super) use source::{FolderKeys, Kind, SourceKeys, keys_of_others};
 pub(super) use thresholds::THRESHOLDS;
 
 /// The paragraphs at the head of the example.
@@ -68,19 +68,23 @@ pub const HEAD: [&str; 2] = [
      shows an option with its default or an example. Relative paths start at this file's directory.",
     "Passwords never belong in this file. They are read from, in this order: an environment variable \
      (FTP_PASS for the first FTP source, POSTGRES_PASSWORD), a systemd credential (ftp-password, \
-     central-password), the file named by password_file. The other variables of the previous service \
-     override this file too: FTP_HOST, FTP_USER, POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DB, POSTGRES_USER. An \
-     empty one counts as unset. If the first source is no FTP server, those of FTP only fill what is left out here.",
+     central-password), the file named by password_file. Of an SFTP source, the files that it names come \
+     first; the credentials sftp-key, sftp-key-passphrase and, if there is no FTP source, ftp-password are for \
+     the first SFTP source. The other variables of the previous service override this file too: FTP_HOST, \
+     FTP_USER, POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DB, POSTGRES_USER. An empty one counts as unset. If the \
+     first source is no FTP server, those of FTP only fill what is left out here.",
 ];
 
 /// Every section in the order of the example.
 pub fn topics() -> Vec<Topic> {
+    let [sftp, directory] = source::others();
     vec![
         AgentKeys::topic(),
         ScheduleKeys::topic(),
         SourceKeys::topic(),
         FolderKeys::topic(),
-        source::second(),
+        sftp,
+        directory,
         CentralKeys::topic(),
         AnalysisKeys::topic(),
         EventKeys::topic(),
@@ -89,7 +93,9 @@ pub fn topics() -> Vec<Topic> {
         ShiftKeys::topic(),
         StatusKeys::topic(),
         UpdateKeys::topic(),
+        SettingsKeys::topic(),
         AlarmKeys::topic(),
+        ReportKeys::topic(),
     ]
 }
 
@@ -301,14 +307,21 @@ section! {
     OffAs("https://updates.example/cu-agent/manifest.json"),
     "The signed list of versions; its signature is beside it, manifest.json.minisig.";
 
-    PUBLIC_KEY: Key<PublicKey> = key(
+    PUBLIC_KEY: Key<SignerKey> = key(
         "public_key",
-        Text("the second line of the publisher's minisign.pub, 56 characters", |text| {
-            PublicKey::from_base64(text).ok()
-        }),
+        Text("the second line of the publisher's minisign.pub, 56 characters", SignerKey::parse),
     ),
     OffAs("RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"),
-    "The second line of the publisher's minisign.pub.";
+    "The plant's own key, if it publishes the packages itself: the second line of its minisign.pub. Without \
+     it the keys in key_file count.";
+
+    KEY_FILE: Defaulted<String> = defaulted(
+        "key_file",
+        "/usr/share/cu-agent/update-keys.json",
+        Text("a file", not_empty),
+    ),
+    Off,
+    "The publisher's keys, and how many of them must sign; comes with the package.";
 
     CA_FILE: Key<String> = key("ca_file", Text("a PEM file", not_empty)),
     OffAs("/etc/cu-agent/update-ca.pem"),
@@ -330,6 +343,14 @@ section! {
     Off,
     "How long running machines may delay an update at most, summed over the updater's runs.";
 
+    STOP_AFTER: Defaulted<u32> = defaulted("stop_after", "2", number(1, 10_000)),
+    Off,
+    "A version that was rolled back on this number of gateways is refused here; central counts them.";
+
+    STOP_AFTER_PERCENT: Defaulted<u32> = defaulted("stop_after_percent", "20", number(1, 100)),
+    Off,
+    "The same as a share of the whole fleet: whichever comes first.";
+
     DIRECTORY: Defaulted<String> = defaulted(
         "directory",
         "/var/lib/cu-agent-update",
@@ -337,6 +358,32 @@ section! {
     ),
     Off,
     "The updater's own directory, writable by root only.";
+}
+
+section! {
+    SettingsKeys, "# [settings]",
+    "Settings that central gives to all gateways, signed: docs/settings.md. Without this section none are taken.", "";
+
+    PUBLIC_KEY: Key<SignerKey> = key(
+        "public_key",
+        Text("the second line of the plant's minisign.pub, 56 characters", SignerKey::parse),
+    ),
+    OffAs("RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"),
+    "Whose signature counts. Without it those of [update] count, and without that section those of the package.";
+
+    KEEP: Key<Vec<String>> = key(
+        "keep",
+        List(
+            r#"a list of keys or sections that may come from central, such as ["schedule.poll", "alarms"]"#,
+            keep,
+        ),
+    ),
+    OffAs("schedule.poll"),
+    "Keys and sections of this file that stay as they are, whatever central says: one, or a list.";
+
+    TRIAL: Defaulted<Duration> = defaulted("trial", "15m", duration("10s", "6h")),
+    Off,
+    "How long new settings may take to collect and deliver as before; after that the ones before come back.";
 }
 
 section! {
@@ -377,7 +424,7 @@ section! {
     ),
     Off,
     "When machines without a [[calendar]] are expected to work, by the gateway's clock; \"22:00-06:00\" crosses \
-     midnight. The others are expected in their own required time.";
+     midnight, \"00:00-24:00\" is all day. The others are expected in their own required time.";
 
     WORKING_DAYS: Defaulted<Vec<Weekday>> = defaulted(
         "working_days",
@@ -402,4 +449,50 @@ section! {
     DISK_FREE: Defaulted<u64> = defaulted("disk_free", "256MiB", size()),
     Off,
     "Alarm if the disk of agent.state_dir has less free space than this.";
+}
+
+section! {
+    ReportKeys, "# [report]",
+    "Last week's report, written every Monday by cu-agent-report.timer (`cu-agent weekly-report`) and sent by the \
+     service: docs/operating.md. Without this section none is written.", "";
+
+    FOLDER: Key<String> = key("folder", Text("a directory", not_empty)),
+    OffAs("/var/lib/cu-agent/reports"),
+    "Where the files are kept, such as 2026-W48.xlsx; default: reports in agent.state_dir. Another place needs \
+     ReadWritePaths= in both units.";
+
+    KEEP: Defaulted<u32> = defaulted("keep", "60", number(1, 520)),
+    Off,
+    "How many weeks are kept, the newest.";
+
+    FORMATS: Defaulted<Vec<ReportFormat>> = defaulted(
+        "formats",
+        "html xlsx",
+        List(r#"a list of "html" and "xlsx""#, report_formats),
+    ),
+    Off,
+    "What is written: a page to print, a spreadsheet.";
+
+    LANGUAGE: Key<Language> =
+        key("language", Words(&[("fr", Language::French), ("en", Language::English)])),
+    OffAs("fr"),
+    "Default: that of [agent].";
+
+    URL: Key<String> = key(
+        "url",
+        Text(r#"an address that begins with https:// or http://, or "" for none"#, any_text),
+    ),
+    OffAs("https://rapports.usine.lan/cu-agent"),
+    "Receives each file by POST, until it took it. Treated as a password and never shown.";
+
+    TOKEN_FILE: Key<String> = key(
+        "token_file",
+        Text("a file that holds one line and that the agent may read", any_text),
+    ),
+    OffAs("/etc/cu-agent/report.token"),
+    "One line, sent as \"Authorization: Bearer ...\"; 0640 root:cu-agent. Or REPORT_TOKEN.";
+
+    CA_FILE: Key<String> = key("ca_file", Text("a PEM file", not_empty)),
+    OffAs("/etc/cu-agent/report-ca.pem"),
+    "Authorities to trust instead of the built-in ones, PEM.";
 }

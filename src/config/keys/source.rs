@@ -10,7 +10,7 @@ use super::super::{
         Topic,
     },
     key::{
-        Accepts::{Decimal, List, Text, Words},
+        Accepts::{Decimal, Flag, List, Text, Words},
         Defaulted, Key, defaulted, duration, key, number, port, size,
     },
     units::{
@@ -19,16 +19,87 @@ use super::super::{
     },
 };
 
+/// What a source is, and with it which keys it has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::config) enum Kind {
+    Ftp,
+    Sftp,
+    Directory,
+}
+
+/// The keys of a source that are not of every kind, each with its kinds.
+const KINDS_OF_KEYS: [(&str, &[Kind]); 18] = {
+    const FTP: &[Kind] = &[Kind::Ftp];
+    const SFTP: &[Kind] = &[Kind::Sftp];
+    const SERVERS: &[Kind] = &[Kind::Ftp, Kind::Sftp];
+    [
+        (SourceKeys::PATH.name, &[Kind::Directory]),
+        (SourceKeys::HOST.name, SERVERS),
+        (SourceKeys::PORT.name, SERVERS),
+        (SourceKeys::USER.name, SERVERS),
+        (SourceKeys::PASSWORD_FILE.name, SERVERS),
+        (SourceKeys::ENCODING.name, SERVERS),
+        (SourceKeys::ROOT.name, SERVERS),
+        (SourceKeys::CONNECT_TIMEOUT.name, SERVERS),
+        (SourceKeys::READ_TIMEOUT.name, SERVERS),
+        (SourceKeys::TLS.name, FTP),
+        (SourceKeys::CA_FILE.name, FTP),
+        (SourceKeys::FINGERPRINT.name, FTP),
+        (SourceKeys::MODE.name, FTP),
+        (SourceKeys::KEY_FILE.name, SFTP),
+        (SourceKeys::KEY_PASSPHRASE_FILE.name, SFTP),
+        (SourceKeys::HOST_KEY.name, SFTP),
+        (SourceKeys::KNOWN_HOSTS.name, SFTP),
+        (SourceKeys::LEGACY_ALGORITHMS.name, SFTP),
+    ]
+};
+
+/// The keys that a source of this kind does not have, each with what is wrong where it is written.
+pub(in crate::config) fn keys_of_others(
+    kind: Kind,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let others = KINDS_OF_KEYS.into_iter().filter(move |(_, kinds)| !kinds.contains(&kind));
+    others.map(move |(key, kinds)| {
+        let kinds: Vec<_> = kinds.iter().map(|kind| format!("{:?}", kind.word())).collect();
+        let is_for = format!("is only for kind = {}", kinds.join(" or "));
+        let is_trust = key == SourceKeys::CA_FILE.name || key == SourceKeys::FINGERPRINT.name;
+        let problem = if kind == Kind::Sftp && is_trust {
+            format!("{is_for}; an SFTP server is known by its host_key")
+        } else {
+            format!("{is_for}; remove it, or correct kind")
+        };
+        (key, problem)
+    })
+}
+
+impl Kind {
+    /// As it is written.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Ftp => "ftp",
+            Self::Sftp => "sftp",
+            Self::Directory => "directory",
+        }
+    }
+}
+
 section! {
-    SourceKeys, "[[source]]", "One [[source]] per FTP server or directory.", "";
+    SourceKeys, "[[source]]", "One [[source]] per FTP server, SFTP server or directory.", "";
 
     NAME: Key<String> = key("name", Text(r#"a name for the log, such as "cu""#, not_empty)),
     OnAs("cu"),
     "Its name in the log and in `status`.";
 
-    IS_FTP: Key<bool> = key("kind", Words(&[("ftp", true), ("directory", false)])),
+    KIND: Key<Kind> = key(
+        "kind",
+        Words(&[
+            (Kind::Ftp.word(), Kind::Ftp),
+            (Kind::Sftp.word(), Kind::Sftp),
+            (Kind::Directory.word(), Kind::Directory),
+        ]),
+    ),
     OnAs("ftp"),
-    "An FTP server, or a directory such as a USB stick or a mounted share.";
+    "An FTP server, an SFTP server (SSH), or a directory such as a USB stick or a mounted share.";
 
     PATH: Key<String> =
         key("path", Text("the directory that holds the machine folders", not_empty)),
@@ -37,15 +108,15 @@ section! {
      host to read_timeout.";
 
     HOST: Key<String> =
-        key("host", Text("the FTP server's name or address (or FTP_HOST)", not_empty)),
+        key("host", Text("the server's name or address (or FTP_HOST for FTP)", not_empty)),
     OnAs("192.168.10.20"),
-    "The FTP server, its port (21 by default, 990 with tls = \"implicit\") and the user to log in as.";
+    "The server, its port (21 by default, 990 with tls = \"implicit\"; 22 for SFTP) and the user to log in as.";
 
     PORT: Key<u16> = key("port", port()),
     OnAs("21"),
     "";
 
-    USER: Key<String> = key("user", Text("the FTP user (or FTP_USER)", not_empty)),
+    USER: Key<String> = key("user", Text("the user to log in as (or FTP_USER for FTP)", not_empty)),
     OnAs("cu"),
     "";
 
@@ -53,7 +124,34 @@ section! {
         key("password_file", Text("a file that holds the password", any_text)),
     OffAs("/etc/cu-agent/ftp.password"),
     "One line; readable only by the agent (0640 root:cu-agent). Without this key, FTP_PASS or the systemd \
-     credential ftp-password is needed.";
+     credential ftp-password is needed; an SFTP server may have a private key instead.";
+
+    KEY_FILE: Key<String> = key("key_file", Text("a file that holds the private key", any_text)),
+    InSample,
+    "The private key to log in with, as ssh-keygen writes it (ed25519, ecdsa or rsa); readable only by the \
+     agent; or the systemd credential sftp-key. A server may ask for the password too. Only for SFTP.";
+
+    KEY_PASSPHRASE_FILE: Key<String> =
+        key("key_passphrase_file", Text("a file that holds the key's passphrase", any_text)),
+    InSample,
+    "One line, if the private key is encrypted; or the systemd credential sftp-key-passphrase. Only for SFTP.";
+
+    HOST_KEY: Key<String> = key(
+        "host_key",
+        Text(r#""SHA256:" and 43 characters, as `cu-agent check` or ssh-keygen -lf prints them"#, any_text),
+    ),
+    InSample,
+    "The fingerprint of the server's host key, or a list of them; `cu-agent check` shows it. No connection is \
+     made without host_key or known_hosts. Only for SFTP.";
+
+    KNOWN_HOSTS: Key<String> = key("known_hosts", Text("a file in OpenSSH's format", not_empty)),
+    InSample,
+    "A known_hosts file as OpenSSH has it; its keys of this host are trusted beside those of host_key. Only for SFTP.";
+
+    LEGACY_ALGORITHMS: Defaulted<bool> = defaulted("legacy_algorithms", "false", Flag(Some)),
+    InSample,
+    "true also allows algorithms that are no longer safe, such as ssh-rsa with SHA-1 and CBC ciphers, for an \
+     old controller; default: false. Only for SFTP.";
 
     TLS: Defaulted<FtpTls> = defaulted(
         "tls",
@@ -65,7 +163,8 @@ section! {
         ]),
     ),
     On,
-    "Encryption: \"explicit\" is AUTH TLS, \"implicit\" is TLS from the first byte, on port 990.";
+    "Encryption: \"explicit\" is AUTH TLS, \"implicit\" is TLS from the first byte, on port 990. Only for \
+     FTP, as ca_file, fingerprint and mode are.";
 
     CA_FILE: Key<String> = key("ca_file", Text("a PEM file", not_empty)),
     OffAs("/etc/cu-agent/ftp-ca.pem"),
@@ -165,6 +264,10 @@ section! {
     InSample,
     "What an hour of required time costs, in euros: the losses of a report are told in money too.";
 
+    OBJECTIVE_PER_DAY: Key<u32> = key("objective_per_day", number(1, 10_000_000)),
+    InSample,
+    "The pieces that a production day is to give; the board and the page show how far it is.";
+
     REJECT_EVENT: Key<String> =
         key("reject_event", Text("a word of latin-1 characters without a colon", event_name)),
     InSample,
@@ -177,8 +280,29 @@ section! {
      too): `cu-agent central migrate` merges their rows into the machine's, `check --replace` shows them first.";
 }
 
-pub(super) fn second() -> Topic {
-    Topic {
+/// More sources, to show those of other kinds.
+pub(super) fn others() -> [Topic; 2] {
+    let sftp = Topic {
+        header: "",
+        about: "An SFTP server. It has none of the keys tls, ca_file, fingerprint and mode:",
+        keys: Vec::new(),
+        sample: r#"# [[source]]
+# name = "cu-sftp"
+# kind = "sftp"
+# host = "192.168.10.21"
+# port = 22
+# user = "cu"
+# key_file = "/etc/cu-agent/sftp.key"
+# key_passphrase_file = "/etc/cu-agent/sftp.passphrase"
+# host_key = "SHA256:uNiVztksCsDhcc0u9e8BrqjGyhOfoxn0QG1bXkCRSpM"
+# known_hosts = "/etc/cu-agent/known_hosts"
+# legacy_algorithms = false
+# root = "logs"
+# delete = "never"
+#   [source.folders]
+#   "DEM15" = { nom = "DEM15", type_cu = "DEM15" }"#,
+    };
+    let directory = Topic {
         header: "",
         about: "A USB stick or a mounted share, with the same folders inside:",
         keys: Vec::new(),
@@ -187,6 +311,7 @@ pub(super) fn second() -> Topic {
 # kind = "directory"
 # path = "/media/logs"
 #   [source.folders]
-#   "DEM14 (PVC)" = { nom = "DEM14", type_cu = "DEM14", nominal_per_hour = 90, cost_per_hour = 85.50, reject_event = "StukAfgekeurd", old_names = ["PVC"] }"#,
-    }
+#   "DEM14 (PVC)" = { nom = "DEM14", type_cu = "DEM14", nominal_per_hour = 90, cost_per_hour = 85.50, objective_per_day = 600, reject_event = "StukAfgekeurd", old_names = ["PVC"] }"#,
+    };
+    [sftp, directory]
 }

@@ -17,17 +17,16 @@ use super::{
     control::{Control, OnReply},
     data::{self, DataConnection, Door, First, accept, await_first, port_command},
     login,
-    names::{WireNames, quoted_path},
-    pace::Pace,
+    names::quoted_path,
     profile::ServerProfile,
     reply::{Answer, Fault, Reply, said},
-    socket::{Limits, Paced, address, reach, reach_port},
+    socket::{Limits, Paced, address, reach_port},
     tls,
     wire::{HandshakeFailure, Wire},
 };
 use crate::{
     config::{FtpConfig, FtpMode, FtpTls, NameEncoding},
-    source::SourceError,
+    source::{SourceError, pace::Pace, reach::reach, wire_names::WireNames},
 };
 
 /// How long a goodbye may take, and data of a transfer that was confirmed before any came.
@@ -68,7 +67,7 @@ impl Connection {
         let address = address(config);
         let unreachable = |source| SourceError::Connect { address: address.clone(), source };
         let limits = Limits::of(config, until);
-        let socket = reach(config, &limits).map_err(unreachable)?;
+        let socket = reach(&config.host, config.port, &limits).map_err(unreachable)?;
         let socket = Paced::new(socket, limits, Pace::new(limits.silence)).map_err(unreachable)?;
         let names = WireNames(config.encoding);
         let mut control = Control::new(Wire::Plain(socket), names, limits, on_reply);

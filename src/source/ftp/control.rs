@@ -13,12 +13,11 @@ use std::{
 use rustls::ClientConfig;
 
 use super::{
-    names::WireNames,
-    pace::Pace,
     reply::{Fault, Reply, read_reply},
     socket::Limits,
     wire::{HandshakeFailure, Wire},
 };
+use crate::source::{pace::Pace, wire_names::WireNames};
 
 /// An answer may take so many times the silence allowed in all.
 const ANSWER_SILENCES: u32 = 2;

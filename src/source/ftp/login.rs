@@ -9,7 +9,6 @@ use rustls::ClientConfig;
 
 use super::{
     control::Control,
-    names::WireNames,
     reply::{Answer, Fault, other_server, said},
     socket::address,
     tls,
@@ -17,7 +16,7 @@ use super::{
 };
 use crate::{
     config::{FtpConfig, FtpTls},
-    source::SourceError,
+    source::{Protocol, SourceError, wire_names::WireNames},
 };
 
 /// The server's greeting, once the dialogue is as secure as it is to be.
@@ -35,7 +34,7 @@ pub(super) fn greet(
     }
     let connect = |source| SourceError::Connect { address: address(config), source };
     let greeting = control.hear_last().map_err(|error| match other_server(&error) {
-        Some(who) => SourceError::NotFtp { address: address(config), who: who.to_owned() },
+        Some(who) => other_service(config, who.to_owned()),
         None if error.kind() == io::ErrorKind::TimedOut && config.tls != FtpTls::Implicit => {
             let silent = format!(
                 "{error}; a server that expects implicit TLS is silent like this, check `tls`"
@@ -55,7 +54,7 @@ pub(super) fn greet(
     let text = WireNames(config.encoding).decode(&greeting.body);
     if text.to_ascii_uppercase().contains("SMTP") {
         let who = "a mail server answers there; check `port`".to_owned();
-        return Err(SourceError::NotFtp { address: address(config), who });
+        return Err(other_service(config, who));
     }
     if let (FtpTls::Explicit, Some(rules)) = (config.tls, tls) {
         let refused = |reason| SourceError::Tls { address: address(config), reason };
@@ -68,6 +67,10 @@ pub(super) fn greet(
         control.secure(rules, &config.host).map_err(insecure)?;
     }
     Ok(text)
+}
+
+fn other_service(config: &FtpConfig, who: String) -> SourceError {
+    SourceError::OtherService { address: address(config), wanted: Protocol::Ftp, who }
 }
 
 pub(super) fn log_in(control: &mut Control, config: &FtpConfig) -> Result<(), SourceError> {

@@ -16,7 +16,6 @@ pub mod listing;
 mod login;
 mod months;
 mod names;
-mod pace;
 mod profile;
 mod public_key;
 pub mod reply;
@@ -36,12 +35,14 @@ use self::{
     connection::Connection,
     control::OnReply,
     listing::Kind,
-    names::WireNames,
     profile::ServerProfile,
     reply::{Fault, said},
     socket::address,
 };
-use super::{Entry, FolderListing, Source, SourceError, Transfer, name::reason_unusable};
+use super::{
+    Entry, FolderListing, Source, SourceError, Transfer, name::reason_unusable,
+    wire_names::WireNames,
+};
 use crate::config::{FtpConfig, FtpMode, FtpTls};
 
 /// A directory on an FTP server that holds the machines' folders.

@@ -6,7 +6,10 @@
 
 use std::io::{self, BufRead, Read};
 
-use crate::{model::printable, source::SourceError};
+use crate::{
+    model::printable,
+    source::{SourceError, reach::known_service},
+};
 
 /// Longest text of an answer that is shown.
 const SHOWN_CHARS: usize = 200;
@@ -103,16 +106,13 @@ pub(super) fn who_answers(first: &[u8]) -> String {
         _ if first.starts_with(b"SSH-") => {
             "an SSH server answers there (SFTP is not FTP); check `port`".to_owned()
         }
-        _ if first.starts_with(b"HTTP/") || first.starts_with(b"<") => {
-            "a web server answers there; check `port`".to_owned()
-        }
         [0x15 | 0x16, 0x03, ..] => {
             "a TLS server answers there; set `tls` to \"implicit\"".to_owned()
         }
-        _ if first.starts_with(b"* OK") || first.starts_with(b"+OK") => {
-            "a mail server answers there; check `port`".to_owned()
-        }
-        _ => format!("what answers there is not an FTP server: {:?}", line_of(first)),
+        _ => match known_service(first) {
+            Some(who) => format!("{who} answers there; check `port`"),
+            None => format!("what answers there is not an FTP server: {:?}", line_of(first)),
+        },
     }
 }
 

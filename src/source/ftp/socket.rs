@@ -1,70 +1,29 @@
-//! The sockets below FTP: reaching the server, and a stream on which every wait is bounded: by the
+//! The sockets below FTP: data connections, and a stream on which every wait is bounded: by the
 //! silence allowed, by a least rate, by the total of the exchange and by the end of the source's turn.
 
 use std::{
     io::{self, Read, Write},
-    net::{SocketAddr, TcpStream, ToSocketAddrs},
+    net::{SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 
 use rustix::net::RecvFlags;
-use socket2::{SockRef, TcpKeepalive};
 
-use super::pace::Pace;
-use crate::config::FtpConfig;
+pub(super) use crate::source::reach::Limits;
+use crate::{config::FtpConfig, source::pace::Pace};
 
-/// How long an idle connection may be silent before the kernel asks whether the peer still lives.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
 /// So many of the first bytes are remembered, to tell what answers where TLS does not.
 const FIRST_BYTES: usize = 8;
-
-/// The waits that a connection's sockets are made with.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub(super) connect: Duration,
-    pub(super) silence: Duration,
-    /// Nothing is waited for behind this moment.
-    pub(super) until: Option<Instant>,
-}
 
 impl Limits {
     pub(super) fn of(config: &FtpConfig, until: Option<Instant>) -> Self {
         Self { connect: config.connect_timeout, silence: config.read_timeout, until }
-    }
-
-    /// A wait cut to what is left of the turn.
-    pub(super) fn cut(&self, wait: Duration) -> io::Result<Duration> {
-        let Some(until) = self.until else { return Ok(wait) };
-        match until.checked_duration_since(Instant::now()) {
-            Some(left) if !left.is_zero() => Ok(wait.min(left)),
-            _ => Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "the time limit of this cycle is reached",
-            )),
-        }
     }
 }
 
 /// Where the server is, as people are told.
 pub(super) fn address(config: &FtpConfig) -> String {
     format!("{}:{}", config.host, config.port)
-}
-
-/// The first address of the host that answers.
-pub(super) fn reach(config: &FtpConfig, limits: &Limits) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
-    for at in (config.host.as_str(), config.port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&at, limits.cut(limits.connect)?) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER);
-                SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 /// A data connection to the port that the server announced, on the host of the control connection.

@@ -40,10 +40,7 @@ pub(super) fn client_config(
     let config = match fingerprint {
         Some(fingerprint) => {
             let pinned = PinnedCertificate::new(fingerprint, &ring::default_provider());
-            tls::builder()
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(pinned))
-                .with_no_client_auth()
+            tls::with_verifier("fingerprint", pinned)
         }
         None => tls::client_config("ca_file", ca_file).map_err(|error| error.to_string())?,
     };

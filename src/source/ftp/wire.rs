@@ -8,7 +8,8 @@ use std::{
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
 
-use super::{pace::Pace, socket::Paced};
+use super::socket::Paced;
+use crate::source::pace::Pace;
 
 #[derive(Debug)]
 pub(super) enum Wire {

@@ -4,7 +4,7 @@
 //! What must never happen here: a text from outside (an error, a file of the updater) that makes
 //! central refuse the row.
 
-use chrono::{DateTime, Local};
+use chrono::{DateTime, Local, TimeDelta};
 use postgres::types::Type;
 use serde::Serialize;
 
@@ -12,10 +12,21 @@ use super::{
     Central, CentralError, Claims, calendar::CalendarThere, params::Params, prepared::Often,
     server::IS_CROWDED, unreadable, writers::has_news,
 };
-use crate::model::{Day, LastUpdate, WallTime};
+use crate::model::{
+    Day, GivenUp, LastUpdate, SelfUpdate, SettingsTold, UpdatesElsewhere, WallTime,
+};
 
 /// Longest text of a row that comes from outside, in characters.
 const MOST_CHARS: usize = 300;
+
+/// The publisher of updates among the links.
+const PUBLISHER: &str = "mises à jour";
+/// Settings from central among the links.
+const SETTINGS: &str = "réglages";
+/// It is asked every hour.
+const STANDS_STILL_AFTER: TimeDelta = TimeDelta::hours(24);
+/// Versions that were rolled back here, of which others learn.
+const MOST_GIVEN_UP: usize = 10;
 
 /// A gateway at one moment.
 #[derive(Clone, PartialEq, Debug)]
@@ -38,6 +49,12 @@ pub struct GatewayRow {
     /// Of the state directory's file system; `None` where it cannot be asked.
     pub free_bytes: Option<u64>,
     pub update: Option<LastUpdate>,
+    /// `None`: it has none.
+    pub self_update: Option<SelfUpdate>,
+    /// The number of the newest event of security: what makes the row news, not written.
+    pub last_security_event: u64,
+    /// `None`: it takes none from central.
+    pub settings: Option<SettingsTold>,
 }
 
 /// What the answer to a row tells of central.
@@ -48,6 +65,7 @@ pub struct SeenThere {
     /// Somebody else wrote to rows of the agent's machines, see [`Central::foreign_writes`].
     pub has_news: bool,
     pub calendar: CalendarThere,
+    pub updates: UpdatesElsewhere,
 }
 
 /// The link to one source.
@@ -64,15 +82,30 @@ impl GatewayRow {
     /// Whether somebody who looks at the fleet learns something new. What changes all the time (disk)
     /// is no news.
     pub fn is_news_after(&self, shown: &Self) -> bool {
-        let Self { waiting_sessions, oldest_waiting_day, sources, update, .. } = self;
+        let Self {
+            waiting_sessions,
+            oldest_waiting_day,
+            sources,
+            update,
+            self_update,
+            settings,
+            last_security_event,
+            ..
+        } = self;
         *waiting_sessions != shown.waiting_sessions
             || *oldest_waiting_day != shown.oldest_waiting_day
             || *sources != shown.sources
             || *update != shown.update
+            || *self_update != shown.self_update
+            || *settings != shown.settings
+            || *last_security_event != shown.last_security_event
     }
 
-    fn links(&self) -> Vec<LinkColumn<'_>> {
-        self.sources.iter().map(LinkColumn::of).collect()
+    /// Those to its sources, and those by which updates and settings come if they do.
+    fn links(&self, wall: DateTime<Local>) -> Vec<LinkColumn<'_>> {
+        let publisher = self.self_update.as_ref().map(|told| LinkColumn::of_publisher(told, wall));
+        let settings = self.settings.as_ref().map(LinkColumn::of_settings);
+        self.sources.iter().map(LinkColumn::of).chain(publisher).chain(settings).collect()
     }
 }
 
@@ -87,17 +120,96 @@ struct LinkColumn<'l> {
     since: &'l Option<WallTime>,
     #[serde(rename = "erreur")]
     error: Option<String>,
+    /// Of the publisher's link alone.
+    #[serde(rename = "manifeste", skip_serializing_if = "Option::is_none")]
+    manifest: Option<ManifestColumn>,
+    /// Of the settings' link alone.
+    #[serde(rename = "reglages", skip_serializing_if = "Option::is_none")]
+    settings: Option<SettingsColumn>,
+}
+
+/// What `v_parc` shows, see migration 16.
+#[derive(Serialize)]
+struct SettingsColumn {
+    #[serde(rename = "serie", skip_serializing_if = "Option::is_none")]
+    kept: Option<u64>,
+    #[serde(rename = "essai", skip_serializing_if = "Option::is_none")]
+    trial: Option<u64>,
+    #[serde(rename = "refusee", skip_serializing_if = "Option::is_none")]
+    refused: Option<u64>,
+    #[serde(rename = "raison", skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// What `v_parc` compares between gateways, see migration 14. Nothing before the first manifest.
+#[derive(Serialize)]
+struct ManifestColumn {
+    #[serde(rename = "serie", skip_serializing_if = "Option::is_none")]
+    serial: Option<u64>,
+    #[serde(rename = "signe_s", skip_serializing_if = "Option::is_none")]
+    signed_s: Option<i64>,
+    #[serde(rename = "expire_s", skip_serializing_if = "Option::is_none")]
+    expires_s: Option<i64>,
+    #[serde(rename = "lu_s", skip_serializing_if = "Option::is_none")]
+    read_s: Option<i64>,
+    #[serde(rename = "abandonnees", skip_serializing_if = "Vec::is_empty")]
+    given_up: Vec<String>,
+}
+
+impl ManifestColumn {
+    fn of(told: &SelfUpdate) -> Self {
+        let times = told.manifest.as_ref();
+        // The newest are the last.
+        let given_up = told.given_up.iter().rev().take(MOST_GIVEN_UP);
+        Self {
+            serial: times.map(|times| times.serial),
+            signed_s: times.map(|times| times.signed_at.timestamp()),
+            expires_s: times.map(|times| times.expires.timestamp()),
+            read_s: times.map(|times| times.read_at.timestamp()),
+            given_up: given_up.map(|version| short(version)).collect(),
+        }
+    }
 }
 
 impl<'l> LinkColumn<'l> {
+    /// `bas` once the last manifest is a day old or has expired.
+    fn of_publisher(told: &SelfUpdate, wall: DateTime<Local>) -> Self {
+        let up = told.manifest.as_ref().is_none_or(|times| {
+            let age = wall.signed_duration_since(times.read_at);
+            age < STANDS_STILL_AFTER && wall < times.expires
+        });
+        let manifest = Some(ManifestColumn::of(told));
+        let (name, state) = (PUBLISHER.to_owned(), state_word(up));
+        Self { name, state, since: &None, error: None, manifest, settings: None }
+    }
+
+    /// Always `haut`: that settings were refused is a word of its own in `v_parc`.
+    fn of_settings(told: &SettingsTold) -> Self {
+        let refused = told.refused.as_ref();
+        let settings = Some(SettingsColumn {
+            kept: told.kept,
+            trial: told.trial,
+            refused: refused.and_then(|refused| refused.serial),
+            reason: refused.map(|refused| short(&refused.reason)),
+        });
+        let (name, state) = (SETTINGS.to_owned(), state_word(true));
+        Self { name, state, since: &None, error: None, manifest: None, settings }
+    }
+
     fn of(link: &'l SourceLink) -> Self {
         Self {
             name: short(&link.name),
-            state: if link.up { "haut" } else { "bas" },
+            state: state_word(link.up),
             since: &link.since,
             error: link.error.as_deref().map(short),
+            manifest: None,
+            settings: None,
         }
     }
+}
+
+fn state_word(up: bool) -> &'static str {
+    if up { "haut" } else { "bas" }
 }
 
 /// One line that PostgreSQL takes: no NUL, no control characters, not too long.
@@ -129,7 +241,7 @@ impl Central {
         params.push(wall.timestamp_micros(), Type::INT8);
         params.push(clamped(row.waiting_sessions), Type::INT8);
         params.push(row.oldest_waiting_day, Type::DATE);
-        let links = serde_json::to_string(&row.links()).expect("texts and a time are JSON");
+        let links = serde_json::to_string(&row.links(wall)).expect("texts and a time are JSON");
         params.push_text(links.as_str());
         params.push(clamped(row.buffer_bytes), Type::INT8);
         params.push(clamped(row.max_buffer_bytes), Type::INT8);
@@ -152,16 +264,42 @@ impl Central {
     fn show(&mut self, params: &Params) -> Result<SeenThere, CentralError> {
         let news = has_news("= ANY ($20)");
         let (before, behind) = self.calendar_question("$21");
-        let sql =
-            format!("{before}{SHOW} RETURNING {IS_CROWDED} AS crowded, {news} AS news{behind}");
+        let sql = format!(
+            "{before}{SHOW} RETURNING {IS_CROWDED} AS crowded, {news} AS news, {UPDATES}{behind}"
+        );
         let rows = self.ask_often(Often::GatewayRow, &sql, params)?;
         // An INSERT that updates returns its row.
         let row = rows.first().ok_or(CentralError::OtherCount { asked: 1, came: 0 })?;
-        let read = || Ok((row.try_get("crowded")?, row.try_get("news")?));
-        let (is_crowded, has_news) = read().map_err(unreadable)?;
-        Ok(SeenThere { is_crowded, has_news, calendar: self.calendar_answer(row)? })
+        let read = || {
+            let (gateways, given_up) = (row.try_get("gateways")?, row.try_get("given_up")?);
+            Ok((row.try_get("crowded")?, row.try_get("news")?, elsewhere(gateways, given_up)))
+        };
+        let (is_crowded, has_news, updates) = read().map_err(unreadable)?;
+        Ok(SeenThere { is_crowded, has_news, calendar: self.calendar_answer(row)?, updates })
     }
 }
+
+/// What is not as it should be counts as nothing: other gateways wrote it.
+fn elsewhere(gateways: i64, given_up: Option<&str>) -> UpdatesElsewhere {
+    let given_up = given_up.and_then(|json| serde_json::from_str::<Vec<GivenUp>>(json).ok());
+    UpdatesElsewhere {
+        gateways: u64::try_from(gateways).unwrap_or_default(),
+        given_up: given_up.unwrap_or_default(),
+    }
+}
+
+/// How many gateways there are, and on how many of them which version was rolled back.
+const UPDATES: &str = "(SELECT count(*) FROM agent_edge) AS gateways,
+    (SELECT jsonb_agg(jsonb_build_object('version', v.version, 'gateways', v.gateways)
+                      ORDER BY v.gateways DESC, v.version)::text
+     FROM (SELECT a.version, count(DISTINCT f.agent_id) AS gateways
+           FROM agent_edge f
+           CROSS JOIN LATERAL jsonb_array_elements(
+               CASE jsonb_typeof(f.liens) WHEN 'array' THEN f.liens ELSE '[]' END) l
+           CROSS JOIN LATERAL jsonb_array_elements_text(
+               CASE jsonb_typeof(l #> '{manifeste,abandonnees}')
+                   WHEN 'array' THEN l #> '{manifeste,abandonnees}' ELSE '[]' END) a (version)
+           GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 20) v) AS given_up";
 
 const SHOW: &str = "
 INSERT INTO agent_edge AS e

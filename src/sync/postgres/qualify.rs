@@ -26,7 +26,9 @@ pub(super) const TABLES: &[&str] = &[
     "cu_agent_ecriture",
     "cu_agent_migration",
     "cu_agent_fusion",
+    "cu_agent_reglages",
     "calendrier",
+    "evenement_securite",
 ];
 
 /// Functions of the server that take any type, so that one of another role could fit better. All others in

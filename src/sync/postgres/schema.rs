@@ -60,16 +60,25 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(11, "times", "0011_times.sql"),
     migration!(12, "calendar", "0012_calendar.sql"),
     migration!(13, "material", "0013_material.sql"),
+    migration!(14, "manifests", "0014_manifests.sql"),
+    migration!(15, "security", "0015_security.sql"),
+    migration!(16, "settings", "0016_settings.sql"),
+    migration!(17, "moments", "0017_moments.sql"),
 ];
 
 /// Migrations without which sessions are delivered all the same: an agent that was updated before an
 /// administrator ran them goes on.
-const SESSIONS_DO_WITHOUT: &[i32] = &[FLEET, DASHBOARDS, TIMES, CALENDAR, MATERIAL];
+const SESSIONS_DO_WITHOUT: &[i32] =
+    &[FLEET, DASHBOARDS, TIMES, CALENDAR, MATERIAL, MANIFESTS, SECURITY, SETTINGS, MOMENTS];
 const FLEET: i32 = 6;
 const DASHBOARDS: i32 = 10;
 const TIMES: i32 = 11;
 const CALENDAR: i32 = 12;
 const MATERIAL: i32 = 13;
+const MANIFESTS: i32 = 14;
+const SECURITY: i32 = 15;
+const SETTINGS: i32 = 16;
+const MOMENTS: i32 = 17;
 
 /// Whether nothing that sessions need is among `pending`.
 pub fn sessions_pass_without(pending: &[i32]) -> bool {
@@ -337,8 +346,8 @@ pub fn migration_script(role: &str) -> String {
          \x20                   PERFORM setval(s, highest);\n\
          \x20               END IF;\n\
          \x20           END LOOP;\n        END IF;\n    END LOOP;\n\
-         \x20   EXECUTE format('GRANT INSERT ON cu_agent_fusion TO %I', role);\n\
-         \x20   EXECUTE format('GRANT SELECT, INSERT ON calendrier TO %I', role);\n\
+         \x20   EXECUTE format('GRANT INSERT ON cu_agent_fusion, evenement_securite TO %I', role);\n\
+         \x20   EXECUTE format('GRANT SELECT, INSERT ON calendrier, cu_agent_reglages TO %I', role);\n\
          \x20   EXECUTE format('GRANT SELECT ON cu_agent_migration, cu_agent_fusion, v_session_formule_origine,\n\
          \x20       v_production_horaire, v_production_jour, v_profil, v_matiere, v_parc, v_anomalie,\n\
          \x20       v_trs_poste, v_trs_jour, v_trs_semaine, v_trs_mois TO %I', role);\nEND\n$grants$;\n"

@@ -16,6 +16,7 @@ use cu_agent::{
     collect::{Settings, SourceMemory, SourceReport, Timestamps, Watch, collect, words},
     config::{DeletePolicy, EventNames, SourceConfig, SourceKind},
     model::Machine,
+    source::{Source, dir::DirectorySource},
 };
 use proptest::{collection::vec, prelude::Strategy, prop_oneof};
 
@@ -23,6 +24,7 @@ use super::{
     central::{Delivery, ModelCentral},
     lies::Lies,
     plant::{Habits, Line, MACHINES, Plant, lines_of, machine_of},
+    served::Served,
     themes::{Theme, Wall},
     watched::{Hook, PowerCut, Watched, day_of},
 };
@@ -162,6 +164,8 @@ impl Watch for SimulatedWatch {
 }
 
 struct History {
+    /// `None`: the folders are read from the disk.
+    served: Option<Served>,
     plant: Plant,
     central: ModelCentral,
     buffer: Option<Buffer>,
@@ -203,9 +207,24 @@ pub fn run_scripted(actions: &[Action]) -> Done {
     run_on(Habits { keeps_open, ..Habits::default() }, Lies::none(), Wall::Any, actions)
 }
 
+/// A history over SFTP, with a server that breaks the rules of the protocol now and then.
+pub fn run_over_sftp(seed: u64, actions: &[Action]) -> Done {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let keeps_open = std::array::from_fn(|_| rng.bool());
+    let habits = Habits { keeps_open, ..Habits::default() };
+    let mut history = begin(habits, Lies::none(), Wall::Right);
+    history.served = Some(Served::start(history.plant.ftp_root(), rng));
+    history.play(actions)
+}
+
 fn run_on(habits: Habits, lies: Lies, wall: Wall, actions: &[Action]) -> Done {
+    begin(habits, lies, wall).play(actions)
+}
+
+fn begin(habits: Habits, lies: Lies, wall: Wall) -> History {
     let plant = Plant::new(habits);
-    let mut history = History {
+    History {
+        served: None,
         central: ModelCentral::default(),
         buffer: Some(
             Buffer::open(&plant.state_dir(), "essai", "2026-11-28 10:00:00".parse().unwrap())
@@ -219,15 +238,18 @@ fn run_on(habits: Habits, lies: Lies, wall: Wall, actions: &[Action]) -> Done {
         memory: SourceMemory::default(),
         wall,
         plant,
-    };
-    for action in actions {
-        history.act(*action);
     }
-    history.finish();
-    history.done
 }
 
 impl History {
+    fn play(mut self, actions: &[Action]) -> Done {
+        for action in actions {
+            self.act(*action);
+        }
+        self.finish();
+        self.done
+    }
+
     fn act(&mut self, action: Action) {
         let plant = &mut self.plant;
         match action {
@@ -328,8 +350,19 @@ impl History {
             looks: Cell::new(0),
         };
         let buffer = self.buffer.as_mut().unwrap();
+        let mut directory = DirectorySource::new(self.plant.ftp_root());
+        let mut breaks_rules = false;
+        let inner: &mut dyn Source = match &mut self.served {
+            Some(served) => {
+                breaks_rules = served.begin_poll();
+                served
+            }
+            None => &mut directory,
+        };
+        self.lies.misled |= breaks_rules;
         let mut source =
-            Watched::new(&mut self.plant, &self.central, hook, FILE_QUIET, &mut self.lies);
+            Watched::new(inner, &mut self.plant, &self.central, hook, FILE_QUIET, &mut self.lies);
+        source.lied = breaks_rules;
         let memory = &mut self.memory;
         let result = catch_unwind(AssertUnwindSafe(|| {
             collect(buffer, &mut source, &config, &settings, &watch, memory)
@@ -393,6 +426,9 @@ impl History {
             .collect();
         self.owed.extend(self.on_server());
         self.lies.stop();
+        if let Some(served) = &mut self.served {
+            served.stop();
+        }
         self.plant.heal();
         // Beyond the days that clocks which were ahead have written of: those of 400 days stay.
         self.plant.pass(TimeDelta::days(12));
@@ -440,6 +476,7 @@ fn config(root: &std::path::Path) -> SourceConfig {
         folders: MACHINES.iter().map(|(folder, nom)| ((*folder).into(), machine(nom))).collect(),
         nominals: std::collections::BTreeMap::new(),
         costs: std::collections::BTreeMap::new(),
+        objectives: std::collections::BTreeMap::new(),
         descriptions: std::collections::BTreeMap::new(),
         old_names: std::collections::BTreeMap::new(),
     }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fs, io, path::PathBuf, time::Duration};
 
 use chrono::{NaiveDate, NaiveDateTime};
-use cu_agent::source::{FolderListing, Source, SourceError, Transfer, dir::DirectorySource};
+use cu_agent::source::{FolderListing, Source, SourceError, Transfer};
 
 use super::{
     central::ModelCentral,
@@ -36,7 +36,8 @@ pub enum Hook {
 pub struct PowerCut;
 
 pub struct Watched<'w> {
-    pub inner: DirectorySource,
+    /// What shows the plant's folders.
+    pub inner: &'w mut dyn Source,
     pub plant: &'w mut Plant,
     pub central: &'w ModelCentral,
     pub hook: Hook,
@@ -52,13 +53,13 @@ pub struct Watched<'w> {
 
 impl<'w> Watched<'w> {
     pub fn new(
+        inner: &'w mut dyn Source,
         plant: &'w mut Plant,
         central: &'w ModelCentral,
         hook: Hook,
         file_quiet: Duration,
         lies: &'w mut Lies,
     ) -> Self {
-        let inner = DirectorySource::new(plant.ftp_root());
         let handed = BTreeSet::new();
         Self {
             inner,
@@ -259,9 +260,13 @@ impl Source for Watched<'_> {
                 return Err(refused());
             }
         }
-        self.inner.delete(folder, name)?;
-        self.deleted += 1;
-        self.plant.note_gone(&file, bytes);
+        let outcome = self.inner.delete(folder, name);
+        // Over a network a deletion may be done without an answer, and answered without being done.
+        if !file.exists() {
+            self.deleted += 1;
+            self.plant.note_gone(&file, bytes);
+        }
+        outcome?;
         self.step();
         if self.hook == Hook::LoseAnswer {
             let address = "the model".to_owned();

@@ -1,4 +1,4 @@
-//! Real Debian 12 systems: a root made once by debootstrap and kept, throw-away copies of it, and
+//! Real Debian 12 and 13 systems: a root made once by debootstrap and kept, throw-away copies of it, and
 //! such a copy booted, systemd as its first process, in systemd-nspawn.
 //!
 //! A booted machine shares the network of the tests, so that servers on the loopback are reached from
@@ -21,7 +21,7 @@ use super::{process::Output, wait};
 
 mod root;
 
-pub use root::{Architecture, cache, foreign_programs_run};
+pub use root::{Architecture, Suite, cache, programs_run};
 
 /// The longest that a machine may take to come up, or to go down when asked.
 const BOOT: Duration = Duration::from_secs(120);
@@ -43,8 +43,8 @@ struct Booted {
 }
 
 impl Machine {
-    pub fn new(architecture: Architecture) -> Self {
-        let kept = root::kept(architecture);
+    pub fn new(suite: Suite, architecture: Architecture) -> Self {
+        let kept = root::kept(suite, architecture);
         let dir = tempfile::Builder::new().prefix("cu-agent-debian-").tempdir().unwrap();
         let copied = Command::new("cp")
             .args(["--archive", "--reflink=auto"])

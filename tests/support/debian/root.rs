@@ -13,12 +13,31 @@ const PACKAGES: &str = "systemd,systemd-sysv,dbus,udev,iproute2,netbase,procps";
 /// Without a boot nothing of that is needed; the package asks for one of the ways to make its user.
 const PACKAGES_WITHOUT_BOOT: &str = "netbase,systemd-standalone-sysusers";
 
+/// A release of Debian, which Raspberry Pi OS names its own after.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Suite {
+    /// Debian 12.
+    Bookworm,
+    /// Debian 13.
+    Trixie,
+}
+
+impl Suite {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Architecture {
     /// This machine's own: it can be booted.
     Amd64,
-    /// A gateway's, through an emulator: packages can be installed in it, it is not booted.
+    /// Gateways', through an emulator: packages can be installed in them, they are not booted.
     Arm64,
+    Armhf,
 }
 
 impl Architecture {
@@ -27,6 +46,16 @@ impl Architecture {
         match self {
             Self::Amd64 => "amd64",
             Self::Arm64 => "arm64",
+            Self::Armhf => "armhf",
+        }
+    }
+
+    /// What runs its programs here, by binfmt_misc's name for it.
+    fn emulator(self) -> Option<&'static str> {
+        match self {
+            Self::Amd64 => None,
+            Self::Arm64 => Some("qemu-aarch64"),
+            Self::Armhf => Some("qemu-arm"),
         }
     }
 }
@@ -41,12 +70,10 @@ pub fn cache() -> PathBuf {
 }
 
 /// The folder of a kept root, after it was made where it was not there.
-pub fn kept(architecture: Architecture) -> PathBuf {
-    let (packages, is_foreign) = match architecture {
-        Architecture::Amd64 => (PACKAGES, false),
-        Architecture::Arm64 => (PACKAGES_WITHOUT_BOOT, true),
-    };
-    let name = format!("bookworm-{}-{}", architecture.name(), packages.replace(',', "-"));
+pub fn kept(suite: Suite, architecture: Architecture) -> PathBuf {
+    let is_foreign = architecture.emulator().is_some();
+    let packages = if is_foreign { PACKAGES_WITHOUT_BOOT } else { PACKAGES };
+    let name = format!("{}-{}-{}", suite.name(), architecture.name(), packages.replace(',', "-"));
     let root = cache().join(&name);
     let alone = File::create(cache().join("lock")).unwrap();
     alone.lock().unwrap();
@@ -61,10 +88,10 @@ pub fn kept(architecture: Architecture) -> PathBuf {
     debootstrap.args(["--variant=minbase", &format!("--arch={}", architecture.name())]);
     debootstrap.arg(format!("--include={packages}"));
     if is_foreign {
-        assert!(foreign_programs_run(), "{}", WITHOUT_FOREIGN);
+        assert!(programs_run(architecture), "{}", WITHOUT_FOREIGN);
         debootstrap.arg("--foreign");
     }
-    succeed(debootstrap.arg("bookworm").arg(&partial));
+    succeed(debootstrap.arg(suite.name()).arg(&partial));
     if is_foreign {
         succeed(
             Command::new("chroot")
@@ -84,13 +111,14 @@ pub fn kept(architecture: Architecture) -> PathBuf {
 }
 
 /// Why an ARM root cannot be used here, and what helps.
-pub const WITHOUT_FOREIGN: &str = "this machine does not run arm64 programs: it needs \
+pub const WITHOUT_FOREIGN: &str = "this machine does not run ARM programs: it needs \
     qemu-user-static and binfmt_misc (a module of the kernel)";
 
-/// Whether programs of arm64 run here, after binfmt_misc was told of qemu where it was not.
-pub fn foreign_programs_run() -> bool {
+/// Whether programs of this processor run here, after binfmt_misc was told of qemu if it had to be.
+pub fn programs_run(architecture: Architecture) -> bool {
+    let Some(emulator) = architecture.emulator() else { return true };
     let control = Path::new("/proc/sys/fs/binfmt_misc");
-    if control.join("qemu-aarch64").exists() {
+    if control.join(emulator).exists() {
         return true;
     }
     if !control.join("register").exists() {
@@ -104,9 +132,9 @@ pub fn foreign_programs_run() -> bool {
         }
     }
     // Debian's own line, with the flag that makes it work inside another root.
-    fs::read_to_string("/usr/lib/binfmt.d/qemu-aarch64.conf").is_ok_and(|line| {
+    fs::read_to_string(format!("/usr/lib/binfmt.d/{emulator}.conf")).is_ok_and(|line| {
         fs::write(control.join("register"), line.trim_end()).is_ok()
-            || control.join("qemu-aarch64").exists()
+            || control.join(emulator).exists()
     })
 }
 

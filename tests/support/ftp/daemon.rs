@@ -6,6 +6,7 @@ use std::{
     net::{TcpListener, TcpStream},
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
+    process::Command,
     sync::atomic::{AtomicU16, Ordering},
     thread,
     time::{Duration, Instant},
@@ -61,7 +62,7 @@ pub struct Daemon {
 
 impl Daemon {
     /// A folder and a port; nothing runs yet.
-    pub(super) fn prepare(options: &Options) -> Self {
+    pub fn prepare(options: &Options) -> Self {
         let folder = tempfile::Builder::new().prefix("cu-ftp-").tempdir().unwrap();
         fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let environment = Vec::new();
@@ -93,7 +94,7 @@ impl Daemon {
     }
 
     /// Starts the server for the first time.
-    pub(super) fn run(mut self, command: Vec<String>, library_path: String) -> Self {
+    pub fn run(mut self, command: Vec<String>, library_path: String) -> Self {
         self.command = command;
         if !library_path.is_empty() {
             self.environment.push(("LD_LIBRARY_PATH".into(), library_path));
@@ -107,7 +108,7 @@ impl Daemon {
     }
 
     /// A file of the server's own, beside what it serves.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -154,6 +155,19 @@ impl Daemon {
     /// Kills the server with all its sessions.
     pub fn stop(&mut self) {
         self.running = None;
+    }
+
+    /// Sends a signal to the processes of all sessions, by the signal's name.
+    pub fn signal_sessions(&self, name: &str) {
+        let Some(running) = &self.running else { return };
+        let sessions = running.sessions();
+        assert!(!sessions.is_empty(), "{} has no session", self.command[0]);
+        // One that has just ended by itself is as good as ended; another is there to be signalled.
+        let signalled = sessions.iter().filter(|process| {
+            let kill = Command::new("kill").arg(format!("-{name}")).arg(process).status();
+            kill.unwrap().success()
+        });
+        assert!(signalled.count() > 0, "all sessions of {} ended by themselves", self.command[0]);
     }
 
     /// Starts the server on the same port and folder; kills it before where it runs.

@@ -4,6 +4,7 @@ use std::{
     fs,
     ops::{Deref, DerefMut},
     os::unix::fs::PermissionsExt,
+    path::PathBuf,
 };
 
 use cu_agent::config::FtpTls;
@@ -23,6 +24,25 @@ pub struct ProFtpd(Daemon);
 impl ProFtpd {
     pub fn start(options: Options) -> Self {
         let daemon = Daemon::prepare(&options);
+        let modules = (options.tls != FtpTls::None).then(Self::crypto_modules);
+        let mut lines = if modules.is_some() { tls_lines(&daemon, &options) } else { Vec::new() };
+        lines.extend(options.extra);
+        let (command, libraries) = Self::set_up(&daemon, modules, lines);
+        Self(daemon.run(command, libraries))
+    }
+
+    /// The folder of the modules that encrypt: TLS and SFTP.
+    pub fn crypto_modules() -> PathBuf {
+        packages::unpacked("proftpd-mod-crypto", &["libsodium23"])
+    }
+
+    /// Writes configuration and account for a server that also does what `further` says; the command that
+    /// starts it, and where its libraries are. `crypto` is needed by the lines that load its modules.
+    pub fn set_up(
+        daemon: &Daemon,
+        crypto: Option<PathBuf>,
+        further: Vec<String>,
+    ) -> (Vec<String>, String) {
         let (user, group) = account::user_and_group_id();
         let (name, password) = (account::USER, account::crypted_password());
         let root = daemon.root().display().to_string();
@@ -56,34 +76,41 @@ impl ProFtpd {
         lines.push(format!("PidFile {}", path("pid")));
         lines.push(format!("ScoreboardFile {}", path("scoreboard")));
         lines.push(format!("SystemLog {}", path("server.log")));
-        if options.tls != FtpTls::None {
-            let modules = packages::unpacked("proftpd-mod-crypto", &[]).join("usr/lib/proftpd");
-            let files = options.certificate.files();
-            lines.push(format!("ModulePath {}", modules.display()));
-            lines.push("LoadModule mod_tls.c".into());
-            lines.push("TLSEngine on".into());
-            lines.push("TLSRequired on".into());
-            lines.push(format!("TLSLog {}", path("tls.log")));
-            lines.push(format!("TLSRSACertificateFile {}", files.chain.display()));
-            lines.push(format!("TLSRSACertificateKeyFile {}", files.key.display()));
-            let versions = if options.only_tls12 { "TLSv1.2" } else { "TLSv1.2 TLSv1.3" };
-            lines.push(format!("TLSProtocol {versions}"));
-            let mut words = Vec::new();
-            words.extend((!options.require_ssl_reuse).then_some("NoSessionReuseRequired"));
-            words.extend((options.tls == FtpTls::Implicit).then_some("UseImplicitSSL"));
-            if !words.is_empty() {
-                lines.push(format!("TLSOptions {}", words.join(" ")));
-            }
+        let mut libraries = Vec::new();
+        if let Some(crypto) = &crypto {
+            lines.push(format!("ModulePath {}", crypto.join("usr/lib/proftpd").display()));
+            libraries.push(packages::library_path(crypto));
         }
-        lines.extend(options.extra);
+        lines.extend(further);
         let file = daemon.path("proftpd.conf");
         fs::write(&file, lines.join("\n") + "\n").unwrap();
         let folder = packages::unpacked("proftpd-core", &LIBRARIES);
         let program = folder.join("usr/sbin/proftpd").display().to_string();
         let file = file.display().to_string();
-        let command = vec![program, "-n".into(), "-q".into(), "-c".into(), file];
-        Self(daemon.run(command, packages::library_path(&folder)))
+        libraries.push(packages::library_path(&folder));
+        (vec![program, "-n".into(), "-q".into(), "-c".into(), file], libraries.join(":"))
     }
+}
+
+fn tls_lines(daemon: &Daemon, options: &Options) -> Vec<String> {
+    let files = options.certificate.files();
+    let versions = if options.only_tls12 { "TLSv1.2" } else { "TLSv1.2 TLSv1.3" };
+    let mut lines = vec![
+        "LoadModule mod_tls.c".to_owned(),
+        "TLSEngine on".to_owned(),
+        "TLSRequired on".to_owned(),
+        format!("TLSLog {}", daemon.path("tls.log").display()),
+        format!("TLSRSACertificateFile {}", files.chain.display()),
+        format!("TLSRSACertificateKeyFile {}", files.key.display()),
+        format!("TLSProtocol {versions}"),
+    ];
+    let mut words = Vec::new();
+    words.extend((!options.require_ssl_reuse).then_some("NoSessionReuseRequired"));
+    words.extend((options.tls == FtpTls::Implicit).then_some("UseImplicitSSL"));
+    if !words.is_empty() {
+        lines.push(format!("TLSOptions {}", words.join(" ")));
+    }
+    lines
 }
 
 impl Deref for ProFtpd {

@@ -4,8 +4,8 @@
 //! out of reach of a process group.
 
 use std::{
-    fs::File,
-    path::Path,
+    fs::{self, File},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -29,6 +29,31 @@ impl Supervised {
             .spawn()
             .unwrap();
         Self { outer }
+    }
+
+    /// The processes that the server started, as the system outside numbers them.
+    pub fn sessions(&self) -> Vec<String> {
+        let proc = Path::new("/proc");
+        let namespace = |file: PathBuf| fs::read_link(file).ok();
+        let ours = namespace(proc.join(format!("{}/ns/pid_for_children", self.outer.id())));
+        let mut found = Vec::new();
+        for entry in fs::read_dir(proc).unwrap() {
+            let process = entry.unwrap().path();
+            if ours.is_none() || namespace(process.join("ns/pid")) != ours {
+                continue;
+            }
+            // Gone in the meantime is as good as not ours.
+            let Ok(status) = fs::read_to_string(process.join("status")) else { continue };
+            let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
+            let inner = field("NSpid:").and_then(|ids| ids.split_whitespace().last());
+            // The shell, the server itself, and what waits for the end of the tests.
+            let is_own = matches!(inner, Some("1" | "2"))
+                || field("Name:").is_some_and(|name| name.trim() == "cat");
+            if !is_own {
+                found.push(process.file_name().unwrap().display().to_string());
+            }
+        }
+        found
     }
 }
 
