@@ -1,9 +1,6 @@
 //! A line of machines with a month behind it, in the middle of a working day.
 
-use std::{
-    fs,
-    net::{SocketAddr, TcpListener},
-};
+use std::{fs, net::SocketAddr};
 
 use chrono::{Local, NaiveDate, NaiveDateTime, NaiveTime};
 
@@ -12,6 +9,7 @@ use crate::support::{
     clock::{Wrong, WrongClock},
     folder::Folder,
     generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
+    net::free_port,
     process::Running,
 };
 
@@ -123,10 +121,9 @@ pub fn of_three_machines_with(configure: impl FnOnce(&mut Agent, &Folder)) -> Li
     folder.append(&format!("SU12 (HYBRIDE)/{name}"), &event("12:00:10", "StukUitgevoerd: 1 A"));
     let mut agent = Agent::on_directory(folder.path());
     // Nobody listens there any more.
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let password_file = agent.secret("central.password", "geheim");
     agent.set("central.host", "127.0.0.1");
-    agent.set("central.port", i64::from(closed.port()));
+    agent.set("central.port", i64::from(free_port()));
     agent.set("central.database", "production");
     agent.set("central.user", "cu_agent");
     agent.set("central.tls", "disable");

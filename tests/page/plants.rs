@@ -1,8 +1,6 @@
 //! Plants of any number of machines with weeks behind them, in the middle of a working day: some produce, wait,
 //! are stopped or silent; names, calendars, objectives and nominal rates differ, and some are missing.
 
-use std::net::TcpListener;
-
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
 
 use crate::{
@@ -11,6 +9,7 @@ use crate::{
         agent::Agent,
         folder::Folder,
         generate::{file_name, working_days},
+        net::free_port,
     },
 };
 
@@ -185,10 +184,9 @@ impl Plant {
         }
         if has_central {
             // Nobody listens there any more.
-            let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
             let password_file = agent.secret("central.password", "geheim");
             agent.set("central.host", "127.0.0.1");
-            agent.set("central.port", i64::from(closed.port()));
+            agent.set("central.port", i64::from(free_port()));
             agent.set("central.database", "production");
             agent.set("central.user", "cu_agent");
             agent.set("central.tls", "disable");

@@ -11,7 +11,8 @@ use crate::support::{
     damage,
     folder::Folder,
     http,
-    postgres::{Database, answers, free_port, wait_until},
+    net::free_port,
+    postgres::{Database, answers},
     process::Running,
     wait,
     webhook::{Manner, Webhook},
@@ -374,7 +375,7 @@ fn a_receiver_s_certificate_that_no_authority_could_vouch_for_is_named_as_what_i
     for (shown, said) in Certificate::unusable(dir.path()) {
         let port = free_port();
         let mut server = shown.serve(port);
-        wait_until("the receiver listens", || answers(port));
+        wait::until("the receiver listens", wait::PATIENCE, || answers(port));
         agent.set("alarms.url", format!("https://127.0.0.1:{port}/x"));
         agent.set("alarms.ca_file", shown.ca_file.to_str().unwrap());
         let output = agent.once();

@@ -1,12 +1,13 @@
 //! The table of bad input: what is wrong, where, and what it gets. Each row on the real binary.
 
-use std::{fs, net::TcpListener, time::Duration};
+use std::{fs, time::Duration};
 
 use crate::support::{
     agent::Agent,
     folder::Folder,
     ftp::{Options, Script, ScriptedFtp, Vsftpd},
     golden,
+    net::free_port,
     postgres::Database,
     process::Output,
     rows::{assert_same, buffer_sessions, central_sessions, truth},
@@ -17,8 +18,7 @@ const PIECE: &[u8] = b"20250603 05:00:00|@StukUitgevoerd: 1 A\n";
 
 /// A port of the loopback that nothing listens on.
 fn closed_port() -> i64 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    i64::from(listener.local_addr().unwrap().port())
+    i64::from(free_port())
 }
 
 /// An agent on a good directory source and an FTP source that a test then breaks.

@@ -6,8 +6,9 @@ use cu_agent::sync::postgres::migration_script;
 
 use crate::support::{
     central::SESSION_TABLES,
-    postgres::{Cluster, Database, Options, clients_know_the_server, wait_until},
+    postgres::{Cluster, Database, Options, clients_know_the_server},
     scene::Scene,
+    wait,
 };
 
 /// Every row of every table but `agent_edge`, `cu_agent_migration`, whose times differ.
@@ -50,7 +51,7 @@ fn tables_that_are_replicated_take_every_change_and_the_subscriber_becomes_equal
          DELETE FROM anomalie; UPDATE session_production SET revision = 0",
     );
     scene.assert_equal_after_once();
-    wait_until("the subscriber is equal", || digest(&copy) == digest(&db));
+    wait::until("the subscriber is equal", wait::PATIENCE, || digest(&copy) == digest(&db));
     copy.psql(&format!("DROP SUBSCRIPTION usine_{}", copy.name));
 }
 
@@ -69,8 +70,8 @@ fn a_standby_that_takes_over_gets_what_it_lacks_of_what_the_old_primary_confirme
     let proxy = scene.behind_proxy();
     scene.days(2);
     let running = scene.agent.run();
-    wait_until("the primary has two days", || has_arrived(&scene));
-    wait_until("and so has the standby", || {
+    wait::until("the primary has two days", wait::PATIENCE, || has_arrived(&scene));
+    wait::until("and so has the standby", wait::PATIENCE, || {
         let count =
             |cluster: &Cluster| cluster.try_psql(&name, "SELECT count(*) FROM piece_production");
         count(&standby).is_ok_and(|pieces| Ok(pieces) == count(&primary))
@@ -80,11 +81,11 @@ fn a_standby_that_takes_over_gets_what_it_lacks_of_what_the_old_primary_confirme
         .try_psql(&name, "ALTER SYSTEM SET primary_conninfo = ''")
         .and_then(|_| standby.try_psql(&name, "SELECT pg_reload_conf()"))
         .unwrap();
-    wait_until("the standby hears nothing", || {
+    wait::until("the standby hears nothing", wait::PATIENCE, || {
         standby.try_psql(&name, "SELECT count(*) FROM pg_stat_wal_receiver").unwrap() == "0"
     });
     scene.days(2);
-    wait_until("the primary has four days", || has_arrived(&scene));
+    wait::until("the primary has four days", wait::PATIENCE, || has_arrived(&scene));
     let confirmed = scene.database.count("piece_production");
     primary.kill();
     proxy.lead_to(standby.port);

@@ -347,7 +347,9 @@ fn a_service_at_work_tells_of_another_writer_at_its_next_contact_and_puts_right_
     plant.folder.put_case(&golden::cases()[2]);
     running.wait_for_line("another writer: application `tableur`");
     // The growth may have brought one more.
-    crate::support::postgres::wait_until("the waits are back", || count() >= before);
+    crate::support::wait::until("the waits are back", crate::support::wait::PATIENCE, || {
+        count() >= before
+    });
     running.terminate();
 }
 

@@ -7,10 +7,10 @@ use crate::support::{
     central::{Feeder, session},
     certificate::Certificate,
     http,
+    net::free_port,
     pgbouncer::PgBouncer,
     postgres::{
-        Cluster, Database, Options, PASSWORD, as_postgres, client_program, free_port, run,
-        server_folder,
+        Cluster, Database, Options, PASSWORD, as_postgres, client_program, run, server_folder,
     },
     rogue_postgres::{Lie, Phase, Rogue, log_in, message},
     scene::Scene,

@@ -7,7 +7,8 @@ use crate::support::{
     central::{Feeder, chain, grown, session},
     net::Proxy,
     pgbouncer::{PgBouncer, Pool},
-    postgres::{Cluster, Database, Options, wait_until},
+    postgres::{Cluster, Database, Options},
+    wait,
 };
 use cu_agent::{
     config::CentralConfig,
@@ -97,7 +98,7 @@ fn a_connection_idle_for_longer_than_a_statement_may_take_still_works() {
     };
     let mut central = Central::connect(&config, "cu-agent tests").unwrap();
     let start = Instant::now();
-    wait_until("the deadline of the log-in has passed", || {
+    wait::until("the deadline of the log-in has passed", wait::PATIENCE, || {
         start.elapsed() > Duration::from_millis(600)
     });
     assert!(matches!(central.schema_state(), Ok(SchemaState::Behind { .. })));
@@ -119,7 +120,7 @@ fn a_lock_held_by_another_is_tried_again_later() {
                  SELECT pg_sleep(3); COMMIT;",
             )
         });
-        wait_until("the lock is held", || {
+        wait::until("the lock is held", wait::PATIENCE, || {
             db.psql("SELECT count(*) FROM pg_locks l WHERE l.relation = 'session_production'::regclass AND mode = 'AccessExclusiveLock' AND granted") == "1"
         });
         let error = feeder.try_sync(&[session("DEM12", "2025-05-28", 4)]).unwrap_err();

@@ -9,9 +9,10 @@ use crate::support::{
     folder::Folder,
     golden::{self, Case},
     pgbouncer::{PgBouncer, Pool},
-    postgres::{Cluster, Database, Options, servers_speak_french, wait_until},
+    postgres::{Cluster, Database, Options, servers_speak_french},
     rows::{assert_same, central_sessions, truth},
     scene::Scene,
+    wait,
 };
 
 /// A schema of the plant's own, in which everything is looked for and made.
@@ -146,7 +147,7 @@ fn settle(db: &Database<'_>, script: &str) {
     let mark = format!("{:.6}", fastrand::f64());
     let end = format!(";\nALTER SYSTEM SET geqo_seed = {mark};\nSELECT pg_reload_conf();");
     db.psql(&format!("{script}{end}"));
-    wait_until("the server has read its settings", || {
+    wait::until("the server has read its settings", wait::PATIENCE, || {
         db.psql("SELECT current_setting('geqo_seed')::numeric")
             == db.psql(&format!("SELECT {mark}::float8::numeric"))
     });

@@ -3,7 +3,8 @@
 use crate::support::{
     central::{Feeder, at, day, grown, session},
     net::Proxy,
-    postgres::{Database, wait_until},
+    postgres::Database,
+    wait,
 };
 use cu_agent::{
     model::{Delivery, DetailCounts, Figures, Numbered, Piece, Stop, Wait},
@@ -273,7 +274,9 @@ fn a_lost_answer_does_no_harm() {
     let order = [Order { delivery: &s, replaces: None }];
     let error = std::thread::scope(|scope| {
         let delivery = scope.spawn(|| remote.central.deliver(&mut remote.claims, &order));
-        wait_until("central holds the session", || db.count("piece_production") == 40);
+        wait::until("central holds the session", wait::PATIENCE, || {
+            db.count("piece_production") == 40
+        });
         proxy.cut();
         delivery.join().unwrap().unwrap_err()
     });

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use crate::support::{
     agent::Agent,
     folder::Folder,
-    postgres::free_port,
+    net::free_port,
     process::{OTHER_BINARY, Running, wrapped},
     wait,
 };

@@ -1,12 +1,13 @@
 //! Each command's help, output and exit code on the real binary.
 
-use std::{fs, net::TcpListener};
+use std::fs;
 
 use crate::support::{
     agent::Agent,
     folder::Folder,
     ftp::{Options, Vsftpd},
     golden,
+    net::free_port,
     postgres::Database,
     process::cu_agent,
     rows::{assert_same, buffer_sessions, central_sessions, truth},
@@ -92,8 +93,7 @@ fn once_ends_with_3_where_something_is_buffered_and_not_yet_synced() {
     let folder = Folder::of_case(&golden::case("edge/stops"));
     let database = Database::fresh();
     let mut agent = Agent::on_directory(folder.path()).central(&database);
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    agent.set("central.port", i64::from(nobody));
+    agent.set("central.port", i64::from(free_port()));
     agent.once().exited(3);
     assert_eq!(agent.status_number("pending_sessions"), 1);
 }

@@ -1,12 +1,11 @@
 //! Machines removed, renamed or moved to another source while their sessions wait: the backlog is
 //! delivered all the same.
 
-use std::net::TcpListener;
-
 use crate::support::{
     agent::Agent,
     folder::Folder,
     golden::{self, Expected},
+    net::free_port,
     postgres::Database,
     rows::{assert_same, buffer_sessions, central_sessions, truth},
     truth,
@@ -15,8 +14,7 @@ use crate::support::{
 /// An agent whose central cannot be reached, with the sessions of `clean` waiting.
 fn with_backlog(folder: &Folder, database: &Database<'_>) -> Agent {
     let mut agent = Agent::on_directory(folder.path()).central(database);
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    agent.set("central.port", i64::from(closed));
+    agent.set("central.port", i64::from(free_port()));
     agent.once().exited(3);
     assert_eq!(agent.status_number("pending_sessions"), 6);
     agent

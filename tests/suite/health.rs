@@ -17,7 +17,8 @@ use crate::support::{
     folder::Folder,
     ftp::{Options, Vsftpd},
     golden,
-    postgres::{Database, free_port},
+    net::free_port,
+    postgres::Database,
     wait,
 };
 

@@ -12,6 +12,21 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// A port of the loopback that nothing listens on, below those that the kernel gives to outgoing
+/// connections and to listeners that ask for any: none of them takes it while a server restarts, or
+/// where a test says that nobody answers. Each is given once in a process.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 997).unwrap() * 12;
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 20_000 + (start + step) % 12_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 /// A TCP proxy in front of `target`. Settings hold from the next bytes on; dropping it cuts
 /// everything and stops listening.
 pub struct Proxy {

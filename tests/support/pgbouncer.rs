@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use super::postgres::{
-    Cluster, PASSWORD, Supervised, answers, as_postgres, free_port, own, server_folder, wait_until,
-};
+use super::postgres::{Cluster, PASSWORD, Supervised, answers, as_postgres, own, server_folder};
+use super::{net::free_port, wait};
 
 /// PgBouncer in front of a cluster.
 pub struct PgBouncer {
@@ -75,7 +74,7 @@ impl PgBouncer {
         let mut command = as_postgres("pgbouncer");
         command.arg(folder.join("pgbouncer.ini"));
         let server = Supervised::start(command, &folder.join("log"), &folder, "-KILL");
-        wait_until("pgbouncer answers", || answers(port));
+        wait::until("pgbouncer answers", wait::PATIENCE, || answers(port));
         Self { port, _server: server }
     }
 }

@@ -7,7 +7,7 @@
 use std::{
     fs,
     io::Write,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -17,24 +17,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::certificate::Certificate;
+use super::{certificate::Certificate, net::free_port, wait};
 use cu_agent::config::{CentralConfig, CentralTls, Secret};
 
 /// The superuser's password, over TCP.
 pub const PASSWORD: &str = "s'up er\"ü";
-
-/// Polls `what` until it is true; panics after a generous time.
-pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < deadline, "not within 30 s: {what}");
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-}
-
-pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
 
 pub fn answers(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()
@@ -125,6 +112,14 @@ pub fn server_folder() -> PathBuf {
     let folder = tempfile::Builder::new().prefix("cu-pg-").tempdir().unwrap().keep();
     own(&folder);
     folder
+}
+
+/// Whether a process works in `folder`; one that has ended and is not waited for does not.
+fn is_worked_in(folder: &Path) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .map(|process| process.path().join("cwd"))
+        .any(|cwd| fs::read_link(cwd).is_ok_and(|cwd| cwd == folder))
 }
 
 /// A server process with its supervising shell.
@@ -267,14 +262,16 @@ impl Cluster {
             &self.folder,
             "-QUIT",
         ));
-        wait_until("the server takes log-ins", || {
-            self.psql_command("postgres")
-                .args(["-c", "SELECT 1"])
-                .output()
-                .unwrap()
-                .status
-                .success()
-        });
+        let deadline = Instant::now() + wait::PATIENCE;
+        loop {
+            let asked = self.psql_command("postgres").args(["-c", "SELECT 1"]).output().unwrap();
+            if asked.status.success() {
+                break;
+            }
+            let said = String::from_utf8_lossy(&asked.stderr).into_owned();
+            assert!(Instant::now() < deadline, "no log-in: {said}\nits log:\n{}", self.log());
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
     }
 
     /// Orderly stop, sessions broken off.
@@ -297,14 +294,11 @@ impl Cluster {
 
     fn signal(&self, signal: &str) {
         let pid = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
-        let pid = pid.lines().next().unwrap().to_owned();
-        run(Command::new("kill").arg(signal).arg(&pid));
-        wait_until("the server is gone", || !answers(self.port));
-        wait_until("its process is gone", || {
-            // A killed server stays as a zombie until its supervisor ends.
-            fs::read_to_string(format!("/proc/{pid}/stat"))
-                .map_or(true, |stat| stat.contains(") Z "))
-        });
+        run(Command::new("kill").arg(signal).arg(pid.lines().next().unwrap()));
+        wait::until("the server is gone", wait::PATIENCE, || !answers(self.port));
+        // A backend outlives a killed server until it notices, and no other server starts before.
+        let data = self.folder.join("data").canonicalize().unwrap();
+        wait::until("its processes are gone", wait::PATIENCE, || !is_worked_in(&data));
     }
 
     /// Shows another certificate from now on.
@@ -316,7 +310,7 @@ impl Cluster {
         let mut command = Command::new("openssl");
         command.args(["s_client", "-starttls", "postgres", "-cipher", "DEFAULT@SECLEVEL=0"]);
         command.args(["-connect", &format!("127.0.0.1:{}", self.port)]);
-        wait_until("the server shows it", || {
+        wait::until("the server shows it", wait::PATIENCE, || {
             let output = command.stdin(Stdio::null()).output().unwrap();
             String::from_utf8_lossy(&output.stdout).contains(line)
         });

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Long enough for a loaded machine, short enough that a hanging test is told apart from a slow one.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Polls until `condition` holds; panics with `what` when it does not within `limit`.
 pub fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {

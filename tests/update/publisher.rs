@@ -13,7 +13,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{certificate::Certificate, postgres::free_port, wait};
+use crate::support::{certificate::Certificate, net::free_port, wait};
 
 /// Below this path the same files come at 12 bytes a second.
 pub const SLOW: &str = "/slow/";

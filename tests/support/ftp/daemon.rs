@@ -3,11 +3,10 @@
 
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicU16, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -16,9 +15,10 @@ use cu_agent::config::{FtpConfig, FtpMode, FtpTls, NameEncoding, Secret};
 use tempfile::TempDir;
 
 use super::{account, certificates::Certificate, supervised::Supervised};
+use crate::support::net::free_port;
 
 /// How long a server may take to listen.
-const START_LIMIT: Duration = Duration::from_secs(20);
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// How a server is set up.
 #[derive(Clone, Debug)]
@@ -204,19 +204,5 @@ pub fn plain_config(port: u16) -> FtpConfig {
         root: None,
         connect_timeout: Duration::from_secs(5),
         read_timeout: Duration::from_secs(10),
-    }
-}
-
-/// A port below those that the kernel gives to outgoing connections, so that none of them takes it
-/// while a server restarts.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % 997).unwrap() * 12;
-    loop {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 20_000 + (start + step) % 12_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
     }
 }
