@@ -137,6 +137,10 @@ bench-slow-link: ## 60 waiting sessions, and days that grow, over a link of 100 
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench slow_link
 
+bench-many-files: ## a folder of 20,000 files: memory of the first reading, processor time of a quiet poll; BUILDS=name=path,...
+	@tests/install-test-tools.sh
+	BUILDS=$(BUILDS) $(CARGO) bench --locked --bench many_files
+
 bench-sftp: ## 60 files over a line of 100 ms and a file of 100 MB, beside OpenSSH's client
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench sftp

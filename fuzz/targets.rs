@@ -328,7 +328,7 @@ pub fn collect(bytes: &[u8]) {
     let files = rows.into_iter().filter(|row| row.kind == Kind::File && !row.name.contains('\0'));
     let entries = files
         .take(20)
-        .map(|row| Entry { name: row.name, size: row.size, modified: row.modified })
+        .map(|row| Entry { name: row.name.into(), size: row.size, modified: row.modified })
         .collect();
     let mut source = Claimed { entries, content: content.get(2..).unwrap_or_default() };
 

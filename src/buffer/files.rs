@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Row, params, types::Type};
 
 use super::{Batch, BufferError, Files, Refusal, error::During};
 use crate::{
-    model::{Day, WallTime},
+    model::{Day, ShortText, WallTime},
     parse::NAMES_LIMIT,
 };
 
@@ -66,7 +66,7 @@ pub struct QuietMark {
 pub struct FileProgress {
     pub id: i64,
     pub machine_id: i64,
-    pub name: String,
+    pub name: ShortText,
     pub generation: i64,
     pub state: FileState,
     pub refusal: Option<Refusal>,
@@ -111,7 +111,7 @@ fn progress(row: &Row<'_>) -> rusqlite::Result<FileProgress> {
     Ok(FileProgress {
         id: row.get(0)?,
         machine_id: row.get(1)?,
-        name: row.get(2)?,
+        name: row.get_ref(2)?.as_str()?.into(),
         generation: row.get(3)?,
         state,
         refusal: row.get(5)?,
@@ -140,7 +140,7 @@ impl Files<'_> {
         &self,
         source: &str,
         folder: &str,
-    ) -> Result<BTreeMap<String, FileProgress>, BufferError> {
+    ) -> Result<BTreeMap<ShortText, FileProgress>, BufferError> {
         self.buffer
             .connection
             .prepare_cached(&format!(

@@ -9,6 +9,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -98,6 +99,27 @@ pub struct Buffer {
     /// Every page was looked at when it was opened.
     is_checked: bool,
     turns: Turns,
+    number: ConnectionNumber,
+}
+
+/// Tells the connections of a process apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct ConnectionNumber(u64);
+
+impl ConnectionNumber {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// How far the history of a buffer had come, see [`Buffer::moment`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Moment {
+    /// Both counts are of this connection.
+    connection: ConnectionNumber,
+    changes_of_others: i64,
+    own_changes: u64,
 }
 
 impl Buffer {
@@ -117,6 +139,7 @@ impl Buffer {
             went_back,
             is_checked: false,
             turns: Turns::default(),
+            number: ConnectionNumber::next(),
         };
         buffer.check_version()?;
         buffer.configure()?;
@@ -135,6 +158,7 @@ impl Buffer {
             went_back: None,
             is_checked: self.is_checked,
             turns: self.turns.clone(),
+            number: ConnectionNumber::next(),
         };
         buffer.configure()?;
         Ok(buffer)
@@ -149,9 +173,15 @@ impl Buffer {
         }
         let Self { path, buffer_id, .. } = opened;
         let connection = place::connect(&path, WRITING)?;
-        let turns = Turns::default();
-        let buffer =
-            Self { connection, path, buffer_id, went_back: None, is_checked: false, turns };
+        let buffer = Self {
+            connection,
+            path,
+            buffer_id,
+            went_back: None,
+            is_checked: false,
+            turns: Turns::default(),
+            number: ConnectionNumber::next(),
+        };
         buffer.configure()?;
         Ok(Some(buffer))
     }
@@ -171,6 +201,7 @@ impl Buffer {
             went_back: None,
             is_checked: false,
             turns: Turns::default(),
+            number: ConnectionNumber::next(),
         };
         // A buffer that another process is just making has no tables, or no name, yet.
         let version = buffer.check_version()?;
@@ -222,6 +253,16 @@ impl Buffer {
             Some(directory) => Err(BufferError::ReadOnly { path: directory.to_owned() }),
             None => Ok(()),
         }
+    }
+
+    /// While two moments of a connection are equal, nobody changed the buffer between them.
+    pub fn moment(&self) -> Result<Moment, BufferError> {
+        let changes_of_others = self
+            .connection
+            .pragma_query_value(None, "data_version", |row| row.get(0))
+            .during("look whether it changed", &self.path)?;
+        let own_changes = self.connection.total_changes();
+        Ok(Moment { connection: self.number, changes_of_others, own_changes })
     }
 
     /// Begins the one transaction of a batch. Dropping it without commit undoes everything.
@@ -389,5 +430,26 @@ mod tests {
             Buffer::open(dir.path(), "third", now()),
             Err(BufferError::Newer { version: 99, .. })
         ));
+    }
+
+    #[test]
+    fn a_moment_lasts_until_somebody_changes_the_buffer() {
+        let dir = tempfile::tempdir().unwrap();
+        let mine = Buffer::open(dir.path(), "one", now()).unwrap();
+        let of_another = mine.reopen().unwrap();
+        let rename = |buffer: &Buffer, name: &str| {
+            buffer.connection.execute("UPDATE buffer SET buffer_id = ?1", [name]).unwrap()
+        };
+        let before = mine.moment().unwrap();
+        assert_eq!(mine.moment().unwrap(), before);
+        rename(&mine, "two");
+        let after_mine = mine.moment().unwrap();
+        assert_ne!(after_mine, before);
+        rename(&of_another, "three");
+        let after_both = mine.moment().unwrap();
+        assert_ne!(after_both, after_mine);
+        assert_eq!(mine.moment().unwrap(), after_both);
+        let fresh = [mine.reopen().unwrap(), mine.reopen().unwrap()];
+        assert_ne!(fresh[0].moment().unwrap(), fresh[1].moment().unwrap(), "of two connections");
     }
 }

@@ -176,7 +176,15 @@ pub(super) struct Dates {
 
 /// The day that a name such as `20250603.LOG` or `20250603_B.LOG` begins with.
 pub(super) fn day_in_name(name: &str) -> Option<Day> {
-    NaiveDate::parse_from_str(name.get(..8)?, "%Y%m%d").ok()
+    let digits = name.as_bytes().first_chunk::<8>()?;
+    let number = |part: &[u8]| {
+        part.iter().try_fold(0, |number, digit| {
+            digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0'))
+        })
+    };
+    let (year, month_and_day) = digits.split_at(4);
+    let (month, day) = month_and_day.split_at(2);
+    NaiveDate::from_ymd_opt(number(year)?.cast_signed(), number(month)?, number(day)?)
 }
 
 /// Where no server time is known, how much later a file may claim to be and still be believed.
@@ -250,6 +258,18 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+
+    #[test]
+    fn a_name_has_the_day_that_its_first_eight_digits_are() {
+        let day = NaiveDate::from_ymd_opt(2025, 6, 3);
+        assert!(
+            ["20250603.LOG", "20250603_B.LOG", "202506031.LOG", "20250603"].map(day_in_name)
+                == [day; 4]
+        );
+        let others =
+            ["2025060.LOG", "+2025060.LOG", "-2025060", "2025 603", "20250631.LOG", "é0250603", ""];
+        assert_eq!(others.map(day_in_name), [None; 7]);
+    }
 
     /// As [`super::is_over`], with the other files one by one.
     fn is_over(

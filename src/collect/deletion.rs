@@ -39,7 +39,7 @@ impl FolderCycle<'_, '_> {
             self.memory.said_deleted.insert(self.folder.to_owned(), said);
             return Ok(());
         }
-        let listed: BTreeSet<i64> = listed.known.values().map(|file| file.id).collect();
+        let listed: BTreeSet<i64> = listed.known.by_name.values().map(|file| file.id).collect();
         let is_listed = |id: &i64| listed.contains(id);
         let (there, gone): (BTreeSet<i64>, BTreeSet<i64>) = said.into_iter().partition(is_listed);
         self.memory.said_deleted.insert(self.folder.to_owned(), there);
@@ -248,7 +248,7 @@ pub(super) fn newer_of<'l>(
     listed: &'l Listed,
 ) -> Option<(&'l Entry, &'l FileProgress)> {
     let name = witnesses.newer.as_ref()?;
-    let at = listed.entries.binary_search_by(|entry| entry.name.cmp(name)).ok()?;
+    let at = listed.entries.binary_search_by(|entry| entry.name.as_str().cmp(name)).ok()?;
     let entry = &listed.entries[at];
     Some((entry, listed.known.get(name)?))
 }

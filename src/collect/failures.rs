@@ -42,7 +42,7 @@ impl FolderCycle<'_, '_> {
             entries.binary_search_by(|entry| entry.name.as_str().cmp(name)).is_ok()
         });
         let is_listed =
-            |name: &String| entries.binary_search_by(|entry| entry.name.cmp(name)).is_ok();
+            |name: &String| entries.binary_search_by(|entry| entry.name.as_str().cmp(name)).is_ok();
         self.memory.failed_files.retain(|(of, name), _| of != self.folder || is_listed(name));
     }
 

@@ -13,8 +13,9 @@ use chrono::NaiveDateTime;
 use super::{
     commit::{Origin, Waiting, bytes_of, keep, keep_all},
     decide::{Look, Start, may_lag, newest_log},
+    known::KnownFiles,
     memory::SourceMemory,
-    reading::{Reading, Request, Target, known, read_file},
+    reading::{Reading, Request, Target, read_file},
     report::SourceReport,
     room::{Room, make_room},
     settings::Settings,
@@ -24,7 +25,7 @@ use crate::{
     buffer::{Buffer, BufferError, FileProgress, FileState},
     config::SourceConfig,
     logging,
-    model::{Machine, TroubleKind},
+    model::{Machine, ShortText, TroubleKind},
     source::{Entry, Source, SourceError, is_log, may_be_renamed_log},
 };
 
@@ -42,16 +43,21 @@ pub(super) struct Listed {
     pub entries: Vec<Entry>,
     /// Files that are no LOG.
     pub renamed: Vec<Entry>,
-    pub known: BTreeMap<String, FileProgress>,
+    pub known: KnownFiles,
     /// Nothing was read since `known` was.
     is_current: bool,
     /// Times asked one by one, where the listing has none.
-    pub asked: BTreeMap<String, NaiveDateTime>,
+    pub asked: BTreeMap<ShortText, NaiveDateTime>,
     /// Names of known files that brought more lines in this look.
-    pub grew: BTreeSet<String>,
+    pub grew: BTreeSet<ShortText>,
 }
 
 impl Listed {
+    /// Its LOG files, in order of their names, with what is known of each.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&Entry, Option<&FileProgress>)> {
+        self.known.beside(&self.entries)
+    }
+
     pub(super) fn time_of(&self, entry: &Entry) -> Option<NaiveDateTime> {
         entry.modified.or_else(|| self.asked.get(&entry.name).copied())
     }
@@ -59,13 +65,13 @@ impl Listed {
     pub(super) fn bring_up_to_date(
         &mut self,
         buffer: &Buffer,
-        source: &str,
-        folder: &str,
+        memory: &mut SourceMemory,
+        place: (&str, &str),
     ) -> Result<(), BufferError> {
         if !std::mem::replace(&mut self.is_current, true) {
             // Twenty thousand files need not be in memory twice.
-            self.known.clear();
-            self.known = known(buffer, source, folder, &self.entries)?;
+            self.known.by_name.clear();
+            self.known = KnownFiles::of(buffer, memory, place, &self.entries)?;
         }
         Ok(())
     }
@@ -120,7 +126,8 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
         waiting: &mut Vec<Waiting<'c>>,
     ) -> Result<Option<Listed>, BufferError> {
         let Some((entries, renamed)) = self.list(source) else { return Ok(None) };
-        let known = known(buffer, &self.config.name, self.folder, &entries)?;
+        let place = (self.config.name.as_str(), self.folder);
+        let known = KnownFiles::of(buffer, self.memory, place, &entries)?;
         let mut listed = Listed {
             entries,
             renamed,
@@ -135,7 +142,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
         let newest = newest_log(&listed.entries).filter(|_| !source.lists_true_sizes());
         let machine_id = buffer.files().machine_id(&self.machine.nom)?;
         let mut waiting_bytes = bytes_of(waiting);
-        for (at, entry) in listed.entries.iter().enumerate() {
+        for (at, (entry, known)) in listed.known.beside(&listed.entries).enumerate() {
             if self.watch.must_stop() {
                 break;
             }
@@ -144,8 +151,6 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
                 break;
             }
             self.watch.progress(self.folder, at, listed.entries.len());
-            let known = listed.known.get(&entry.name);
-            let begun = self.watch.now();
             // A folder that changed hands is another machine's from its next growth on.
             let is_own = known.is_some_and(|file| Some(file.machine_id) == machine_id);
             let is_hint = newest == Some(at) && is_own && may_lag(known);
@@ -158,7 +163,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
             }
             if let Some(reading) = looked.reading {
                 waiting_bytes += reading.bytes();
-                waiting.push(self.waiting(reading, begun.uptime));
+                waiting.push(self.waiting(reading, looked.begun));
             }
             if looked.is_gone {
                 break;
@@ -181,20 +186,22 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
         known: Option<&FileProgress>,
         is_hint: bool,
     ) -> Result<Option<Looked>, BufferError> {
-        match self.looked(entry, known) {
-            Look::Skip if !is_hint => {
-                if known.is_some_and(|file| file.state == FileState::Refused) {
-                    self.report.folder(self.folder).files_without_bytes += 1;
-                }
-                Ok(None)
+        let look = self.looked(entry, known);
+        if look == Look::Skip && !is_hint {
+            if known.is_some_and(|file| file.state == FileState::Refused) {
+                self.report.folder(self.folder).files_without_bytes += 1;
             }
+            return Ok(None);
+        }
+        let begun = self.watch.now().uptime;
+        match look {
             Look::Refuse(refusal) => {
                 let target = match known {
                     Some(file) => Target::Known(file.clone()),
                     None => Target::New(entry.name.clone()),
                 };
                 let reading = Some(Reading::refused(target, entry, refusal));
-                Ok(Some(Looked { reading, is_changed: true, grew: false, is_gone: false }))
+                Ok(Some(Looked { reading, begun, is_changed: true, grew: false, is_gone: false }))
             }
             look => {
                 let (reading, is_gone) = if look == Look::Skip {
@@ -207,7 +214,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
                     .as_ref()
                     .zip(known)
                     .is_some_and(|(reading, file)| reading.shows_growth(file));
-                Ok(Some(Looked { reading, is_changed, grew, is_gone }))
+                Ok(Some(Looked { reading, begun, is_changed, grew, is_gone }))
             }
         }
     }
@@ -342,6 +349,8 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
 /// What came of looking at a listed file.
 struct Looked {
     reading: Option<Reading>,
+    /// The running time at its beginning.
+    begun: Duration,
     /// What is known of the file may not hold any more.
     is_changed: bool,
     /// The machine writes into it.

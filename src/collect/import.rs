@@ -61,13 +61,13 @@ pub fn import_file(
     let origin = Origin { source: IMPORTED, folder, machine, max_file_bytes };
     let known: Option<FileProgress> = buffer.files().file_progress(IMPORTED, folder, name)?;
     let size = source.size(directory, name)?;
-    let entry = Entry { name: name.to_owned(), size, modified: None }.bounded();
+    let entry = Entry { name: name.into(), size, modified: None }.bounded();
     let mut report = ImportReport::default();
     let last = match size.filter(|size| *size > max_file_bytes) {
         Some(size) => {
             let target = match &known {
                 Some(file) => Target::Known(file.clone()),
-                None => Target::New(name.to_owned()),
+                None => Target::New(name.into()),
             };
             Some(Reading::refused(
                 target,

@@ -7,8 +7,8 @@ use std::{
 
 use chrono::NaiveDateTime;
 
-use super::{trouble::Troubles, witness::SeenTime};
-use crate::logging::LogOnce;
+use super::{known::KnownFiles, trouble::Troubles, witness::SeenTime};
+use crate::{logging::LogOnce, model::ShortText};
 
 /// Of one source, so that the log says a thing once.
 #[derive(Debug, Default)]
@@ -32,11 +32,13 @@ pub struct SourceMemory {
     /// The running time at the end of the last look at all folders.
     pub(super) looked_at: Option<Duration>,
     /// Times asked one by one, with the size that they were asked at.
-    pub(super) asked: BTreeMap<(String, String), (Option<u64>, NaiveDateTime)>,
+    pub(super) asked: BTreeMap<(String, ShortText), (Option<u64>, NaiveDateTime)>,
     /// Folder and file -> why it could not be read, as it was logged.
     pub(super) failed_files: BTreeMap<(String, String), LogOnce<String>>,
     /// Folder and file -> that its date is implausible.
-    pub(super) implausible_files: BTreeMap<(String, String), LogOnce>,
+    pub(super) implausible_files: BTreeMap<(String, ShortText), LogOnce>,
+    /// Folder -> what the buffer knew of its files at the end of the last cycle.
+    pub(super) known: BTreeMap<String, KnownFiles>,
 }
 
 impl SourceMemory {

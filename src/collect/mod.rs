@@ -26,6 +26,7 @@ mod failures;
 mod folder;
 mod implausible;
 mod import;
+mod known;
 mod memory;
 mod pace;
 mod reading;
@@ -150,7 +151,7 @@ impl<'c> SourceCycle<'c> {
             return Ok(());
         }
         for (folder, _, listed) in &mut listings {
-            listed.bring_up_to_date(buffer, &self.config.name, folder)?;
+            listed.bring_up_to_date(buffer, self.memory, (&self.config.name, folder))?;
         }
         for (folder, machine, listed) in &listings {
             self.of_folder(folder, machine).note_renamed(buffer, listed)?;
@@ -163,11 +164,14 @@ impl<'c> SourceCycle<'c> {
             self.of_folder(folder, machine).ask_times(source, listed);
         }
         let times = retire::Times::of(&listings, self.memory, self.watch.now().uptime);
-        for (folder, machine, listed) in &listings {
+        for (folder, machine, listed) in &mut listings {
             if self.watch.must_stop() || self.report.error.is_some() {
                 break;
             }
             self.of_folder(folder, machine).close_and_delete(buffer, source, listed, &times)?;
+        }
+        for (folder, _, listed) in listings {
+            listed.known.remember(buffer, self.memory, folder)?;
         }
         // Days may be over now that their files are complete.
         self.reevaluate(buffer)

@@ -1,7 +1,5 @@
 //! One file's reading: the transfer, and what is known of the file when it ended.
 
-use std::collections::BTreeMap;
-
 use chrono::NaiveDateTime;
 
 use super::{
@@ -10,6 +8,7 @@ use super::{
 };
 use crate::{
     buffer::{Buffer, BufferError, FileProgress, FileState, QuietMark, Refusal},
+    model::ShortText,
     source::{Entry, Source, SourceError},
 };
 
@@ -18,7 +17,7 @@ use crate::{
 pub(super) enum Target {
     Known(FileProgress),
     /// A new generation of this name.
-    New(String),
+    New(ShortText),
 }
 
 /// Bytes of one file on their way into the buffer, and where the file stands behind them.
@@ -406,24 +405,4 @@ impl Reading {
             self.tail_hash = verifier.tail_hash();
         }
     }
-}
-
-/// Files of a folder that are looked up one by one.
-const FEW_FILES: usize = 32;
-
-/// What the buffer knows of the files that a folder shows. Of a folder that shows few, years of
-/// deleted ones are not gone through.
-pub(super) fn known(
-    buffer: &Buffer,
-    source: &str,
-    folder: &str,
-    entries: &[Entry],
-) -> Result<BTreeMap<String, FileProgress>, BufferError> {
-    if entries.len() > FEW_FILES {
-        return buffer.files().folder_progress(source, folder);
-    }
-    let files =
-        entries.iter().map(|entry| buffer.files().file_progress(source, folder, &entry.name));
-    let by_name = |file: FileProgress| (file.name.clone(), file);
-    files.filter_map(Result::transpose).map(|file| file.map(by_name)).collect()
 }

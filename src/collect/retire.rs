@@ -86,18 +86,13 @@ impl Times {
 }
 
 /// The day of the last event that was read of a file.
-fn last_event(entry: &Entry, days: &BTreeMap<i64, Day>, listed: &Listed) -> Option<Day> {
-    days.get(&listed.known.get(&entry.name)?.id).copied()
-}
-
-fn dates(entry: &Entry, days: &BTreeMap<i64, Day>, listed: &Listed) -> Dates {
-    let day = day_in_name(&entry.name).max(last_event(entry, days, listed));
-    Dates { day, modified: listed.time_of(entry) }
+fn last_event(file: Option<&FileProgress>, days: &BTreeMap<i64, Day>) -> Option<Day> {
+    days.get(&file?.id).copied()
 }
 
 /// Whether a file is complete, or was said to be deleted, and its listing shows it unchanged.
-fn waits_to_go(entry: &Entry, listed: &Listed) -> bool {
-    listed.known.get(&entry.name).is_some_and(|file| {
+fn waits_to_go((entry, file): (&Entry, Option<&FileProgress>)) -> bool {
+    file.is_some_and(|file| {
         matches!(file.state, FileState::Closed | FileState::Deleted) && is_unchanged(entry, file)
     })
 }
@@ -108,8 +103,8 @@ impl FolderCycle<'_, '_> {
     pub(super) fn ask_times(&mut self, source: &mut dyn Source, listed: &mut Listed) {
         let now = self.watch.now();
         let may_delete = self.may_delete();
-        let waits = listed.entries.iter().any(|entry| {
-            listed.known.get(&entry.name).is_some_and(|file| match file.state {
+        let waits = listed.files().any(|(entry, file)| {
+            file.is_some_and(|file| match file.state {
                 FileState::Growing => {
                     is_unchanged(entry, file)
                         && now.quiet_for(file.quiet.as_ref()) >= self.settings.file_quiet
@@ -159,13 +154,13 @@ impl FolderCycle<'_, '_> {
         &mut self,
         buffer: &mut Buffer,
         source: &mut dyn Source,
-        listed: &Listed,
+        listed: &mut Listed,
         times: &Times,
     ) -> Result<(), BufferError> {
         self.note_gone(buffer, listed)?;
         // What an older version, put back, would not know of must still be there to be read again.
         let may_delete = self.may_delete() && !buffer.may_go_back();
-        let has_work = listed.known.values().any(|file| match file.state {
+        let has_work = listed.known.by_name.values().any(|file| match file.state {
             FileState::Growing => true,
             FileState::Closed | FileState::Deleted => may_delete,
             FileState::Replaced | FileState::Refused => false,
@@ -173,13 +168,17 @@ impl FolderCycle<'_, '_> {
         if !has_work {
             return Ok(());
         }
-        let days: BTreeMap<i64, Day> = buffer.files().last_days(&self.config.name, self.folder)?;
-        self.tell_implausible(&days, listed, times);
-        let dates: Vec<Dates> = listed.entries.iter().map(|e| dates(e, &days, listed)).collect();
+        let place = (self.config.name.as_str(), self.folder);
+        let last_days = listed.known.take_last_days(buffer, place)?;
+        self.tell_implausible(&last_days, listed, times);
+        let dates = |(entry, file): (&Entry, Option<&FileProgress>)| {
+            let day = day_in_name(&entry.name).max(last_event(file, &last_days));
+            Dates { day, modified: listed.time_of(entry) }
+        };
+        let dates: Vec<Dates> = listed.files().map(dates).collect();
         // Witnesses are asked only where something may go: they hold the names of the whole folder.
-        let may_one_go =
-            may_delete && listed.entries.iter().any(|entry| waits_to_go(entry, listed));
-        let logs = if may_one_go { self.logs(&days, listed) } else { Vec::new() };
+        let may_one_go = may_delete && listed.files().any(waits_to_go);
+        let logs = if may_one_go { self.logs(&last_days, listed) } else { Vec::new() };
         let days = LatestOfDays::of(&dates);
         let folder = Folder::of(&logs);
         let server_time = server_time(&logs, &times.of_folders, times.limit);
@@ -188,8 +187,8 @@ impl FolderCycle<'_, '_> {
         let wall = self.watch.now().wall;
         let terms = Terms { day_start, newest_may_go, wall };
         let mut ends = Ends::default();
-        for (at, (entry, own)) in listed.entries.iter().zip(&dates).enumerate() {
-            let Some(file) = listed.known.get(&entry.name) else { continue };
+        for (at, ((entry, file), own)) in listed.files().zip(&dates).enumerate() {
+            let Some(file) = file else { continue };
             if self.watch.must_stop() || self.report.error.is_some() {
                 break;
             }
@@ -220,35 +219,35 @@ impl FolderCycle<'_, '_> {
             }
             ends.commit(buffer, AT_ONCE)?;
         }
+        listed.known.put_last_days(last_days);
         ends.commit(buffer, 1)
     }
 
     /// The folder's files as witnesses, in the order of its entries.
     fn logs(&self, days: &BTreeMap<i64, Day>, listed: &Listed) -> Vec<Log> {
         let boot = self.watch.now().boot;
-        let log = |entry: &Entry| {
-            let file = listed.known.get(&entry.name);
+        let log = |(entry, file): (&Entry, Option<&FileProgress>)| {
             let mark = file.and_then(|file| file.quiet.as_ref()).filter(|mark| *mark.boot == *boot);
             Log {
-                name: entry.name.clone(),
+                name: entry.name.to_string(),
                 read_as: file.filter(|file| file.consumed_bytes > 0).map(|file| file.id),
                 named_day: day_in_name(&entry.name),
-                last_event: last_event(entry, days, listed),
+                last_event: last_event(file, days),
                 modified: listed.time_of(entry),
                 tail: file.and_then(|file| file.tail_hash),
                 unchanged_since: mark.map(|mark| Duration::from_secs(mark.since_s)),
                 grew: listed.grew.contains(&entry.name),
             }
         };
-        listed.entries.iter().map(log).collect()
+        listed.files().map(log).collect()
     }
 
     /// Tells, once in each process, of files whose dates nothing else bears out.
     fn tell_implausible(&mut self, days: &BTreeMap<i64, Day>, listed: &Listed, times: &Times) {
-        for entry in &listed.entries {
+        for (entry, file) in listed.files() {
             let dated = Dated {
                 named_day: day_in_name(&entry.name),
-                last_event: last_event(entry, days, listed),
+                last_event: last_event(file, days),
                 modified: listed.time_of(entry),
             };
             let key = || (self.folder.to_owned(), entry.name.clone());

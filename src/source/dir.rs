@@ -22,6 +22,7 @@ use rustix::{
 };
 
 use super::{Entry, FolderListing, Source, SourceError, Transfer, name::reason_unusable};
+use crate::model::ShortText;
 
 /// A machine writes a file a day: a folder of more than a hundred thousand is none of a machine's, and a
 /// listing of it would grow without a bound.
@@ -116,7 +117,7 @@ impl Source for DirectorySource {
             let entry = entry.map_err(|source| disk(&self.root, source))?;
             // A link is no directory here: `DirEntry::file_type` does not follow it.
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                names.extend(shown(&self.root, &entry.file_name()));
+                names.extend(shown(&self.root, &entry.file_name()).map(String::from));
             }
         }
         Ok(names)
@@ -261,13 +262,13 @@ fn latin1_bytes(name: &str) -> Option<OsString> {
 
 /// How a name on disk is shown; `None` for one that a call could not be made with: unusable, or its
 /// latin-1 reading is also the UTF-8 name of a file beside it.
-fn shown(folder: &Path, name: &OsStr) -> Option<String> {
+fn shown(folder: &Path, name: &OsStr) -> Option<ShortText> {
     let bytes = name.as_bytes();
     let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
+        Ok(text) => text.into(),
         Err(_) => {
-            let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
-            if fs::symlink_metadata(folder.join(&text)).is_ok() {
+            let text: ShortText = bytes.iter().map(|byte| char::from(*byte)).collect();
+            if fs::symlink_metadata(folder.join(text.as_str())).is_ok() {
                 return None;
             }
             text

@@ -9,7 +9,7 @@ use std::{fmt, io, time::Instant};
 
 use chrono::{Datelike, NaiveDateTime};
 
-use crate::model::printable;
+use crate::model::{ShortText, printable};
 
 pub mod dir;
 pub mod ftp;
@@ -25,7 +25,7 @@ pub use name::{is_log, logs_before_renaming, may_be_renamed_log};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
     /// The bare file name, decoded, without any directory part.
-    pub name: String,
+    pub name: ShortText,
     /// Bytes, where the server says.
     pub size: Option<u64>,
     /// The server's modification time as it prints it; the zone is the server's own business.

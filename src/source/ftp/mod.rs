@@ -214,7 +214,11 @@ impl Source for FtpSource {
                 continue;
             }
             if self.is_usable(&row.name) {
-                entries.push(Entry { name: row.name, size: row.size, modified: row.modified });
+                entries.push(Entry {
+                    name: row.name.into(),
+                    size: row.size,
+                    modified: row.modified,
+                });
             } else {
                 unread.add_if_log(&row.name);
             }

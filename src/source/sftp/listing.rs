@@ -182,7 +182,7 @@ pub(super) fn files(
             return Ok(());
         }
         let Attributes { size, modified, .. } = entry.attributes;
-        listing.entries.push(Entry { name, size, modified: modified.and_then(time) });
+        listing.entries.push(Entry { name: name.into(), size, modified: modified.and_then(time) });
         Ok(())
     })?;
     Ok(listing)

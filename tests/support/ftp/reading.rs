@@ -26,7 +26,7 @@ pub fn read(
 /// The names of a listing, sorted.
 pub fn names(mut entries: Vec<Entry>) -> Vec<String> {
     entries.sort_by(|one, two| one.name.cmp(&two.name));
-    entries.into_iter().map(|entry| entry.name).collect()
+    entries.into_iter().map(|entry| entry.name.into()).collect()
 }
 
 /// The error with all its causes, as a person would read it.
