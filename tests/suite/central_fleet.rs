@@ -57,7 +57,8 @@ fn each_agent_has_one_row_that_says_what_it_said_last() {
             "SELECT agent_id, hote, version, architecture, sessions_en_attente, plus_ancien_jour,
                      liens -> 0 ->> 'etat', left(liens -> 0 ->> 'erreur', 10),
                      length(liens -> 0 ->> 'erreur'), mise_a_jour_resultat,
-                     mise_a_jour_le AT TIME ZONE 'UTC', dernier_contact > premier_contact
+                     mise_a_jour_le AT TIME ZONE 'UTC',
+                     agent_id = 'ligne-2' AND dernier_contact > premier_contact
                  FROM agent_edge ORDER BY 1"
         ),
         "ligne-1|host-of-instance-ligne-1|0.9.0|arm64|0||haut|||||f\n\
