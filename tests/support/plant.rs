@@ -97,6 +97,11 @@ impl Plant {
         }
     }
 
+    /// Lines and files that the machines have begun are completed.
+    pub fn complete(&mut self) {
+        self.machines.iter_mut().for_each(Machine::complete);
+    }
+
     /// All machines go home, and come back the next day.
     pub fn next_day(&mut self) {
         for machine in &mut self.machines {
