@@ -26,6 +26,7 @@ use support::{
     postgres::{Cluster, Database},
     process::Output,
     rows::{assert_same, buffer_sessions, central_sessions},
+    seed::seed,
     truth,
     webhook::{Manner, Webhook},
 };
@@ -230,8 +231,7 @@ fn is_fine(output: &Output) -> bool {
 
 #[test]
 fn ended_at_any_named_point_and_started_again_every_row_is_right() {
-    let seed = std::env::var("SEED").map_or_else(|_| fastrand::u64(..), |s| s.parse().unwrap());
-    println!("SEED={seed}");
+    let seed = seed();
     let only = std::env::var("STEP").ok();
     let next = AtomicUsize::new(0);
     let total = Mutex::new(Report::default());

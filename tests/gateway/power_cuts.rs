@@ -13,7 +13,7 @@ use fastrand::Rng;
 use crate::{
     field::{Field, STATE},
     package,
-    support::{net::Proxy, plant::Plant, wait},
+    support::{net::Proxy, plant::Plant, seed::seed, wait},
 };
 use std::sync::Mutex;
 
@@ -34,8 +34,8 @@ fn setting(name: &str) -> Option<u64> {
 #[test]
 fn after_every_power_cut_the_gateway_goes_on_by_itself_and_every_row_is_right() {
     let cuts = setting("N").unwrap_or(CUTS);
-    let seed = setting("SEED").unwrap_or_else(|| fastrand::u64(..));
-    println!("{cuts} power cuts, SEED={seed}");
+    let seed = seed();
+    println!("{cuts} power cuts");
     let mut rng = Rng::with_seed(seed);
     let mut field = Field::new(seed);
     let this = package::this();

@@ -7,7 +7,7 @@ use crate::{
     browser::{Browser, DESKTOP, PHONE, until_text},
     line::{Line, start, with_calendars},
     machine::{Day, span},
-    support::{agent::Agent, folder::Folder, http::get},
+    support::{agent::Agent, folder::Folder, http::get, seed::seed},
 };
 
 impl Day {
@@ -91,8 +91,7 @@ fn a_tap_anywhere_on_the_time_line_says_what_the_buffer_has_there() {
     let line = with_calendars();
     let browser = Browser::start("fr-FR");
     let sessions = line.agent.sessions_json();
-    let seed = std::env::var("SEED").map_or_else(|_| fastrand::u64(..), |s| s.parse().unwrap());
-    println!("seed {seed}");
+    let seed = seed();
     let mut rng = Rng::with_seed(seed);
     for (machine, date, query) in [
         ("DEM12", "2026-11-10", String::new()),

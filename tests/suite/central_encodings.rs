@@ -9,6 +9,7 @@ use crate::support::{
     central::SESSION_TABLES,
     folder::Folder,
     postgres::{Cluster, Database},
+    seed::seed,
 };
 
 /// As `server_encoding` names them.
@@ -128,7 +129,7 @@ fn check(name: &str, seed: u64) {
 
 #[test]
 fn every_session_arrives_in_every_encoding_can_be_read_by_every_client_and_is_sent_once() {
-    let seed = fastrand::u64(..);
+    let seed = seed();
     std::thread::scope(|scope| {
         for names in ENCODINGS.chunks(4) {
             scope.spawn(move || names.iter().for_each(|name| check(name, seed)));

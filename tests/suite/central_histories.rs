@@ -9,6 +9,7 @@ use crate::support::{
     central::{Feeder, at, claims, day, local, planned, session},
     hand::{change, every_value},
     postgres::Database,
+    seed::seed,
 };
 use cu_agent::{
     model::{
@@ -259,8 +260,7 @@ fn sync(feeder: &mut Feeder, held: &mut Held) -> bool {
 #[test]
 fn after_any_history_central_equals_the_session() {
     let db = Database::fresh();
-    let seed = fastrand::u64(..);
-    println!("seed {seed}");
+    let seed = seed();
     equal_after_any_history(Feeder::new(&db), &db, seed);
 }
 
@@ -269,8 +269,7 @@ fn after_any_history_a_parted_central_equals_the_session() {
     let db = Database::fresh();
     let feeder = Feeder::new(&db);
     db.psql(PARTED);
-    let seed = fastrand::u64(..);
-    println!("seed {seed}");
+    let seed = seed();
     equal_after_any_history(feeder, &db, seed);
     assert!(
         db.psql("SELECT DISTINCT tableoid::regclass FROM piece_production").contains("2025_05")

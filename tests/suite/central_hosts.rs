@@ -14,6 +14,7 @@ use crate::support::{
     },
     rogue_postgres::{Lie, Phase, Rogue, log_in, message},
     scene::Scene,
+    seed::seed,
     wait,
 };
 use cu_agent::{
@@ -103,7 +104,7 @@ fn the_first_server_that_can_be_written_is_central_whatever_the_others_do() {
         };
         format!("127.0.0.1:{port}")
     };
-    let seed = fastrand::u64(..);
+    let seed = seed();
     let mut rng = fastrand::Rng::with_seed(seed);
     for (round, reason) in REASONS.iter().enumerate() {
         let mut reasons: Vec<&str> =
@@ -183,7 +184,7 @@ fn each_server_s_certificate_is_checked_against_the_name_that_it_was_asked_for_b
 fn a_failover_is_followed_and_every_surface_names_the_server_in_use() {
     let primary = Cluster::start_new(&Options::default());
     let db = primary.database();
-    let mut scene = Scene::on(primary.database(), fastrand::u64(..));
+    let mut scene = Scene::on(primary.database(), seed());
     scene.agent.set("central.database", db.name.as_str());
     scene.database = Database { cluster: &primary, name: db.name.clone() };
     let standby = standby_of(&primary);

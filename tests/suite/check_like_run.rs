@@ -16,6 +16,7 @@ use crate::support::{
     folder::Folder,
     net::free_port,
     process::{OTHER_BINARY, Running, wrapped},
+    seed::seed,
     wait,
 };
 
@@ -268,7 +269,7 @@ fn whatever_keeps_run_from_working_fails_check_and_is_named_by_it() {
 
 #[test]
 fn of_two_faults_drawn_at_random_check_names_both() {
-    let seed = fastrand::u64(..);
+    let seed = seed();
     let mut rng = fastrand::Rng::with_seed(seed);
     for _ in 0..8 {
         let (one, other) =

@@ -20,6 +20,7 @@ use crate::support::{
     plant::Plant,
     postgres::{Cluster, Database, Options as ClusterOptions},
     rows::{assert_same, buffer_sessions, central_sessions},
+    seed::seed,
     truth, wait,
 };
 
@@ -34,10 +35,6 @@ struct Course {
 const START_LIMIT: Duration = Duration::from_secs(5);
 const MEDIAN_START_LIMIT: Duration = Duration::from_secs(1);
 const END_LIMIT: Duration = Duration::from_secs(5);
-
-fn seed() -> u64 {
-    std::env::var("SEED").map_or_else(|_| fastrand::u64(..), |s| s.parse().unwrap())
-}
 
 #[test]
 fn hundreds_of_kills_while_files_grow_and_central_comes_and_goes_cost_no_row() {
@@ -56,7 +53,6 @@ fn kills_while_files_come_over_sftp_and_are_deleted_cost_no_row() {
 /// How many days were written.
 fn kills_cost_no_row(server: &FileServer, Course { kills, one_of }: Course) -> usize {
     let seed = seed();
-    println!("SEED={seed}");
     let mut rng = Rng::with_seed(seed);
     server.empty();
     let mut plant = Plant::new(server.root(), seed);
@@ -186,7 +182,6 @@ fn two_processes_started_at_once_on_one_buffer_never_work_together() {
     let server = FileServer::ftp();
     server.empty();
     let seed = seed();
-    println!("SEED={seed}");
     let mut plant = Plant::new(server.root(), seed);
     let database = Database::fresh();
     let agent = server.agent().central(&database);

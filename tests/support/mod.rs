@@ -32,6 +32,7 @@ pub mod reference;
 pub mod rogue_postgres;
 pub mod rows;
 pub mod scene;
+pub mod seed;
 pub mod sftp;
 pub mod source_contract;
 pub mod spreadsheet;

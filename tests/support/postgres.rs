@@ -14,7 +14,7 @@ use std::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{certificate::Certificate, net::free_port, wait};
@@ -262,16 +262,11 @@ impl Cluster {
             &self.folder,
             "-QUIT",
         ));
-        let deadline = Instant::now() + wait::PATIENCE;
-        loop {
-            let asked = self.psql_command("postgres").args(["-c", "SELECT 1"]).output().unwrap();
-            if asked.status.success() {
-                break;
-            }
-            let said = String::from_utf8_lossy(&asked.stderr).into_owned();
-            assert!(Instant::now() < deadline, "no log-in: {said}\nits log:\n{}", self.log());
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
+        wait::until_or_else(
+            wait::PATIENCE,
+            || self.try_psql("postgres", "SELECT 1").is_ok(),
+            || format!("the server takes log-ins; its log:\n{}", self.log()),
+        );
     }
 
     /// Orderly stop, sessions broken off.

@@ -23,7 +23,7 @@ use std::{
 
 use fastrand::Rng;
 
-use support::wait;
+use support::{seed::seed, wait};
 use world::World;
 
 const TRY_SECONDS: u64 = 20;
@@ -37,9 +37,9 @@ fn setting(name: &str) -> Option<u64> {
 
 #[test]
 fn whatever_happens_every_row_is_right_in_the_end() {
-    let seed = setting("SEED").unwrap_or_else(|| fastrand::u64(..));
+    let seed = seed();
     let length = Duration::from_secs(setting("SECONDS").unwrap_or(TRY_SECONDS));
-    println!("torture for {length:?}, SEED={seed}");
+    println!("torture for {length:?}");
     let mut rng = Rng::with_seed(seed);
     let world = World::new(seed);
     let is_over = AtomicBool::new(false);

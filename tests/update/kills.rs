@@ -10,7 +10,7 @@ use cu_agent::failpoints::Step;
 
 use crate::{
     gateway::{Build, Gateway, UNIT},
-    support::wait,
+    support::{seed::seed, wait},
 };
 
 /// The updater ended itself by SIGABRT, at the point that it was given.
@@ -95,8 +95,7 @@ fn killed_while_it_puts_the_former_version_back_the_next_start_of_the_unit_finis
 #[test]
 fn killed_with_dpkg_at_any_moment_or_by_a_power_cut_the_gateway_comes_to_work() {
     let mut gateway = Gateway::new();
-    let seed = std::env::var("SEED").map_or_else(|_| fastrand::u64(..), |s| s.parse().unwrap());
-    println!("SEED={seed}");
+    let seed = seed();
     let mut random = fastrand::Rng::with_seed(seed);
     for number in 2..8 {
         let version = format!("0.{number}.0");

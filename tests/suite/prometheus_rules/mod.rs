@@ -14,6 +14,7 @@ use crate::support::{
     grafana::{list, text},
     http,
     postgres::Database,
+    seed::seed,
     wait,
     webhook::{Manner, Webhook},
 };
@@ -182,7 +183,7 @@ fn ordinary(rng: &mut fastrand::Rng, count: usize, has_central: bool) -> Vec<(St
 
 #[test]
 fn ordinary_days_fire_nothing_with_a_central_and_without_and_a_week_without_power_only_that() {
-    let seed = fastrand::u64(..);
+    let seed = seed();
     let mut rng = fastrand::Rng::with_seed(seed);
     let count = 720;
     let mut tests = Vec::new();

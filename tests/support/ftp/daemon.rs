@@ -7,15 +7,14 @@ use std::{
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::Command,
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use cu_agent::config::{FtpConfig, FtpMode, FtpTls, NameEncoding, Secret};
 use tempfile::TempDir;
 
 use super::{account, certificates::Certificate, supervised::Supervised};
-use crate::support::net::free_port;
+use crate::support::{net::free_port, wait};
 
 /// How long a server may take to listen.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -175,12 +174,14 @@ impl Daemon {
         self.running = None;
         let log = self.path("server.log");
         self.running = Some(Supervised::start(&self.command, &self.environment, &log));
-        let deadline = Instant::now() + START_LIMIT;
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            let said = || fs::read_to_string(&log).unwrap_or_default();
-            assert!(Instant::now() < deadline, "{} does not listen: {}", self.command[0], said());
-            thread::park_timeout(Duration::from_millis(5));
-        }
+        wait::until_or_else(
+            START_LIMIT,
+            || TcpStream::connect(("127.0.0.1", self.port)).is_ok(),
+            || {
+                let said = fs::read_to_string(&log).unwrap_or_default();
+                format!("{} listens; it said: {said}", self.command[0])
+            },
+        );
     }
 
     /// How to reach this server as its user.
