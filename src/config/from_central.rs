@@ -57,6 +57,7 @@ const ALLOWED: [(&str, &[&str]); 5] = [
         &[
             SourceKeys::ROOT.name,
             SourceKeys::MODE.name,
+            SourceKeys::KEEP_CONNECTION.name,
             SourceKeys::CONNECT_TIMEOUT.name,
             SourceKeys::READ_TIMEOUT.name,
         ],

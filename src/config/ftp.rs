@@ -56,6 +56,7 @@ pub(super) fn ftp(
         fingerprint: section.optional(&SourceKeys::FINGERPRINT),
         encoding: section.value(&SourceKeys::ENCODING),
         mode: section.value(&SourceKeys::MODE),
+        keep_connection: section.value(&SourceKeys::KEEP_CONNECTION),
         root: section.optional(&SourceKeys::ROOT),
         connect_timeout: section.value(&SourceKeys::CONNECT_TIMEOUT),
         read_timeout: section.value(&SourceKeys::READ_TIMEOUT),

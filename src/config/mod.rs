@@ -233,6 +233,8 @@ pub struct FtpConfig {
     pub fingerprint: Option<[u8; 32]>,
     pub encoding: NameEncoding,
     pub mode: FtpMode,
+    /// Stays logged in between polls.
+    pub keep_connection: bool,
     /// Directory that holds the machine folders; `None` is the login directory.
     pub root: Option<String>,
     pub connect_timeout: Duration,

@@ -90,7 +90,8 @@ fn ftp_each_form_of_listing_gives_the_same_files() {
         assert!(source.list("SU12 (HYBRIDE)").unwrap().entries.is_empty(), "{form}");
         assert_eq!(read(&mut source, FOLDER, LOG, 60).unwrap(), BYTES[60..], "{form}");
         assert_eq!(server.connections(), 1, "{form}");
-        assert!(server.count("MLSD") <= 4 && server.count("LIST") <= 4, "{form}");
+        // Of the empty folder once more, behind its data connection.
+        assert!(server.count("MLSD") <= 5 && server.count("LIST") <= 5, "{form}");
     }
 }
 
@@ -164,7 +165,7 @@ fn ftp_a_leading_dash_is_a_name_and_never_an_option() {
     assert_eq!(read(&mut source, "-R", "-la.LOG", 0).unwrap(), BYTES);
     let commands = server.commands();
     assert!(
-        commands.contains(&"CWD -R".to_owned()) && commands.contains(&"RETR -la.LOG".to_owned())
+        commands.contains(&"CWD /-R".to_owned()) && commands.contains(&"RETR -la.LOG".to_owned())
     );
     assert!(commands.iter().all(|line| !line.starts_with("LIST ") && !line.starts_with("MLSD ")));
 }

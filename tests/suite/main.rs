@@ -64,6 +64,7 @@ mod faults_two_agents;
 mod ftp_drips;
 mod ftp_faults;
 mod ftp_quirks;
+mod ftp_round_trips;
 mod ftp_scripted;
 mod ftp_servers;
 mod ftp_tls;

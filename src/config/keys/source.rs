@@ -28,7 +28,7 @@ pub(in crate::config) enum Kind {
 }
 
 /// The keys of a source that are not of every kind, each with its kinds.
-const KINDS_OF_KEYS: [(&str, &[Kind]); 18] = {
+const KINDS_OF_KEYS: [(&str, &[Kind]); 19] = {
     const FTP: &[Kind] = &[Kind::Ftp];
     const SFTP: &[Kind] = &[Kind::Sftp];
     const SERVERS: &[Kind] = &[Kind::Ftp, Kind::Sftp];
@@ -46,6 +46,7 @@ const KINDS_OF_KEYS: [(&str, &[Kind]); 18] = {
         (SourceKeys::CA_FILE.name, FTP),
         (SourceKeys::FINGERPRINT.name, FTP),
         (SourceKeys::MODE.name, FTP),
+        (SourceKeys::KEEP_CONNECTION.name, FTP),
         (SourceKeys::KEY_FILE.name, SFTP),
         (SourceKeys::KEY_PASSPHRASE_FILE.name, SFTP),
         (SourceKeys::HOST_KEY.name, SFTP),
@@ -195,6 +196,11 @@ section! {
     Off,
     "With \"active\" the server connects back to the gateway; only if a firewall requires it.";
 
+    KEEP_CONNECTION: Defaulted<bool> = defaulted("keep_connection", "false", Flag(Some)),
+    Off,
+    "true stays logged in between polls: a quiet poll is then a few round trips, which saves a radio link. Only if \
+     the server has places for several clients: one of them is taken all the time. Only for FTP.";
+
     ROOT: Key<String> = key("root", Text("a directory on the server", not_empty)),
     OffAs("/logs"),
     "The directory on the server that contains the machine folders; default: the login directory.";
@@ -284,7 +290,7 @@ section! {
 pub(super) fn others() -> [Topic; 2] {
     let sftp = Topic {
         header: "",
-        about: "An SFTP server. It has none of the keys tls, ca_file, fingerprint and mode:",
+        about: "An SFTP server. It has none of the keys tls, ca_file, fingerprint, mode and keep_connection:",
         keys: Vec::new(),
         sample: r#"# [[source]]
 # name = "cu-sftp"

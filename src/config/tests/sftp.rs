@@ -317,6 +317,7 @@ const KEYS: [(&str, &str, &[&str]); 18] = [
         &["ftp"],
     ),
     ("mode", "\"active\"", &["ftp"]),
+    ("keep_connection", "true", &["ftp"]),
     ("key_file", "", &["sftp"]),
     ("key_passphrase_file", "", &["sftp"]),
     ("host_key", "\"SHA256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\"", &["sftp"]),

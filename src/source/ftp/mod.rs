@@ -18,6 +18,7 @@ mod months;
 mod names;
 mod profile;
 mod public_key;
+mod quiet;
 pub mod reply;
 mod socket;
 mod tls;
@@ -25,7 +26,11 @@ mod transfer;
 mod ways;
 mod wire;
 
-use std::{fmt, io, sync::Arc, time::Instant};
+use std::{
+    fmt, io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::NaiveDateTime;
 use rustls::ClientConfig;
@@ -36,6 +41,7 @@ use self::{
     control::OnReply,
     listing::Kind,
     profile::ServerProfile,
+    quiet::QuietFolders,
     reply::{Fault, said},
     socket::address,
 };
@@ -52,6 +58,7 @@ pub struct FtpSource {
     tls: Option<Arc<ClientConfig>>,
     profile: ServerProfile,
     connection: Option<Connection>,
+    quiet: QuietFolders,
     on_reply: OnReply,
     until: Option<Instant>,
 }
@@ -59,12 +66,19 @@ pub struct FtpSource {
 impl FtpSource {
     pub fn new(config: FtpConfig) -> Self {
         let profile = ServerProfile::default();
-        Self { config, tls: None, profile, connection: None, on_reply: None, until: None }
+        let quiet = QuietFolders::default();
+        Self { config, tls: None, profile, connection: None, quiet, on_reply: None, until: None }
     }
 
     /// Has `sign` called with every answer to a command: one call of a source may need thousands.
     pub fn on_answer(mut self, sign: impl Fn() + Send + Sync + 'static) -> Self {
         self.on_reply = Some(Arc::new(sign));
+        self
+    }
+
+    /// Has a folder count as quiet after so long, where tests cannot wait for the minute that listings show.
+    pub fn settled_after(mut self, settled: Duration) -> Self {
+        self.quiet.settle_after(settled);
         self
     }
 
@@ -200,14 +214,15 @@ impl FtpSource {
 
 impl Source for FtpSource {
     fn folders(&mut self) -> Result<Vec<String>, SourceError> {
-        let found = self.rows(None, true).map_err(|fault| self.unlisted("", fault))?;
+        let found = self.current_rows(None).map_err(|fault| self.unlisted("", fault))?;
         let folders = found.rows.into_iter().filter(|row| row.kind == Kind::Folder);
         Ok(folders.map(|row| row.name).filter(|name| self.is_usable(name)).collect())
     }
 
     fn list(&mut self, folder: &str) -> Result<FolderListing, SourceError> {
         self.check(folder)?;
-        let found = self.rows(Some(folder), true).map_err(|fault| self.unlisted(folder, fault))?;
+        let found =
+            self.current_rows(Some(folder)).map_err(|fault| self.unlisted(folder, fault))?;
         let (mut entries, mut unread) = (Vec::with_capacity(found.rows.len()), found.unread);
         for row in found.rows {
             if row.kind != Kind::File {
@@ -277,6 +292,12 @@ impl Source for FtpSource {
 
     fn allow_until(&mut self, until: Option<Instant>) {
         self.until = until;
+    }
+
+    fn release(&mut self) {
+        if !self.config.keep_connection {
+            self.close();
+        }
     }
 
     fn close(&mut self) {

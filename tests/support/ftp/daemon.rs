@@ -202,6 +202,7 @@ pub fn plain_config(port: u16) -> FtpConfig {
         fingerprint: None,
         encoding: NameEncoding::Utf8,
         mode: FtpMode::Passive,
+        keep_connection: false,
         root: None,
         connect_timeout: Duration::from_secs(5),
         read_timeout: Duration::from_secs(10),

@@ -20,6 +20,31 @@ pub enum Strike {
     Grow(Vec<u8>, usize),
 }
 
+/// What a command gets that asks for data before the client's connection stands. That stands only after a second.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hasty {
+    /// It is carried out once the client is there.
+    Waits,
+    Refused,
+    /// Begun, and broken off for want of a connection.
+    BrokenOff,
+    /// "That was all", of nothing.
+    SentNothing,
+}
+
+/// What STAT with a path is answered with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Stat {
+    #[default]
+    Unknown,
+    ListsThePath,
+    /// The path is passed over.
+    ListsWhereItStands,
+    TellsOfTheServer,
+    /// Only the names.
+    ListsNames,
+}
+
 /// What the server is and does. It may be changed while the server runs.
 #[derive(Clone, Debug)]
 pub struct Script {
@@ -63,6 +88,8 @@ pub struct Script {
     pub plain_data: bool,
     /// The certificate is shown, and its key is another's: this TLS version is spoken.
     pub foreign_key: Option<&'static SupportedProtocolVersion>,
+    pub hasty: Option<Hasty>,
+    pub stat: Stat,
     pub quirks: Quirks,
 }
 
@@ -94,6 +121,8 @@ impl Default for Script {
             implicit: false,
             plain_data: false,
             foreign_key: None,
+            hasty: None,
+            stat: Stat::Unknown,
             quirks: Quirks::default(),
         }
     }

@@ -14,12 +14,13 @@ use std::{
 
 use cu_agent::config::FtpConfig;
 
+mod hasty;
 mod listing;
 
 use super::{
     daemon::plain_config,
     quirks::{Begin, drip},
-    script::Script,
+    script::{Script, Stat},
     wire::Wire,
 };
 
@@ -138,6 +139,8 @@ struct Session<'a> {
     is_binary: bool,
     is_dripping: bool,
     passive: Option<TcpListener>,
+    /// When its port was told.
+    told: Instant,
     active: Option<u16>,
 }
 
@@ -153,6 +156,7 @@ impl<'a> Session<'a> {
             is_binary: false,
             is_dripping: false,
             passive: None,
+            told: Instant::now(),
             active: None,
         }
     }
@@ -240,10 +244,14 @@ impl<'a> Session<'a> {
                 self.say(answer)?;
                 continue;
             }
+            let is_transfer = ["MLSD", "LIST", "NLST", "RETR"].contains(&verb.as_str());
+            if is_transfer && let Some(answers) = self.hasty_answers(&script) {
+                answers.iter().try_for_each(|answer| self.say(answer))?;
+                continue;
+            }
             if !self.obey(&script, &verb, argument)? {
                 break;
             }
-            let is_transfer = ["MLSD", "LIST", "NLST", "RETR"].contains(&verb.as_str());
             if script.quirks.one_transfer && is_transfer {
                 self.reader.get_mut().cut()?;
                 break;
@@ -302,8 +310,11 @@ impl<'a> Session<'a> {
                 self.write(&path)?;
             }
             "CWD" => {
-                let wanted = argument.strip_prefix(b"/").unwrap_or(argument);
-                if wanted.is_empty() || (self.here.is_empty() && script.tree.contains_key(wanted)) {
+                let (wanted, is_from_root) = match argument.strip_prefix(b"/") {
+                    Some(path) => (path, true),
+                    None => (argument, self.here.is_empty()),
+                };
+                if wanted.is_empty() || (is_from_root && script.tree.contains_key(wanted)) {
                     self.here = wanted.to_vec();
                     self.say("250 there")?;
                 } else {
@@ -315,9 +326,13 @@ impl<'a> Session<'a> {
                 self.say("250 there")?;
             }
             "EPSV" | "PASV" => {
-                let listener = TcpListener::bind(("127.0.0.1", 0))?;
+                let listener = match script.hasty {
+                    None => TcpListener::bind(("127.0.0.1", 0))?,
+                    Some(_) => hasty::crowded_door()?,
+                };
                 let port = listener.local_addr()?.port();
                 self.passive = Some(listener);
+                self.told = Instant::now();
                 if verb == "EPSV" {
                     self.say(&format!("229 extended passive (|||{port}|)"))?;
                 } else {
@@ -359,6 +374,7 @@ impl<'a> Session<'a> {
                 }
             }
             "MLSD" | "LIST" | "NLST" => self.send_listing(script, verb)?,
+            "STAT" if script.stat != Stat::Unknown => self.say_status(script, argument)?,
             _ => self.say("500 what?")?,
         }
         Ok(true)

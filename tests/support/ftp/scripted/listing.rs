@@ -1,8 +1,29 @@
 //! What a folder of the script is listed as, in each way of listing.
 
-use super::{Script, Session};
+use std::io;
+
+use super::{Script, Session, Stat};
 
 impl Session<'_> {
+    /// STAT as servers answer it, or do not.
+    pub(super) fn say_status(&mut self, script: &Script, argument: &[u8]) -> io::Result<()> {
+        let path = argument.strip_prefix(b"/").unwrap_or(argument);
+        let listing = match script.stat {
+            Stat::Unknown => return self.say("502 not here"),
+            Stat::TellsOfTheServer => b" logged in as cu, in binary type\r\n".to_vec(),
+            Stat::ListsWhereItStands => self.listing(script, "LIST"),
+            Stat::ListsThePath | Stat::ListsNames => {
+                let verb = if script.stat == Stat::ListsNames { "NLST" } else { "LIST" };
+                let stands_in = std::mem::replace(&mut self.here, path.to_vec());
+                let is_there = self.here.is_empty() || script.tree.contains_key(&self.here);
+                let listing = if is_there { self.listing(script, verb) } else { Vec::new() };
+                self.here = stands_in;
+                listing
+            }
+        };
+        self.write(&[b"213-Status follows:\r\n", &listing[..], b"213 End of status\r\n"].concat())
+    }
+
     /// The answer to `verb` (MLSD, LIST or NLST) in the folder that the client is in.
     pub(super) fn listing(&self, script: &Script, verb: &str) -> Vec<u8> {
         let mut text = Vec::new();
