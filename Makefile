@@ -145,6 +145,11 @@ bench-sftp: ## 60 files over a line of 100 ms and a file of 100 MB, beside OpenS
 	@tests/install-test-tools.sh
 	$(CARGO) bench --locked --bench sftp
 
+bench-far-line: ## FTP over a line of 50 ms: a first morning of 60 files beside rclone, quiet polls; as root
+	@tests/install-test-tools.sh
+	@tests/install-test-tools.sh far-line
+	$(CARGO) bench --locked --bench far_line
+
 bench-views: ## views and API queries over three years of 40 machines and 10^7 pieces, cold and warm (minutes, 3 GB of disk); MACHINES= DAYS= PIECES= SCATTERED=1 PLANS=1
 	@tests/install-test-tools.sh
 	MACHINES=$(MACHINES) DAYS=$(DAYS) PIECES=$(PIECES) SCATTERED=$(SCATTERED) PLANS=$(PLANS) $(CARGO) bench --locked --bench views

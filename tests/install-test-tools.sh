@@ -6,6 +6,7 @@
 #   tests/install-test-tools.sh compiler   a C compiler (bundled SQLite, ring)
 #   tests/install-test-tools.sh demo       vsftpd and PostgreSQL
 #   tests/install-test-tools.sh guard      valgrind, which counts instructions
+#   tests/install-test-tools.sh far-line   rclone, with which a benchmark compares
 #   tests/install-test-tools.sh package    what the tests of the Debian package need besides
 #   tests/install-test-tools.sh page       Chromium, and axe-core from npm, for the gateway's page; from npm too,
 #                                          Grafana's types and their compiler, for the dashboards
@@ -143,6 +144,10 @@ want_cross() {
     want cargo-web /usr/bin/cargo
     [ -d /usr/lib/rustlib/src/rust/library ] || missing+=(rust-web-src)
 }
+want_far_line() {
+    want_tests
+    want rclone rclone
+}
 want_reproducible() { want faketime faketime; }
 want_release() {
     want gnupg gpg
@@ -159,6 +164,7 @@ case "${1:-tests}" in
     compiler) want_compiler ;;
     demo) want_demo ;;
     guard) want_guard ;;
+    far-line) want_far_line ;;
     cross) want_cross ;;
     deb) want_deb ;;
     reproducible) want_reproducible ;;

@@ -22,7 +22,7 @@ use crate::{
     config::{Config, SourceConfig, SourceKind},
     logging::{self, LogOnce},
     model::{LinkName, Trouble, TroubleKind},
-    source::{Source, dir::DirectorySource, ftp::FtpSource, sftp::SftpSource},
+    source::{ReadAhead, Source, dir::DirectorySource, ftp::FtpSource, sftp::SftpSource},
     status::{Metrics, counters::UnreadKind},
 };
 
@@ -423,8 +423,15 @@ fn note(
 fn open(config: &SourceConfig, handle: &Arc<LoopHandle>) -> Box<dyn Source> {
     match &config.kind {
         SourceKind::Ftp(ftp) => {
-            let handle = Arc::clone(handle);
-            Box::new(FtpSource::new(ftp.clone()).on_answer(move || handle.checkin()))
+            let connection = || {
+                let handle = Arc::clone(handle);
+                FtpSource::new(ftp.clone()).on_answer(move || handle.checkin())
+            };
+            if ftp.connections == 1 {
+                return Box::new(connection());
+            }
+            let connections = (0..ftp.connections).map(|_| Box::new(connection()) as _);
+            Box::new(ReadAhead::over(connections.collect()))
         }
         SourceKind::Sftp(sftp) => {
             let handle = Arc::clone(handle);

@@ -141,6 +141,7 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
         }
         let newest = newest_log(&listed.entries).filter(|_| !source.lists_true_sizes());
         let machine_id = buffer.files().machine_id(&self.machine.nom)?;
+        self.expect_unknown(source, &listed);
         let mut waiting_bytes = bytes_of(waiting);
         for (at, (entry, known)) in listed.known.beside(&listed.entries).enumerate() {
             if self.watch.must_stop() {
@@ -174,6 +175,15 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
             }
         }
         Ok(Some(listed))
+    }
+
+    /// Names the files that are read from their beginning. The one that is written at the moment is not among
+    /// them: its day is known until the moment at which it is opened.
+    fn expect_unknown(&self, source: &mut dyn Source, listed: &Listed) {
+        let newest = newest_log(&listed.entries);
+        let files = listed.known.beside(&listed.entries).enumerate();
+        let unknown = files.filter(|(at, (_, known))| known.is_none() && Some(*at) != newest);
+        source.expect(self.folder, unknown.map(|(_, (entry, _))| entry.name.clone()).collect());
     }
 
     /// Reads of a listed file what is new; `None` where there is nothing to be read. With `is_hint` its

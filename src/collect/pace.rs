@@ -15,7 +15,7 @@ use chrono::NaiveDateTime;
 use super::{decide::Timestamps, watch::Watch};
 use crate::{
     config::{SourceConfig, SourceKind},
-    model::Machine,
+    model::{Machine, ShortText},
     source::{FolderListing, Source, SourceError, Transfer},
 };
 
@@ -208,6 +208,10 @@ impl Source for PacedSource<'_> {
 
     fn list(&mut self, folder: &str) -> Result<FolderListing, SourceError> {
         self.budget.during(self.source, |source| source.list(folder))
+    }
+
+    fn expect(&mut self, folder: &str, names: Vec<ShortText>) {
+        self.source.expect(folder, names);
     }
 
     fn open<'t>(

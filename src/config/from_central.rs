@@ -58,6 +58,7 @@ const ALLOWED: [(&str, &[&str]); 5] = [
             SourceKeys::ROOT.name,
             SourceKeys::MODE.name,
             SourceKeys::KEEP_CONNECTION.name,
+            SourceKeys::CONNECTIONS.name,
             SourceKeys::CONNECT_TIMEOUT.name,
             SourceKeys::READ_TIMEOUT.name,
         ],

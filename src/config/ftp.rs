@@ -57,6 +57,7 @@ pub(super) fn ftp(
         encoding: section.value(&SourceKeys::ENCODING),
         mode: section.value(&SourceKeys::MODE),
         keep_connection: section.value(&SourceKeys::KEEP_CONNECTION),
+        connections: section.value(&SourceKeys::CONNECTIONS),
         root: section.optional(&SourceKeys::ROOT),
         connect_timeout: section.value(&SourceKeys::CONNECT_TIMEOUT),
         read_timeout: section.value(&SourceKeys::READ_TIMEOUT),

@@ -235,6 +235,8 @@ pub struct FtpConfig {
     pub mode: FtpMode,
     /// Stays logged in between polls.
     pub keep_connection: bool,
+    /// So many connections read files that are new.
+    pub connections: u32,
     /// Directory that holds the machine folders; `None` is the login directory.
     pub root: Option<String>,
     pub connect_timeout: Duration,

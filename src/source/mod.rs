@@ -11,6 +11,7 @@ use chrono::{Datelike, NaiveDateTime};
 
 use crate::model::{ShortText, printable};
 
+mod ahead;
 pub mod dir;
 pub mod ftp;
 mod name;
@@ -19,6 +20,7 @@ mod reach;
 pub mod sftp;
 mod wire_names;
 
+pub use ahead::ReadAhead;
 pub use name::{is_log, logs_before_renaming, may_be_renamed_log};
 
 /// A file as a listing shows it. Nothing in it is believed further than "maybe worth a look".
@@ -93,6 +95,10 @@ pub trait Source {
     ///
     /// An empty folder is an empty list, also where a server answers it with an error.
     fn list(&mut self, folder: &str) -> Result<FolderListing, SourceError>;
+
+    /// Files of the folder that will be opened next, from their beginning and in this order: a source that can
+    /// fetches them ahead.
+    fn expect(&mut self, _folder: &str, _names: Vec<ShortText>) {}
 
     /// Begins to transfer `folder/name` from `offset` to its end.
     fn open<'t>(

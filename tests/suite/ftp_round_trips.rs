@@ -10,16 +10,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use chrono::NaiveDate;
 use cu_agent::{
     config::FtpConfig,
-    source::{Entry, FolderListing, Source, SourceError, ftp::FtpSource},
+    source::{Entry, FolderListing, ReadAhead, Source, SourceError, ftp::FtpSource},
 };
 
 use crate::support::{
-    ftp::{
-        Daemon, Hasty, Options, ProFtpd, PureFtpd, Script, ScriptedFtp, Stat, Vsftpd,
-        reading::{chain, read},
-    },
+    agent::Agent,
+    ftp::{Daemon, Options, ProFtpd, PureFtpd, Script, ScriptedFtp, Stat, Vsftpd, reading::read},
+    generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
+    rows::{assert_same, buffer_sessions},
     seed::seed,
 };
 
@@ -200,39 +201,98 @@ fn ftp_a_server_that_hangs_up_or_falls_silent_at_a_status_is_polled_all_the_same
     }
 }
 
+/// A server that lets `most` clients in at a time.
+fn of_few_places(most: usize) -> Vsftpd {
+    Vsftpd::start(Options { extra: vec![format!("max_clients={most}")], ..Options::default() })
+}
+
 #[test]
-fn ftp_a_command_that_comes_before_its_data_connection_costs_nothing_whatever_the_server_makes_of_it()
- {
-    for hasty in [Hasty::Waits, Hasty::Refused, Hasty::BrokenOff, Hasty::SentNothing] {
-        let script =
-            Script { hasty: Some(hasty), ..Script::default().file(FOLDERS[0], LOG, BYTES) };
-        let server = ScriptedFtp::start(script);
-        let mut source = FtpSource::new(server.config());
-        let mut failures = 0;
-        let mut is_well = false;
-        // Three failures are taken for the line's; behind them the connection is waited for.
-        for _ in 0..4 {
-            match source.list(FOLDERS[0]) {
-                Ok(listing) => assert_eq!(listing.entries[0].size, Some(68), "{hasty:?}"),
-                Err(error) => {
-                    failures += 1;
-                    println!("{hasty:?}: {}", chain(&error));
+fn ftp_files_fetched_ahead_are_what_they_are_in_any_order_of_reading() {
+    let mut random = fastrand::Rng::with_seed(seed());
+    for _ in 0..6 {
+        let connections = random.usize(2..6);
+        let places = random.usize(1..=2 * connections);
+        let server = of_few_places(places);
+        let names: Vec<String> =
+            (0..random.usize(2..40)).map(|number| format!("{number:08}.LOG")).collect();
+        let sizes = [0, 1, 70_000, 400_000];
+        let mut files = Vec::new();
+        for name in &names {
+            let length = sizes[random.usize(0..4)];
+            let bytes: Vec<u8> = (0..length).map(|_| random.u8(..)).collect();
+            server.put(format!("{}/{name}", FOLDERS[0]), &bytes);
+            files.push(bytes);
+        }
+        let config = server.config();
+        let one = || Box::new(FtpSource::new(config.clone())) as _;
+        let mut source = ReadAhead::over((0..connections).map(|_| one()).collect());
+        assert_eq!(source.list(FOLDERS[0]).unwrap().entries.len(), names.len());
+        source.expect(FOLDERS[0], names.iter().map(|name| name.as_str().into()).collect());
+        for (name, bytes) in names.iter().zip(&files) {
+            match random.u32(0..20) {
+                // Passed over.
+                0 => continue,
+                // Given up after its beginning: the server needs a moment to see that a place is free again.
+                1 if places > connections => drop(source.open(FOLDERS[0], name, 0).unwrap()),
+                // Something else is asked, and what is read then is not ahead.
+                2 => assert_eq!(source.size(FOLDERS[0], name).unwrap(), Some(bytes.len() as u64)),
+                3 if bytes.len() > 1 => {
+                    assert!(
+                        read(&mut source, FOLDERS[0], name, 1).unwrap() == bytes[1..],
+                        "{name}"
+                    );
                 }
-            }
-            match read(&mut source, FOLDERS[0], LOG, 10) {
-                Ok(bytes) => {
-                    assert_eq!(bytes, BYTES[10..], "{hasty:?}");
-                    is_well = true;
-                }
-                Err(error) => {
-                    failures += 1;
-                    println!("{hasty:?}: {}", chain(&error));
-                    is_well = false;
-                }
+                _ => assert!(read(&mut source, FOLDERS[0], name, 0).unwrap() == *bytes, "{name}"),
             }
         }
-        assert!(is_well, "{hasty:?}");
-        let most = if matches!(hasty, Hasty::Waits | Hasty::Refused) { 0 } else { 3 };
-        assert!(failures <= most, "{hasty:?}: {failures}");
+        source.close();
     }
+}
+
+#[test]
+fn ftp_a_server_that_goes_while_files_are_fetched_ahead_is_an_error_and_is_read_on_later() {
+    let mut server = of_few_places(10);
+    let names: Vec<String> = (0..30).map(|number| format!("{number:08}.LOG")).collect();
+    let bytes = BYTES.repeat(5_000);
+    for name in &names {
+        server.put(format!("{}/{name}", FOLDERS[0]), &bytes);
+    }
+    let config = server.config();
+    let one = || Box::new(FtpSource::new(config.clone())) as _;
+    let mut source = ReadAhead::over((0..3).map(|_| one()).collect());
+    source.expect(FOLDERS[0], names.iter().map(|name| name.as_str().into()).collect());
+    assert!(read(&mut source, FOLDERS[0], &names[0], 0).unwrap() == bytes);
+    server.stop();
+    let failures = names[1..].iter().filter(|name| match read(&mut source, FOLDERS[0], name, 0) {
+        // Whole, or not at all.
+        Ok(read) => read != bytes,
+        Err(_) => true,
+    });
+    assert!(failures.count() > 0);
+    server.restart();
+    source.expect(FOLDERS[0], names.iter().map(|name| name.as_str().into()).collect());
+    for name in &names {
+        assert!(read(&mut source, FOLDERS[0], name, 0).unwrap() == bytes, "{name}");
+    }
+}
+
+#[test]
+fn ftp_a_first_morning_over_several_connections_gives_the_same_sessions() {
+    let server = of_few_places(3);
+    let from = NaiveDate::from_ymd_opt(2025, 5, 5).unwrap();
+    for centre in &CENTRES {
+        for day in working_days(from, 6) {
+            let log = log_of_day(centre, day, 1, Dirt::Some);
+            server.put(format!("{}/{}", centre.folder, file_name(day)), &log);
+        }
+    }
+    let one = Agent::on_ftp(&server);
+    one.once().succeeded();
+    // More than the server has places for: said, and no failure.
+    let several = Agent::on_ftp(&server).with("source.0.connections", 8);
+    let output = several.once().succeeded();
+    assert!(output.stderr.contains("one connection fewer reads ahead"), "{}", output.stderr);
+    let wanted = buffer_sessions(&one);
+    assert_eq!(wanted.len(), 18);
+    assert_same("several connections", &buffer_sessions(&several), &wanted);
 }

@@ -24,7 +24,7 @@ pub use self::{
     proftpd::ProFtpd,
     pureftpd::PureFtpd,
     quirks::{Begin, Quirks},
-    script::{Hasty, Script, Stat, Strike},
+    script::{Script, Stat, Strike},
     scripted::ScriptedFtp,
     vsftpd::Vsftpd,
 };

@@ -28,7 +28,7 @@ pub(in crate::config) enum Kind {
 }
 
 /// The keys of a source that are not of every kind, each with its kinds.
-const KINDS_OF_KEYS: [(&str, &[Kind]); 19] = {
+const KINDS_OF_KEYS: [(&str, &[Kind]); 20] = {
     const FTP: &[Kind] = &[Kind::Ftp];
     const SFTP: &[Kind] = &[Kind::Sftp];
     const SERVERS: &[Kind] = &[Kind::Ftp, Kind::Sftp];
@@ -47,6 +47,7 @@ const KINDS_OF_KEYS: [(&str, &[Kind]); 19] = {
         (SourceKeys::FINGERPRINT.name, FTP),
         (SourceKeys::MODE.name, FTP),
         (SourceKeys::KEEP_CONNECTION.name, FTP),
+        (SourceKeys::CONNECTIONS.name, FTP),
         (SourceKeys::KEY_FILE.name, SFTP),
         (SourceKeys::KEY_PASSPHRASE_FILE.name, SFTP),
         (SourceKeys::HOST_KEY.name, SFTP),
@@ -201,6 +202,11 @@ section! {
     "true stays logged in between polls: a quiet poll is then a few round trips, which saves a radio link. Only if \
      the server has places for several clients: one of them is taken all the time. Only for FTP.";
 
+    CONNECTIONS: Defaulted<u32> = defaulted("connections", "1", number(1, 8)),
+    Off,
+    "Files that are new are read over so many connections at once, which saves time on a distant line. Many \
+     controllers take one only. Only for FTP.";
+
     ROOT: Key<String> = key("root", Text("a directory on the server", not_empty)),
     OffAs("/logs"),
     "The directory on the server that contains the machine folders; default: the login directory.";
@@ -290,7 +296,7 @@ section! {
 pub(super) fn others() -> [Topic; 2] {
     let sftp = Topic {
         header: "",
-        about: "An SFTP server. It has none of the keys tls, ca_file, fingerprint, mode and keep_connection:",
+        about: "An SFTP server. It has none of the keys tls, ca_file, fingerprint, mode, keep_connection and connections:",
         keys: Vec::new(),
         sample: r#"# [[source]]
 # name = "cu-sftp"

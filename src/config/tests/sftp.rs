@@ -299,7 +299,7 @@ fn legacy_algorithms_is_true_or_false_without_quotation_marks() {
 }
 
 /// Each key that is not every kind's, with a value and its kinds.
-const KEYS: [(&str, &str, &[&str]); 18] = [
+const KEYS: [(&str, &str, &[&str]); 20] = [
     ("path", "\"/logs\"", &["directory"]),
     ("host", "\"h\"", &["ftp", "sftp"]),
     ("user", "\"u\"", &["ftp", "sftp"]),
@@ -318,6 +318,7 @@ const KEYS: [(&str, &str, &[&str]); 18] = [
     ),
     ("mode", "\"active\"", &["ftp"]),
     ("keep_connection", "true", &["ftp"]),
+    ("connections", "2", &["ftp"]),
     ("key_file", "", &["sftp"]),
     ("key_passphrase_file", "", &["sftp"]),
     ("host_key", "\"SHA256:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\"", &["sftp"]),

@@ -15,15 +15,12 @@ use rustls::ClientConfig;
 
 use super::{
     control::{Control, OnReply},
-    data::{
-        self, DONE, DataConnection, Door, First, accept, await_connection, await_first,
-        port_command,
-    },
+    data::{self, DataConnection, Door, First, accept, await_first, port_command},
     login,
     names::quoted_path,
     profile::ServerProfile,
     reply::{Answer, Fault, Reply, said},
-    socket::{Limits, Paced, address, begin_to_reach, reach_port},
+    socket::{Limits, Paced, address, reach_port},
     tls,
     wire::{HandshakeFailure, Wire},
 };
@@ -34,6 +31,8 @@ use crate::{
 
 /// How long a goodbye may take, and data of a transfer that was confirmed before any came.
 const SHORT_WAIT: Duration = Duration::from_secs(2);
+/// What ends a transfer well.
+const DONE: [u32; 2] = [226, 250];
 
 /// Where the connection stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -206,9 +205,7 @@ impl Connection {
             return Ok(());
         }
         let before = std::mem::replace(&mut self.here, Here::Unknown);
-        if let Some(name) = folder
-            && let Some(path) = self.path_of(Some(name))
-        {
+        if let Some(path) = folder.and_then(|name| self.path_of(Some(name))) {
             match self.cwd(&path) {
                 Ok(()) => {
                     self.here = there;
@@ -257,35 +254,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Has the server send data: opens the way for them, says what `prepare` does, and then `command`, which
-    /// travels while the data connection is made. `most` bounds the whole transfer, in silences allowed.
-    pub(super) fn request(
-        &mut self,
-        profile: &mut ServerProfile,
-        prepare: impl Fn(&mut Self) -> Result<(), Fault>,
-        command: &str,
-        most: Option<u32>,
-    ) -> Result<DataConnection, Fault> {
-        loop {
-            let door = self.data_door(profile)?;
-            let is_early = matches!(door, Door::Connecting(_));
-            prepare(self)?;
-            match self.begin(door, command, most) {
-                // Nothing was begun: once more, in the order of the books.
-                Err(Fault::Said(answer)) if is_early && answer.code == 425 => {
-                    profile.refuse_early();
-                }
-                Err(fault @ (Fault::Gone(_) | Fault::Final(_))) if is_early => {
-                    profile.note_data(true, false);
-                    return Err(fault);
-                }
-                begun => return begun,
-            }
-        }
-    }
-
     /// Opens the way for data: connects where the server listens, or listens itself.
-    fn data_door(&mut self, profile: &mut ServerProfile) -> Result<Door, Fault> {
+    pub(super) fn data_door(&mut self, profile: &mut ServerProfile) -> Result<Door, Fault> {
         if !self.passive {
             let local = self.control.wire()?.stream().local_addr()?;
             let listener = TcpListener::bind((local.ip(), 0))?;
@@ -305,10 +275,6 @@ impl Connection {
                 Err(fault) => return Err(fault),
             };
             if let Some(port) = port {
-                if profile.may_be_early() {
-                    let begun = begin_to_reach(self.control.peer()?, port);
-                    return Ok(Door::Connecting(begun?));
-                }
                 // A router between may pass PASV only, so a port that does not answer is no verdict.
                 match reach_port(self.control.peer()?, port, self.control.limits()) {
                     Ok(stream) => return Ok(Door::Connected(stream)),
@@ -318,9 +284,6 @@ impl Connection {
         }
         let port = self.pasv_port().map_err(|fault| self.refused_data(fault))?;
         let peer = self.control.peer()?;
-        if profile.may_be_early() {
-            return Ok(Door::Connecting(begin_to_reach(peer, port)?));
-        }
         let stream = reach_port(peer, port, self.control.limits()).map_err(|source| {
             self.mark_out_of_sync();
             let (at, kind) = (std::net::SocketAddr::new(peer.ip(), port), source.kind());
@@ -381,26 +344,16 @@ impl Connection {
         Ok(true)
     }
 
-    /// Sends a command that asks for data.
-    fn begin(
+    /// Sends a command that asks for data. `most` bounds the whole transfer, in silences allowed.
+    pub(super) fn begin(
         &mut self,
         mut door: Door,
         command: &str,
         most: Option<u32>,
     ) -> Result<DataConnection, Fault> {
         self.control.say(command)?;
-        let is_early = matches!(door, Door::Connecting(_));
-        let (mut heard, mut is_reset) = (None, false);
-        if let Door::Connecting(stream) = door {
-            let waited = await_connection(&mut self.control, stream);
-            (door, heard, is_reset) = waited.inspect_err(|_| self.control.mark_out_of_sync())?;
-        }
         let is_private = self.private.is_some();
-        let first = match heard {
-            Some(reply) => First::Reply(reply),
-            None => await_first(&mut self.control, &mut door, is_private)?,
-        };
-        let is_confirmed = match first {
+        let is_confirmed = match await_first(&mut self.control, &mut door, is_private)? {
             First::Data => false,
             First::Reply(reply) if reply.is_preliminary() => false,
             // All was sent already, or there was nothing to send: no 150 came.
@@ -408,15 +361,14 @@ impl Connection {
             First::Reply(reply) => {
                 let fault = self.control.unhoped(command, &reply);
                 let is_about_data = matches!(&fault, Fault::Said(answer) if answer.code == 425);
-                let is_final = is_about_data && !is_early;
-                return Err(if is_final { self.refused_data(fault) } else { fault });
+                return Err(if is_about_data { self.refused_data(fault) } else { fault });
             }
         };
         let limits = *self.control.limits();
         let silence = if is_confirmed { limits.silence.min(SHORT_WAIT) } else { limits.silence };
         let pace = most.map_or_else(|| Pace::new(silence), |times| Pace::at_most(silence, times));
         let stream = match door {
-            Door::Connected(stream) | Door::Connecting(stream) => stream,
+            Door::Connected(stream) => stream,
             Door::Listening(listener) => {
                 let limits = Limits { connect: limits.connect.min(silence), ..limits };
                 let stream = accept(&listener, self.control.peer()?, &limits);
@@ -431,7 +383,7 @@ impl Connection {
                 Err(failure) => return Err(self.unsecured(command, failure)),
             },
         };
-        Ok(DataConnection { wire, is_confirmed, is_early, is_reset })
+        Ok(DataConnection { wire, is_confirmed })
     }
 
     /// Why a data connection could not be secured: in the server's own words, if it has any.

@@ -22,13 +22,10 @@ use super::{
 
 /// How long a server that waits for TLS on the data connection may withhold its 150.
 const WITHHELD: Duration = Duration::from_secs(2);
-/// What ends a transfer well.
-pub(super) const DONE: [u32; 2] = [226, 250];
 
-/// A data connection that is made, is being made while the command travels, or will be by the server.
+/// A data connection that is made, or will be by the server.
 pub(super) enum Door {
     Connected(TcpStream),
-    Connecting(TcpStream),
     Listening(TcpListener),
 }
 
@@ -38,17 +35,10 @@ pub(super) struct DataConnection {
     pub(super) wire: Wire,
     /// The server said already that all was sent.
     pub(super) is_confirmed: bool,
-    /// The command travelled before the connection stood.
-    pub(super) is_early: bool,
-    /// It was reset before a byte came; the kernel tells that once.
-    pub(super) is_reset: bool,
 }
 
 impl Read for DataConnection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.is_reset {
-            return Err(io::ErrorKind::ConnectionReset.into());
-        }
         self.wire.read(buffer)
     }
 }
@@ -114,57 +104,6 @@ pub(super) fn port_command(at: SocketAddr) -> String {
     }
 }
 
-/// Waits until a connection that is being made stands. The server may answer first: that answer is returned
-/// too, and ends the wait if it is a refusal. Last, whether the connection stood and was reset, without data.
-pub(super) fn await_connection(
-    control: &mut Control,
-    stream: TcpStream,
-) -> Result<(Door, Option<Reply>, bool), Fault> {
-    let limits = *control.limits();
-    let began = Instant::now();
-    let mut heard: Option<Reply> = None;
-    loop {
-        let left = limits.cut(limits.connect.saturating_sub(began.elapsed()))?;
-        let (answers, is_made) = {
-            let mut polled = vec![PollFd::new(&stream, PollFlags::OUT)];
-            if heard.is_none() {
-                polled.push(PollFd::new(control.wire()?.stream(), PollFlags::IN));
-            }
-            let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
-            match poll(&mut polled, Some(&timeout)) {
-                Ok(0) => return Err(Fault::Gone(io::ErrorKind::TimedOut.into())),
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(Fault::Gone(error.into())),
-            }
-            let has_come =
-                |place: usize| polled.get(place).is_some_and(|fd| !fd.revents().is_empty());
-            (has_come(1), has_come(0))
-        };
-        if is_made {
-            // Data that have come are read first, and whatever happened behind them shows then.
-            let error = if has_data(&stream) { None } else { stream.take_error()? };
-            // Only one that stood can be reset: a try is refused.
-            let is_reset =
-                matches!(&error, Some(error) if error.kind() == io::ErrorKind::ConnectionReset);
-            return match error {
-                Some(error) if !is_reset => Err(Fault::Gone(error)),
-                _ => {
-                    stream.set_nonblocking(false)?;
-                    Ok((Door::Connected(stream), heard, is_reset))
-                }
-            };
-        }
-        if answers {
-            let reply = control.hear()?;
-            let is_refusal = !reply.is_preliminary() && !DONE.contains(&reply.code);
-            heard = Some(reply);
-            if is_refusal {
-                return Ok((Door::Connecting(stream), heard, false));
-            }
-        }
-    }
-}
-
 /// Waits until the server answers or sends data, whichever comes first. A server that listens is
 /// connected to; one that connects is let in.
 pub(super) fn await_first(
@@ -187,7 +126,7 @@ pub(super) fn await_first(
             let flags = PollFlags::IN;
             let mut polled = vec![PollFd::new(control.wire()?.stream(), flags)];
             let other = match &door {
-                Door::Connected(stream) | Door::Connecting(stream) => stream.as_fd(),
+                Door::Connected(stream) => stream.as_fd(),
                 Door::Listening(listener) => listener.as_fd(),
             };
             if may_have_data {
@@ -209,7 +148,7 @@ pub(super) fn await_first(
             match door {
                 Door::Connected(stream) if has_data(stream) => return Ok(First::Data),
                 // The end without data: what it means is in the answer.
-                Door::Connected(_) | Door::Connecting(_) => may_have_data = false,
+                Door::Connected(_) => may_have_data = false,
                 Door::Listening(listener) => {
                     let stream = accept(listener, control.peer()?, &limits)?;
                     *door = Door::Connected(stream);

@@ -7,8 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::{io::Errno, net::RecvFlags};
-use socket2::{Domain, Protocol, Socket, Type};
+use rustix::net::RecvFlags;
 
 pub(super) use crate::source::reach::Limits;
 use crate::{config::FtpConfig, source::pace::Pace};
@@ -31,19 +30,6 @@ pub(super) fn address(config: &FtpConfig) -> String {
 pub(super) fn reach_port(peer: SocketAddr, port: u16, limits: &Limits) -> io::Result<TcpStream> {
     let at = SocketAddr::new(peer.ip(), port);
     TcpStream::connect_timeout(&at, limits.cut(limits.connect)?)
-}
-
-/// Begins such a connection; it stands once the socket can be written to.
-pub(super) fn begin_to_reach(peer: SocketAddr, port: u16) -> io::Result<TcpStream> {
-    let at = SocketAddr::new(peer.ip(), port);
-    let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    match socket.connect(&at.into()) {
-        Ok(()) => {}
-        Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
-        Err(error) => return Err(error),
-    }
-    Ok(socket.into())
 }
 
 /// A socket whose reads keep to a [`Pace`].
@@ -90,7 +76,10 @@ impl Paced {
 /// Whether a read of the socket would not wait.
 fn has_something(stream: &TcpStream) -> bool {
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-    !matches!(rustix::net::recv(stream, &mut [0_u8; 1], flags), Err(Errno::AGAIN | Errno::INTR))
+    !matches!(
+        rustix::net::recv(stream, &mut [0_u8; 1], flags),
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR)
+    )
 }
 
 /// Whether data can be read; false at the end and where the connection broke.

@@ -48,10 +48,12 @@ fn begin(
     profile: &mut ServerProfile,
     wanted: Wanted<'_>,
 ) -> Result<DataConnection, Fault> {
-    let resume = |connection: &mut Connection| {
-        if wanted.offset == 0 {
-            return Ok(());
-        }
+    let door = match connection.data_door(profile) {
+        Ok(door) => door,
+        Err(Fault::Said(answer)) => return Err(wanted.refusal(connection, answer)),
+        Err(fault) => return Err(fault),
+    };
+    if wanted.offset > 0 {
         connection.resume_at(wanted.offset).map_err(|fault| match fault {
             Fault::Said(answer) => {
                 let (folder, name) = (wanted.folder.to_owned(), wanted.name.to_owned());
@@ -59,9 +61,9 @@ fn begin(
                 Fault::Final(SourceError::ResumeRefused { folder, name, offset, answer })
             }
             fault => fault,
-        })
-    };
-    match connection.request(profile, resume, &format!("RETR {}", wanted.name), None) {
+        })?;
+    }
+    match connection.begin(door, &format!("RETR {}", wanted.name), None) {
         Err(Fault::Said(answer)) => Err(wanted.refusal(connection, answer)),
         begun => begun,
     }
@@ -74,8 +76,6 @@ struct FileTransfer<'t> {
     wanted: Wanted<'t>,
     /// `None` once it was broken off.
     running: Option<(Connection, DataConnection)>,
-    /// The command travelled before the data connection stood: what it brings is noted.
-    is_early: bool,
     /// Bytes that came.
     bytes: u64,
     end: Option<End>,
@@ -107,9 +107,8 @@ impl FtpSource {
         let Some(connection) = self.connection.take() else {
             return Err(self.lost(Fault::Gone(io::ErrorKind::NotConnected.into())));
         };
-        let is_early = data.is_early;
         let running = Some((connection, data));
-        Ok(Box::new(FileTransfer { source: self, wanted, running, is_early, bytes: 0, end: None }))
+        Ok(Box::new(FileTransfer { source: self, wanted, running, bytes: 0, end: None }))
     }
 }
 
@@ -125,9 +124,6 @@ impl Transfer for FileTransfer<'_> {
             match data.read(buffer) {
                 Ok(0) => self.end = Some(End::Certain),
                 Ok(length) => {
-                    if self.bytes == 0 {
-                        self.source.profile.note_data(self.is_early, true);
-                    }
                     self.bytes += length as u64;
                     return Ok(length);
                 }
@@ -136,7 +132,6 @@ impl Transfer for FileTransfer<'_> {
                 Err(error) if is_abrupt_end(&error) => self.end = Some(End::Abrupt),
                 Err(error) => {
                     self.abort();
-                    self.note_nothing_came();
                     return Err(self.wanted.broke_off(error));
                 }
             }
@@ -157,20 +152,15 @@ impl Transfer for FileTransfer<'_> {
         if connection.is_in_sync() {
             self.source.connection = Some(connection);
         }
-        if let Err(fault) = finished {
-            self.note_nothing_came();
-            return Err(match fault {
-                Fault::Said(answer) => wanted.broke_off(io::Error::other(said(&answer))),
-                Fault::Gone(source) => wanted.broke_off(source),
-                Fault::Final(error) => error,
-            });
-        }
-        // A server may have found nobody to send to, and been content with that.
-        if end == End::Abrupt || (self.is_early && self.bytes == 0) {
+        finished.map_err(|fault| match fault {
+            Fault::Said(answer) => wanted.broke_off(io::Error::other(said(&answer))),
+            Fault::Gone(source) => wanted.broke_off(source),
+            Fault::Final(error) => error,
+        })?;
+        if end == End::Abrupt {
             // The control connection is whole, so its word about the size can be believed.
             let size = self.source.size_of(wanted.folder, wanted.name)?;
             if size != Some(wanted.offset.saturating_add(self.bytes)) {
-                self.note_nothing_came();
                 let cut = "the data connection was cut: the size does not match";
                 return Err(wanted.broke_off(io::Error::new(io::ErrorKind::UnexpectedEof, cut)));
             }
@@ -180,13 +170,6 @@ impl Transfer for FileTransfer<'_> {
 }
 
 impl FileTransfer<'_> {
-    /// The transfer failed: notes whether its command may have been too early.
-    fn note_nothing_came(&mut self) {
-        if self.is_early && self.bytes == 0 {
-            self.source.profile.note_data(true, false);
-        }
-    }
-
     /// Breaks the transfer off, and the connection with it.
     fn abort(&mut self) {
         if let Some((mut connection, data)) = self.running.take() {

@@ -11,7 +11,6 @@ use std::{
 use super::{
     FtpSource, ask_size, ask_time,
     connection::Connection,
-    data::DataConnection,
     listing::{Form, Kind, MAX_ROWS, Reader, Row, Rows, TooMany, Wanted},
     profile::{Listing, ServerProfile},
     reply::{Answer, Fault},
@@ -195,48 +194,13 @@ fn read_listing(
     wanted: Wanted,
     folder: Option<&str>,
 ) -> Result<Rows, Fault> {
+    let door = connection.data_door(profile)?;
+    let mut transfer = connection.begin(door, command, Some(LISTING_SILENCES))?;
     let names = connection.names();
     let decode = |bytes: &[u8]| names.decode(bytes);
-    let mut was_empty = false;
-    loop {
-        let transfer = connection.request(profile, |_| Ok(()), command, Some(LISTING_SILENCES))?;
-        let is_early = transfer.is_early;
-        let (mut reader, mut read) = (Reader::new(form, wanted, folder, &decode), 0);
-        let ended = read_lines(connection, transfer, command, &mut reader, &mut read);
-        if was_empty && read > 0 {
-            // The early command was what brought nothing.
-            profile.note_data(true, false);
-        }
-        if read > 0 || ended.is_err() {
-            profile.note_data(is_early, read > 0);
-        }
-        let is_end_certain = ended?;
-        // Nothing, or a server that found nobody to send it to: asked once more, behind the connection.
-        if is_early && read == 0 {
-            profile.has_sent_data = false;
-            was_empty = true;
-            continue;
-        }
-        return match reader.finish(is_end_certain) {
-            Ok(Some(rows)) => Ok(rows),
-            Ok(None) => Err(Fault::Gone(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the listing was cut short",
-            ))),
-            Err(TooMany) => Err(too_many()),
-        };
-    }
-}
-
-/// Gives the bytes of a listing to `reader`; whether their end is certain. `read` counts them.
-fn read_lines(
-    connection: &mut Connection,
-    mut transfer: DataConnection,
-    command: &str,
-    reader: &mut Reader<'_>,
-    read: &mut u64,
-) -> Result<bool, Fault> {
+    let mut reader = Reader::new(form, wanted, folder, &decode);
     let mut chunk = vec![0; CHUNK_BYTES];
+    let mut read = 0_u64;
     let is_end_certain = loop {
         let length = match transfer.read(&mut chunk) {
             Ok(0) => break true,
@@ -246,32 +210,37 @@ fn read_lines(
             // names, as by cutting the wire, and the next listing shows them.
             Err(error) if is_abrupt_end(&error) => break false,
             // Nothing to send, and nobody to end the connection.
-            Err(_) if transfer.is_confirmed && *read == 0 => break true,
+            Err(_) if transfer.is_confirmed && read == 0 => break true,
             Err(error) => {
                 connection.abandon(transfer);
                 return Err(Fault::Gone(error));
             }
         };
         connection.report_alive();
-        *read += length as u64;
-        let too_large = if *read > MAX_LISTING_BYTES {
-            let reason = format!("the listing does not end (more than {MAX_LISTING_BYTES} bytes)");
-            Some(Fault::Gone(io::Error::new(io::ErrorKind::InvalidData, reason)))
+        read += length as u64;
+        let too_large = if read > MAX_LISTING_BYTES {
+            Some(format!("the listing does not end (more than {MAX_LISTING_BYTES} bytes)"))
         } else {
-            reader.push(&chunk[..length]).err().map(|TooMany| too_many())
+            let full = |TooMany| format!("the listing contains more than {MAX_ROWS} names");
+            reader.push(&chunk[..length]).err().map(full)
         };
-        if let Some(fault) = too_large {
+        if let Some(reason) = too_large {
             connection.abandon(transfer);
-            return Err(fault);
+            return Err(Fault::Gone(io::Error::new(io::ErrorKind::InvalidData, reason)));
         }
     };
     connection.finish(transfer, command)?;
-    Ok(is_end_certain)
-}
-
-fn too_many() -> Fault {
-    let reason = format!("the listing contains more than {MAX_ROWS} names");
-    Fault::Gone(io::Error::new(io::ErrorKind::InvalidData, reason))
+    match reader.finish(is_end_certain) {
+        Ok(Some(rows)) => Ok(rows),
+        Ok(None) => Err(Fault::Gone(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "the listing was cut short",
+        ))),
+        Err(TooMany) => {
+            let reason = format!("the listing contains more than {MAX_ROWS} names");
+            Err(Fault::Gone(io::Error::new(io::ErrorKind::InvalidData, reason)))
+        }
+    }
 }
 
 /// Bare names with what SIZE and MDTM say about each.

@@ -203,6 +203,7 @@ pub fn plain_config(port: u16) -> FtpConfig {
         encoding: NameEncoding::Utf8,
         mode: FtpMode::Passive,
         keep_connection: false,
+        connections: 1,
         root: None,
         connect_timeout: Duration::from_secs(5),
         read_timeout: Duration::from_secs(10),

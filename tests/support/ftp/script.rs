@@ -20,18 +20,6 @@ pub enum Strike {
     Grow(Vec<u8>, usize),
 }
 
-/// What a command gets that asks for data before the client's connection stands. That stands only after a second.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Hasty {
-    /// It is carried out once the client is there.
-    Waits,
-    Refused,
-    /// Begun, and broken off for want of a connection.
-    BrokenOff,
-    /// "That was all", of nothing.
-    SentNothing,
-}
-
 /// What STAT with a path is answered with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Stat {
@@ -88,7 +76,6 @@ pub struct Script {
     pub plain_data: bool,
     /// The certificate is shown, and its key is another's: this TLS version is spoken.
     pub foreign_key: Option<&'static SupportedProtocolVersion>,
-    pub hasty: Option<Hasty>,
     pub stat: Stat,
     pub quirks: Quirks,
 }
@@ -121,7 +108,6 @@ impl Default for Script {
             implicit: false,
             plain_data: false,
             foreign_key: None,
-            hasty: None,
             stat: Stat::Unknown,
             quirks: Quirks::default(),
         }

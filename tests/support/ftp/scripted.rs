@@ -14,7 +14,6 @@ use std::{
 
 use cu_agent::config::FtpConfig;
 
-mod hasty;
 mod listing;
 
 use super::{
@@ -139,8 +138,6 @@ struct Session<'a> {
     is_binary: bool,
     is_dripping: bool,
     passive: Option<TcpListener>,
-    /// When its port was told.
-    told: Instant,
     active: Option<u16>,
 }
 
@@ -156,7 +153,6 @@ impl<'a> Session<'a> {
             is_binary: false,
             is_dripping: false,
             passive: None,
-            told: Instant::now(),
             active: None,
         }
     }
@@ -244,14 +240,10 @@ impl<'a> Session<'a> {
                 self.say(answer)?;
                 continue;
             }
-            let is_transfer = ["MLSD", "LIST", "NLST", "RETR"].contains(&verb.as_str());
-            if is_transfer && let Some(answers) = self.hasty_answers(&script) {
-                answers.iter().try_for_each(|answer| self.say(answer))?;
-                continue;
-            }
             if !self.obey(&script, &verb, argument)? {
                 break;
             }
+            let is_transfer = ["MLSD", "LIST", "NLST", "RETR"].contains(&verb.as_str());
             if script.quirks.one_transfer && is_transfer {
                 self.reader.get_mut().cut()?;
                 break;
@@ -326,13 +318,9 @@ impl<'a> Session<'a> {
                 self.say("250 there")?;
             }
             "EPSV" | "PASV" => {
-                let listener = match script.hasty {
-                    None => TcpListener::bind(("127.0.0.1", 0))?,
-                    Some(_) => hasty::crowded_door()?,
-                };
+                let listener = TcpListener::bind(("127.0.0.1", 0))?;
                 let port = listener.local_addr()?.port();
                 self.passive = Some(listener);
-                self.told = Instant::now();
                 if verb == "EPSV" {
                     self.say(&format!("229 extended passive (|||{port}|)"))?;
                 } else {
