@@ -1,5 +1,5 @@
-//! FTP over a line of 50 ms there and back: the first morning of 60 files by `once`, beside rclone with four
-//! connections, and quiet polls of three folders. Prints a table; `make bench-far-line`, as root.
+//! FTP over a line of 50 ms there and back: the first morning of 60 files by `once`, over one connection and
+//! several, beside rclone with four; and quiet polls of three folders. Prints a table; `make bench-far-line`, as root.
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot measure must stop")]
 
@@ -53,11 +53,15 @@ fn main() {
         }
     }
     println!("50 ms there and back, vsftpd                         time     of the line");
-    let mut agent = Agent::on_ftp(&daemon);
-    agent.set("source.0.host", HOST);
-    print("60 files by `once`, from the first byte", time(|| drop(agent.once().succeeded())));
-    print("the same once more: nothing new", time(|| drop(agent.once().succeeded())));
-    print("60 files by rclone, four connections", time(|| rclone(&daemon)));
+    let theirs = time(|| rclone(&daemon));
+    print("60 files by rclone, four connections", theirs);
+    for connections in [1, 2, 4, 8] {
+        let mut agent = Agent::on_ftp(&daemon).with("source.0.connections", connections);
+        agent.set("source.0.host", HOST);
+        let took = time(|| drop(agent.once().succeeded()));
+        let ratio = took.as_secs_f64() / theirs.as_secs_f64();
+        print(&format!("by `once`, `connections = {connections}`: {ratio:.2} of that"), took);
+    }
     for keep_connection in [false, true] {
         let name = if keep_connection { ", on a kept connection" } else { ", with its log-in" };
         quiet_polls(&daemon, keep_connection, name);

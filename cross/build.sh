@@ -144,6 +144,8 @@ for name in "$@"; do
             sysroot=$(sysroot_of_64_bit_time)
             rustc=$sysroot/rustc
             own_flags+=" --remap-path-prefix=$sysroot/lib/rustlib/src/rust=/rust"
+            # Below this folder cargo names it by the rest of its path.
+            own_flags+=" --remap-path-prefix=${sysroot#"$PWD"/}/lib/rustlib/src/rust=/rust"
         fi
         # zig links its own crt1.o, which rustc would look for in the standard library's folder.
         BUILD_CARGO=/usr/bin/cargo CARGO=$auditable/by-name/cargo RUSTC=$rustc RUSTC_BOOTSTRAP=1 \

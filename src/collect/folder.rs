@@ -182,7 +182,10 @@ impl<'c, 'r> FolderCycle<'c, 'r> {
     fn expect_unknown(&self, source: &mut dyn Source, listed: &Listed) {
         let newest = newest_log(&listed.entries);
         let files = listed.known.beside(&listed.entries).enumerate();
-        let unknown = files.filter(|(at, (_, known))| known.is_none() && Some(*at) != newest);
+        let unknown = files.filter(|(at, (entry, known))| {
+            let is_too_large = entry.size.is_some_and(|size| size > self.config.max_file_bytes);
+            known.is_none() && Some(*at) != newest && !is_too_large
+        });
         source.expect(self.folder, unknown.map(|(_, (entry, _))| entry.name.clone()).collect());
     }
 

@@ -6,7 +6,7 @@
 //! connections than are configured leaving files unread.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     io,
     panic::resume_unwind,
     sync::{
@@ -55,26 +55,28 @@ impl ReadAhead {
         Self { connections, expected: None, fetching: None, lists_true_sizes }
     }
 
-    /// Has the first connection do what is not fetched ahead. Where it cannot, the others may have the places
-    /// that the server has: they give them back, and it tries once more.
-    fn by_first<T>(
-        &mut self,
-        act: impl Fn(&mut Connection) -> Result<T, SourceError>,
-    ) -> Result<T, SourceError> {
+    /// The first connection, which does all that is not fetched ahead.
+    fn first(&mut self) -> Result<&mut Connection, SourceError> {
         self.call_off();
-        match act(&mut self.connections[0]) {
-            Err(error) if !error.concerns_one_file() && self.connections.len() > 1 => {
-                self.close_others();
-                act(&mut self.connections[0])
-            }
-            done => done,
-        }
+        self.reach_by_first()?;
+        Ok(&mut self.connections[0])
     }
 
-    fn close_others(&mut self) {
-        for connection in self.connections.iter_mut().skip(1) {
-            connection.close();
-        }
+    /// Has the first connection stand. Where it cannot, the others may have the places that the server has: they
+    /// give them back, and it tries once more.
+    fn reach_by_first(&mut self) -> Result<(), SourceError> {
+        let Err(_) = self.connections[0].reach() else { return Ok(()) };
+        self.at_once(|connection| connection.close(), 1);
+        self.connections[0].reach()
+    }
+
+    /// Does the same on all connections from `first` on: each may wait for its server.
+    fn at_once(&mut self, act: impl Fn(&mut Connection) + Sync, first: usize) {
+        thread::scope(|scope| {
+            for connection in self.connections.iter_mut().skip(first) {
+                scope.spawn(|| act(connection));
+            }
+        });
     }
 
     /// Nothing more is fetched; the connections come back.
@@ -99,11 +101,11 @@ impl ReadAhead {
 
 impl Source for ReadAhead {
     fn folders(&mut self) -> Result<Vec<String>, SourceError> {
-        self.by_first(|first| first.folders())
+        self.first()?.folders()
     }
 
     fn list(&mut self, folder: &str) -> Result<FolderListing, SourceError> {
-        self.by_first(|first| first.list(folder))
+        self.first()?.list(folder)
     }
 
     fn expect(&mut self, folder: &str, names: Vec<ShortText>) {
@@ -130,17 +132,17 @@ impl Source for ReadAhead {
         // What is read before the first expected file does not end the expectation.
         if self.fetching.is_some() {
             self.call_off();
-            self.close_others();
         }
+        self.reach_by_first()?;
         self.connections[0].open(folder, name, offset)
     }
 
     fn size(&mut self, folder: &str, name: &str) -> Result<Option<u64>, SourceError> {
-        self.by_first(|first| first.size(folder, name))
+        self.first()?.size(folder, name)
     }
 
     fn modified(&mut self, folder: &str, name: &str) -> Result<Option<NaiveDateTime>, SourceError> {
-        self.by_first(|first| first.modified(folder, name))
+        self.first()?.modified(folder, name)
     }
 
     fn lists_true_sizes(&self) -> bool {
@@ -148,9 +150,8 @@ impl Source for ReadAhead {
     }
 
     fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError> {
-        // Never twice: the others give their places back before.
         self.call_off();
-        self.close_others();
+        self.reach_by_first()?;
         self.connections[0].delete(folder, name)
     }
 
@@ -162,16 +163,12 @@ impl Source for ReadAhead {
 
     fn release(&mut self) {
         self.call_off();
-        for connection in &mut self.connections {
-            connection.release();
-        }
+        self.at_once(|connection| connection.release(), 0);
     }
 
     fn close(&mut self) {
         self.call_off();
-        for connection in &mut self.connections {
-            connection.close();
-        }
+        self.at_once(|connection| connection.close(), 0);
     }
 }
 
@@ -203,13 +200,9 @@ struct Queue {
 struct State {
     /// The first file that no thread has taken.
     next: usize,
-    /// Files that a connection gave back because it came to nothing.
-    returned: VecDeque<usize>,
     /// The first file that was not opened yet.
     opened: usize,
-    /// Files that were taken, and of which is not known yet whether their connection comes to something.
-    opening: usize,
-    /// Connections that did not come to nothing.
+    /// Threads whose connection stands, or may.
     working: usize,
     is_over: bool,
 }
@@ -297,83 +290,48 @@ impl Queue {
         announce: &Sender<(usize, Receiver<Part>)>,
         ahead: usize,
     ) {
+        // Before a file is taken, which somebody may be waiting for.
+        if let Err(error) = connection.reach()
+            && self.leaves_others()
+        {
+            log::warn!("one connection fewer reads ahead: {error}");
+            return;
+        }
         while let Some(place) = self.take(ahead) {
             let (send, parts) = sync_channel(WAITING_CHUNKS);
+            if announce.send((place, parts)).is_err() {
+                return;
+            }
             match connection.open(&self.folder, &self.names[place], 0) {
-                Ok(transfer) => {
-                    if !self.announce(announce, place, parts) {
-                        break;
-                    }
-                    send_all(transfer, &send);
-                }
-                Err(error) if !error.concerns_one_file() && self.give_back(place) => {
-                    log::warn!("one connection fewer reads ahead: {error}");
-                    break;
-                }
-                Err(error) => {
-                    if !self.announce(announce, place, parts) {
-                        break;
-                    }
-                    // Nobody to tell is nobody who waits.
-                    let _ = send.send(Part::Failed(error));
-                }
+                Ok(transfer) => send_all(transfer, &send),
+                // Nobody to tell is nobody who waits.
+                Err(error) => drop(send.send(Part::Failed(error))),
             }
         }
     }
 
-    /// Whether anybody still wants the file.
-    fn announce(
-        &self,
-        announce: &Sender<(usize, Receiver<Part>)>,
-        place: usize,
-        parts: Receiver<Part>,
-    ) -> bool {
-        self.state.change(|state| state.opening -= 1);
-        announce.send((place, parts)).is_ok()
-    }
-
-    /// The next file to fetch, as soon as it is not too early; `None` where none is left, nor can come back.
+    /// The next file to fetch, as soon as it is not too early; `None` where none is left.
     fn take(&self, ahead: usize) -> Option<usize> {
-        let is_early = |state: &State| state.next >= state.opened + ahead;
-        let are_all_taken = |state: &State| state.next >= self.names.len();
         loop {
             let mut state = self.state.wait(LONG, |state| {
-                let has_none = are_all_taken(state);
-                let is_idle = has_none && state.opening == 0;
-                state.is_over
-                    || !state.returned.is_empty()
-                    || is_idle
-                    || !has_none && !is_early(state)
+                let is_left = state.next < self.names.len();
+                state.is_over || !is_left || state.next < state.opened + ahead
             });
-            if state.is_over {
+            if state.is_over || state.next >= self.names.len() {
                 return None;
             }
-            let place = state.returned.pop_front();
-            let place = place.or_else(|| {
-                let next = state.next;
-                let is_next = !are_all_taken(&state) && !is_early(&state);
-                state.next += usize::from(is_next);
-                is_next.then_some(next)
-            });
-            if let Some(place) = place {
-                state.opening += 1;
-                return Some(place);
-            }
-            if are_all_taken(&state) && state.opening == 0 {
-                return None;
+            if state.next < state.opened + ahead {
+                state.next += 1;
+                return Some(state.next - 1);
             }
         }
     }
 
-    /// Leaves a file to the other connections; false where there is none left.
-    fn give_back(&self, place: usize) -> bool {
+    /// Ends the work of one thread, unless it is the last one: that has to say what is wrong.
+    fn leaves_others(&self) -> bool {
         self.state.change(|state| {
             let has_others = state.working > 1;
-            if has_others {
-                state.opening -= 1;
-                state.working -= 1;
-                state.returned.push_back(place);
-            }
+            state.working -= usize::from(has_others);
             has_others
         })
     }

@@ -96,6 +96,11 @@ pub trait Source {
     /// An empty folder is an empty list, also where a server answers it with an error.
     fn list(&mut self, folder: &str) -> Result<FolderListing, SourceError>;
 
+    /// Has a connection stand, where the source has one.
+    fn reach(&mut self) -> Result<(), SourceError> {
+        Ok(())
+    }
+
     /// Files of the folder that will be opened next, from their beginning and in this order: a source that can
     /// fetches them ahead.
     fn expect(&mut self, _folder: &str, _names: Vec<ShortText>) {}

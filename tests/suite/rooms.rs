@@ -201,7 +201,7 @@ const MAY_IMPORT: [(&str, &[&str]); 30] = [
     ("analyse", &["model", "parse", "calendar"]),
     ("config", &["model", "calendar"]),
     ("logging", &["model", "config", "text"]),
-    ("source", &["model", "config", "peers", "tls"]),
+    ("source", &["model", "config", "monitor", "peers", "tls"]),
     ("buffer", &["model", "config", "monitor", "failpoints", "parse", "analyse"]),
     ("sync", &["model", "config", "retry", "logging", "failpoints", "tls"]),
     (

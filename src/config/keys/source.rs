@@ -204,7 +204,7 @@ section! {
 
     CONNECTIONS: Defaulted<u32> = defaulted("connections", "1", number(1, 8)),
     Off,
-    "Files that are new are read over so many connections at once, which saves time on a distant line. Many \
+    "Over how many connections files that are new are read at once: more save time on a distant line. Many \
      controllers take one only. Only for FTP.";
 
     ROOT: Key<String> = key("root", Text("a directory on the server", not_empty)),

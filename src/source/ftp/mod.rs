@@ -213,6 +213,10 @@ impl FtpSource {
 }
 
 impl Source for FtpSource {
+    fn reach(&mut self) -> Result<(), SourceError> {
+        self.attempt(|_, _| Ok(())).map_err(|fault| self.lost(fault))
+    }
+
     fn folders(&mut self) -> Result<Vec<String>, SourceError> {
         let found = self.current_rows(None).map_err(|fault| self.unlisted("", fault))?;
         let folders = found.rows.into_iter().filter(|row| row.kind == Kind::Folder);

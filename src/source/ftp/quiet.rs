@@ -160,7 +160,7 @@ impl Answer {
 
 impl FtpSource {
     /// The rows of the folder, or of the root: those of the last look where the server shows that nothing
-    /// has changed since, listed anew otherwise.
+    /// has changed since, listed again otherwise.
     pub(super) fn current_rows(&mut self, folder: Option<&str>) -> Result<Rows, Fault> {
         let name = folder.unwrap_or_default();
         let now = Instant::now();
