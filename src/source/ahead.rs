@@ -66,15 +66,15 @@ impl ReadAhead {
     /// give them back, and it tries once more.
     fn reach_by_first(&mut self) -> Result<(), SourceError> {
         let Err(_) = self.connections[0].reach() else { return Ok(()) };
-        self.at_once(|connection| connection.close(), 1);
+        self.close_others();
         self.connections[0].reach()
     }
 
-    /// Does the same on all connections from `first` on: each may wait for its server.
-    fn at_once(&mut self, act: impl Fn(&mut Connection) + Sync, first: usize) {
+    /// Closes all connections but the first at once: each may wait for its server.
+    fn close_others(&mut self) {
         thread::scope(|scope| {
-            for connection in self.connections.iter_mut().skip(first) {
-                scope.spawn(|| act(connection));
+            for connection in self.connections.iter_mut().skip(1) {
+                scope.spawn(|| connection.close());
             }
         });
     }
@@ -150,9 +150,7 @@ impl Source for ReadAhead {
     }
 
     fn delete(&mut self, folder: &str, name: &str) -> Result<(), SourceError> {
-        self.call_off();
-        self.reach_by_first()?;
-        self.connections[0].delete(folder, name)
+        self.first()?.delete(folder, name)
     }
 
     fn allow_until(&mut self, until: Option<Instant>) {
@@ -163,12 +161,15 @@ impl Source for ReadAhead {
 
     fn release(&mut self) {
         self.call_off();
-        self.at_once(|connection| connection.release(), 0);
+        // One place on the server may be kept between polls, not one for each connection.
+        self.close_others();
+        self.connections[0].release();
     }
 
     fn close(&mut self) {
         self.call_off();
-        self.at_once(|connection| connection.close(), 0);
+        self.close_others();
+        self.connections[0].close();
     }
 }
 

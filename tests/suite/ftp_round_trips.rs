@@ -22,6 +22,7 @@ use crate::support::{
     generate::{CENTRES, Dirt, file_name, log_of_day, working_days},
     rows::{assert_same, buffer_sessions},
     seed::seed,
+    wait,
 };
 
 const FOLDERS: [&str; 3] = ["DEM12 (PVC)", "DEMALU (ALU)", "SU12 (HYBRIDE)"];
@@ -172,8 +173,7 @@ fn ftp_a_status_that_is_no_listing_of_the_folder_is_not_believed() {
             }
             let asked = server.count("STAT");
             assert!(asked > 0, "{stat:?}");
-            // Asked in vain it is not asked for ever.
-            // One of them tells the truth of the root, and names with blanks are asked for in two ways.
+            // Asked in vain it is not asked for ever. One of them tells the truth of the root, and names with blanks are asked for in two ways.
             assert_eq!(asked <= 6, stat != Stat::ListsThePath, "{stat:?}: {asked}");
         }
     }
@@ -296,4 +296,27 @@ fn ftp_a_first_morning_over_several_connections_gives_the_same_sessions() {
     let wanted = buffer_sessions(&one);
     assert_eq!(wanted.len(), 18);
     assert_same("several connections", &buffer_sessions(&several), &wanted);
+}
+
+#[test]
+fn ftp_of_several_connections_one_place_is_kept_between_polls() {
+    let server = of_few_places(3);
+    let names: Vec<String> = (0..9).map(|number| format!("{number:08}.LOG")).collect();
+    for name in &names {
+        server.put(format!("{}/{name}", FOLDERS[0]), BYTES);
+    }
+    let config = FtpConfig { keep_connection: true, ..server.config() };
+    let one = || Box::new(FtpSource::new(config.clone())) as _;
+    let mut source = ReadAhead::over((0..3).map(|_| one()).collect());
+    source.expect(FOLDERS[0], names.iter().map(|name| name.as_str().into()).collect());
+    for name in &names {
+        assert_eq!(read(&mut source, FOLDERS[0], name, 0).unwrap(), BYTES);
+    }
+    source.release();
+    let mut others = [FtpSource::new(config.clone()), FtpSource::new(config.clone())];
+    wait::until("two others have a place each", wait::PATIENCE, || {
+        others.iter_mut().all(|other| other.folders().is_ok())
+    });
+    // The third place is still taken.
+    assert!(FtpSource::new(config).folders().is_err());
 }

@@ -1,7 +1,7 @@
 """A line with a delay, for a network namespace of its own: what is sent to 10.9.0.1 arrives at 10.9.0.2, this
 namespace itself, after SECONDS, and what is answered to it goes back as late. For the kernels without netem.
 
-  nsenter --net=FILE python3 distant_line.py SECONDS
+  unshare --net python3 distant_line.py SECONDS
 
 Says "ready" and works until it is killed. A packet goes out by a device and comes in by it again with its two
 addresses exchanged, which leaves all checksums right.
